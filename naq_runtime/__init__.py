@@ -1,0 +1,122 @@
+"""A job queue on NATS JetStream that records everything that happens in it.
+
+::
+
+    from naq_runtime import Queue, task
+
+    @task
+    def count_words(text: str) -> int:
+        return len(text.split())
+
+    async with Queue("default") as queue:
+        handle = await queue.enqueue(count_words, "to be or not to be")
+        print(await handle.result(timeout=10))
+
+Everything below is loaded when it is first used, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from naq_runtime.version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from naq_runtime.config import NAQConfig, get_config
+    from naq_runtime.embedded import EmbeddedServer
+    from naq_runtime.errors import JobFailed, NaqError, ResultTimeout
+    from naq_runtime.events.filters import EventFilter
+    from naq_runtime.events.logger import AsyncJobEventLogger
+    from naq_runtime.events.memory import MemoryEventStorage
+    from naq_runtime.events.models import (
+        JobEvent,
+        JobEventType,
+        StoredEvent,
+        SystemEvent,
+        SystemEventType,
+        WorkerEvent,
+        WorkerEventType,
+    )
+    from naq_runtime.events.storage import NATSJobEventStorage
+    from naq_runtime.job import Job, JobResult, JobStatus
+    from naq_runtime.monitor import Monitor
+    from naq_runtime.queue import JobHandle, Queue
+    from naq_runtime.services.events import EventService
+    from naq_runtime.services.jobs import JobService, PartlyRefused
+    from naq_runtime.services.manager import ServiceManager
+    from naq_runtime.tasks import TaskRegistry, task
+    from naq_runtime.worker.worker import Worker
+
+_HOMES = {
+    "naq_runtime.config": ("NAQConfig", "get_config"),
+    "naq_runtime.embedded": ("EmbeddedServer",),
+    "naq_runtime.errors": ("JobFailed", "NaqError", "ResultTimeout"),
+    "naq_runtime.events.filters": ("EventFilter",),
+    "naq_runtime.events.logger": ("AsyncJobEventLogger",),
+    "naq_runtime.events.memory": ("MemoryEventStorage",),
+    "naq_runtime.events.models": (
+        "JobEvent",
+        "JobEventType",
+        "StoredEvent",
+        "SystemEvent",
+        "SystemEventType",
+        "WorkerEvent",
+        "WorkerEventType",
+    ),
+    "naq_runtime.events.storage": ("NATSJobEventStorage",),
+    "naq_runtime.job": ("Job", "JobResult", "JobStatus"),
+    "naq_runtime.monitor": ("Monitor",),
+    "naq_runtime.queue": ("JobHandle", "Queue"),
+    "naq_runtime.services.events": ("EventService",),
+    "naq_runtime.services.jobs": ("JobService", "PartlyRefused"),
+    "naq_runtime.services.manager": ("ServiceManager",),
+    "naq_runtime.tasks": ("TaskRegistry", "task"),
+    "naq_runtime.worker.worker": ("Worker",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AsyncJobEventLogger",
+    "EmbeddedServer",
+    "EventFilter",
+    "EventService",
+    "Job",
+    "JobEvent",
+    "JobEventType",
+    "JobFailed",
+    "JobHandle",
+    "JobResult",
+    "JobService",
+    "JobStatus",
+    "MemoryEventStorage",
+    "Monitor",
+    "NAQConfig",
+    "NATSJobEventStorage",
+    "NaqError",
+    "PartlyRefused",
+    "Queue",
+    "ResultTimeout",
+    "ServiceManager",
+    "StoredEvent",
+    "SystemEvent",
+    "SystemEventType",
+    "TaskRegistry",
+    "Worker",
+    "WorkerEvent",
+    "WorkerEventType",
+    "__version__",
+    "get_config",
+    "task",
+]
+
+
+def __getattr__(name: str) -> object:
+    module = _HOME_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(module), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,101 @@
+"""From JSON back to what a function's annotations ask for."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, get_type_hints
+
+import msgspec
+
+from naq_runtime.errors import ArgumentError
+
+__all__ = ["ArgumentPlan", "decode_hook"]
+
+
+def decode_hook(kind: type, value: Any) -> Any:
+    """Types beyond those of msgspec: paths are text."""
+    if isinstance(kind, type) and issubclass(kind, PurePath) and isinstance(value, str):
+        return kind(value)
+    raise NotImplementedError(f"no conversion from JSON to {getattr(kind, '__name__', kind)}")
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentPlan:
+    """How a function's arguments are converted; worked out once for each task."""
+
+    signature: inspect.Signature
+    positional: tuple[Any, ...]
+    """The annotation of each parameter that may be given by position; ``Any`` where there is none."""
+    by_name: Mapping[str, Any]
+    rest: Any
+    """The annotation of ``*args``, ``None`` when there is no such parameter."""
+    rest_by_name: Any
+    required: int
+    """How many positional arguments suffice when none is given by name; -1 when that never suffices."""
+
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> ArgumentPlan:
+        """Read the signature and the annotations of a function."""
+        signature = inspect.signature(function)
+        hints = _hints(function)
+        positional, by_name, rest, rest_by_name, required = [], {}, None, None, 0
+        for name, parameter in signature.parameters.items():
+            kind = hints.get(name, Any)
+            mandatory = parameter.default is parameter.empty
+            match parameter.kind:
+                case parameter.VAR_POSITIONAL:
+                    rest = kind
+                case parameter.VAR_KEYWORD:
+                    rest_by_name = kind
+                case parameter.KEYWORD_ONLY:
+                    by_name[name] = kind
+                    required = -1 if mandatory else required
+                case _:
+                    positional.append(kind)
+                    by_name[name] = kind
+                    required += mandatory
+        return cls(signature, tuple(positional), by_name, rest, rest_by_name, required)
+
+    def convert(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """Convert decoded JSON to the annotated types.
+
+        Raises:
+            ArgumentError: they do not fit the signature or an annotation; it says which and why.
+        """
+        if kwargs or not 0 <= self.required <= len(args) <= len(self.positional):
+            self._check_fit(args, kwargs)
+        converted = [
+            _convert(value, self.positional[i] if i < len(self.positional) else self.rest, i)
+            for i, value in enumerate(args)
+        ]
+        named = {
+            name: _convert(value, self.by_name.get(name, self.rest_by_name), name) for name, value in kwargs.items()
+        }
+        return converted, named
+
+    def _check_fit(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        try:
+            self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise ArgumentError(f"the arguments do not fit {self.signature}: {error}") from error
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return get_type_hints(inspect.unwrap(function), include_extras=True)
+    except (NameError, TypeError, AttributeError):
+        # An annotation that is only known to type checkers: the values are passed as they came.
+        return {}
+
+
+def _convert(value: Any, kind: Any, where: int | str) -> Any:
+    if kind is Any or kind is None:
+        return value
+    try:
+        return msgspec.convert(value, kind, dec_hook=decode_hook)
+    except (msgspec.ValidationError, TypeError, NotImplementedError) as error:
+        label = f"argument {where + 1}" if isinstance(where, int) else f"argument {where!r}"
+        raise ArgumentError(f"{label}: {error}") from error

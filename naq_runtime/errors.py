@@ -1,0 +1,180 @@
+"""Every error that this package raises on purpose.
+
+::
+
+    NaqError
+    ├── ConfigError              a setting is unknown, malformed or out of range
+    ├── InvalidName              a queue, worker, job or namespace name cannot be used on the wire
+    ├── TaskError
+    │   ├── NotImportable        the function cannot be found again by a worker
+    │   ├── UnknownTask          the worker was not given this function
+    │   └── ModuleNotLoaded      a module of tasks does not import
+    ├── SerializationError       a value has no JSON form, or bytes are not what they should be
+    │   └── ArgumentError        a job's arguments do not fit the function
+    ├── JobRefused               the job was not enqueued
+    │   ├── DuplicateJob         a job of this id is queued or running
+    │   ├── PayloadTooLarge      above the server's limit for one message
+    │   └── QueueFull            the stream has reached a limit
+    ├── JobFailed                the job ended without a result
+    ├── ResultTimeout            the job did not end in time
+    ├── NotFound                 no such job
+    └── ServerError              the NATS server cannot be reached or used
+        ├── ServerUnreachable
+        ├── NotAuthorised
+        ├── ServerTooOld
+        ├── JetStreamUnavailable
+        ├── TopologyMismatch     a stream of ours exists with other settings
+        ├── ServerNotInstalled   there is no nats-server to start
+        └── JetStreamError       any other refusal of the server, with its code
+
+A message says what was wrong and what to do about it, in one or two lines.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ArgumentError",
+    "ConfigError",
+    "DuplicateJob",
+    "InvalidName",
+    "JetStreamError",
+    "JetStreamUnavailable",
+    "JobFailed",
+    "JobRefused",
+    "ModuleNotLoaded",
+    "NaqError",
+    "NotAuthorised",
+    "NotFound",
+    "NotImportable",
+    "PayloadTooLarge",
+    "QueueFull",
+    "ResultTimeout",
+    "SerializationError",
+    "ServerError",
+    "ServerNotInstalled",
+    "ServerTooOld",
+    "ServerUnreachable",
+    "TaskError",
+    "TopologyMismatch",
+    "UnknownTask",
+]
+
+
+class NaqError(Exception):
+    """The root: catch this to catch everything that naq raises on purpose."""
+
+
+class ConfigError(NaqError):
+    """A setting is unknown, malformed or out of range."""
+
+
+class InvalidName(NaqError, ValueError):
+    """A name cannot be used as one token of a NATS subject."""
+
+
+class TaskError(NaqError):
+    """A function cannot be used as a task."""
+
+
+class NotImportable(TaskError):
+    """A worker could not find the function again by its module and name."""
+
+
+class UnknownTask(TaskError):
+    """The worker was not given this function, so it will not run it."""
+
+
+class ModuleNotLoaded(TaskError):
+    """A module of tasks does not import."""
+
+
+class SerializationError(NaqError, ValueError):
+    """A value has no JSON form, or bytes do not decode to what was expected."""
+
+
+class ArgumentError(SerializationError):
+    """A job's arguments do not fit the signature or the annotations of its function."""
+
+
+class JobRefused(NaqError):
+    """The job was not enqueued; nothing was stored."""
+
+
+class DuplicateJob(JobRefused):
+    """A job of this id is queued or running."""
+
+
+class PayloadTooLarge(JobRefused):
+    """The encoded job is larger than one message may be."""
+
+
+class QueueFull(JobRefused):
+    """The job stream has reached a limit of messages, bytes or disk."""
+
+
+class JobFailed(NaqError):
+    """The job ended without a result.
+
+    Attributes:
+        job_id: the job.
+        error_type: the class name of the error that the job raised.
+        error_message: its text.
+        traceback: the formatted traceback of the worker, or an empty string.
+    """
+
+    def __init__(self, job_id: str, error_type: str, error_message: str, traceback: str = "") -> None:
+        super().__init__(f"job {job_id} failed: {error_type}: {error_message}")
+        self.job_id = job_id
+        self.error_type = error_type
+        self.error_message = error_message
+        self.traceback = traceback
+
+
+class ResultTimeout(NaqError, TimeoutError):
+    """The job did not end within the time that the caller was ready to wait."""
+
+
+class NotFound(NaqError, LookupError):
+    """There is no such job, or what was known of it has expired."""
+
+
+class ServerError(NaqError):
+    """The NATS server cannot be reached or used."""
+
+
+class ServerUnreachable(ServerError):
+    """Nothing answers at the server's address."""
+
+
+class NotAuthorised(ServerError):
+    """The server refused the credentials or the permission."""
+
+
+class ServerTooOld(ServerError):
+    """The server lacks a feature that naq needs."""
+
+
+class JetStreamUnavailable(ServerError):
+    """The server runs without JetStream, or the account may not use it."""
+
+
+class TopologyMismatch(ServerError):
+    """A stream or consumer of ours exists with settings that naq cannot work with."""
+
+
+class ServerNotInstalled(ServerError):
+    """There is no nats-server binary that could be started."""
+
+
+class JetStreamError(ServerError):
+    """A refusal of the server that has no class of its own.
+
+    Attributes:
+        code: the server's error code (``err_code`` of the JetStream API), 0 when it gave none.
+        description: the server's own words.
+    """
+
+    def __init__(self, code: int, description: str) -> None:
+        super().__init__(f"the server refused: {description} (code {code})")
+        self.code = code
+        self.description = description

@@ -1,0 +1,86 @@
+"""Events to and from JSON, and the subjects they are stored under."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+from msgspec import Struct
+
+from naq_runtime.errors import SerializationError
+from naq_runtime.events.models import Event, JobEvent, OtherEvent, SystemEvent, WorkerEvent
+from naq_runtime.naming import Names
+
+__all__ = ["decode_event", "encode_event", "event_key", "event_subject"]
+
+encode_event = msgspec.json.Encoder().encode
+
+_decode_known: Callable[[bytes], JobEvent | WorkerEvent | SystemEvent] = msgspec.json.Decoder(
+    JobEvent | WorkerEvent | SystemEvent
+).decode
+
+
+class _Header(Struct):
+    """What every event of every version has."""
+
+    timestamp_ns: int
+    event_type: str
+    category: str
+    event_id: str = ""
+    v: int = 0
+
+
+_decode_header = msgspec.json.Decoder(_Header).decode
+_ERRORS = (msgspec.MsgspecError, UnicodeError, RecursionError)
+
+
+def decode_event(data: bytes) -> Event:
+    """The event of its JSON; an `OtherEvent` when its kind is newer than this reader.
+
+    Raises:
+        SerializationError: the bytes are no event at all.
+    """
+    try:
+        return _decode_known(data)
+    except _ERRORS:
+        return _decode_other(data)
+
+
+def _decode_other(data: bytes) -> OtherEvent:
+    try:
+        header = _decode_header(data)
+    except _ERRORS as error:
+        raise SerializationError(f"the message is not an event: {error}") from error
+    return OtherEvent(
+        timestamp_ns=max(0, header.timestamp_ns),
+        event_type=header.event_type,
+        category=header.category,
+        event_id=header.event_id,
+        v=header.v,
+    )
+
+
+def event_key(event: Event) -> str:
+    """``category.type``, by which events are counted."""
+    match event:
+        case JobEvent():
+            return f"job.{event.event_type.value}"
+        case WorkerEvent():
+            return f"worker.{event.event_type.value}"
+        case SystemEvent():
+            return f"system.{event.event_type.value}"
+        case OtherEvent():
+            return f"{event.category}.{event.event_type}"
+
+
+def event_subject(names: Names, event: Event) -> str:
+    """Where an event is stored."""
+    match event:
+        case JobEvent():
+            return names.job_event(event.job_id, event.queue_name, event.event_type.value, event.event_id)
+        case WorkerEvent():
+            return names.entity_event("worker", event.worker_id, event.event_type.value, event.event_id)
+        case SystemEvent():
+            return names.entity_event("system", event.instance, event.event_type.value, event.event_id)
+        case OtherEvent():
+            raise SerializationError("an event of an unknown kind can be read, but not written")

@@ -1,0 +1,81 @@
+"""A log of events in memory: the twin of the JetStream one, for tests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from naq_runtime.errors import ServerUnreachable
+from naq_runtime.events.codec import decode_event
+from naq_runtime.events.filters import EventFilter
+from naq_runtime.events.models import JobEvent, StoredEvent
+from naq_runtime.events.storage import EventTail, TailedEvents, causal_order
+from naq_runtime.nats.publish import Outgoing
+
+__all__ = ["MemoryEventStorage"]
+
+
+class MemoryEventStorage:
+    """Keeps everything in one list.
+
+    ``available`` may be set to ``False``, and then nothing can be stored or read, as when the server is down.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[StoredEvent] = []
+        self.available = True
+        self._subjects: set[str] = set()
+        self._grown = asyncio.Event()
+
+    async def store(self, entries: Sequence[Outgoing]) -> None:
+        """See `EventStorage.store`."""
+        self._check()
+        for entry in entries:
+            if entry.subject not in self._subjects:
+                self._subjects.add(entry.subject)
+                self.events.append(StoredEvent(len(self.events) + 1, decode_event(entry.payload)))
+        self._grown.set()
+
+    async def history(self, job_id: str) -> list[StoredEvent]:
+        """See `EventStorage.history`."""
+        self._check()
+        return causal_order([s for s in self.events if isinstance(s.event, JobEvent) and s.event.job_id == job_id])
+
+    async def recent(self, limit: int, wanted: EventFilter) -> tuple[list[StoredEvent], int]:
+        """See `EventStorage.recent`."""
+        self._check()
+        found = [stored for stored in self.events if wanted.matches(stored.event)]
+        return found[max(0, len(found) - limit) :], len(self.events)
+
+    async def tail(self, wanted: EventFilter, after: int | None = None) -> EventTail:
+        """See `EventStorage.tail`."""
+        return _MemoryTail(self, wanted, len(self.events) if after is None else after)
+
+    async def close(self) -> None:
+        """See `EventStorage.close`."""
+
+    def _check(self) -> None:
+        if not self.available:
+            raise ServerUnreachable("the log in memory was made unavailable")
+
+    async def wait_beyond(self, sequence: int) -> None:
+        """Return once there are more events than ``sequence``."""
+        while len(self.events) <= sequence:
+            self._grown.clear()
+            await self._grown.wait()
+
+
+class _MemoryTail:
+    def __init__(self, storage: MemoryEventStorage, wanted: EventFilter, after: int) -> None:
+        self._storage = storage
+        self._wanted = wanted
+        self._last = after
+
+    async def next_batch(self) -> TailedEvents:
+        await self._storage.wait_beyond(self._last)
+        new = self._storage.events[self._last :]
+        self._last += len(new)
+        return TailedEvents([stored for stored in new if self._wanted.matches(stored.event)], 0)
+
+    async def stop(self) -> None:
+        pass

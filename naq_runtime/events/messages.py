@@ -1,0 +1,103 @@
+"""One line of text for each event, for tables and feeds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from naq_runtime.events.models import JobEvent, SystemEvent, WorkerEvent
+
+__all__ = ["duration_text", "job_message", "size_text", "system_message", "worker_message"]
+
+
+def duration_text(milliseconds: float) -> str:
+    """A duration in the unit that suits it: ``0.4 ms``, ``12 ms``, ``3.21 s``, ``4 m 05 s``, ``2 h 10 m``."""
+    if milliseconds < 10:
+        return f"{milliseconds:.1f} ms"
+    if milliseconds < 1000:
+        return f"{milliseconds:.0f} ms"
+    seconds = milliseconds / 1000
+    if seconds < 60:
+        return f"{seconds:.2f} s"
+    minutes, seconds = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} m {seconds:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02d} m"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h"
+
+
+def size_text(size: int) -> str:
+    """A number of bytes: ``512 B``, ``1.5 kB``, ``3.2 MB``."""
+    if size < 1000:
+        return f"{size} B"
+    value = float(size)
+    for unit in ("kB", "MB", "GB"):
+        value /= 1000
+        if value < 1000:
+            return f"{value:.1f} {unit}"
+    return f"{value / 1000:.1f} TB"
+
+
+def _joined(*parts: str | None) -> str:
+    return ", ".join(part for part in parts if part)
+
+
+def _ms(label: str, milliseconds: float | None) -> str | None:
+    return None if milliseconds is None else f"{label} {duration_text(milliseconds)}"
+
+
+def _error(error_type: str | None, error_message: str | None) -> str | None:
+    if not error_type:
+        return error_message
+    return f"{error_type}: {error_message}" if error_message else error_type
+
+
+def job_message(event: JobEvent) -> str:
+    """What happened to a job."""
+    attempt = f"attempt {event.attempt}" if event.attempt and event.attempt > 1 else None
+    match event.event_type.value:
+        case "enqueued":
+            return event.function_name or ""
+        case "started":
+            return _joined(event.function_name, attempt, _ms("waited", event.wait_ms))
+        case "completed":
+            return _joined(event.function_name, attempt, _ms("took", event.duration_ms))
+        case "failed":
+            return _joined(_error(event.error_type, event.error_message), attempt, _ms("after", event.duration_ms))
+        case "result_stored":
+            return size_text(event.result_size or 0)
+        case _:
+            return _joined(event.function_name, attempt, event.reason)
+
+
+def worker_message(event: WorkerEvent) -> str:
+    """What happened to a worker."""
+    match event.event_type.value:
+        case "started":
+            return _joined(f"{event.hostname}:{event.pid}", "queues " + " ".join(event.queue_names))
+        case "stopped":
+            done = f"{event.jobs_completed or 0} done, {event.jobs_failed or 0} failed"
+            return _joined(event.reason, done)
+        case "error":
+            return _error(event.error_type, event.error_message) or ""
+        case _:
+            if event.active_jobs is None:
+                return ""
+            return f"{event.active_jobs}/{event.concurrency_limit or '?'} running"
+
+
+def system_message(event: SystemEvent) -> str:
+    """What happened to a process or to its connection."""
+    where = f"{event.role or 'process'} on {event.hostname}:{event.pid}"
+    match event.event_type.value:
+        case "connection_restored":
+            return _joined(where, _ms("away for", event.outage_ms))
+        case "events_dropped":
+            counts = event.dropped or {}
+            detail = " ".join(f"{name}={count}" for name, count in sorted(counts.items()))
+            return f"{where}, {sum(counts.values())} events dropped: {detail}"
+        case _:
+            return where

@@ -1,0 +1,206 @@
+"""The events: what they are called, what they say, and how they read as one line of text.
+
+An event is one JSON object. Its ``category`` tells the model, ``v`` the version of the schema; fields that have
+nothing to say are left out. Readers ignore fields they do not know, and read an event of an unknown kind as an
+`OtherEvent`, so that old readers survive new writers. Times are integer nanoseconds of UTC by the emitter's clock;
+durations come from a monotonic clock.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from naq_runtime.events.messages import job_message, system_message, worker_message
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Event",
+    "EventBase",
+    "JobEvent",
+    "JobEventType",
+    "OtherEvent",
+    "StoredEvent",
+    "SystemEvent",
+    "SystemEventType",
+    "WorkerEvent",
+    "WorkerEventType",
+]
+
+SCHEMA_VERSION = 1
+
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+
+class JobEventType(StrEnum):
+    """What can happen to a job."""
+
+    ENQUEUED = "enqueued"
+    STARTED = "started"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    RESULT_STORED = "result_stored"
+
+
+class WorkerEventType(StrEnum):
+    """What can happen to a worker."""
+
+    STARTED = "started"
+    STOPPED = "stopped"
+    HEARTBEAT = "heartbeat"
+    BUSY = "busy"
+    IDLE = "idle"
+    ERROR = "error"
+
+
+class SystemEventType(StrEnum):
+    """What can happen to a process or to its connection."""
+
+    CONNECTION_LOST = "connection_lost"
+    CONNECTION_RESTORED = "connection_restored"
+    EVENTS_DROPPED = "events_dropped"
+
+
+def _schema_version() -> int:
+    # A factory other than list, dict or set is always encoded, even under omit_defaults.
+    return SCHEMA_VERSION
+
+
+class EventBase(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="category"):
+    """What all events share."""
+
+    timestamp_ns: Count
+    """When it happened, by the emitter's clock."""
+    event_id: str = ""
+    """``<emitter>-<number>``: unique, and counting up for each emitter."""
+    v: int = field(default_factory=_schema_version)
+    """Version of the schema."""
+
+    @property
+    def timestamp(self) -> float:
+        """When it happened, in seconds since 1970 UTC."""
+        return self.timestamp_ns / 1e9
+
+
+class JobEvent(EventBase, tag="job", frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Something happened to a job."""
+
+    event_type: JobEventType
+    job_id: str
+    queue_name: str
+    function_name: str | None = None
+    """``module.qualname``."""
+    worker_id: str | None = None
+    attempt: Count | None = None
+    """1 for the first."""
+    args_count: Count | None = None
+    kwargs_count: Count | None = None
+    wait_ms: float | None = None
+    """Between becoming runnable and starting, by wall clocks."""
+    duration_ms: float | None = None
+    """Of the execution, by the worker's monotonic clock."""
+    result_size: Count | None = None
+    """Bytes of the encoded result; 0 for none."""
+    error_type: str | None = None
+    error_message: str | None = None
+    traceback: str | None = None
+    """The formatted traceback, its middle left out above 8,000 characters."""
+    final: bool | None = None
+    """True when no retry follows."""
+    reason: str | None = None
+
+    @property
+    def message(self) -> str:
+        """What happened, in one line of text."""
+        return job_message(self)
+
+
+class WorkerEvent(EventBase, tag="worker", frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Something happened to a worker."""
+
+    event_type: WorkerEventType
+    worker_id: str
+    hostname: str | None = None
+    pid: Count | None = None
+    queue_names: tuple[str, ...] = ()
+    concurrency_limit: Count | None = None
+    version: str | None = None
+    modules: tuple[str, ...] = ()
+    active_jobs: Count | None = None
+    running_job_ids: tuple[str, ...] = ()
+    """At most 100 of them."""
+    jobs_completed: Count | None = None
+    jobs_failed: Count | None = None
+    jobs_interrupted: Count | None = None
+    cpu_percent: float | None = None
+    """Of one core."""
+    rss_bytes: Count | None = None
+    loop_lag_ms: float | None = None
+    """The worst delay of the event loop since the last beat."""
+    events_buffered: Count | None = None
+    events_dropped: Count | None = None
+    reason: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+
+    @property
+    def message(self) -> str:
+        """What happened, in one line of text."""
+        return worker_message(self)
+
+
+class SystemEvent(EventBase, tag="system", frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Something happened to a process of ours, or to its connection."""
+
+    event_type: SystemEventType
+    instance: str
+    """The emitter: one a process."""
+    role: str | None = None
+    """``worker``, ``producer``, ``scheduler`` …"""
+    hostname: str | None = None
+    pid: Count | None = None
+    outage_ms: float | None = None
+    dropped: dict[str, int] | None = None
+    """How many events were dropped, by ``category.type``."""
+    first_dropped_ns: Count | None = None
+    last_dropped_ns: Count | None = None
+
+    @property
+    def message(self) -> str:
+        """What happened, in one line of text."""
+        return system_message(self)
+
+
+class OtherEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An event of a kind that this version does not know: only what all events share."""
+
+    timestamp_ns: Count
+    event_type: str
+    category: str = "other"
+    event_id: str = ""
+    v: int = 0
+
+    @property
+    def timestamp(self) -> float:
+        """When it happened, in seconds since 1970 UTC."""
+        return self.timestamp_ns / 1e9
+
+    @property
+    def message(self) -> str:
+        """That this version cannot say more."""
+        return f"a {self.category} event of schema version {self.v}, newer than this reader"
+
+
+Event = JobEvent | WorkerEvent | SystemEvent | OtherEvent
+
+
+class StoredEvent(msgspec.Struct, frozen=True, gc=False):
+    """An event and its place in the log."""
+
+    sequence: int
+    """Its number in the stream of events, counting up from 1."""
+    event: Event

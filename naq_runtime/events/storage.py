@@ -1,0 +1,196 @@
+"""Where events are kept: in a JetStream stream, or, for tests, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import NamedTuple, Protocol
+
+from naq_runtime.config import NAQConfig
+from naq_runtime.errors import SerializationError, ServerError
+from naq_runtime.events.codec import decode_event
+from naq_runtime.events.filters import EventFilter
+from naq_runtime.events.models import StoredEvent
+from naq_runtime.nats.connection import Connection
+from naq_runtime.nats.direct import StoredMessage, last_by_subject, messages_from
+from naq_runtime.nats.publish import Outgoing, StreamWriter, open_writer
+from naq_runtime.nats.tail import StreamTail
+from naq_runtime.nats.topology import Topology
+
+__all__ = ["EventStorage", "EventTail", "NATSJobEventStorage", "TailedEvents", "causal_order", "decode_stored"]
+
+_SCAN_PAGE = 500
+_SCAN_LIMIT = 200_000
+"""How many events are looked through, newest first, for the last ones that match a filter."""
+
+
+class TailedEvents(NamedTuple):
+    """What came since the last look."""
+
+    events: list[StoredEvent]
+    missed: int
+
+
+class EventTail(Protocol):
+    """The events from some moment on, as they come."""
+
+    async def next_batch(self) -> TailedEvents:
+        """Wait for something, and return all of it.
+
+        Raises:
+            ServerError: the log cannot be read now; call again, nothing is lost.
+        """
+        ...
+
+    async def stop(self) -> None:
+        """Give back what it holds."""
+        ...
+
+
+class EventStorage(Protocol):
+    """A log of events."""
+
+    async def store(self, entries: Sequence[Outgoing]) -> None:
+        """Return once all are stored, in order; storing the same entries again leaves one of each.
+
+        Raises:
+            ServerError: a part of them may be stored.
+        """
+        ...
+
+    async def history(self, job_id: str) -> list[StoredEvent]:
+        """All events of a job, in causal order."""
+        ...
+
+    async def recent(self, limit: int, wanted: EventFilter) -> tuple[list[StoredEvent], int]:
+        """The last events that match, oldest first, and the sequence up to which was looked."""
+        ...
+
+    async def tail(self, wanted: EventFilter, after: int | None = None) -> EventTail:
+        """Follow the log behind a sequence, or from now on."""
+        ...
+
+    async def close(self) -> None:
+        """Give back what it holds."""
+        ...
+
+
+def causal_order(events: list[StoredEvent]) -> list[StoredEvent]:
+    """Sort the events of one job: by the emitters' clocks, and where those agree by place in the log."""
+    return sorted(events, key=lambda stored: (stored.event.timestamp_ns, stored.sequence))
+
+
+def decode_stored(messages: Sequence[StoredMessage]) -> list[StoredEvent]:
+    """The events among the messages; what is no event is passed over."""
+    return decode_all([(message.sequence, message.data) for message in messages])
+
+
+def decode_all(messages: Sequence[tuple[int, bytes]]) -> list[StoredEvent]:
+    """The events among ``(sequence, payload)``; what is no event is passed over."""
+    events = []
+    for sequence, data in messages:
+        try:
+            events.append(StoredEvent(sequence, decode_event(data)))
+        except SerializationError:
+            continue
+    return events
+
+
+class NATSJobEventStorage:
+    """The log as a JetStream stream. Created with its first use, so that it may be made before the server is there."""
+
+    def __init__(self, connection: Connection, config: NAQConfig, topology: Topology) -> None:
+        self._connection = connection
+        self._names = config.names
+        self._topology = topology
+        self._stream = config.names.events_stream
+        self._writer: StreamWriter | None = None
+        self._in_doubt: Sequence[Outgoing] = ()
+
+    def __repr__(self) -> str:
+        return f"<NATSJobEventStorage {self._stream} in_doubt={len(self._in_doubt)}>"
+
+    async def store(self, entries: Sequence[Outgoing]) -> None:
+        """See `EventStorage.store`; at most 1,000 entries."""
+        writer = await self._open_writer()
+        missing = await self._without_stored(entries) if self._in_doubt else entries
+        self._in_doubt = entries
+        try:
+            await writer.store(missing)
+        except ServerError:
+            await self.close()  # the stream may be gone: the next try looks, and makes it anew
+            raise
+        self._in_doubt = ()
+
+    async def history(self, job_id: str) -> list[StoredEvent]:
+        """See `EventStorage.history`."""
+        messages = await last_by_subject(self._connection, self._stream, [self._names.job_history(job_id)])
+        return causal_order(decode_stored(messages))
+
+    async def recent(self, limit: int, wanted: EventFilter) -> tuple[list[StoredEvent], int]:
+        """See `EventStorage.recent`; looks through the last 200,000 events at most."""
+        state = (await self._connection.api(f"STREAM.INFO.{self._stream}"))["state"]
+        first, last = int(state["first_seq"]), int(state["last_seq"])
+        found: list[StoredEvent] = []
+        upper = last
+        floor = max(first, last - _SCAN_LIMIT + 1)
+        while len(found) < limit and upper >= floor:
+            size = limit if wanted.is_empty else _SCAN_PAGE
+            lower = max(floor, upper - size + 1)
+            found = [event async for event in self._matching(lower, upper, wanted)] + found
+            upper = lower - 1
+        return found[max(0, len(found) - limit) :], last
+
+    async def tail(self, wanted: EventFilter, after: int | None = None) -> EventTail:
+        """See `EventStorage.tail`."""
+        subject = wanted.subject(self._names)
+        tail = StreamTail(
+            self._connection,
+            self._stream,
+            subject,
+            self._names.live_of(subject),
+            whole=subject == self._names.events,
+        )
+        await tail.start(after)
+        return _FilteredTail(tail, wanted)
+
+    async def close(self) -> None:
+        """See `EventStorage.close`; it can be used again."""
+        if self._writer is not None:
+            await self._writer.close()
+            self._writer = None
+
+    async def _open_writer(self) -> StreamWriter:
+        if self._writer is None:
+            stream = await self._topology.events()
+            self._writer = await open_writer(self._connection, fast=stream.fast_ingest)
+        return self._writer
+
+    async def _without_stored(self, entries: Sequence[Outgoing]) -> list[Outgoing]:
+        """What is left of a chunk that may have been stored in part."""
+        subjects = [entry.subject for entry in self._in_doubt]
+        stored = {message.subject for message in await last_by_subject(self._connection, self._stream, subjects)}
+        return [entry for entry in entries if entry.subject not in stored]
+
+    async def _matching(self, lower: int, upper: int, wanted: EventFilter) -> AsyncIterator[StoredEvent]:
+        async for page in messages_from(self._connection, self._stream, lower, until=upper):
+            for stored in decode_stored(page):
+                if wanted.matches(stored.event):
+                    yield stored
+
+
+class _FilteredTail:
+    """The part of a stream's tail that is wanted, decoded."""
+
+    def __init__(self, tail: StreamTail, wanted: EventFilter) -> None:
+        self._tail = tail
+        self._wanted = None if wanted.is_empty else wanted
+
+    async def next_batch(self) -> TailedEvents:
+        batch = await self._tail.next_batch()
+        events = decode_all(batch.messages)
+        if self._wanted is not None:
+            events = [stored for stored in events if self._wanted.matches(stored.event)]
+        return TailedEvents(events, batch.missed)
+
+    async def stop(self) -> None:
+        await self._tail.stop()

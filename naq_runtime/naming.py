@@ -1,0 +1,157 @@
+"""Every subject, stream, bucket and consumer name on the wire.
+
+Nothing else in the package spells a subject. Names that come from users (queues, workers, job ids, the namespace)
+are one token of a subject, and are checked here: letters, digits, ``_`` and ``-``, at most 64 of them.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+
+from naq_runtime.errors import InvalidName
+
+__all__ = ["EventSubject", "Names", "check_name", "new_id"]
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NAMESPACE = re.compile(r"[a-z0-9_-]{1,32}")
+_ID_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def check_name(kind: str, name: str) -> str:
+    """Return ``name`` when it can stand as one token of a subject.
+
+    Raises:
+        InvalidName: it is empty, too long, or has other characters than ``A-Z a-z 0-9 _ -``.
+    """
+    if isinstance(name, str) and _TOKEN.fullmatch(name):
+        return name
+    raise InvalidName(
+        f"{kind} {name!r} is not a valid name: use 1 to 64 letters, digits, '_' or '-' (no dots, spaces or wildcards)"
+    )
+
+
+def new_id(length: int = 20) -> str:
+    """A random id of lower-case letters and digits; 20 of them hold 103 bits."""
+    number = int.from_bytes(secrets.token_bytes(length))
+    digits = []
+    for _ in range(length):
+        number, digit = divmod(number, 36)
+        digits.append(_ID_ALPHABET[digit])
+    return "".join(digits)
+
+
+@dataclass(frozen=True, slots=True)
+class EventSubject:
+    """What the subject of an event says; ``queue`` only for jobs."""
+
+    category: str
+    entity: str
+    event_type: str
+    event_id: str
+    queue: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of one namespace; two teams with two namespaces share a server without meeting."""
+
+    namespace: str = "naq"
+
+    def __post_init__(self) -> None:
+        if not _NAMESPACE.fullmatch(self.namespace):
+            raise InvalidName(
+                f"namespace {self.namespace!r} is not valid: use 1 to 32 lower-case letters, digits, '_' or '-'"
+            )
+
+    def _stream(self, name: str) -> str:
+        return f"{self.namespace.upper()}_{name}"
+
+    # Jobs
+
+    @property
+    def jobs_stream(self) -> str:
+        """The work queue that holds every job until its outcome is stored."""
+        return self._stream("JOBS")
+
+    @property
+    def jobs(self) -> str:
+        """All jobs of all queues."""
+        return f"{self.namespace}.jobs.*.*"
+
+    def job(self, queue: str, job_id: str) -> str:
+        """The one subject of a job; ``*`` for either finds it without knowing the other."""
+        return f"{self.namespace}.jobs.{queue}.{job_id}"
+
+    def queue_consumer(self, queue: str) -> str:
+        """The durable consumer that all workers of a queue share."""
+        return f"queue-{queue}"
+
+    # Results
+
+    @property
+    def results_stream(self) -> str:
+        """The last outcome of each job."""
+        return self._stream("RESULTS")
+
+    @property
+    def results(self) -> str:
+        """The outcomes of all jobs."""
+        return f"{self.namespace}.results.*"
+
+    def result(self, job_id: str) -> str:
+        """The outcome of one job."""
+        return f"{self.namespace}.results.{job_id}"
+
+    def done(self, job_id: str) -> str:
+        """Where a worker says, once and unstored, that the outcome of a job can be read."""
+        return f"{self.namespace}.done.{job_id}"
+
+    # Events
+
+    @property
+    def events_stream(self) -> str:
+        """The log of everything that happens."""
+        return self._stream("EVENTS")
+
+    @property
+    def events(self) -> str:
+        """All events."""
+        return f"{self.namespace}.events.>"
+
+    @property
+    def live(self) -> str:
+        """Where the server repeats each event once it is stored, with its sequence in a header."""
+        return f"{self.namespace}.live.>"
+
+    def job_event(self, job_id: str, queue: str, event_type: str, event_id: str) -> str:
+        """The subject of one event of a job."""
+        return f"{self.namespace}.events.job.{job_id}.{queue}.{event_type}.{event_id}"
+
+    def entity_event(self, category: str, entity: str, event_type: str, event_id: str) -> str:
+        """The subject of one event of a worker, a schedule or a process."""
+        return f"{self.namespace}.events.{category}.{entity}.{event_type}.{event_id}"
+
+    def job_history(self, job_id: str) -> str:
+        """All events of one job."""
+        return f"{self.namespace}.events.job.{job_id}.>"
+
+    def live_of(self, events_subject: str) -> str:
+        """The live repetition of a subject of events."""
+        return events_subject.replace(".events.", ".live.", 1)
+
+    # State
+
+    @property
+    def workers_bucket(self) -> str:
+        """One record a worker; it vanishes when the worker no longer renews it."""
+        return self._stream("WORKERS")
+
+    def bucket_stream(self, bucket: str) -> str:
+        """The stream behind a key-value bucket."""
+        return f"KV_{bucket}"
+
+    def bucket_key(self, bucket: str, key: str) -> str:
+        """The subject of one key of a bucket."""
+        return f"$KV.{bucket}.{key}"

@@ -1,0 +1,35 @@
+"""Records that vanish unless they are renewed: a key-value bucket with a time to live for each key."""
+
+from __future__ import annotations
+
+from naq_runtime.naming import Names
+from naq_runtime.nats.connection import Connection
+from naq_runtime.nats.direct import StoredMessage, last_by_subject
+
+__all__ = ["LeaseBucket"]
+
+
+class LeaseBucket:
+    """One record a key; the last writer's stands until its time is over."""
+
+    def __init__(self, connection: Connection, names: Names, bucket: str) -> None:
+        self._connection = connection
+        self._names = names
+        self._bucket = bucket
+
+    async def put(self, key: str, value: bytes, ttl_s: float) -> None:
+        """Write or renew a record; not acknowledged.
+
+        Args:
+            ttl_s: how long it stands, in seconds; the server counts whole ones.
+        """
+        headers = {"Nats-TTL": str(max(1, round(ttl_s)))}
+        await self._connection.publish(self._names.bucket_key(self._bucket, key), value, headers=headers)
+
+    async def values(self) -> list[bytes]:
+        """The records that stand now; at most 1,024."""
+        return [message.data for message in await self._messages() if message.data]
+
+    async def _messages(self) -> list[StoredMessage]:
+        stream = self._names.bucket_stream(self._bucket)
+        return await last_by_subject(self._connection, stream, [self._names.bucket_key(self._bucket, ">")])

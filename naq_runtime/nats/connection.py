@@ -1,0 +1,325 @@
+"""One connection to the server: opened with clear errors, reconnecting for ever, watched."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+import msgspec
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from naq_runtime.config import NatsConfig, redacted_url
+from naq_runtime.errors import (
+    JetStreamError,
+    JetStreamUnavailable,
+    NotAuthorised,
+    PayloadTooLarge,
+    ServerError,
+    ServerTooOld,
+    ServerUnreachable,
+)
+
+__all__ = ["Connection", "Msg", "Subscription", "jetstream_error", "subscribed", "translated"]
+
+log = logging.getLogger(__name__)
+
+MINIMUM_SERVER = (2, 12)
+FAST_INGEST_SERVER = (2, 14)
+
+_NO_JETSTREAM = {10039, 10076}
+
+Listener = Callable[[], Awaitable[None]]
+
+
+class Connection:
+    """A connection with JetStream behind it.
+
+    It reconnects by itself for as long as it takes; ``on_lost`` and ``on_restored`` hold what is to be called then.
+    ``closed`` is set when the server ended the connection for good, or `close` was called.
+    """
+
+    def __init__(self, config: NatsConfig, client: Client) -> None:
+        self.config = config
+        self.client = client
+        self.on_lost: list[Listener] = []
+        self.on_restored: list[Listener] = []
+        self.closed = asyncio.Event()
+        self.last_error: str | None = None
+
+    def __repr__(self) -> str:
+        state = "connected" if self.is_connected else "closed" if self.client.is_closed else "reconnecting"
+        return f"<Connection {redacted_url(self.config.url)} {state}>"
+
+    @classmethod
+    async def open(cls, config: NatsConfig, *, name: str) -> Connection:
+        """Connect, and check that the server is one that naq can work with.
+
+        Args:
+            config: where, and as whom.
+            name: shown in the server's own lists of connections.
+
+        Raises:
+            ServerUnreachable, NotAuthorised, ServerTooOld, JetStreamUnavailable.
+        """
+        connection = cls(config, Client())
+        await connection._dial(name)
+        try:
+            await connection._check_server()
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    async def __aenter__(self) -> Connection:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Flush what is pending and close. May be called twice."""
+        if not self.client.is_closed:
+            with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
+                async with asyncio.timeout(2):
+                    await self.client.close()
+        self.closed.set()
+
+    # What the server is
+
+    @property
+    def is_connected(self) -> bool:
+        """False while reconnecting, and once closed."""
+        return bool(self.client.is_connected)
+
+    @property
+    def server_version(self) -> str:
+        """As the server says, ``2.15.1``."""
+        return str(self.client._server_info.get("version", ""))
+
+    @property
+    def server_name(self) -> str:
+        """The server's own name."""
+        return str(self.client._server_info.get("server_name", ""))
+
+    @property
+    def cluster(self) -> str | None:
+        """The name of its cluster, if it is in one."""
+        return self.client._server_info.get("cluster") or None
+
+    @property
+    def max_payload(self) -> int:
+        """The size of the largest message, in bytes."""
+        return int(self.client.max_payload)
+
+    @property
+    def has_fast_ingest(self) -> bool:
+        """Whether the server knows batched publishing without a header a message."""
+        return self._version() >= FAST_INGEST_SERVER
+
+    async def rtt_ms(self) -> float:
+        """The time of one round trip."""
+        with translated():
+            return float(await self.client.rtt(timeout=int(self.config.request_timeout) or 1)) * 1000
+
+    # Messages
+
+    async def publish(
+        self, subject: str, payload: bytes = b"", reply: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        """Hand a message to the socket; nothing is acknowledged."""
+        with translated():
+            await self.client.publish(subject, payload, reply, headers)
+
+    async def request(
+        self, subject: str, payload: bytes = b"", headers: dict[str, str] | None = None, timeout: float | None = None
+    ) -> Msg:
+        """Publish a message and wait for its answer."""
+        with translated():
+            return await self.client.request(subject, payload, timeout or self.config.request_timeout, headers=headers)
+
+    async def api(self, subject: str, body: object = None) -> dict[str, Any]:
+        """Call the JetStream API.
+
+        Args:
+            subject: what follows ``$JS.API.``.
+
+        Raises:
+            JetStreamError: with the server's code, when it refuses.
+        """
+        payload = b"" if body is None else msgspec.json.encode(body)
+        answer = msgspec.json.decode((await self.request(f"$JS.API.{subject}", payload)).data, type=dict[str, Any])
+        if error := answer.get("error"):
+            raise jetstream_error(error)
+        return answer
+
+    async def subscribe(self, subject: str, callback: Callable[[Msg], Awaitable[None]]) -> Subscription:
+        """Call back for every message, in order, with no limit on what waits."""
+        with translated():
+            return await self.client.subscribe(subject, cb=callback, pending_msgs_limit=0, pending_bytes_limit=0)
+
+    async def drain(self, subscription: Subscription) -> None:
+        """End a subscription once everything that is on its way has been called back."""
+        with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
+            await subscription.drain()  # type: ignore[no-untyped-call]  # the client has no annotation there
+
+    async def unsubscribe(self, subscription: Subscription) -> None:
+        """End a subscription; no matter when, nothing is raised."""
+        with contextlib.suppress(nats.errors.Error, OSError):
+            await subscription.unsubscribe()
+
+    def new_inbox(self) -> str:
+        """A subject of our own for answers."""
+        return str(self.client.new_inbox())
+
+    async def flush(self) -> None:
+        """Wait until the server has seen everything published so far."""
+        with translated():
+            await self.client.flush(timeout=max(1, int(self.config.request_timeout)))
+
+    # Opening
+
+    async def _dial(self, name: str) -> None:
+        failures: list[Exception] = []
+        all_failed = asyncio.Event()
+        servers = [url.strip() for url in self.config.url.split(",") if url.strip()]
+
+        async def error_cb(error: Exception) -> None:
+            failures.append(error)
+            if len(failures) >= len(servers):
+                all_failed.set()
+            self._note_error(error)
+
+        dialling = asyncio.ensure_future(self._connect(servers, name, error_cb))
+        failing = asyncio.ensure_future(all_failed.wait())
+        done, _ = await asyncio.wait(
+            {dialling, failing}, timeout=self.config.connect_timeout, return_when=asyncio.FIRST_COMPLETED
+        )
+        failing.cancel()
+        if dialling in done and dialling.exception() is None:
+            return
+        dialling.cancel()
+        await asyncio.gather(dialling, return_exceptions=True)
+        error = dialling.exception() if dialling in done else failures[-1] if failures else None
+        with contextlib.suppress(nats.errors.Error, OSError, AssertionError):
+            await self.client.close()
+        raise self._dial_error(error)
+
+    async def _connect(self, servers: list[str], name: str, error_cb: Callable[[Exception], Awaitable[None]]) -> None:
+        config = self.config
+        await self.client.connect(
+            servers=servers,
+            name=name,
+            user=config.user,
+            password=config.password,
+            token=config.token,
+            user_credentials=config.creds,
+            error_cb=error_cb,
+            disconnected_cb=self._lost,
+            reconnected_cb=self._restored,
+            closed_cb=self._ended,
+            connect_timeout=max(1, int(config.connect_timeout)),
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.25,  # type: ignore[arg-type]  # a fraction works; the annotation says int
+            ping_interval=10,
+            pending_size=config.pending_bytes,
+            skip_subject_validation=True,  # every name on the wire comes from naming.py
+        )
+
+    def _dial_error(self, error: BaseException | None) -> ServerError:
+        where = redacted_url(self.config.url)
+        reason = _reason(error)
+        if isinstance(error, nats.errors.AuthorizationError) or "authorization" in reason.lower():
+            return NotAuthorised(f"the server at {where} refused the credentials: check the user, password or token")
+        return ServerUnreachable(
+            f"cannot reach a NATS server at {where}: {reason}. Start one with 'naq server', or set NAQ_NATS_URL"
+        )
+
+    async def _check_server(self) -> None:
+        where = redacted_url(self.config.url)
+        if self._version() < MINIMUM_SERVER:
+            raise ServerTooOld(
+                f"the server at {where} is nats-server {self.server_version}; naq needs 2.12 or newer: upgrade it"
+            )
+        try:
+            await self.api("INFO")
+        except (JetStreamUnavailable, ServerUnreachable) as error:
+            raise JetStreamUnavailable(
+                f"the server at {where} has no JetStream for this account: start it with -js"
+            ) from error
+
+    def _version(self) -> tuple[int, int]:
+        version = self.client.connected_server_version
+        return (version.major, version.minor)
+
+    # Watching
+
+    async def _lost(self) -> None:
+        for listener in self.on_lost:
+            await listener()
+
+    async def _restored(self) -> None:
+        self.last_error = None
+        for listener in self.on_restored:
+            await listener()
+
+    async def _ended(self) -> None:
+        self.closed.set()
+
+    def _note_error(self, error: Exception) -> None:
+        reason = _reason(error)
+        if reason != self.last_error:
+            log.debug("connection error", extra={"action": "connection_error", "reason": reason})
+        self.last_error = reason
+
+
+def jetstream_error(error: dict[str, Any]) -> ServerError:
+    """The exception for an error of the JetStream API."""
+    code, description = int(error.get("err_code", 0)), str(error.get("description", "unknown error"))
+    if code in _NO_JETSTREAM:
+        return JetStreamUnavailable(f"the server has no JetStream for this account: {description}")
+    return JetStreamError(code, description)
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Turn the errors of the client into ours."""
+    try:
+        yield
+    except nats.errors.MaxPayloadError as error:
+        raise PayloadTooLarge("the message is larger than the server accepts") from error
+    except nats.errors.AuthorizationError as error:
+        raise NotAuthorised("the server refused the permission") from error
+    except nats.errors.NoRespondersError as error:
+        raise ServerUnreachable("nothing answers there: the stream is missing, or JetStream is away") from error
+    except (TimeoutError, nats.errors.TimeoutError) as error:
+        raise ServerUnreachable("the server did not answer in time") from error
+    except (nats.errors.Error, OSError) as error:
+        raise ServerUnreachable(f"the connection to the server failed: {_reason(error)}") from error
+
+
+def _reason(error: BaseException | None) -> str:
+    if error is None:
+        return "no answer in time"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
+@contextlib.asynccontextmanager
+async def subscribed(
+    connection: Connection, subject: str, callback: Callable[[Msg], Awaitable[None]]
+) -> AsyncIterator[Subscription]:
+    """A subscription that ends with the block."""
+    subscription = await connection.subscribe(subject, callback)
+    try:
+        yield subscription
+    finally:
+        await connection.unsubscribe(subscription)

@@ -1,0 +1,214 @@
+"""Storing many messages at once, and knowing that they are stored.
+
+Two ways, one protocol: `FastIngest` (nats-server ≥ 2.14: one acknowledgement a chunk) and `AckedPublish` (an
+acknowledgement each, pipelined). After an error either may have stored a part of the chunk; a chunk that is stored
+again must not hurt, or the caller must ask what is there first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from naq_runtime.errors import JetStreamError, NaqError, ServerError, ServerUnreachable
+from naq_runtime.nats.connection import Connection, Msg, Subscription, jetstream_error, translated
+
+__all__ = ["AckedPublish", "FastIngest", "Outgoing", "StreamWriter", "is_full", "is_repeat", "open_writer"]
+
+_WINDOW = 500
+"""Messages under way at most, of one `AckedPublish`."""
+
+
+class Outgoing(NamedTuple):
+    """A message to be stored."""
+
+    subject: str
+    payload: bytes
+    headers: dict[str, str] | None = None
+
+
+class StreamWriter(Protocol):
+    """Stores chunks of messages, in order."""
+
+    async def store(self, chunk: Sequence[Outgoing]) -> None:
+        """Return once every message is stored.
+
+        Raises:
+            ServerError: a part of the chunk may be stored, a part not.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give the subscription back."""
+        ...
+
+
+async def open_writer(connection: Connection, *, fast: bool) -> StreamWriter:
+    """The fastest writer that both the server and the stream (``fast``) know."""
+    writer: FastIngest | AckedPublish = FastIngest(connection) if fast else AckedPublish(connection)
+    await writer.open()
+    return writer
+
+
+class _Inbox:
+    """A subscription to answers, told apart by the token after the prefix."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.prefix = ""
+        self._subscription: Subscription | None = None
+
+    async def open(self) -> None:
+        """Subscribe; does nothing the second time."""
+        if self._subscription is None:
+            self.prefix = self.connection.new_inbox()
+            self._subscription = await self.connection.subscribe(f"{self.prefix}.>", self._answer)
+
+    async def close(self) -> None:
+        """Unsubscribe."""
+        if self._subscription is not None:
+            await self.connection.unsubscribe(self._subscription)
+            self._subscription = None
+
+    async def _answer(self, message: Msg) -> None:
+        raise NotImplementedError
+
+
+class FastIngest(_Inbox):
+    """Batched publishing: the reply subject of each message says its place, the server answers once for all.
+
+    The reply is ``<inbox>.<batch>.<flow>.fail.<place>.<operation>.$FI``; operations: 0 first, 1 next, 2 last. Under
+    ``fail`` the server stops at a gap, so that what is stored of a broken chunk is its beginning.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._batches: dict[str, asyncio.Future[None]] = {}
+        self._sizes: dict[str, int] = {}
+        self._number = 0
+
+    async def store(self, chunk: Sequence[Outgoing]) -> None:
+        """See `StreamWriter.store`; at most 1,000 messages a chunk."""
+        if not chunk:
+            return
+        if not self.connection.is_connected:
+            raise ServerUnreachable("the connection to the server is lost")
+        size = len(chunk)
+        self._number += 1
+        batch = str(self._number)
+        done = self._batches[batch] = asyncio.get_running_loop().create_future()
+        self._sizes[batch] = size
+        start = f"{self.prefix}.{batch}.{_WINDOW}.fail."
+        publish = self.connection.client.publish
+        try:
+            with translated():
+                async with asyncio.timeout(self.connection.config.request_timeout):
+                    for place, (subject, payload, headers) in enumerate(chunk, 1):
+                        operation = 2 if place == size else 0 if place == 1 else 1
+                        await publish(subject, payload, f"{start}{place}.{operation}.$FI", headers)
+                    await done
+        finally:
+            del self._batches[batch], self._sizes[batch]
+            done.cancel()
+
+    async def _answer(self, message: Msg) -> None:
+        batch = message.subject[len(self.prefix) + 1 :].partition(".")[0]
+        done = self._batches.get(batch)
+        if done is None or done.done():
+            return
+        error = self._error_in(message, self._sizes[batch])
+        if error is None:
+            done.set_result(None)
+        elif error is not _UNDECIDED:
+            done.set_exception(error)
+
+    def _error_in(self, message: Msg, size: int) -> NaqError | None:
+        """``None`` for success, an error, or ``_UNDECIDED`` for news that decide nothing."""
+        if message.headers and message.headers.get("Status") == "503":
+            return ServerUnreachable("no stream takes these subjects, or JetStream is away")
+        answer = msgspec.json.decode(message.data, type=dict[str, Any]) if message.data else {}
+        if error := answer.get("error"):
+            return jetstream_error(error)
+        if kind := answer.get("type"):
+            return _UNDECIDED if kind == "ack" else ServerUnreachable(f"the server broke a batch off: {kind}")
+        if answer.get("count") != size:
+            return ServerUnreachable(f"the server stored {answer.get('count')} of {size} messages")
+        return None
+
+
+_UNDECIDED = ServerError("undecided")
+
+
+class AckedPublish(_Inbox):
+    """An acknowledgement for each message, with many under way."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._waiting: dict[str, asyncio.Future[NaqError | None]] = {}
+        self._number = 0
+
+    async def store(self, chunk: Sequence[Outgoing]) -> None:
+        """See `StreamWriter.store`; whatever the number."""
+        for error in await self.publish_all(chunk):
+            if isinstance(error, ServerError):
+                raise error
+            if error is not None:
+                raise ServerUnreachable(str(error)) from error
+
+    async def publish_all(self, messages: Sequence[Outgoing]) -> list[NaqError | None]:
+        """Publish each, and say for each, in order, why it was not stored; ``None`` where it was."""
+        results: list[NaqError | None] = []
+        for start in range(0, len(messages), _WINDOW):
+            results += await self._publish_window(messages[start : start + _WINDOW])
+        return results
+
+    async def _publish_window(self, messages: Sequence[Outgoing]) -> list[NaqError | None]:
+        loop = asyncio.get_running_loop()
+        futures: dict[str, asyncio.Future[NaqError | None]] = {}
+        try:
+            for message in messages:
+                self._number += 1
+                token = str(self._number)
+                futures[token] = self._waiting[token] = loop.create_future()
+                try:
+                    await self.connection.publish(
+                        message.subject, message.payload, f"{self.prefix}.{token}", message.headers
+                    )
+                except NaqError as error:
+                    futures[token].set_result(error)
+            await asyncio.wait(futures.values(), timeout=self.connection.config.request_timeout)
+            return [
+                future.result() if future.done() else ServerUnreachable("the server did not confirm in time")
+                for future in futures.values()
+            ]
+        finally:
+            for token in futures:
+                del self._waiting[token]
+
+    async def _answer(self, message: Msg) -> None:
+        future = self._waiting.get(message.subject[len(self.prefix) + 1 :])
+        if future is None or future.done():
+            return
+        if message.headers and message.headers.get("Status") == "503":
+            future.set_result(ServerUnreachable("no stream takes this subject, or JetStream is away"))
+            return
+        answer = msgspec.json.decode(message.data, type=dict[str, Any])
+        error = answer.get("error")
+        future.set_result(jetstream_error(error) if error else None)
+
+
+def is_repeat(error: NaqError | None) -> bool:
+    """Whether the stream refused because the subject is taken (one message a subject)."""
+    return isinstance(error, JetStreamError) and error.code == 10077 and "per subject" in error.description
+
+
+def is_full(error: NaqError | None) -> bool:
+    """Whether the stream refused because one of its limits, the account's or the disk's is reached."""
+    return (
+        isinstance(error, JetStreamError)
+        and not is_repeat(error)
+        and error.code in {10002, 10023, 10028, 10047, 10077, 10122}
+    )

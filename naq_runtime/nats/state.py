@@ -1,0 +1,91 @@
+"""What the server says of itself, its streams and its consumers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from naq_runtime.config import redacted_url
+from naq_runtime.errors import JetStreamError
+from naq_runtime.naming import Names
+from naq_runtime.nats.connection import Connection
+from naq_runtime.snapshot import QueueState, ServerState, StreamState
+
+__all__ = ["queue_states", "server_state", "stream_states"]
+
+_NOT_FOUND = 10059
+
+
+async def server_state(connection: Connection) -> ServerState:
+    """The server of this connection, with the time of one round trip."""
+    return ServerState(
+        name=connection.server_name,
+        version=connection.server_version,
+        url=redacted_url(connection.config.url),
+        cluster=connection.cluster,
+        rtt_ms=round(await connection.rtt_ms(), 2),
+    )
+
+
+async def queue_states(connection: Connection, names: Names) -> tuple[QueueState, ...]:
+    """Every queue that has a consumer, by name; none while the stream is not there."""
+    prefix = names.queue_consumer("")
+    states = [
+        _queue_state(consumer["name"].removeprefix(prefix), consumer)
+        for consumer in await _paged(connection, f"CONSUMER.LIST.{names.jobs_stream}", "consumers")
+        if consumer["name"].startswith(prefix)
+    ]
+    return tuple(sorted(states, key=lambda state: state.name))
+
+
+async def stream_states(connection: Connection, names: Names) -> tuple[StreamState, ...]:
+    """The streams of this namespace that are there, by name."""
+    ours = (
+        names.jobs_stream,
+        names.results_stream,
+        names.events_stream,
+        names.bucket_stream(names.workers_bucket),
+    )
+    states = []
+    for name in ours:
+        try:
+            state = (await connection.api(f"STREAM.INFO.{name}"))["state"]
+        except JetStreamError as error:
+            if error.code == _NOT_FOUND:
+                continue
+            raise
+        states.append(
+            StreamState(
+                name=name,
+                messages=state["messages"],
+                bytes=state["bytes"],
+                first_sequence=state["first_seq"],
+                last_sequence=state["last_seq"],
+            )
+        )
+    return tuple(states)
+
+
+def _queue_state(name: str, consumer: dict[str, Any]) -> QueueState:
+    return QueueState(
+        name=name,
+        waiting=consumer.get("num_pending", 0),
+        running=consumer.get("num_ack_pending", 0),
+        redelivered=consumer.get("num_redelivered", 0),
+        pulls=consumer.get("num_waiting", 0),
+    )
+
+
+async def _paged(connection: Connection, subject: str, key: str) -> list[dict[str, Any]]:
+    """All pages of a list of the JetStream API; empty when what it lists of is not there."""
+    rows: list[dict[str, Any]] = []
+    while True:
+        try:
+            answer = await connection.api(subject, {"offset": len(rows)})
+        except JetStreamError as error:
+            if error.code == _NOT_FOUND:
+                return rows
+            raise
+        page = answer.get(key) or []
+        rows += page
+        if not page or len(rows) >= answer.get("total", 0):
+            return rows

@@ -1,0 +1,130 @@
+"""What producers use: a queue to put jobs into, and a handle on each job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from naq_runtime.config import NAQConfig, get_config
+from naq_runtime.job import Job, JobResult
+from naq_runtime.naming import check_name
+from naq_runtime.services.jobs import JobService
+from naq_runtime.services.manager import ServiceManager
+
+__all__ = ["JobHandle", "Queue"]
+
+
+@dataclass(frozen=True, slots=True)
+class JobHandle:
+    """A job that was enqueued."""
+
+    job_id: str
+    _jobs: JobService
+    _enqueued_since_ns: int = 0
+
+    async def result(self, timeout: float | None = None) -> Any:
+        """Wait for the job to end, and return what its function returned, as JSON gives it back.
+
+        Args:
+            timeout: seconds to wait at most; for ever when left out.
+
+        Raises:
+            JobFailed: it failed, with the remote error's type, text and traceback.
+            ResultTimeout: it has not ended in time.
+        """
+        return (await self.outcome(timeout)).unwrap()
+
+    async def outcome(self, timeout: float | None = None) -> JobResult:
+        """Wait for the job to end, well or badly."""
+        return await self._jobs.wait(self.job_id, timeout, since_ns=self._enqueued_since_ns)
+
+
+class Queue:
+    """A queue of jobs, as a producer sees it.
+
+    Args:
+        name: letters, digits, ``_`` and ``-``.
+        config: the settings; those of file and environment when left out.
+        services: take connection and event log from here, instead of opening one.
+
+    Raises:
+        InvalidName: the name cannot be used.
+
+    ::
+
+        async with Queue("reports") as queue:
+            handle = await queue.enqueue(build_report, 2026, month=11)
+            print(await handle.result(timeout=30))
+    """
+
+    def __init__(
+        self, name: str = "default", *, config: NAQConfig | None = None, services: ServiceManager | None = None
+    ) -> None:
+        self.name = check_name("queue", name)
+        self._owned = None if services is not None else ServiceManager(config or get_config(), role="producer")
+        self._services = services or self._owned
+        self._service: JobService | None = None
+
+    def __repr__(self) -> str:
+        return f"<Queue {self.name} {'open' if self._service else 'closed'}>"
+
+    async def __aenter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            ServerError: the server cannot be reached or used.
+        """
+        assert self._services is not None
+        if self._owned is not None:
+            await self._owned.__aenter__()
+        try:
+            self._service = await self._services.get_service(JobService)
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._service = None
+        if self._owned is not None:
+            await self._owned.__aexit__(kind, error, trace)
+
+    async def enqueue(self, function: Callable[..., Any] | str, *args: Any, **kwargs: Any) -> JobHandle:
+        """Put one call of a function into this queue.
+
+        Raises:
+            NotImportable: no worker could find the function.
+            SerializationError: an argument has no JSON form.
+            JobRefused: the job is too large, or the queue is full.
+            ServerError: the server cannot be reached.
+        """
+        return await self.enqueue_job(Job(function, args, kwargs))
+
+    async def enqueue_job(self, job: Job) -> JobHandle:
+        """Put a job into this queue; for an id or a time to live of one's own. See `enqueue` for errors."""
+        since_ns = self._jobs.now_ns()
+        return JobHandle(await self._jobs.enqueue_job(job, self.name), self._jobs, since_ns)
+
+    async def enqueue_many(self, jobs: Iterable[Job]) -> list[JobHandle]:
+        """Put many jobs into this queue, many times faster than one by one.
+
+        Raises:
+            PartlyRefused: naming those that were not stored; the others are.
+        """
+        since_ns = self._jobs.now_ns()
+        ids = await self._jobs.enqueue_jobs([job.evolve(queue_name=self.name) for job in jobs])
+        return [JobHandle(job_id, self._jobs, since_ns) for job_id in ids]
+
+    def handle(self, job_id: str) -> JobHandle:
+        """A handle on a job that was enqueued elsewhere or earlier."""
+        return JobHandle(check_name("job id", job_id), self._jobs)
+
+    @property
+    def _jobs(self) -> JobService:
+        if self._service is None:
+            raise RuntimeError("the queue is not open: use 'async with Queue(name) as queue'")
+        return self._service

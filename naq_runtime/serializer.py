@@ -1,0 +1,187 @@
+"""Bytes to and from jobs and outcomes: versioned JSON.
+
+`Serializer` is the seam for those who bring a form of their own; `JsonSerializer` is what everyone else uses.
+Pickle is not offered: whoever may publish a message must not be able to run code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Raw, Struct
+
+from naq_runtime.errors import InvalidName, SerializationError
+from naq_runtime.job import Job, JobResult, JobStatus
+from naq_runtime.tasks import reference
+
+__all__ = ["JsonSerializer", "Outcome", "Serializer"]
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is stored of a job that ended: the job itself, and what became of it."""
+
+    job: Job
+    result: JobResult
+
+
+class Serializer(Protocol):
+    """Bytes to and from jobs and outcomes."""
+
+    def encode_job(self, job: Job) -> bytes:
+        """Raises `SerializationError` when an argument has no such form."""
+        ...
+
+    def decode_job(self, data: bytes) -> Job:
+        """Raises `SerializationError` when the bytes are no job. ``function`` is the name."""
+        ...
+
+    def encode_value(self, value: Any) -> bytes:
+        """Raises `SerializationError` when the value has no such form."""
+        ...
+
+    def encode_outcome(self, job: bytes, result: JobResult, value: bytes) -> bytes:
+        """Join an encoded job, what became of it, and its encoded result."""
+        ...
+
+    def decode_outcome(self, data: bytes) -> Outcome:
+        """Raises `SerializationError` when the bytes are no outcome."""
+        ...
+
+
+class _JobRecord(Struct, omit_defaults=True):
+    v: int
+    id: str
+    function: str
+    queue: str
+    enqueued_at_ns: int
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = {}
+    attempt: int = 1
+    result_ttl: float | None = None
+
+
+class _OutcomeRecord(Struct, omit_defaults=True):
+    v: int
+    job: Raw
+    status: JobStatus
+    start_time_ns: int
+    finish_time_ns: int
+    duration_ms: float
+    result: Raw = Raw()
+    error_type: str | None = None
+    error: str | None = None
+    traceback: str | None = None
+    worker_id: str | None = None
+
+
+def _encode_hook(value: Any) -> Any:
+    if isinstance(value, PurePath):
+        return str(value)
+    raise NotImplementedError(f"a value of type {type(value).__name__} has no JSON form")
+
+
+_ENCODE_ERRORS = (msgspec.MsgspecError, NotImplementedError, TypeError, ValueError, UnicodeError, RecursionError)
+_DECODE_ERRORS = (msgspec.MsgspecError, UnicodeError, RecursionError, InvalidName)
+
+
+class JsonSerializer:
+    """JSON by msgspec: dataclasses, structs, dates, UUIDs, decimals, bytes, enums and paths come back by annotation."""
+
+    def __init__(self) -> None:
+        encoder = msgspec.json.Encoder(enc_hook=_encode_hook)
+        self._encode = encoder.encode
+        self._decode_job = msgspec.json.Decoder(_JobRecord).decode
+        self._decode_outcome = msgspec.json.Decoder(_OutcomeRecord).decode
+        self._decode_any = msgspec.json.Decoder().decode
+
+    def encode_job(self, job: Job) -> bytes:
+        """One JSON object."""
+        record = _JobRecord(
+            v=VERSION,
+            id=job.job_id,
+            function=reference(job.function),
+            queue=job.queue_name or "default",
+            enqueued_at_ns=job.enqueued_at_ns,
+            args=tuple(job.args),
+            kwargs=dict(job.kwargs),
+            attempt=job.attempt,
+            result_ttl=job.result_ttl,
+        )
+        try:
+            return self._encode(record)
+        except _ENCODE_ERRORS as error:
+            raise SerializationError(f"the arguments of {record.function} cannot be enqueued: {error}") from error
+
+    def decode_job(self, data: bytes) -> Job:
+        """The job of one JSON object."""
+        try:
+            return _job(self._decode_job(data))
+        except _DECODE_ERRORS as error:
+            raise SerializationError(f"the message is not a job: {error}") from error
+
+    def encode_value(self, value: Any) -> bytes:
+        """The JSON of a result."""
+        try:
+            return self._encode(value)
+        except _ENCODE_ERRORS as error:
+            raise SerializationError(f"the result cannot be stored: {error}") from error
+
+    def encode_outcome(self, job: bytes, result: JobResult, value: bytes) -> bytes:
+        """One JSON object; ``job`` and ``value`` are taken over as they are."""
+        return self._encode(
+            _OutcomeRecord(
+                v=VERSION,
+                job=Raw(job),
+                status=result.status,
+                start_time_ns=result.start_time_ns,
+                finish_time_ns=result.finish_time_ns,
+                duration_ms=result.duration_ms,
+                result=Raw(value or b"null"),
+                error_type=result.error_type,
+                error=result.error,
+                traceback=result.traceback,
+                worker_id=result.worker_id,
+            )
+        )
+
+    def decode_outcome(self, data: bytes) -> Outcome:
+        """The outcome of one JSON object."""
+        try:
+            record = self._decode_outcome(data)
+            job = _job(self._decode_job(record.job))
+            value = self._decode_any(record.result)
+        except _DECODE_ERRORS as error:
+            raise SerializationError(f"the message is not an outcome: {error}") from error
+        result = JobResult(
+            job_id=job.job_id,
+            status=record.status,
+            result=value,
+            error_type=record.error_type,
+            error=record.error,
+            traceback=record.traceback,
+            worker_id=record.worker_id,
+            attempt=job.attempt,
+            start_time_ns=record.start_time_ns,
+            finish_time_ns=record.finish_time_ns,
+            duration_ms=record.duration_ms,
+        )
+        return Outcome(job, result)
+
+
+def _job(record: _JobRecord) -> Job:
+    return Job(
+        function=record.function,
+        args=record.args,
+        kwargs=record.kwargs,
+        queue_name=record.queue,
+        job_id=record.id,
+        result_ttl=record.result_ttl,
+        attempt=record.attempt,
+        enqueued_at_ns=record.enqueued_at_ns,
+    )

@@ -1,0 +1,210 @@
+"""The way of every event: from whoever it happens to, into the log; and out of the log to whoever asks."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator, Mapping
+from itertools import count
+from typing import TYPE_CHECKING, Any, Self
+
+from naq_runtime.clock import SYSTEM_CLOCK, Clock
+from naq_runtime.config import NAQConfig
+from naq_runtime.errors import ConfigError
+from naq_runtime.events.filters import EventFilter
+from naq_runtime.events.logger import AsyncJobEventLogger, DroppedEvents, LoggerStatistics
+from naq_runtime.events.models import (
+    Event,
+    JobEvent,
+    JobEventType,
+    StoredEvent,
+    SystemEvent,
+    SystemEventType,
+    WorkerEvent,
+    WorkerEventType,
+)
+from naq_runtime.events.storage import EventStorage, EventTail, NATSJobEventStorage
+from naq_runtime.naming import new_id
+
+if TYPE_CHECKING:
+    from naq_runtime.services.manager import ServiceManager
+
+__all__ = ["EventService"]
+
+
+class EventService:
+    """Logs events without making anyone wait, and answers questions about those that are stored.
+
+    No failure in here reaches a job: what cannot be stored is kept, and what cannot be kept is counted.
+    """
+
+    def __init__(
+        self,
+        config: NAQConfig,
+        storage: EventStorage,
+        *,
+        instance: str | None = None,
+        role: str = "client",
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.enabled = config.events.enabled
+        self.instance = instance or new_id(8)
+        self._role = role
+        self._clock = clock
+        self._storage = storage
+        self._numbers = count(1)
+        self._lost_at_ns: int | None = None
+        self._logger = AsyncJobEventLogger(
+            storage, config.events, config.names, report=self._dropped_event, clock=clock
+        )
+
+    def __repr__(self) -> str:
+        return f"<EventService {self._role} {self.instance} {self._logger!r}>"
+
+    @classmethod
+    async def create(cls, services: ServiceManager) -> Self:
+        """Log into the namespace's stream of events."""
+        storage = NATSJobEventStorage(services.connection, services.config, services.topology)
+        service = cls(services.config, storage, instance=services.instance, role=services.role, clock=services.clock)
+        services.connection.on_lost.append(service._connection_lost)
+        services.connection.on_restored.append(service._connection_restored)
+        await service.start()
+        return service
+
+    async def start(self) -> None:
+        """Begin to store what is logged."""
+        if self.enabled:
+            await self._logger.start()
+
+    async def stop(self) -> None:
+        """Store what is left, within a few seconds."""
+        await self._logger.stop()
+        await self._storage.close()
+
+    async def flush(self) -> None:
+        """Return once everything that was logged so far is stored."""
+        if self.enabled:
+            await self._logger.flush()
+
+    def statistics(self) -> LoggerStatistics:
+        """What the logger has done so far."""
+        return self._logger.statistics()
+
+    # Writing
+
+    def log(self, event: Event) -> None:
+        """Take an event; returns at once."""
+        if self.enabled:
+            self._logger.append(event)
+
+    async def log_event(self, event: Event) -> None:
+        """Take an event; returns at once."""
+        self.log(event)
+
+    def job(self, event_type: JobEventType, **fields: Any) -> None:
+        """Log a `JobEvent` of the given fields; the time is now unless ``timestamp_ns`` says otherwise."""
+        if self.enabled:
+            fields.setdefault("timestamp_ns", self._clock.time_ns())
+            self._logger.append(JobEvent(event_type=event_type, event_id=self._next_id(), **fields))
+
+    def worker(self, event_type: WorkerEventType, **fields: Any) -> None:
+        """Log a `WorkerEvent` of the given fields, now."""
+        if self.enabled:
+            now = self._clock.time_ns()
+            self._logger.append(
+                WorkerEvent(event_type=event_type, timestamp_ns=now, event_id=self._next_id(), **fields)
+            )
+
+    def system(self, event_type: SystemEventType, **fields: Any) -> None:
+        """Log a `SystemEvent` of this process, now."""
+        if self.enabled:
+            self._logger.append(self._system_event(event_type, **fields))
+
+    # Reading
+
+    async def get_recent_events(self, limit: int = 100, filters: Mapping[str, str] | None = None) -> list[StoredEvent]:
+        """The last events that match, oldest first.
+
+        Args:
+            limit: how many at most.
+            filters: values by ``job_id``, ``event_type``, ``queue_name``, ``worker_id``.
+
+        Raises:
+            ConfigError: a filter of another name.
+        """
+        events, _ = await self._storage.recent(limit, _filter(filters or {}))
+        return events
+
+    async def get_job_event_history(self, job_id: str) -> list[StoredEvent]:
+        """All events of a job, in causal order."""
+        return await self._storage.history(job_id)
+
+    async def stream_events(
+        self,
+        job_id: str | None = None,
+        event_type: str | None = None,
+        queue_name: str | None = None,
+        worker_id: str | None = None,
+        *,
+        tail: int = 0,
+    ) -> AsyncIterator[StoredEvent]:
+        """The last ``tail`` events that match, then those that come; no gap and no repeat between the two."""
+        wanted = EventFilter(job_id, event_type, queue_name, worker_id)
+        recent, last = await self._storage.recent(tail, wanted)
+        following = await self.follow(wanted, after=last)
+        try:
+            for stored in recent:
+                yield stored
+            while True:
+                for stored in (await following.next_batch()).events:
+                    yield stored
+        finally:
+            await following.stop()
+
+    async def follow(self, wanted: EventFilter, after: int | None = None) -> EventTail:
+        """The events behind a sequence, or from now on, in batches."""
+        return await self._storage.tail(wanted, after)
+
+    # Events of our own
+
+    def _next_id(self) -> str:
+        return f"{self.instance}-{next(self._numbers)}"
+
+    def _system_event(self, event_type: SystemEventType, **fields: Any) -> SystemEvent:
+        return SystemEvent(
+            event_type=event_type,
+            timestamp_ns=self._clock.time_ns(),
+            event_id=self._next_id(),
+            instance=self.instance,
+            role=self._role,
+            hostname=socket.gethostname(),
+            pid=os.getpid(),
+            **fields,
+        )
+
+    def _dropped_event(self, dropped: DroppedEvents) -> SystemEvent:
+        return self._system_event(
+            SystemEventType.EVENTS_DROPPED,
+            dropped=dropped.counts,
+            first_dropped_ns=dropped.first_ns,
+            last_dropped_ns=dropped.last_ns,
+        )
+
+    async def _connection_lost(self) -> None:
+        if self._lost_at_ns is None:
+            self._lost_at_ns = self._clock.monotonic_ns()
+            self.system(SystemEventType.CONNECTION_LOST)
+
+    async def _connection_restored(self) -> None:
+        if self._lost_at_ns is not None:
+            outage_ms = (self._clock.monotonic_ns() - self._lost_at_ns) / 1e6
+            self._lost_at_ns = None
+            self.system(SystemEventType.CONNECTION_RESTORED, outage_ms=outage_ms)
+
+
+def _filter(filters: Mapping[str, str]) -> EventFilter:
+    try:
+        return EventFilter(**filters)
+    except TypeError as error:
+        known = "job_id, event_type, queue_name, worker_id"
+        raise ConfigError(f"unknown filter among {', '.join(filters)}: use {known}") from error

@@ -1,0 +1,189 @@
+"""`task` marks the functions that a worker may run, and `TaskRegistry` holds those of the modules it was given.
+
+A job names its function by ``module.qualname``. A worker never imports what a job names: it looks the name up among
+the marked functions of its own modules, so that nobody runs code by publishing a message.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar, overload
+
+from naq_runtime.arguments import ArgumentPlan
+from naq_runtime.errors import ModuleNotLoaded, NotImportable, UnknownTask
+from naq_runtime.naming import check_name
+
+__all__ = ["Task", "TaskOptions", "TaskRegistry", "options_of", "reference", "task"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_MARK = "__naq_task__"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOptions:
+    """What `task` was told of a function; defaults for its jobs."""
+
+    queue: str | None = None
+    result_ttl: float | None = None
+
+
+@overload
+def task(function: Callable[P, R], /) -> Callable[P, R]: ...
+@overload
+def task(
+    *, queue: str | None = None, result_ttl: float | None = None
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def task(
+    function: Callable[..., Any] | None = None, /, *, queue: str | None = None, result_ttl: float | None = None
+) -> Any:
+    """Mark a function as one that workers may run. The function itself stays as it is.
+
+    Args:
+        queue: where its jobs go unless the enqueuer says otherwise.
+        result_ttl: seconds for which its outcomes can be read.
+
+    Raises:
+        InvalidName: the queue's name cannot be used.
+        NotImportable: the function could not be found again by its name.
+    """
+    options = TaskOptions(queue=None if queue is None else check_name("queue", queue), result_ttl=result_ttl)
+
+    def mark(function: Callable[P, R]) -> Callable[P, R]:
+        _check_importable(function)
+        setattr(function, _MARK, options)
+        return function
+
+    return mark if function is None else mark(function)
+
+
+def options_of(function: object) -> TaskOptions | None:
+    """The options of a marked function, ``None`` for any other object."""
+    return getattr(function, _MARK, None)
+
+
+def reference(function: Callable[..., Any] | str) -> str:
+    """The name by which a worker finds the function: ``module.qualname``.
+
+    Raises:
+        NotImportable: it is a lambda, nested, bound, or defined in ``__main__``.
+    """
+    if isinstance(function, str):
+        if "." not in function or not all(part.isidentifier() for part in function.split(".")):
+            raise NotImportable(f"{function!r} is not the name of a function: write it as module.function")
+        return function
+    _check_importable(function)
+    if function.__module__ == "__main__":
+        raise NotImportable(
+            f"{function.__qualname__}() is defined in __main__, where no worker can import it: move it into a module"
+        )
+    return f"{function.__module__}.{function.__qualname__}"
+
+
+def _check_importable(function: Callable[..., Any]) -> None:
+    name = getattr(function, "__qualname__", None)
+    if name is None or not inspect.isfunction(inspect.unwrap(function)):
+        raise NotImportable(f"{function!r} is not a function: only functions of a module can be enqueued")
+    if "<lambda>" in name:
+        raise NotImportable("a lambda has no name that a worker could import: define a function in a module")
+    if "<locals>" in name:
+        raise NotImportable(
+            f"{name} is defined inside a function, where no worker can import it: move it to the module"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A function that this worker may run."""
+
+    name: str
+    function: Callable[..., Any]
+    is_async: bool
+    options: TaskOptions
+    arguments: ArgumentPlan
+
+    @classmethod
+    def of(cls, function: Callable[..., Any], name: str | None = None) -> Task:
+        """Inspect a function once, so that each job costs little."""
+        return cls(
+            name=name or reference(function),
+            function=function,
+            is_async=inspect.iscoroutinefunction(inspect.unwrap(function)),
+            options=options_of(function) or TaskOptions(),
+            arguments=ArgumentPlan.of(function),
+        )
+
+
+class TaskRegistry:
+    """The functions that one worker may run, by name."""
+
+    def __init__(self, tasks: Iterable[Task] = ()) -> None:
+        self._tasks = {task.name: task for task in tasks}
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._tasks))
+
+    @classmethod
+    def load(cls, modules: Iterable[str]) -> TaskRegistry:
+        """Import the modules and collect the functions that are marked with `task`.
+
+        Raises:
+            ModuleNotLoaded: a module is missing, or fails while it is imported.
+        """
+        return cls(task for name in modules for task in _tasks_of(_import(name)))
+
+    def get(self, name: str) -> Task:
+        """The task of this name.
+
+        Raises:
+            UnknownTask: it is not among this worker's tasks.
+        """
+        try:
+            return self._tasks[name]
+        except KeyError:
+            raise UnknownTask(
+                f"this worker has no task {name!r}: give it the module (--module) and mark the function with @task"
+            ) from None
+
+
+def _import(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
+            raise ModuleNotLoaded(
+                f"there is no module {name!r} on the path: start in its folder, or install it"
+            ) from error
+        raise ModuleNotLoaded(f"module {name!r} does not import: {error}") from error
+    except Exception as error:  # user code runs here, and may raise anything
+        where = _last_line_in(error, name)
+        raise ModuleNotLoaded(f"module {name!r} does not import: {type(error).__name__}: {error}{where}") from error
+
+
+def _last_line_in(error: BaseException, name: str) -> str:
+    """`` (file, line n)`` of the module where its import failed."""
+    if isinstance(error, SyntaxError):
+        return ""
+    trace, found = error.__traceback__, ""
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__") == name:
+            found = f" ({trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno})"
+        trace = trace.tb_next
+    return found
+
+
+def _tasks_of(module: Any) -> Iterator[Task]:
+    for value in list(vars(module).values()):
+        if options_of(value) is not None and inspect.isroutine(value):
+            module_name = value.__module__
+            if module_name == "__main__" or module_name not in sys.modules:
+                continue
+            yield Task.of(value)

@@ -1,0 +1,65 @@
+"""The jobs that a worker holds: delivered to it, and not settled yet."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+
+from naq_runtime.errors import ServerError
+from naq_runtime.nats.pull import Delivery
+
+__all__ = ["Custody", "Holding"]
+
+log = logging.getLogger(__name__)
+
+
+class Holding:
+    """One job in the worker's hands; ``delivery`` is the latest by which it was given."""
+
+    __slots__ = ("delivery",)
+
+    def __init__(self, delivery: Delivery) -> None:
+        self.delivery = delivery
+
+
+class Custody:
+    """Tells the server, at a third of its patience, that the jobs held are being worked on.
+
+    Args:
+        ack_wait_s: the server's patience.
+    """
+
+    def __init__(self, ack_wait_s: float) -> None:
+        self._interval_s = ack_wait_s / 3
+        self._held: dict[str, Holding] = {}
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __iter__(self) -> Iterator[Holding]:
+        return iter(list(self._held.values()))
+
+    def take(self, delivery: Delivery) -> Holding | None:
+        """Hold a job; ``None`` when it is held already, and the server only delivered it once more."""
+        held = self._held.get(delivery.subject)
+        if held is not None:
+            held.delivery = delivery
+            return None
+        holding = self._held[delivery.subject] = Holding(delivery)
+        return holding
+
+    def release(self, holding: Holding) -> None:
+        """The job is settled or handed back."""
+        self._held.pop(holding.delivery.subject, None)
+
+    async def run(self) -> None:
+        """Signal until cancelled."""
+        while True:
+            await asyncio.sleep(self._interval_s)
+            for holding in self:
+                try:
+                    await holding.delivery.in_progress()
+                except ServerError as error:
+                    log.debug("in-progress not sent: %s", error, extra={"action": "in_progress_failed"})
+                    break

@@ -1,0 +1,68 @@
+"""What a worker says of itself, for as long as it lives."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+from msgspec import Struct
+
+from naq_runtime.errors import SerializationError
+
+__all__ = ["WorkerRecord", "WorkerState", "decode_worker", "encode_worker"]
+
+
+class WorkerState(StrEnum):
+    """What a worker is doing."""
+
+    IDLE = "idle"
+    BUSY = "busy"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+class WorkerRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A worker's lease: renewed at every heartbeat, gone when the worker is."""
+
+    worker_id: str
+    state: WorkerState
+    hostname: str
+    pid: int
+    queue_names: tuple[str, ...]
+    concurrency_limit: int
+    started_at_ns: int
+    beat_at_ns: int
+    """When this record was written, by the worker's clock."""
+    heartbeat_interval: float
+    """Seconds between two beats."""
+    version: str = ""
+    modules: tuple[str, ...] = ()
+    active_jobs: int = 0
+    running_job_ids: tuple[str, ...] = ()
+    """At most 100 of them."""
+    jobs_completed: int = 0
+    jobs_failed: int = 0
+    jobs_interrupted: int = 0
+    cpu_percent: float = 0.0
+    """Of one core."""
+    rss_bytes: int = 0
+    loop_lag_ms: float = 0.0
+    """The worst delay of the event loop since the beat before."""
+    events_buffered: int = 0
+    events_dropped: int = 0
+
+
+encode_worker = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(WorkerRecord).decode
+
+
+def decode_worker(data: bytes) -> WorkerRecord:
+    """The record of its JSON.
+
+    Raises:
+        SerializationError: the bytes are no worker's record.
+    """
+    try:
+        return _decode(data)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise SerializationError(f"not a worker's record: {error}") from error

@@ -1,0 +1,154 @@
+"""Group commit: outcomes are stored many at a time, and only then are their jobs acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+from msgspec import Struct
+
+from naq_runtime.errors import ServerError
+from naq_runtime.job import JobResult
+from naq_runtime.naming import Names
+from naq_runtime.nats.connection import Connection
+from naq_runtime.nats.publish import Outgoing, StreamWriter, open_writer
+from naq_runtime.nats.topology import Topology
+from naq_runtime.serializer import Serializer
+from naq_runtime.worker.custody import Holding
+from naq_runtime.worker.execution import Execution, failure
+
+__all__ = ["Finished", "Settlement"]
+
+log = logging.getLogger(__name__)
+
+_RETRY_FIRST_S = 0.05
+_RETRY_MOST_S = 2.0
+
+
+class Finished(Struct, frozen=True):
+    """A job that ran to an end and is not settled yet."""
+
+    holding: Holding
+    execution: Execution
+    payload: bytes
+    """The job, encoded."""
+
+
+class Settlement:
+    """Takes finished jobs without waiting, and settles them in the background.
+
+    Args:
+        settled: is told of each batch whose outcomes are stored and whose jobs are acknowledged.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        topology: Topology,
+        names: Names,
+        serializer: Serializer,
+        *,
+        commit_size: int,
+        settled: Callable[[Sequence[Finished]], None],
+    ) -> None:
+        self._connection = connection
+        self._topology = topology
+        self._names = names
+        self._serializer = serializer
+        self._commit_size = commit_size
+        self._settled = settled
+        self._waiting: deque[Finished] = deque()
+        self._arrived = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._writer: StreamWriter | None = None
+
+    def __repr__(self) -> str:
+        return f"<Settlement waiting={len(self._waiting)}>"
+
+    @property
+    def waiting(self) -> int:
+        """How many finished jobs are not settled yet."""
+        return len(self._waiting)
+
+    def add(self, finished: Finished) -> None:
+        """Take a finished job; never waits."""
+        self._waiting.append(finished)
+        self._arrived.set()
+        self._empty.clear()
+
+    async def drained(self) -> None:
+        """Return once everything that was added is settled."""
+        await self._empty.wait()
+
+    async def run(self) -> None:
+        """Settle what comes, until cancelled. While the server is away, nothing is given up."""
+        delay = _RETRY_FIRST_S
+        while True:
+            await self._arrived.wait()
+            batch = list(islice(self._waiting, self._commit_size))
+            try:
+                await self._commit(batch)
+            except ServerError as error:
+                log.debug("outcomes not stored yet: %s", error, extra={"action": "commit_failed"})
+                await self._close_writer()
+                await asyncio.sleep(delay)
+                delay = min(2 * delay, _RETRY_MOST_S)
+                continue
+            delay = _RETRY_FIRST_S
+            self._forget(batch)
+
+    async def close(self) -> None:
+        """Give back what it holds."""
+        await self._close_writer()
+
+    async def _commit(self, batch: Sequence[Finished]) -> None:
+        if self._writer is None:
+            self._writer = await open_writer(self._connection, fast=(await self._topology.results()).fast_ingest)
+        await self._writer.store(
+            [self._message(finished) for finished in batch if finished.execution.job.result_ttl != 0]
+        )
+        for finished in batch:
+            await finished.holding.delivery.acknowledge()
+            await self._connection.publish(self._names.done(finished.execution.job.job_id))
+
+    def _message(self, finished: Finished) -> Outgoing:
+        execution = finished.execution
+        job, ttl = execution.job, execution.job.result_ttl
+        headers = None if ttl is None else {"Nats-TTL": str(max(1, round(ttl)))}
+        payload = self._encoded(finished.payload, execution)
+        return Outgoing(self._names.result(job.job_id), payload, headers)
+
+    def _encoded(self, job: bytes, execution: Execution) -> bytes:
+        """The outcome; without the arguments, or with an error in place of the result, where it would be too large."""
+        limit = self._connection.max_payload - 256
+        encode = self._serializer.encode_outcome
+        payload = encode(job, execution.result, execution.value)
+        if len(payload) <= limit:
+            return payload
+        bare = self._serializer.encode_job(execution.job.evolve(args=(), kwargs={}))
+        payload = encode(bare, execution.result, execution.value)
+        return payload if len(payload) <= limit else encode(bare, self._too_large(execution, limit), b"")
+
+    def _too_large(self, execution: Execution, limit: int) -> JobResult:
+        error = ValueError(
+            f"the job completed, but its result of {len(execution.value):,} bytes is above the server's limit of "
+            f"{limit:,}: store it elsewhere and return a reference"
+        )
+        return failure(execution.job, error, execution.result).result
+
+    def _forget(self, batch: Sequence[Finished]) -> None:
+        for _ in batch:
+            self._waiting.popleft()
+        self._settled(batch)
+        if not self._waiting:
+            self._arrived.clear()
+            self._empty.set()
+
+    async def _close_writer(self) -> None:
+        if self._writer is not None:
+            await self._writer.close()
+            self._writer = None

@@ -1,0 +1,137 @@
+"""What all commands share: the options of the connection, the settings, and how an error ends the command."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, get_type_hints
+
+import typer
+
+from naq_runtime.errors import (
+    JobFailed,
+    NaqError,
+    NotFound,
+    QueueFull,
+    ResultTimeout,
+    ServerError,
+)
+from naq_tui.text import inert
+
+__all__ = ["EXIT_CONDITION", "EXIT_SERVER", "command", "fail"]
+
+_MESSAGE_LIMIT = 2_000
+
+EXIT_FAILURE = 1
+EXIT_USAGE = 2
+EXIT_SERVER = 3
+EXIT_NOT_FOUND = 4
+EXIT_CONDITION = 5
+EXIT_INTERRUPTED = 130
+
+_EXIT_CODES: tuple[tuple[type[NaqError], int], ...] = (
+    (QueueFull, EXIT_SERVER),
+    (ServerError, EXIT_SERVER),
+    (NotFound, EXIT_NOT_FOUND),
+    (JobFailed, EXIT_CONDITION),
+    (ResultTimeout, EXIT_CONDITION),
+    (NaqError, EXIT_USAGE),
+)
+
+Server = Annotated[str | None, typer.Option("--server", metavar="URL", help="NATS server; several parted by commas.")]
+Namespace = Annotated[str | None, typer.Option("--namespace", help="Prefix of all subjects and streams.")]
+Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Patience with the server.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="A TOML file with settings.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show logs and tracebacks.")]
+
+_SHARED: dict[str, tuple[Any, Any]] = {
+    "server": (Server, None),
+    "namespace": (Namespace, None),
+    "timeout": (Timeout, None),
+    "config_file": (ConfigFile, None),
+    "debug": (Debug, False),
+}
+
+
+def command(function: Callable[..., Any]) -> Callable[..., None]:
+    """Make a function a command: it gets ``config``, and the shared options come on top of its own.
+
+    An async function is run to its end. An error of ours ends the command with its exit code and one line on stderr.
+    """
+    own = {name: p for name, p in inspect.signature(function).parameters.items() if name != "config"}
+    hints = get_type_hints(function, include_extras=True)
+
+    @functools.wraps(function)
+    def run(**values: Any) -> None:
+        shared = {name: values.pop(name) for name in _SHARED}
+        with _ending(shared["debug"]):
+            logging.basicConfig(
+                stream=sys.stderr,
+                level=logging.DEBUG if shared["debug"] else logging.INFO,
+                format="%(asctime)s %(levelname).1s %(message)s",
+                datefmt="%H:%M:%S",
+            )
+            outcome = function(config=_config(shared), **values)
+            if inspect.iscoroutine(outcome):
+                asyncio.run(outcome)
+
+    parameters = [p.replace(annotation=hints[name]) for name, p in own.items()]
+    parameters += [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
+        for name, (kind, default) in _SHARED.items()
+    ]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    return run
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """End the command with a line on stderr."""
+    print(f"naq: {inert(message, _MESSAGE_LIMIT)}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def _config(shared: dict[str, Any]) -> Any:
+    from naq_runtime.config import NAQConfig
+
+    return NAQConfig.load(
+        shared["config_file"],
+        arguments={
+            "nats.url": shared["server"],
+            "namespace": shared["namespace"],
+            "nats.request_timeout": shared["timeout"],
+            "nats.connect_timeout": shared["timeout"],
+        },
+    )
+
+
+class _ending:
+    """Turns the end of a command into its exit code."""
+
+    def __init__(self, debug: bool) -> None:
+        self._debug = debug
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, NaqError):
+            if not self._debug:
+                fail(str(error), exit_code(error))
+        elif isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        elif isinstance(error, BrokenPipeError):
+            # Whoever read us has gone: let nothing more be written, not even at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+
+
+def exit_code(error: NaqError) -> int:
+    """The exit code that tells scripts what kind of error it was."""
+    return next(code for kind, code in _EXIT_CODES if isinstance(error, kind))

@@ -1,0 +1,100 @@
+"""``naq-top``: the monitor, or one snapshot of everything."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from typing import Annotated
+
+import typer
+
+from naq_runtime.config import NAQConfig, redacted_url
+from naq_runtime.version import VERSION
+from naq_tui.cli.context import command
+from naq_tui.cli.output import Format
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(
+    name="naq-top",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_SAMPLE_S = 2.0
+_DEMO_SAMPLE_S = 5.0
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"naq-top {VERSION}")
+        raise typer.Exit
+
+
+def top(
+    *,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Bring a server, workers and traffic; all end with naq-top.")
+    ] = False,
+    once: Annotated[bool, typer.Option("--once", help="Print one snapshot of everything, and end.")] = False,
+    format: Annotated[Format, typer.Option("--format", "-f", help="How --once prints.")] = Format.TABLE,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
+    ] = False,
+    config: NAQConfig,
+) -> None:
+    """Watch jobs, queues, workers and events as they happen.
+
+    Press ? inside for the keys.
+
+    Example: naq-top --server nats://127.0.0.1:4222
+    """
+    if once:
+        asyncio.run(_once(config, demo, format))
+    else:
+        code = asyncio.run(_watch(config, demo))
+        sys.exit(code)
+
+
+async def _watch(config: NAQConfig, demo: bool) -> int:
+    from naq_tui.app import run_app
+    from naq_tui.live import LiveSource
+
+    async with contextlib.AsyncExitStack() as stack:
+        if demo:
+            config = await _demo(stack)
+        title = "demo" if demo else redacted_url(config.nats.url)
+        return await run_app(LiveSource(config), title=title)
+
+
+async def _once(config: NAQConfig, demo: bool, form: Format) -> None:
+    from naq_tui.live import LiveSource
+    from naq_tui.once import print_once, sample
+
+    async with contextlib.AsyncExitStack() as stack:
+        if demo:
+            config = await _demo(stack)
+        dashboard = await sample(LiveSource(config, patient=False), _DEMO_SAMPLE_S if demo else _SAMPLE_S)
+        print_once(dashboard, form)
+
+
+async def _demo(stack: contextlib.AsyncExitStack) -> NAQConfig:
+    from naq_tui.demo.fleet import DemoFleet
+
+    fleet = await stack.enter_async_context(DemoFleet())
+    return fleet.config
+
+
+app.command()(command(top))
+
+
+def run() -> None:
+    """The entry point of ``naq-top``."""
+    app()
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,113 @@
+"""Every command, once: its key, its name in the palette, its line in the help and its word in the footer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from textual.binding import Binding, BindingType
+
+__all__ = ["COMMANDS", "Command", "Scope", "bindings", "commands_of", "hints"]
+
+
+class Scope(StrEnum):
+    """Where a command works; the value is its heading in the help."""
+
+    APP = "Everywhere"
+    OVERVIEW = "Overview"
+    MOVE = "Moving in a list or a text"
+    TABLE = "Queues and workers"
+    FEED = "Events"
+    TYPING = "While typing a filter"
+    BACK = "In a job and in this help"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Something that a person can ask for."""
+
+    action: str
+    """The action it runs, where it works."""
+    scope: Scope
+    keys: str
+    """As Textual calls them, separated by commas."""
+    label: str
+    """The keys as people read them."""
+    title: str
+    """What it is called in the palette."""
+    help: str
+    """One sentence of what it does."""
+    hint: str = ""
+    """One word for the footer; left out of it when empty."""
+    rank: int = 9
+    """The footer keeps low numbers longest."""
+    always: bool = False
+    """Whether it comes before whatever has the focus."""
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("help", Scope.APP, "question_mark", "?", "Help", "Show all keys.", "help", 0),
+    Command("command_palette", Scope.APP, "ctrl+p", "Ctrl-P", "Palette", "Find any command, or a theme, by name."),
+    Command(
+        "pause", Scope.APP, "p", "p", "Pause", "Freeze what is shown, or go on; events are read meanwhile.", "pause", 3
+    ),
+    Command("quit", Scope.APP, "q", "q", "Quit", "Leave.", "quit", 1),
+    Command("quit", Scope.APP, "ctrl+c,ctrl+q", "Ctrl-C Ctrl-Q", "Quit", "Leave, even while typing.", always=True),
+    Command("next_pane", Scope.OVERVIEW, "tab", "Tab", "Next pane", "Go to the next pane.", "pane", 5),
+    Command("previous_pane", Scope.OVERVIEW, "shift+tab", "Shift-Tab", "Previous pane", "Go to the pane before."),
+    Command(
+        "filter",
+        Scope.OVERVIEW,
+        "slash",
+        "/",
+        "Filter events",
+        "Show only events whose line contains a text; a capital letter makes case count.",
+        "filter",
+        2,
+    ),
+    Command(
+        "zoom", Scope.OVERVIEW, "z", "z", "Zoom", "Give the pane the whole screen, or give it back.", "zoom", 6
+    ),
+    Command("back", Scope.OVERVIEW, "escape", "Esc", "Back", "Leave the zoom, then clear the filter."),
+    Command("up", Scope.MOVE, "k,up", "k ↑", "Up", "One line up."),
+    Command("down", Scope.MOVE, "j,down", "j ↓", "Down", "One line down."),
+    Command("page_up", Scope.MOVE, "pageup,ctrl+b", "PgUp Ctrl-B", "Page up", "One page up."),
+    Command("page_down", Scope.MOVE, "pagedown,ctrl+f", "PgDn Ctrl-F", "Page down", "One page down."),
+    Command("top", Scope.MOVE, "g,home", "g Home", "First line", "Go to the first line."),
+    Command("bottom", Scope.MOVE, "G,end", "G End", "Last line", "Go to the last line."),
+    Command("open", Scope.TABLE, "enter", "Enter", "Its events", "Show only the events that name it.", "events", 4),
+    Command("sort", Scope.TABLE, "s", "s", "Sort", "Sort by the next column.", "sort", 7),
+    Command("reverse", Scope.TABLE, "r", "r", "Reverse", "Turn the order round.", "reverse", 8),
+    Command("open", Scope.FEED, "enter", "Enter", "Open job", "Open the job of the line.", "job", 4),
+    Command(
+        "follow", Scope.FEED, "f", "f", "Follow", "Keep to the newest line; scrolling up stops that.", "follow", 7
+    ),
+    Command("keep", Scope.TYPING, "enter", "Enter", "Keep filter", "Keep the filter.", "keep", 1),
+    Command("discard", Scope.TYPING, "escape", "Esc", "Clear filter", "Clear the filter.", "clear", 2),
+    Command("earlier", Scope.TYPING, "up", "↑", "Earlier filter", "Recall an earlier filter.", "earlier", 3),
+    Command("later", Scope.TYPING, "down", "↓", "Later filter", "Go on to the filter after it."),
+    Command("back", Scope.BACK, "escape,backspace", "Esc", "Back", "Go back.", "back", 2),
+)
+
+
+def commands_of(scopes: Iterable[Scope]) -> list[Command]:
+    """The commands of these places, in the order of the places."""
+    return [command for scope in scopes for command in COMMANDS if command.scope is scope]
+
+
+def bindings(*scopes: Scope) -> list[BindingType]:
+    """The bindings of the commands of these places."""
+    return [_binding(command) for command in commands_of(scopes)]
+
+
+def _binding(command: Command) -> Binding:
+    return Binding(
+        command.keys, command.action, command.title, show=False, priority=command.always, tooltip=command.help
+    )
+
+
+def hints(scopes: Sequence[Scope]) -> list[Command]:
+    """The commands that the footer names, by the order in which it gives them up."""
+    named = [command for command in commands_of(scopes) if command.hint]
+    return sorted(named, key=lambda command: command.rank)

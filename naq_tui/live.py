@@ -1,0 +1,202 @@
+"""The source that follows a server: it connects, catches up, follows, and begins again when the connection is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine
+from types import TracebackType
+from typing import Self
+
+from naq_runtime.clock import SYSTEM_CLOCK, Clock
+from naq_runtime.config import NAQConfig, redacted_url
+from naq_runtime.errors import NotFound, ServerError
+from naq_runtime.events.storage import TailedEvents
+from naq_runtime.monitor import Monitor
+from naq_runtime.nats.connection import Connection
+from naq_runtime.services.manager import ServiceManager
+from naq_runtime.snapshot import JobDetail, Snapshot
+from naq_tui.source import Batch, ConnectionState, Link
+
+__all__ = ["LiveSource"]
+
+_SNAPSHOT_S = 1.0
+_RETRY_S = 1.0
+_GATHER_S = 0.02
+"""Events are handed over at most so often, so that many come in one batch."""
+
+_News = TailedEvents | Snapshot | None
+
+
+class LiveSource:
+    """Events and state of one namespace of a server.
+
+    Args:
+        config: where, and which namespace.
+        history: how many of the last events to begin with.
+        patient: whether to go on trying when there is no server at the start; else its error is raised.
+    """
+
+    def __init__(
+        self, config: NAQConfig, *, history: int = 2_000, patient: bool = True, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        self._config = config
+        self._history = history
+        self._patient = patient
+        self._clock = clock
+        self._last = 0
+        self._link = Link(ConnectionState.CONNECTING, clock.time_ns(), redacted_url(config.nats.url))
+        self._stack = contextlib.AsyncExitStack()
+        self._monitor: Monitor | None = None
+
+    def __repr__(self) -> str:
+        return f"<LiveSource {redacted_url(self._config.nats.url)} {self._link.state} at {self._last}>"
+
+    async def __aenter__(self) -> Self:
+        """Nothing is connected yet: iterating does that."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._disconnect()
+
+    async def __aiter__(self) -> AsyncIterator[Batch]:
+        yield Batch(self._link)
+        while True:
+            try:
+                async with contextlib.aclosing(self._session()) as session:
+                    async for batch in session:
+                        yield batch
+            except ServerError as error:
+                if not self._patient:
+                    raise
+                yield Batch(self._turn(ConnectionState.RECONNECTING, str(error)))
+            await self._disconnect()
+            await asyncio.sleep(_RETRY_S)
+
+    async def job(self, job_id: str) -> JobDetail:
+        """See `EventSource.job`."""
+        if self._monitor is None:
+            raise ServerError("there is no connection to the server now")
+        if not job_id:
+            raise NotFound("this event is of no job")
+        return await self._monitor.job(job_id)
+
+    # One connection
+
+    async def _session(self) -> AsyncIterator[Batch]:
+        services = await self._stack.enter_async_context(ServiceManager(self._config, role="monitor"))
+        monitor = self._monitor = await services.get_service(Monitor)
+        yield Batch(self._turn(ConnectionState.CATCHING_UP, self._address), snapshot=await monitor.snapshot())
+        if self._last == 0:
+            recent, self._last = await monitor.recent(self._history)
+            yield Batch(self._link, recent)
+        self._patient = True
+        inbox = _Inbox()
+        connection = services.connection
+        connection.on_lost.append(inbox.nudge)
+        connection.on_restored.append(inbox.nudge)
+        inbox.pump(_events(monitor, self._last, inbox))
+        inbox.pump(_snapshots(monitor, inbox))
+        inbox.pump(_end(connection.closed, inbox))
+        try:
+            yield Batch(self._turn(ConnectionState.LIVE, self._address))
+            while not connection.closed.is_set():
+                yield self._batch(await inbox.get(), connection)
+        finally:
+            await inbox.close()
+
+    def _batch(self, news: _News, connection: Connection) -> Batch:
+        if connection.is_connected:
+            link = self._turn(ConnectionState.LIVE, self._address)
+        else:
+            link = self._turn(ConnectionState.RECONNECTING, connection.last_error or "connection lost")
+        if isinstance(news, Snapshot):
+            return Batch(link, snapshot=news)
+        if news is None:
+            return Batch(link)
+        if news.events:
+            self._last = news.events[-1].sequence
+        return Batch(link, news.events, news.missed)
+
+    async def _disconnect(self) -> None:
+        self._monitor = None
+        await self._stack.aclose()
+
+    @property
+    def _address(self) -> str:
+        return redacted_url(self._config.nats.url)
+
+    def _turn(self, state: ConnectionState, detail: str) -> Link:
+        """The link as it is now; since when only changes with the state."""
+        if state is not self._link.state:
+            self._link = Link(state, self._clock.time_ns(), detail)
+        elif detail != self._link.detail:
+            self._link = Link(state, self._link.since_ns, detail)
+        return self._link
+
+
+class _Inbox:
+    """Where the tasks of one connection put what they find."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[_News | BaseException] = asyncio.Queue(maxsize=16)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def pump(self, work: Coroutine[None, None, None]) -> None:
+        """Run a task until the inbox is closed; its failure comes out of `get`."""
+        self._tasks.append(asyncio.create_task(self._watched(work)))
+
+    async def put(self, news: _News) -> None:
+        """Wait for room, and put it."""
+        await self._queue.put(news)
+
+    async def nudge(self) -> None:
+        """The connection has changed: that alone is news."""
+        with contextlib.suppress(asyncio.QueueFull):
+            self._queue.put_nowait(None)
+
+    async def get(self) -> _News:
+        """The next news, or the error that ended a task."""
+        news = await self._queue.get()
+        if isinstance(news, BaseException):
+            raise news
+        return news
+
+    async def close(self) -> None:
+        """End the tasks."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _watched(self, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        except Exception as error:  # supervision: raised again by whoever reads
+            await self._queue.put(error)
+
+
+async def _events(monitor: Monitor, after: int, inbox: _Inbox) -> None:
+    tail = await monitor.follow(after)
+    try:
+        while True:
+            try:
+                await inbox.put(await tail.next_batch())
+            except ServerError:
+                await asyncio.sleep(_RETRY_S)
+            await asyncio.sleep(_GATHER_S)
+    finally:
+        await tail.stop()
+
+
+async def _snapshots(monitor: Monitor, inbox: _Inbox) -> None:
+    while True:
+        with contextlib.suppress(ServerError):
+            await inbox.put(await monitor.snapshot())
+        await asyncio.sleep(_SNAPSHOT_S)
+
+
+async def _end(closed: asyncio.Event, inbox: _Inbox) -> None:
+    await closed.wait()
+    await inbox.put(None)

@@ -1,0 +1,77 @@
+"""Where the dashboard gets what it shows: batches of events, with the state that no event tells.
+
+`EventSource` is all that the application knows. `LiveSource` follows a server; `RecordedSource` plays what was recorded, for tests and
+screenshots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import TracebackType
+from typing import Protocol, Self
+
+from naq_runtime.events.models import StoredEvent
+from naq_runtime.snapshot import JobDetail, Snapshot
+
+__all__ = ["Batch", "ConnectionState", "EventSource", "Link"]
+
+
+class ConnectionState(StrEnum):
+    """How the source stands to what it reads."""
+
+    CONNECTING = "connecting"
+    """The first connection is not there yet."""
+    CATCHING_UP = "catching up"
+    """Reading what was stored meanwhile."""
+    LIVE = "live"
+    RECONNECTING = "reconnecting"
+    ENDED = "ended"
+    """A recording is over."""
+    FAILED = "failed"
+    """The source has given up; the detail says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The state of the connection, and what to say of it."""
+
+    state: ConnectionState
+    since_ns: int
+    """When it came to be so, by the reader's clock."""
+    detail: str = ""
+    """The server's address, or why there is no connection; one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What came since the batch before."""
+
+    link: Link
+    events: Sequence[StoredEvent] = field(default_factory=tuple)
+    missed: int = 0
+    """Events that were stored and gone before they could be read."""
+    snapshot: Snapshot | None = None
+    """A fresh one, about once a second; ``None`` in between."""
+
+
+class EventSource(Protocol):
+    """An asynchronous context manager that yields batches until it is closed."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def __aiter__(self) -> AsyncIterator[Batch]: ...
+
+    async def job(self, job_id: str) -> JobDetail:
+        """All that is known of a job.
+
+        Raises:
+            NotFound: nothing is known of it.
+            ServerError: it cannot be asked for now.
+        """
+        ...

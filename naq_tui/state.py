@@ -1,0 +1,198 @@
+"""What the dashboard knows: batches go in, values to show come out. Nothing here waits, draws or looks at a clock.
+
+Depths and workers come from snapshots, rates and percentiles from events, each counted in the second in which it happened; what is
+read late after an outage therefore lands where it belongs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+from naq_runtime.events.models import JobEvent, StoredEvent, WorkerEvent
+from naq_runtime.snapshot import ServerState, Snapshot
+from naq_tui.model.log import LOG_LIMIT, EventLog
+from naq_tui.model.queues import QueueBook, QueueView
+from naq_tui.model.seconds import SECOND_NS, SecondCounts
+from naq_tui.model.tally import RATE_WINDOW_S, Figures, Tally
+from naq_tui.model.workers import WorkerBook, WorkerView
+from naq_tui.source import Batch, ConnectionState, Link
+
+__all__ = ["HISTORY_S", "Dashboard", "Throughput", "Versions", "Vitals"]
+
+HISTORY_S = 600
+"""Seconds that the charts can look back."""
+
+_STALE = (ConnectionState.CONNECTING, ConnectionState.RECONNECTING, ConnectionState.FAILED)
+
+
+@dataclass(slots=True)
+class Versions:
+    """A number for each thing that is shown; it grows whenever there is something new to paint."""
+
+    strip: int = 0
+    queues: int = 0
+    workers: int = 0
+    chart: int = 0
+    feed: int = 0
+    job: int = 0
+    """Events of the job that is watched."""
+
+
+class Vitals(NamedTuple):
+    """The figures of the strip."""
+
+    events_rate: float
+    jobs: Figures
+    """Of all queues together."""
+    missed: int
+
+
+class Throughput(NamedTuple):
+    """Jobs by second, the oldest first; the last second is over."""
+
+    until: int
+    """The second after the last one."""
+    enqueued: list[int]
+    completed: list[int]
+    failed: list[int]
+
+
+class Dashboard:
+    """The model behind every pane."""
+
+    def __init__(self, *, log_limit: int = LOG_LIMIT) -> None:
+        self.versions = Versions()
+        self.log = EventLog(log_limit)
+        self.link: Link | None = None
+        """``None`` before the source has said anything."""
+        self.snapshot: Snapshot | None = None
+        """The latest; ``None`` before the first."""
+        self.missed = 0
+        self.heard_at_ns: int | None = None
+        """When the last batch with news came from a working link."""
+        self._queues = QueueBook()
+        self._workers = WorkerBook()
+        self._all = Tally(HISTORY_S)
+        self._events = SecondCounts(RATE_WINDOW_S + 2)
+        self._watched: str | None = None
+        self._since: int | None = None
+        self._second = 0
+        self._news = False
+
+    def __repr__(self) -> str:
+        return (
+            f"<Dashboard events={self.log.end} kept={self.log.end - self.log.first} missed={self.missed} "
+            f"queues={len(self._queues)} workers={len(self._workers)}>"
+        )
+
+    @property
+    def stale(self) -> bool:
+        """Whether what is known is old because the link is down."""
+        return self.link is None or self.link.state in _STALE
+
+    @property
+    def server(self) -> ServerState | None:
+        """The server that answered last."""
+        return self.snapshot.server if self.snapshot else None
+
+    def watch(self, job_id: str | None) -> None:
+        """Count the events of this job in ``versions.job``."""
+        self._watched = job_id
+
+    def apply(self, batch: Batch, now_ns: int) -> None:
+        """Take in a batch at once."""
+        self._take_link(batch.link)
+        if not self.stale:
+            self.heard_at_ns = now_ns
+        if batch.missed:
+            self.missed += batch.missed
+            self.versions.strip += 1
+        if batch.events:
+            self._take_events(batch.events, now_ns // SECOND_NS)
+        if batch.snapshot is not None:
+            self._take_snapshot(batch.snapshot, now_ns)
+        self.advance(now_ns)
+
+    def advance(self, now_ns: int) -> None:
+        """Let time pass: once a second rates move on, unless the link is down and everything stands as it was."""
+        second = now_ns // SECOND_NS
+        if second == self._second or self.stale:
+            return
+        self._second = second
+        if self._workers.forget_lost(now_ns) or len(self._workers):
+            self.versions.workers += 1
+        if self._news or second - self._all.latest <= HISTORY_S or self._events.newest >= second - RATE_WINDOW_S - 1:
+            self._news = False
+            self._bump_figures()
+
+    def _bump_figures(self) -> None:
+        self.versions.queues += 1
+        self.versions.chart += 1
+        self.versions.strip += 1
+
+    def _take_link(self, link: Link) -> None:
+        if link != self.link:
+            self.link = link
+            for pane in fields(self.versions):
+                setattr(self.versions, pane.name, getattr(self.versions, pane.name) + 1)
+
+    def _take_snapshot(self, snapshot: Snapshot, now_ns: int) -> None:
+        first = self.snapshot is None
+        self.snapshot = snapshot
+        if self._queues.see(snapshot.queues) or first:
+            self.versions.queues += 1
+        if self._workers.see(snapshot.workers, now_ns) or first:
+            self.versions.workers += 1
+        if first:
+            self.versions.strip += 1
+
+    def _take_events(self, events: Sequence[StoredEvent], now_s: int) -> None:
+        self.log.extend(events, len(events))
+        self.versions.feed += 1
+        self._news = True
+        if self._since is None:
+            self._since = min(now_s, events[0].event.timestamp_ns // SECOND_NS)
+        seen = self._events.add
+        for stored in events:
+            event = stored.event
+            # An emitter whose clock is ahead of ours would otherwise open seconds that are not there yet.
+            second = min(event.timestamp_ns // SECOND_NS, now_s)
+            seen(second)
+            if type(event) is JobEvent:
+                self._count(event, second)
+            elif type(event) is WorkerEvent and self._workers.hear(event):
+                self.versions.workers += 1
+
+    def _count(self, event: JobEvent, second: int) -> None:
+        self._queues.count(event, second)
+        self._all.count(event, second)
+        self._workers.count(event, second)
+        if event.job_id == self._watched:
+            self.versions.job += 1
+
+    def queues(self, now_ns: int) -> tuple[QueueView, ...]:
+        """All queues, by name."""
+        return self._queues.views(now_ns // SECOND_NS, self._start(now_ns))
+
+    def workers(self, now_ns: int) -> tuple[WorkerView, ...]:
+        """All workers, by id."""
+        return self._workers.views(now_ns)
+
+    def vitals(self, now_ns: int) -> Vitals:
+        """The figures of the strip."""
+        second, since = now_ns // SECOND_NS, self._start(now_ns)
+        first = max(second - RATE_WINDOW_S, since)
+        events = self._events.total(first, second - 1) / max(1, second - first)
+        return Vitals(events, self._all.figures(second, since), self.missed)
+
+    def throughput(self, now_ns: int, seconds: int = HISTORY_S) -> Throughput:
+        """Jobs by second, up to the second before this one."""
+        second = now_ns // SECOND_NS
+        first, last = second - min(seconds, HISTORY_S), second - 1
+        series = (counts.series(first, last) for counts in (self._all.enqueued, self._all.completed, self._all.failed))
+        return Throughput(second, *series)
+
+    def _start(self, now_ns: int) -> int:
+        return self._since if self._since is not None else now_ns // SECOND_NS

@@ -1,0 +1,48 @@
+"""Fixtures of all tests."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+
+from naq_runtime.config import NAQConfig
+from naq_runtime.services.manager import ServiceManager
+from tests.support.server import SharedServer, config_for
+
+os.environ["TZ"] = "UTC"
+time.tzset()
+
+MakeConfig = Callable[..., NAQConfig]
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[SharedServer]:
+    """A running nats-server."""
+    with SharedServer() as running:
+        yield running
+
+
+@pytest.fixture
+def make_config(server: SharedServer) -> MakeConfig:
+    """Makes settings for the running server, in a namespace of this test."""
+
+    def make(**settings: object) -> NAQConfig:
+        return config_for(server.url, **settings)
+
+    return make
+
+
+@pytest.fixture
+def config(make_config: MakeConfig) -> NAQConfig:
+    """The usual settings."""
+    return make_config()
+
+
+@pytest.fixture
+async def services(config: NAQConfig) -> AsyncIterator[ServiceManager]:
+    """The services of one process."""
+    async with ServiceManager(config, role="test") as running:
+        yield running

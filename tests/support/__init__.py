@@ -1,0 +1,1 @@
+"""What tests share: servers, namespaces of their own, and waiting without sleeping."""
