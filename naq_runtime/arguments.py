@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePath
 from typing import Any, get_type_hints
 
@@ -37,6 +38,7 @@ class ArgumentPlan:
     """How many positional arguments suffice when none is given by name; -1 when that never suffices."""
 
     @classmethod
+    @lru_cache(maxsize=4096)
     def of(cls, function: Callable[..., Any]) -> ArgumentPlan:
         """Read the signature and the annotations of a function."""
         signature = inspect.signature(function)
@@ -65,8 +67,7 @@ class ArgumentPlan:
         Raises:
             ArgumentError: they do not fit the signature or an annotation; it says which and why.
         """
-        if kwargs or not 0 <= self.required <= len(args) <= len(self.positional):
-            self._check_fit(args, kwargs)
+        self.check(args, kwargs)
         converted = [
             _convert(value, self.positional[i] if i < len(self.positional) else self.rest, i)
             for i, value in enumerate(args)
@@ -76,7 +77,14 @@ class ArgumentPlan:
         }
         return converted, named
 
-    def _check_fit(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    def check(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """See that the function could be called so, whatever the types.
+
+        Raises:
+            ArgumentError: one is missing, or there is one too many.
+        """
+        if not kwargs and 0 <= self.required <= len(args) <= len(self.positional):
+            return
         try:
             self.signature.bind(*args, **kwargs)
         except TypeError as error:

@@ -104,7 +104,8 @@ class EventsConfig(_Section, frozen=True, kw_only=True):
     """Events that wait for the server at most; what comes above is dropped and counted."""
     max_buffer_bytes: Positive = 128 * 1024 * 1024
     max_age: Seconds = 7 * 86_400.0
-    max_bytes: Limit = 4 * 1024**3
+    max_bytes: Limit = 1024**3
+    """The server sets so much aside when the stream is made."""
     max_count: Limit = 5_000_000
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -97,9 +98,9 @@ class LiveSource:
         connection = services.connection
         connection.on_lost.append(inbox.nudge)
         connection.on_restored.append(inbox.nudge)
-        inbox.pump(_events(monitor, self._last, inbox))
-        inbox.pump(_snapshots(monitor, inbox))
-        inbox.pump(_end(connection.closed, inbox))
+        inbox.pump(partial(_events, monitor, self._last, inbox))
+        inbox.pump(partial(_snapshots, monitor, inbox))
+        inbox.pump(partial(_end, connection.closed, inbox))
         try:
             yield Batch(self._turn(ConnectionState.LIVE, self._address))
             while not connection.closed.is_set():
@@ -144,7 +145,7 @@ class _Inbox:
         self._queue: asyncio.Queue[_News | BaseException] = asyncio.Queue(maxsize=16)
         self._tasks: list[asyncio.Task[None]] = []
 
-    def pump(self, work: Coroutine[None, None, None]) -> None:
+    def pump(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run a task until the inbox is closed; its failure comes out of `get`."""
         self._tasks.append(asyncio.create_task(self._watched(work)))
 
@@ -170,9 +171,9 @@ class _Inbox:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _watched(self, work: Coroutine[None, None, None]) -> None:
+    async def _watched(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except Exception as error:  # supervision: raised again by whoever reads
             await self._queue.put(error)
 

@@ -19,6 +19,7 @@ __all__ = ["StreamHandle", "Topology"]
 _STREAM_NOT_FOUND = 10059
 _STREAM_NAME_IN_USE = 10058
 _SUBJECTS_OVERLAP = 10065
+_NO_STORAGE = 10047
 _CONSUMER_NOT_FOUND = 10014
 _CONSUMER_EXISTS = {10105, 10148, 10013}
 
@@ -207,6 +208,11 @@ class Topology:
         except JetStreamError as error:
             if error.code == _STREAM_NAME_IN_USE and (existing := await self._existing_stream(name)):
                 return existing
+            if error.code == _NO_STORAGE:
+                raise TopologyMismatch(
+                    f"the server has no room for stream {name}, which sets {wanted.get('max_bytes'):,} bytes aside: "
+                    "lower the max_bytes of its section in the config, or raise the server's max_file_store"
+                ) from error
             if error.code == _SUBJECTS_OVERLAP:
                 raise TopologyMismatch(
                     f"another stream already takes the subjects {', '.join(wanted['subjects'])} that {name} needs: "

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
+from naq_runtime.arguments import ArgumentPlan
 from naq_runtime.errors import JobRefused, NaqError, NotFound, ResultTimeout, ServerError
 from naq_runtime.events.models import JobEventType
 from naq_runtime.job import Job, JobResult, JobStatus
@@ -169,9 +170,11 @@ class JobService:
 
     def _prepared(self, job: Job, queue_name: str | None) -> Job:
         """The job with its function's name, its queue and the time."""
-        options = options_of(job.function)
+        name, options = reference(job.function), options_of(job.function)
+        if callable(job.function):
+            ArgumentPlan.of(job.function).check(job.args, job.kwargs)
         return job.evolve(
-            function=reference(job.function),
+            function=name,
             queue_name=queue_name or job.queue_name or (options.queue if options else None) or "default",
             result_ttl=job.result_ttl if job.result_ttl is not None or options is None else options.result_ttl,
             enqueued_at_ns=self._clock.time_ns(),

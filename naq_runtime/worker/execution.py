@@ -70,10 +70,11 @@ class Executor:
             asyncio.CancelledError: the execution itself was cancelled.
         """
         started_ns, begun = self._clock.time_ns(), self._clock.monotonic_ns()
-        value = b""
+        returned, value = None, b""
         error: BaseException | None = None
         try:
-            value = self._serializer.encode_value(await self._call(job))
+            returned = await self._call(job)
+            value = self._serializer.encode_value(returned)
         except asyncio.CancelledError as cancelled:
             current = asyncio.current_task()
             if current is not None and current.cancelling():
@@ -84,6 +85,7 @@ class Executor:
         result = JobResult(
             job_id=job.job_id,
             status=JobStatus.COMPLETED,
+            result=returned,
             worker_id=self._worker_id,
             attempt=job.attempt,
             start_time_ns=started_ns,

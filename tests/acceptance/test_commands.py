@@ -1,0 +1,265 @@
+"""The commands as a shell sees them: what they print, and how they end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from naq_runtime import Job, NAQConfig, Queue
+from naq_runtime.monitor import Monitor
+from naq_runtime.services.manager import ServiceManager
+from tests.conftest import MakeConfig
+from tests.support import sample_tasks as tasks
+from tests.support.processes import naq, naq_top, started
+from tests.support.waiting import eventually
+from tests.support.workers import MODULE, running_worker
+
+TASKS = '''
+from naq_runtime import task
+
+@task
+def count_words(text: str) -> int:
+    return len(text.split())
+
+@task
+async def explode():
+    raise RuntimeError("no \\x1b[31mway")
+'''
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder of a user, with a module of tasks."""
+    (tmp_path / "tasks.py").write_text(TASKS)
+    return tmp_path
+
+
+@asynccontextmanager
+async def worker_process(config: NAQConfig, *arguments: str, cwd: Path | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A worker that is up: its lease can be read."""
+    async with started("naq_tui.cli.main", "run-worker", *arguments, config=config, cwd=cwd) as process:
+        async with ServiceManager(config) as services:
+            monitor = await services.get_service(Monitor)
+
+            async def up() -> bool:
+                assert process.returncode is None, "the worker has ended"
+                return any(record.pid == process.pid for record in await monitor.workers())
+
+            await eventually(up)
+        yield process
+
+
+async def test_a_job_is_enqueued_runs_and_prints_its_result(config: NAQConfig, project: Path) -> None:
+    async with worker_process(config, "default", "-m", "tasks", cwd=project):
+        finished = await naq("enqueue", "tasks.count_words", '"some more text"', "--wait", config=config)
+
+    assert (finished.code, finished.out) == (0, "3\n")
+
+
+async def test_without_waiting_the_id_is_all_that_is_printed(config: NAQConfig) -> None:
+    finished = await naq("enqueue", "tasks.count_words", "text", "--id", "my-job", config=config)
+
+    assert finished == (0, "my-job\n", "")
+
+
+async def test_waiting_for_a_job_that_fails_ends_with_5_and_its_error_in_one_inert_line(
+    config: NAQConfig, project: Path
+) -> None:
+    async with worker_process(config, "-m", "tasks", cwd=project):
+        finished = await naq("enqueue", "tasks.explode", "--wait", config=config)
+
+    assert (finished.code, finished.out) == (5, "")
+    assert "RuntimeError: no " in finished.err
+    assert "\x1b" not in finished.err
+    assert "Traceback" not in finished.err
+
+
+async def test_a_worker_drains_on_sigterm_and_ends_with_0(config: NAQConfig, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    async with Queue(config=config) as queue, worker_process(config, "-m", MODULE) as worker:
+        handle = await queue.enqueue(tasks.nap_plainly, 0.5, mark)
+        await eventually(mark.exists)
+
+        worker.send_signal(signal.SIGTERM)
+        _, err = await worker.communicate()
+
+        assert await handle.result(timeout=2) == "rested"
+    assert worker.returncode == 0
+    assert "1 completed, 0 failed, 0 handed back" in err.decode()
+
+
+async def test_a_worker_whose_thread_never_ends_still_ends_in_time(make_config: MakeConfig, tmp_path: Path) -> None:
+    config, mark = make_config(), tmp_path / "mark"
+    async with Queue(config=config) as queue, worker_process(config, "-m", MODULE) as worker:
+        await queue.enqueue(tasks.nap_plainly, 60.0, mark)
+        await eventually(mark.exists)
+
+        worker.send_signal(signal.SIGTERM)
+        worker.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            _, err = await worker.communicate()
+
+    assert worker.returncode == 0
+    assert "1 handed back" in err.decode()
+
+
+async def test_the_history_of_a_job_in_all_formats(config: NAQConfig) -> None:
+    async with Queue(config=config) as queue, running_worker(config, name="teller"):
+        handle = await queue.enqueue(tasks.add, 1)
+        await handle.result(timeout=10)
+
+    table = await naq("events", "history", handle.job_id, config=config)
+    raw = await naq("events", "history", handle.job_id, "--format", "raw", config=config)
+    document = json.loads((await naq("events", "history", handle.job_id, "-f", "json", config=config)).out)
+
+    header, *rows = table.out.splitlines()
+    assert header.split() == ["Time", "Job", "ID", "Event", "Queue", "Worker", "Message"]
+    assert [row.split()[2] for row in rows] == ["enqueued", "started", "completed", "result_stored"]
+    assert all(row.split()[1] == handle.job_id[:8] for row in rows)
+    assert raw.out.splitlines()[0].split()[1:] == [handle.job_id, "enqueued", "tests.support.sample_tasks.add"]
+    assert [event["event_type"] for event in document] == ["enqueued", "started", "completed", "result_stored"]
+    assert document[1]["worker_id"] == "teller"
+
+
+async def test_the_stream_gives_history_then_live_with_no_gap_and_no_repeat(config: NAQConfig) -> None:
+    async with Queue(config=config) as queue:
+        await queue.enqueue_many(Job(tasks.add, (n,)) for n in range(300))
+        stream = ("events", "stream", "--tail", "1000", "--format", "json", "--queue", "default")
+        async with started("naq_tui.cli.main", *stream, config=config) as process:
+            assert process.stdout is not None
+            sequences = [json.loads(await process.stdout.readline())["sequence"]]
+
+            for start in range(0, 500, 50):
+                await queue.enqueue_many(Job(tasks.add, (n,)) for n in range(start, start + 50))
+            async with asyncio.timeout(20):
+                while len(sequences) < 800:
+                    sequences.append(json.loads(await process.stdout.readline())["sequence"])
+
+    assert sequences == sorted(set(sequences))
+
+
+async def test_the_stream_shows_only_what_was_asked_for(config: NAQConfig) -> None:
+    async with Queue("mail", config=config) as mail, Queue("post", config=config) as post, running_worker(config, "mail"):
+        await post.enqueue(tasks.add, 1)
+        await (await mail.enqueue(tasks.add, 1)).result(timeout=10)
+        await (await mail.enqueue(tasks.add, 2)).result(timeout=10)
+
+    stream = ("events", "stream", "--no-follow", "--tail", "100", "--format", "json")
+    finished = await naq(*stream, "--queue", "mail", "--event-type", "completed", config=config)
+
+    events = [json.loads(line) for line in finished.out.splitlines()]
+    assert [(event["queue_name"], event["event_type"]) for event in events] == [("mail", "completed")] * 2
+
+
+async def test_a_stream_that_is_interrupted_ends_with_130_and_no_traceback(config: NAQConfig) -> None:
+    async with Queue(config=config) as queue:
+        await queue.enqueue(tasks.add, 1)
+        async with started("naq_tui.cli.main", "events", "stream", "-f", "raw", config=config) as process:
+            assert process.stdout is not None
+            await process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            _, err = await process.communicate()
+
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+
+
+async def test_a_stream_whose_reader_goes_away_ends_quietly(config: NAQConfig) -> None:
+    async with Queue(config=config) as queue:
+        await queue.enqueue_many(Job(tasks.add, (n,)) for n in range(3_000))
+        async with started("naq_tui.cli.main", "events", "stream", "--tail", "3000", "-f", "json", config=config) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            await process.stdout.readline()
+            process._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]  # as head -1 would
+            async with asyncio.timeout(10):
+                err = await process.stderr.read()
+                await process.wait()
+
+    assert process.returncode == 0
+    assert err == b""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["enqueue", "noname"], 2, "'noname' is not the name of a function"),
+        (["enqueue", "tasks.x", "-q", "a.b"], 2, "queue 'a.b' is not a valid name"),
+        (["enqueue", "tasks.x", "--kwarg", "novalue"], 2, "expected NAME=VALUE"),
+        (["enqueue", "tasks.x", "--id", "a b"], 2, "job id 'a b' is not a valid name"),
+        (["enqueue", "tasks.x", "--namespace", "No Good"], 2, "namespace 'No Good' is not valid"),
+        (["enqueue", "tasks.x", "--wait", "--wait-timeout", "0.2"], 5, "has not ended within 0.2 s"),
+        (["enqueue", "tasks.x", "--server", "nats://127.0.0.1:1"], 3, "connection refused"),
+        (["enqueue", "tasks.x", "--config", "/no/such/file"], 2, "cannot read the config file"),
+        (["run-worker", "-m", "no_such_module"], 2, "there is no module 'no_such_module'"),
+        (["run-worker", "a*b", "-m", MODULE], 2, "queue 'a*b' is not a valid name"),
+        (["run-worker", "-m", MODULE, "--server", "nats://127.0.0.1:1"], 3, "connection refused"),
+        (["run-worker"], 2, "Missing option '--module'"),
+        (["events", "history", "unheard-of"], 4, "no events of job unheard-of"),
+        (["events", "history", "a b"], 2, "job id 'a b' is not a valid name"),
+        (["events", "stream", "--server", "nats://127.0.0.1:1"], 3, "Start one with 'naq server'"),
+        (["no-such-command"], 2, "No such command"),
+    ],
+)
+async def test_what_is_wrong_is_said_in_a_line_and_by_the_exit_code(
+    config: NAQConfig, arguments: list[str], code: int, message: str
+) -> None:
+    finished = await naq(*arguments, config=config)
+
+    assert finished.code == code
+    assert message in finished.err
+    assert "Traceback" not in finished.err
+    assert finished.out == ""
+
+
+async def test_a_module_that_fails_at_import_is_named_with_the_line(config: NAQConfig, tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("import os\nos.no_such_thing\n")
+
+    finished = await naq("run-worker", "-m", "broken", config=config, cwd=tmp_path)
+
+    assert finished.code == 2
+    assert "module 'broken' does not import: AttributeError" in finished.err
+    assert "line 2" in finished.err
+
+
+async def test_the_server_command_prints_its_address_and_ends_on_sigterm(tmp_path: Path) -> None:
+    async with started("naq_tui.cli.main", "server", "--port", "0", "--store", str(tmp_path)) as process:
+        assert process.stdout is not None
+        url = (await process.stdout.readline()).decode().strip()
+        finished = await naq("enqueue", "tasks.x", "--server", url)
+        second = await naq("server", "--port", "0", "--store", str(tmp_path))
+
+        process.send_signal(signal.SIGTERM)
+        await process.communicate()
+
+    assert finished.code == 0
+    assert (second.code, process.returncode) == (3, 0)
+    assert "another server is using the store" in second.err
+
+
+async def test_one_snapshot_of_everything_as_json(config: NAQConfig) -> None:
+    async with Queue("mail", config=config) as queue, running_worker(config, "mail", name="postman"):
+        await (await queue.enqueue(tasks.add, 1)).result(timeout=10)
+        finished = await naq_top("--once", "--format", "json", config=config)
+
+    document = json.loads(finished.out)
+    assert finished.code == 0
+    assert document["server"]["version"].startswith("2.")
+    assert [queue["name"] for queue in document["queues"]] == ["mail"]
+    assert [worker["worker_id"] for worker in document["workers"]] == ["postman"]
+    assert document["rates"]["events_missed"] == 0
+    assert "completed" in [event["event_type"] for event in document["events"]]
+
+
+async def test_a_snapshot_without_a_server_ends_with_3() -> None:
+    finished = await naq_top("--once", "--server", "nats://127.0.0.1:1")
+
+    assert finished.code == 3
+    assert "connection refused" in finished.err
+    assert finished.out == ""

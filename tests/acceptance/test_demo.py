@@ -1,0 +1,43 @@
+"""The demo: everything comes with it, and everything goes with it."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import psutil
+
+from tests.support.processes import naq_top, started
+from tests.support.waiting import eventually
+
+
+async def test_one_snapshot_of_the_demo_shows_real_traffic() -> None:
+    finished = await naq_top("--demo", "--once", "--format", "json", within=50)
+
+    assert finished.code == 0, finished.err
+    document = json.loads(finished.out)
+    assert [queue["name"] for queue in document["queues"]] == ["default", "mail", "reports"]
+    assert [worker["worker_id"] for worker in document["workers"]] == ["worker-1", "worker-2", "worker-3"]
+    assert document["rates"]["jobs_per_s"] > 0
+    assert {"enqueued", "started", "completed"} <= {event["event_type"] for event in document["events"]}
+
+
+async def test_killing_the_demo_ends_every_process_and_removes_the_store() -> None:
+    async with started("naq_tui.cli.top", "--demo", "--once") as demo:
+        family: list[psutil.Process] = []
+
+        def complete() -> bool:
+            family[:] = psutil.Process(demo.pid).children(recursive=True)
+            return sum("run-worker" in " ".join(process.cmdline()) for process in family) == 3
+
+        await eventually(complete)
+        (server,) = [process for process in family if "nats-server" in process.name()]
+        store = Path(server.cmdline()[server.cmdline().index("-sd") + 1])
+        assert store.exists()
+
+        demo.send_signal(signal.SIGKILL)
+        await demo.wait()
+
+        await eventually(lambda: not any(process.is_running() for process in family))
+        await eventually(lambda: not store.exists())

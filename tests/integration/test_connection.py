@@ -1,0 +1,69 @@
+"""Servers that cannot be used, and what is said of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from naq_runtime import EmbeddedServer, NAQConfig, ServiceManager
+from naq_runtime.errors import JetStreamUnavailable, NotAuthorised, ServerUnreachable
+
+UNUSED = "nats://127.0.0.1:1"
+
+
+def config_of(url: str, **settings: object) -> NAQConfig:
+    return NAQConfig.load(arguments={"nats.url": url, **{k.replace("__", "."): v for k, v in settings.items()}}, environ={})
+
+
+async def test_a_server_that_is_down_is_an_error_at_once_that_says_what_to_do() -> None:
+    begun = time.monotonic()
+
+    with pytest.raises(ServerUnreachable, match=r"127\.0\.0\.1:1: connection refused\. Start one with 'naq server'"):
+        async with ServiceManager(config_of(UNUSED)):
+            pass
+
+    assert time.monotonic() - begun < 2
+
+
+async def test_the_password_of_a_url_never_reaches_the_message() -> None:
+    with pytest.raises(ServerUnreachable) as caught:
+        async with ServiceManager(config_of("nats://me:s3cret@127.0.0.1:1")):
+            pass
+
+    assert "s3cret" not in str(caught.value)
+
+
+async def test_one_of_several_servers_that_answers_is_enough() -> None:
+    async with EmbeddedServer() as server, ServiceManager(config_of(f"{UNUSED},{server.url}")) as services:
+        assert services.connection.is_connected
+
+
+async def test_a_server_that_does_not_speak_is_given_up_on_in_time() -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        with pytest.raises(ServerUnreachable, match="cannot reach a NATS server"):
+            async with ServiceManager(config_of(f"nats://127.0.0.1:{port}", nats__connect_timeout=1)):
+                pass
+
+
+async def test_wrong_credentials_are_said_to_be_wrong() -> None:
+    async with EmbeddedServer(config='authorization { user: "ada", password: "right" }') as server:
+        with pytest.raises(NotAuthorised, match="refused the credentials"):
+            async with ServiceManager(config_of(server.url, nats__user="ada", nats__password="wrong")):
+                pass
+        async with ServiceManager(config_of(server.url, nats__user="ada", nats__password="right")) as services:
+            assert services.connection.is_connected
+
+
+async def test_an_account_without_jetstream_is_said_to_have_none() -> None:
+    accounts = 'accounts { PLAIN { users: [{user: "plain", password: "x"}] } }'
+    async with EmbeddedServer(config=accounts) as server:
+        with pytest.raises(JetStreamUnavailable, match="has no JetStream for this account"):
+            async with ServiceManager(config_of(server.url, nats__user="plain", nats__password="x")):
+                pass

@@ -1,0 +1,113 @@
+"""A server of our own, and programs that end with their owner."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from naq_runtime import EmbeddedServer
+from naq_runtime.embedded import Guard
+from naq_runtime.errors import ServerError
+from tests.support.waiting import eventually
+
+OWNER = """
+import asyncio, sys
+from naq_runtime import EmbeddedServer
+
+async def main():
+    async with EmbeddedServer() as server:
+        print(server.pid, server.log.parent, flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+async def test_it_takes_connections_on_a_free_port_and_leaves_nothing_behind() -> None:
+    async with EmbeddedServer() as server:
+        pid, folder = server.pid, server.log.parent
+        host, _, port = server.url.removeprefix("nats://").rpartition(":")
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.close()
+        await writer.wait_closed()
+
+    assert not is_running(pid)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+async def test_it_ends_with_its_owner_whatever_happens_to_the_owner(number: signal.Signals) -> None:
+    owner = subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert owner.stdout is not None
+    pid, folder = (await asyncio.to_thread(owner.stdout.readline)).split()
+    assert is_running(int(pid))
+
+    owner.send_signal(number)
+
+    await eventually(lambda: not is_running(int(pid)))
+    await eventually(lambda: not Path(folder).exists())
+    owner.stdout.close()
+    owner.wait()
+
+
+async def test_two_servers_on_one_store_would_lose_messages_so_the_second_is_refused(tmp_path: Path) -> None:
+    async with EmbeddedServer(store=tmp_path):
+        with pytest.raises(ServerError, match="another server is using the store"):
+            async with EmbeddedServer(store=tmp_path):
+                pass
+
+    async with EmbeddedServer(store=tmp_path) as later:
+        assert later.is_alive
+
+
+async def test_a_port_that_is_taken_is_said_to_be() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        with pytest.raises(ServerError, match="address already in use"):
+            async with EmbeddedServer(port=port):
+                pass
+
+
+async def test_its_data_stay_in_the_store_it_was_given(tmp_path: Path) -> None:
+    from naq_runtime import NAQConfig, ServiceManager
+
+    for _ in range(2):
+        async with EmbeddedServer(store=tmp_path) as server:
+            config = NAQConfig.load(arguments={"nats.url": server.url}, environ={})
+            async with ServiceManager(config) as services:
+                await services.topology.jobs()
+                await services.connection.request(config.names.job("default", os.urandom(4).hex()), b"{}")
+                state = (await services.connection.api("STREAM.INFO.NAQ_JOBS"))["state"]
+
+    assert state["messages"] == 2
+
+
+async def test_a_program_that_does_not_end_when_asked_is_killed() -> None:
+    stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+    async with Guard() as guard:
+        pid = await guard.start([sys.executable, "-c", stubborn], grace_s=0.2)
+        await eventually(lambda: "SIGTERM" not in (psutil.Process(pid).status() or "") and is_running(pid))
+
+    assert not is_running(pid)
+
+
+async def test_a_program_that_cannot_be_started_is_an_error_of_the_caller() -> None:
+    async with Guard() as guard:
+        with pytest.raises(OSError, match="No such file"):
+            await guard.start(["/no/such/program"])

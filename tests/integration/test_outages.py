@@ -1,0 +1,168 @@
+"""The server goes away and comes back; nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from naq_runtime import EmbeddedServer, EventService, Job, NAQConfig, Queue, ServiceManager
+from naq_runtime.errors import ServerError
+from naq_runtime.events.models import JobEventType, SystemEvent
+from tests.conftest import MakeConfig
+from tests.support import sample_tasks as tasks
+from tests.support.history import all_events, event_types
+from tests.support.server import config_for
+from tests.support.waiting import eventually
+from tests.support.workers import running_worker
+
+
+class RestartableServer:
+    """A server with a store that stays, on a port that stays."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._server = EmbeddedServer(store=store)
+
+    async def start(self) -> None:
+        port = int(self._server.url.rpartition(":")[2]) if self._server.url else 0
+        self._server = EmbeddedServer(store=self._store, port=port)
+        await self._server.__aenter__()
+
+    async def kill(self) -> None:
+        """As the kernel would, without any warning."""
+        os.kill(self._server.pid, signal.SIGKILL)
+        await eventually(lambda: not self._server.is_alive)
+        await self._server.__aexit__(None, None, None)
+
+    async def stop(self) -> None:
+        await self._server.__aexit__(None, None, None)
+
+    @property
+    def url(self) -> str:
+        return self._server.url
+
+
+@asynccontextmanager
+async def restartable(tmp_path: Path) -> AsyncIterator[RestartableServer]:
+    server = RestartableServer(tmp_path / "store")
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+async def test_jobs_under_way_survive_a_server_that_is_killed_and_restarted(tmp_path: Path) -> None:
+    done = tmp_path / "done"
+    async with restartable(tmp_path) as server:
+        config = config_for(server.url)
+        async with Queue(config=config) as queue, running_worker(config, concurrency=5) as worker:
+            handles = await queue.enqueue_many(Job(tasks.append, (done, str(n), 0.02)) for n in range(200))
+            await eventually(lambda: worker.completed > 20)
+
+            await server.kill()
+            await server.start()
+
+            for handle in handles:
+                await handle.result(timeout=30)
+            await eventually(lambda: worker.completed >= 200)
+        histories = [await event_types(config, handle.job_id) for handle in handles[::20]]
+
+    assert set(done.read_text().split()) == {str(n) for n in range(200)}
+    assert all(types[0] == "enqueued" and types[-2:] == ["completed", "result_stored"] for types in histories)
+
+
+async def test_events_of_an_outage_are_kept_and_stored_once_afterwards(tmp_path: Path) -> None:
+    async with restartable(tmp_path) as server:
+        config = config_for(server.url)
+        async with ServiceManager(config, role="test") as services:
+            events = await services.get_service(EventService)
+            events.job(JobEventType.ENQUEUED, job_id="before", queue_name="default")
+            await events.flush()
+
+            await server.kill()
+            await eventually(lambda: not services.connection.is_connected)
+            for number in range(700):
+                events.job(JobEventType.ENQUEUED, job_id=f"during-{number}", queue_name="default")
+            assert events.statistics().buffered >= 700
+            await server.start()
+
+            await events.flush()
+            stored = [s.event for s in await all_events(config)]
+
+    ids = [event.job_id for event in stored if hasattr(event, "job_id")]
+    assert ids == ["before", *(f"during-{n}" for n in range(700))]
+    outage = [event for event in stored if isinstance(event, SystemEvent)]
+    assert [event.event_type for event in outage] == ["connection_lost", "connection_restored"]
+    assert outage[1].outage_ms is not None
+    assert outage[1].outage_ms > 0
+
+
+async def test_events_above_the_buffer_are_counted_by_type_and_the_count_is_stored(tmp_path: Path) -> None:
+    async with restartable(tmp_path) as server:
+        config = config_for(server.url, events__max_buffer_size=100)
+        async with ServiceManager(config, role="test") as services:
+            events = await services.get_service(EventService)
+            events.job(JobEventType.ENQUEUED, job_id="before", queue_name="default")
+            await events.flush()
+            await server.kill()
+            await eventually(lambda: not services.connection.is_connected)
+            room = 100 - events.statistics().buffered
+            for number in range(room + 30):
+                events.job(JobEventType.STARTED, job_id=f"job-{number}", queue_name="default")
+            await server.start()
+            await events.flush()
+            stored = [s.event for s in await all_events(config)]
+
+    (report,) = [e for e in stored if isinstance(e, SystemEvent) and e.event_type == "events_dropped"]
+    assert report.dropped is not None
+    assert report.dropped["job.started"] == 30
+    assert sum(event.event_type == "started" for event in stored) == room
+
+
+async def test_a_deleted_stream_of_events_is_made_anew_and_no_job_notices(
+    config: NAQConfig, services: ServiceManager
+) -> None:
+    async with Queue(config=config) as queue, running_worker(config):
+        first = await queue.enqueue(tasks.add, 1)
+        await eventually(lambda: _told_to_the_end(config, first.job_id))
+        await services.connection.api(f"STREAM.DELETE.{config.names.events_stream}")
+
+        second = await queue.enqueue(tasks.add, 2)
+
+        assert await second.result(timeout=10) == 3
+        await eventually(lambda: _told_to_the_end(config, second.job_id))
+
+
+async def test_a_deleted_stream_of_jobs_is_made_anew_by_its_worker(
+    config: NAQConfig, services: ServiceManager
+) -> None:
+    async with Queue(config=config) as queue, running_worker(config):
+        await (await queue.enqueue(tasks.add, 1)).result(timeout=10)
+        await services.connection.api(f"STREAM.DELETE.{config.names.jobs_stream}")
+
+        async def enqueued_again() -> int:
+            try:
+                return int(await (await queue.enqueue(tasks.add, 2)).result(timeout=2))
+            except (ServerError, TimeoutError):
+                return 0
+
+        assert await eventually(enqueued_again, within=30) == 3
+
+
+async def test_without_events_jobs_run_all_the_same(make_config: MakeConfig) -> None:
+    config = make_config(events__enabled=False)
+    async with Queue(config=config) as queue, running_worker(config):
+        assert await (await queue.enqueue(tasks.add, 1)).result(timeout=10) == 2
+
+    assert await all_events(config) == []
+
+
+async def _told_to_the_end(config: NAQConfig, job_id: str) -> bool:
+    try:
+        return "completed" in await event_types(config, job_id)
+    except ServerError:
+        return False

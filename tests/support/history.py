@@ -1,0 +1,33 @@
+"""Looking events up."""
+
+from __future__ import annotations
+
+from naq_runtime.config import NAQConfig
+from naq_runtime.events.filters import EventFilter
+from naq_runtime.events.models import Event, StoredEvent
+from naq_runtime.events.storage import NATSJobEventStorage
+from naq_runtime.services.manager import ServiceManager
+
+__all__ = ["all_events", "event_types", "history"]
+
+
+async def history(config: NAQConfig, job_id: str) -> list[Event]:
+    """The events of a job, in order."""
+    async with ServiceManager(config, role="test") as services:
+        await services.topology.events()
+        storage = NATSJobEventStorage(services.connection, config, services.topology)
+        return [stored.event for stored in await storage.history(job_id)]
+
+
+async def event_types(config: NAQConfig, job_id: str) -> list[str]:
+    """The types of the events of a job, in order."""
+    return [str(event.event_type) for event in await history(config, job_id)]
+
+
+async def all_events(config: NAQConfig, **filters: str) -> list[StoredEvent]:
+    """Everything in the log that matches."""
+    async with ServiceManager(config, role="test") as services:
+        await services.topology.events()
+        storage = NATSJobEventStorage(services.connection, config, services.topology)
+        events, _ = await storage.recent(100_000, EventFilter(**filters))
+        return events
