@@ -104,6 +104,7 @@ class Guard:
         env: Mapping[str, str] | None = None,
         log: Path | None = None,
         lock: Path | None = None,
+        serves: bool = False,
         grace_s: float = 5.0,
     ) -> int:
         """Start a program; returns its process id.
@@ -112,13 +113,19 @@ class Guard:
             env: variables on top of ours.
             log: where its output goes; nowhere when left out.
             lock: a file that is locked while the program lives.
+            serves: whether the others need it, so that it must end after them.
             grace_s: how long it may take to end before it is killed.
 
         Raises:
             BlockingIOError: the lock is held by another.
             OSError: the program cannot be started.
         """
-        order: dict[str, Any] = {"command": [str(part) for part in command], "env": dict(env or {}), "grace_s": grace_s}
+        order: dict[str, Any] = {
+            "command": [str(part) for part in command],
+            "env": dict(env or {}),
+            "serves": serves,
+            "grace_s": grace_s,
+        }
         if log is not None:
             order["log"] = str(log)
         if lock is not None:
@@ -229,7 +236,7 @@ class EmbeddedServer:
             (work / "extra.conf").write_text(self._extra)
             command += ["-c", work / "extra.conf"]
         try:
-            self.pid = await self._guard.start(command, log=self.log, lock=store / "naq.lock")
+            self.pid = await self._guard.start(command, log=self.log, lock=store / "naq.lock", serves=True)
         except BlockingIOError as error:
             raise ServerError(f"another server is using the store {store}: stop it, or name another --store") from error
         except OSError as error:

@@ -2,7 +2,7 @@
 
 The owner starts it with a pipe on its standard input, and sends one JSON object a line: what to start. The guard
 answers each with a line on its standard output. When the pipe closes, because the owner closed it or died, the
-guard ends what it started, last first, and removes the folders it was told to.
+guard ends what it started, and removes the folders it was told to.
 
 It is run as a script, and imports nothing but the standard library, so that it starts in a few milliseconds.
 """
@@ -16,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from typing import IO, Any
 
 
@@ -48,22 +49,26 @@ def start(order: dict[str, Any], kept: list[IO[bytes]]) -> subprocess.Popen[byte
 
 
 def end(processes: list[subprocess.Popen[bytes]], grace_s: float) -> None:
-    """End what runs: asked first, killed when the grace is over; the last started first."""
-    for process in reversed(processes):
+    """End what runs, all at once: asked first, killed when the grace is over."""
+    for process in processes:
         if process.poll() is None:
             process.terminate()
+    deadline = time.monotonic() + grace_s
+    for process in processes:
         try:
-            process.wait(grace_s)
+            process.wait(max(0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
 
 def main() -> None:
-    """Serve one owner."""
+    """Serve one owner: programs end first, then the servers that they use."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    processes: list[subprocess.Popen[bytes]] = []
+        # A handler, for what is ignored would be ignored by the programs too.
+        signal.signal(number, lambda *_: None)
+    programs: list[subprocess.Popen[bytes]] = []
+    servers: list[subprocess.Popen[bytes]] = []
     kept: list[IO[bytes]] = []
     folders: list[str] = []
     grace_s = 5.0
@@ -75,15 +80,17 @@ def main() -> None:
         answer: dict[str, Any] = {}
         if order.get("command"):
             try:
-                processes.append(start(order, kept))
-                answer["pid"] = processes[-1].pid
+                process = start(order, kept)
+                (servers if order.get("serves") else programs).append(process)
+                answer["pid"] = process.pid
             except BlockingIOError:
                 answer["error"] = "locked"
             except OSError as error:
                 answer["error"] = str(error)
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
-    end(processes, grace_s)
+    end(programs, grace_s)
+    end(servers, grace_s)
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
@@ -51,6 +52,7 @@ class Connection:
         self.on_restored: list[Listener] = []
         self.closed = asyncio.Event()
         self.last_error: str | None = None
+        self._closing = False
 
     def __repr__(self) -> str:
         state = "connected" if self.is_connected else "closed" if self.client.is_closed else "reconnecting"
@@ -84,6 +86,7 @@ class Connection:
 
     async def close(self) -> None:
         """Flush what is pending and close. May be called twice."""
+        self._closing = True
         if not self.client.is_closed:
             with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
                 async with asyncio.timeout(2):
@@ -124,8 +127,9 @@ class Connection:
 
     async def rtt_ms(self) -> float:
         """The time of one round trip."""
-        with translated():
-            return float(await self.client.rtt(timeout=int(self.config.request_timeout) or 1)) * 1000
+        begun = time.perf_counter()
+        await self.flush()
+        return (time.perf_counter() - begun) * 1000
 
     # Messages
 
@@ -178,9 +182,15 @@ class Connection:
         return str(self.client.new_inbox())
 
     async def flush(self) -> None:
-        """Wait until the server has seen everything published so far."""
+        """Wait until the server has seen everything published so far.
+
+        The client takes the answer to a ping that was cancelled for a fault of the connection, and drops it; so the ping
+        goes on when the caller is cancelled.
+        """
+        ping = asyncio.ensure_future(self.client.flush(timeout=max(1, int(self.config.request_timeout))))
+        ping.add_done_callback(lambda done: done.cancelled() or done.exception())
         with translated():
-            await self.client.flush(timeout=max(1, int(self.config.request_timeout)))
+            await asyncio.shield(ping)
 
     # Opening
 
@@ -260,12 +270,12 @@ class Connection:
     # Watching
 
     async def _lost(self) -> None:
-        for listener in self.on_lost:
+        for listener in () if self._closing else tuple(self.on_lost):
             await listener()
 
     async def _restored(self) -> None:
         self.last_error = None
-        for listener in self.on_restored:
+        for listener in tuple(self.on_restored):
             await listener()
 
     async def _ended(self) -> None:

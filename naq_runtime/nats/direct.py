@@ -89,8 +89,8 @@ async def _request(connection: Connection, stream: str, request: dict[str, Any])
             if status in ("204", "404", None):
                 done.set_result(None)
             else:
-                text = headers.get("Description", "")
-                done.set_exception(ServerUnreachable(f"stream {stream} cannot be read: {status} {text}".rstrip()))
+                text = headers.get("Description", "") or "it does not exist, or JetStream is away"
+                done.set_exception(ServerUnreachable(f"stream {stream} cannot be read: {text}"))
 
     inbox = connection.new_inbox()
     async with subscribed(connection, inbox, collect):

@@ -74,6 +74,7 @@ async def history(
 
     check_name("job id", job_id)
     async with ServiceManager(config, role="monitor") as services:
+        await services.topology.events()
         storage = NATSJobEventStorage(services.connection, services.config, services.topology)
         events = await storage.history(job_id)
     if not events:

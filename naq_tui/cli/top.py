@@ -25,7 +25,8 @@ app = typer.Typer(
 )
 
 _SAMPLE_S = 2.0
-_DEMO_SAMPLE_S = 5.0
+_DEMO_SAMPLE_S = 4.0
+_DEMO_WARM_UP_S = 20.0
 
 
 def _version(wanted: bool) -> None:
@@ -67,7 +68,7 @@ async def _watch(config: NAQConfig, demo: bool) -> int:
         if demo:
             config = await _demo(stack)
         title = "demo" if demo else redacted_url(config.nats.url)
-        return await run_app(LiveSource(config), title=title)
+        return await run_app(LiveSource(config), title=title, version=VERSION)
 
 
 async def _once(config: NAQConfig, demo: bool, form: Format) -> None:
@@ -77,7 +78,8 @@ async def _once(config: NAQConfig, demo: bool, form: Format) -> None:
     async with contextlib.AsyncExitStack() as stack:
         if demo:
             config = await _demo(stack)
-        dashboard = await sample(LiveSource(config, patient=False), _DEMO_SAMPLE_S if demo else _SAMPLE_S)
+        seconds, warm_up_s = (_DEMO_SAMPLE_S, _DEMO_WARM_UP_S) if demo else (_SAMPLE_S, 0.0)
+        dashboard = await sample(LiveSource(config, patient=False), seconds, warm_up_s=warm_up_s)
         print_once(dashboard, form)
 
 

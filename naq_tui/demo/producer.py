@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import random
 import sysconfig
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ class Traffic:
     def __init__(self, seed: int | None = None) -> None:
         self._random = random.Random(seed)
         self._folder = Path(sysconfig.get_path("stdlib"))
-        files = [path for path in self._folder.rglob("*") if path.is_file() and "site-packages" not in path.parts]
+        files = list(_files(self._folder))
         self._modules = [path for path in files if path.suffix == ".py"]
         self._texts = [path for path in files if path.suffix in (".txt", ".rst", ".cfg") or "badsyntax" in path.name]
         self._folders = sorted({path.parent for path in self._modules})
@@ -75,6 +76,12 @@ class Traffic:
         if self._texts and self._random.random() < 0.12:
             return self._random.choice(self._texts)
         return self._module()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name not in ("site-packages", "__pycache__", "idlelib")]
+        yield from (Path(parent, name) for name in names)
 
 
 async def produce(config: NAQConfig) -> None:

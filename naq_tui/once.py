@@ -1,0 +1,176 @@
+"""One snapshot of everything, for scripts and for a quick look: ``naq-top --once``."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from naq_runtime.clock import SYSTEM_CLOCK
+from naq_runtime.events.messages import duration_text, size_text
+from naq_runtime.events.models import JobEventType, StoredEvent
+from naq_tui.cli.output import EventPrinter, Format, event_json
+from naq_tui.model.tally import Quantiles
+from naq_tui.state import Dashboard
+from naq_tui.text import inert
+
+if TYPE_CHECKING:
+    from naq_tui.live import LiveSource
+    from naq_tui.model.queues import QueueView
+    from naq_tui.model.workers import WorkerView
+
+__all__ = ["document", "print_once", "sample"]
+
+_EVENTS = 20
+
+
+async def sample(source: LiveSource, seconds: float, *, warm_up_s: float = 0.0) -> Dashboard:
+    """Watch for so long, and return what was learnt.
+
+    Args:
+        warm_up_s: wait so long at most for the first job to end, before the time begins to count.
+
+    Raises:
+        ServerError: the server cannot be reached or used.
+    """
+    dashboard = Dashboard()
+    loop = asyncio.get_running_loop()
+    warm = loop.time() + warm_up_s
+    end = warm + seconds
+    async with source, aclosing(source.__aiter__()) as batches:
+        while dashboard.snapshot is None or loop.time() < end:
+            try:
+                async with asyncio.timeout_at(end if dashboard.snapshot else None):
+                    dashboard.apply(await anext(batches), SYSTEM_CLOCK.time_ns())
+                if loop.time() < warm and _has_traffic(dashboard):
+                    warm = loop.time()
+                    end = warm + seconds
+            except TimeoutError:
+                break
+    return dashboard
+
+
+def _has_traffic(dashboard: Dashboard) -> bool:
+    return any(stored.event.event_type == JobEventType.COMPLETED for stored in _latest(dashboard))
+
+
+def document(dashboard: Dashboard, now_ns: int) -> dict[str, Any]:
+    """The snapshot as a JSON document; times in the unit that their names say."""
+    snapshot, vitals = dashboard.snapshot, dashboard.vitals(now_ns)
+    assert snapshot is not None
+    jobs = vitals.jobs
+    return {
+        "taken_at_ns": now_ns,
+        "server": msgspec.to_builtins(snapshot.server),
+        "rates": {
+            "events_per_s": round(vitals.events_rate, 2),
+            "enqueued_per_s": round(jobs.enqueued_rate, 2),
+            "jobs_per_s": round(jobs.done_rate, 2),
+            "failed_per_s": round(jobs.failed_rate, 2),
+            "failed_share": round(jobs.failed_share, 4),
+            "wait_ms": _quantiles(jobs.wait),
+            "run_ms": _quantiles(jobs.run),
+            "events_missed": vitals.missed,
+        },
+        "queues": [_queue(view) for view in dashboard.queues(now_ns)],
+        "workers": [_worker(view) for view in dashboard.workers(now_ns)],
+        "streams": [msgspec.to_builtins(stream) for stream in snapshot.streams],
+        "events": [event_json(stored) for stored in _latest(dashboard)],
+    }
+
+
+def print_once(dashboard: Dashboard, form: Format) -> None:
+    """Print the snapshot: JSON as one document, raw as one line a thing, a table as people read it."""
+    now_ns = time.time_ns()
+    content = document(dashboard, now_ns)
+    if form is Format.JSON:
+        print(msgspec.json.format(msgspec.json.encode(content)).decode())
+        return
+    if form is Format.RAW:
+        _print_raw(content)
+        return
+    _print_summary(content)
+    printer = EventPrinter(Format.TABLE)
+    for stored in _latest(dashboard):
+        printer.print(stored)
+
+
+def _latest(dashboard: Dashboard) -> list[StoredEvent]:
+    log = dashboard.log
+    return log.between(log.end - _EVENTS, log.end)
+
+
+def _quantiles(quantiles: Quantiles | None) -> dict[str, float] | None:
+    if quantiles is None:
+        return None
+    return {"p50": round(quantiles.p50, 3), "p95": round(quantiles.p95, 3)}
+
+
+def _queue(view: QueueView) -> dict[str, Any]:
+    state, figures = view.state, view.figures
+    return {
+        "name": view.name,
+        "waiting": state.waiting if state else None,
+        "running": state.running if state else None,
+        "in_per_s": round(figures.enqueued_rate, 2),
+        "out_per_s": round(figures.done_rate, 2),
+        "failed_share": round(figures.failed_share, 4),
+        "wait_ms": _quantiles(figures.wait),
+        "run_ms": _quantiles(figures.run),
+    }
+
+
+def _worker(view: WorkerView) -> dict[str, Any]:
+    record = msgspec.to_builtins(view.record)
+    return {**record, "state": "lost" if view.lost else record["state"], "jobs_per_s": round(view.rate, 2)}
+
+
+def _print_raw(content: dict[str, Any]) -> None:
+    for name, value in content["rates"].items():
+        print(f"rate {name} {msgspec.json.encode(value).decode()}")
+    for queue in content["queues"]:
+        print(f"queue {queue['name']} waiting={queue['waiting']} running={queue['running']}")
+    for worker in content["workers"]:
+        running = f"{worker.get('active_jobs', 0)}/{worker['concurrency_limit']}"
+        print(f"worker {worker['worker_id']} {worker['state']} {running}")
+
+
+def _print_summary(content: dict[str, Any]) -> None:
+    server, rates = content["server"], content["rates"]
+    print(f"Server   nats-server {server['version']} at {inert(server['url'])}, round trip {server['rtt_ms']} ms")
+    print(
+        f"Rates    {rates['events_per_s']} events/s, {rates['jobs_per_s']} jobs/s, "
+        f"{rates['failed_share']:.1%} failed, wait {_pair(rates['wait_ms'])}, run {_pair(rates['run_ms'])}"
+    )
+    print("\nQueue           Waiting  Running     In/s    Out/s   Failed  Wait p95   Run p95")
+    for queue in content["queues"]:
+        wait, run = (queue[key] or {"p95": None} for key in ("wait_ms", "run_ms"))
+        print(
+            f"{inert(queue['name']):<15}{_number(queue['waiting']):>8}{_number(queue['running']):>9}"
+            f"{queue['in_per_s']:>9}{queue['out_per_s']:>9}{queue['failed_share']:>9.1%}"
+            f"{_time(wait['p95']):>10}{_time(run['p95']):>10}"
+        )
+    print("\nWorker                    State     Running     Done   Failed    CPU     Memory")
+    for worker in content["workers"]:
+        running = f"{worker.get('active_jobs', 0)}/{worker['concurrency_limit']}"
+        print(
+            f"{inert(worker['worker_id']):<26}{worker['state']:<10}{running:>7}{worker.get('jobs_completed', 0):>9}"
+            f"{worker.get('jobs_failed', 0):>9}{worker.get('cpu_percent', 0.0):>6}%"
+            f"{size_text(worker.get('rss_bytes', 0)):>11}"
+        )
+    print()
+
+
+def _pair(quantiles: dict[str, float] | None) -> str:
+    return "-" if quantiles is None else f"p50 {_time(quantiles['p50'])} p95 {_time(quantiles['p95'])}"
+
+
+def _time(milliseconds: float | None) -> str:
+    return "-" if milliseconds is None else duration_text(milliseconds)
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
