@@ -62,37 +62,53 @@ def end(processes: list[subprocess.Popen[bytes]], grace_s: float) -> None:
             process.wait()
 
 
+class Guard:
+    """What was started for one owner."""
+
+    def __init__(self) -> None:
+        self._programs: list[subprocess.Popen[bytes]] = []
+        self._servers: list[subprocess.Popen[bytes]] = []
+        self._locks: list[IO[bytes]] = []
+        self._folders: list[str] = []
+        self._grace_s = 5.0
+
+    def obey(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Carry out one order, and say how it went."""
+        self._grace_s = order.get("grace_s", self._grace_s)
+        if order.get("remove"):
+            self._folders.append(order["remove"])
+        if not order.get("command"):
+            return {}
+        try:
+            process = start(order, self._locks)
+        except BlockingIOError:
+            return {"error": "locked"}
+        except OSError as error:
+            return {"error": str(error)}
+        (self._servers if order.get("serves") else self._programs).append(process)
+        return {"pid": process.pid}
+
+    def end(self) -> None:
+        """End the programs, then the servers that they use, and remove the folders."""
+        end(self._programs, self._grace_s)
+        end(self._servers, self._grace_s)
+        for folder in self._folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def main() -> None:
-    """Serve one owner: programs end first, then the servers that they use."""
+    """Serve one owner until its pipe closes."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # A handler, for what is ignored would be ignored by the programs too.
         signal.signal(number, lambda *_: None)
-    programs: list[subprocess.Popen[bytes]] = []
-    servers: list[subprocess.Popen[bytes]] = []
-    kept: list[IO[bytes]] = []
-    folders: list[str] = []
-    grace_s = 5.0
-    for line in sys.stdin.buffer:
-        order = json.loads(line)
-        grace_s = order.get("grace_s", grace_s)
-        if order.get("remove"):
-            folders.append(order["remove"])
-        answer: dict[str, Any] = {}
-        if order.get("command"):
-            try:
-                process = start(order, kept)
-                (servers if order.get("serves") else programs).append(process)
-                answer["pid"] = process.pid
-            except BlockingIOError:
-                answer["error"] = "locked"
-            except OSError as error:
-                answer["error"] = str(error)
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
-    end(programs, grace_s)
-    end(servers, grace_s)
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
+    guard = Guard()
+    try:
+        for line in sys.stdin.buffer:
+            os.write(sys.stdout.fileno(), json.dumps(guard.obey(json.loads(line))).encode() + b"\n")
+    except BrokenPipeError:
+        pass  # the owner died before it read the answer
+    finally:
+        guard.end()
 
 
 if __name__ == "__main__":

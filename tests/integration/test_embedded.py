@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -13,14 +14,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from naq_runtime import EmbeddedServer
+from naq_runtime import EmbeddedServer, guard
 from naq_runtime.embedded import Guard
 from naq_runtime.errors import ServerError
 from tests.support.waiting import eventually
 
 OWNER = """
 import asyncio, sys
-from naq_runtime import EmbeddedServer
+from naq_runtime import EmbeddedServer, guard
 
 async def main():
     async with EmbeddedServer() as server:
@@ -100,14 +101,40 @@ async def test_its_data_stay_in_the_store_it_was_given(tmp_path: Path) -> None:
 
 async def test_a_program_that_does_not_end_when_asked_is_killed() -> None:
     stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
-    async with Guard() as guard:
-        pid = await guard.start([sys.executable, "-c", stubborn], grace_s=0.2)
+    async with Guard() as running:
+        pid = await running.start([sys.executable, "-c", stubborn], grace_s=0.2)
         await eventually(lambda: "SIGTERM" not in (psutil.Process(pid).status() or "") and is_running(pid))
 
     assert not is_running(pid)
 
 
+async def test_an_owner_that_dies_before_it_hears_the_answer_leaves_nothing_behind() -> None:
+    deaf_end, answers = os.pipe()
+    os.close(deaf_end)
+    order = json.dumps({"command": [sys.executable, "-c", "import time; time.sleep(60)"]})
+
+    with subprocess.Popen(
+        [sys.executable, guard.__file__],
+        stdin=subprocess.PIPE,
+        stdout=answers,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        os.close(answers)
+        _, errors = await asyncio.to_thread(process.communicate, order.encode() + b"\n", 10)
+
+    assert (process.returncode, errors) == (0, b"")
+    assert [other for other in psutil.pids() if _session_of(other) == process.pid] == []
+
+
 async def test_a_program_that_cannot_be_started_is_an_error_of_the_caller() -> None:
-    async with Guard() as guard:
+    async with Guard() as running:
         with pytest.raises(OSError, match="No such file"):
-            await guard.start(["/no/such/program"])
+            await running.start(["/no/such/program"])
+
+
+def _session_of(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return 0
