@@ -6,8 +6,8 @@ are one token of a subject, and are checked here: letters, digits, ``_`` and ``-
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 from dataclasses import dataclass
 
 from naq_runtime.errors import InvalidName
@@ -34,7 +34,7 @@ def check_name(kind: str, name: str) -> str:
 
 def new_id(length: int = 20) -> str:
     """A random id of lower-case letters and digits; 20 of them hold 103 bits."""
-    number = int.from_bytes(secrets.token_bytes(length))
+    number = int.from_bytes(os.urandom(length))
     digits = []
     for _ in range(length):
         number, digit = divmod(number, 36)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -17,6 +17,7 @@ from naq_runtime.monitor import Monitor
 from naq_runtime.nats.connection import Connection
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.snapshot import JobDetail, Snapshot
+from naq_tui.ordering import Ordering
 from naq_tui.source import Batch, ConnectionState, Link
 
 __all__ = ["LiveSource"]
@@ -25,6 +26,9 @@ _SNAPSHOT_S = 1.0
 _RETRY_S = 1.0
 _GATHER_S = 0.02
 """Events are handed over at most so often, so that many come in one batch."""
+
+_HOLD_NS = 150_000_000
+"""So long an event is held back for those of other processes that happened before it."""
 
 _News = TailedEvents | Snapshot | None
 
@@ -62,7 +66,7 @@ class LiveSource:
     ) -> None:
         await self._disconnect()
 
-    async def __aiter__(self) -> AsyncIterator[Batch]:
+    async def __aiter__(self) -> AsyncGenerator[Batch, None]:
         yield Batch(self._link)
         while True:
             try:
@@ -86,19 +90,19 @@ class LiveSource:
 
     # One connection
 
-    async def _session(self) -> AsyncIterator[Batch]:
+    async def _session(self) -> AsyncGenerator[Batch, None]:
         services = await self._stack.enter_async_context(ServiceManager(self._config, role="monitor"))
         monitor = self._monitor = await services.get_service(Monitor)
         yield Batch(self._turn(ConnectionState.CATCHING_UP, self._address), snapshot=await monitor.snapshot())
         if self._last == 0:
             recent, self._last = await monitor.recent(self._history)
-            yield Batch(self._link, recent)
+            yield Batch(self._link, sorted(recent, key=lambda stored: stored.event.timestamp_ns))
         self._patient = True
         inbox = _Inbox()
         connection = services.connection
         connection.on_lost.append(inbox.nudge)
         connection.on_restored.append(inbox.nudge)
-        inbox.pump(partial(_events, monitor, self._last, inbox))
+        inbox.pump(partial(_events, monitor, self._last, self._clock, inbox))
         inbox.pump(partial(_snapshots, monitor, inbox))
         inbox.pump(partial(_end, connection.closed, inbox))
         try:
@@ -118,7 +122,7 @@ class LiveSource:
         if news is None:
             return Batch(link)
         if news.events:
-            self._last = news.events[-1].sequence
+            self._last = max(self._last, max(stored.sequence for stored in news.events))
         return Batch(link, news.events, news.missed)
 
     async def _disconnect(self) -> None:
@@ -178,16 +182,29 @@ class _Inbox:
             await self._queue.put(error)
 
 
-async def _events(monitor: Monitor, after: int, inbox: _Inbox) -> None:
+async def _events(monitor: Monitor, after: int, clock: Clock, inbox: _Inbox) -> None:
+    """Follow the log; what several processes wrote at the same time is put in order."""
     tail = await monitor.follow(after)
+    ordering = Ordering(_HOLD_NS)
+    coming = asyncio.ensure_future(tail.next_batch())
     try:
         while True:
-            try:
-                await inbox.put(await tail.next_batch())
-            except ServerError:
-                await asyncio.sleep(_RETRY_S)
+            await asyncio.wait({coming}, timeout=_HOLD_NS / 1e9 if len(ordering) else None)
+            missed = 0
+            if coming.done():
+                try:
+                    events, missed = coming.result()
+                    ordering.add(events, clock.monotonic_ns())
+                except ServerError:
+                    await asyncio.sleep(_RETRY_S)
+                coming = asyncio.ensure_future(tail.next_batch())
+            ready = ordering.take(clock.monotonic_ns())
+            if ready or missed:
+                await inbox.put(TailedEvents(ready, missed))
             await asyncio.sleep(_GATHER_S)
     finally:
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
         await tail.stop()
 
 

@@ -12,7 +12,8 @@ import msgspec
 from naq_runtime.clock import SYSTEM_CLOCK
 from naq_runtime.events.messages import duration_text, size_text
 from naq_runtime.events.models import JobEventType, StoredEvent
-from naq_tui.cli.output import EventPrinter, Format, event_json
+from naq_tui.cli.format import Format
+from naq_tui.cli.output import EventPrinter, event_json
 from naq_tui.model.tally import Quantiles
 from naq_tui.state import Dashboard
 from naq_tui.text import inert

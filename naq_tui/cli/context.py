@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
-import logging
 import os
 import sys
 from collections.abc import Callable
@@ -65,12 +63,15 @@ def command(function: Callable[..., Any]) -> Callable[..., None]:
     An async function is run to its end. An error of ours ends the command with its exit code and one line on stderr.
     """
     own = {name: p for name, p in inspect.signature(function).parameters.items() if name != "config"}
-    hints = get_type_hints(function, include_extras=True)
+    hints = get_type_hints(function, localns={"NAQConfig": object}, include_extras=True)
 
     @functools.wraps(function)
     def run(**values: Any) -> None:
         shared = {name: values.pop(name) for name in _SHARED}
         with _ending(shared["debug"]):
+            import asyncio
+            import logging
+
             logging.basicConfig(
                 stream=sys.stderr,
                 level=logging.DEBUG if shared["debug"] else logging.INFO,
@@ -124,7 +125,7 @@ class _ending:
         if isinstance(error, NaqError):
             if not self._debug:
                 fail(str(error), exit_code(error))
-        elif isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
+        elif isinstance(error, KeyboardInterrupt):
             raise typer.Exit(EXIT_INTERRUPTED) from None
         elif isinstance(error, BrokenPipeError):
             # Whoever read us has gone: let nothing more be written, not even at exit.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from naq_runtime.config import NAQConfig
+if TYPE_CHECKING:
+    from naq_runtime.config import NAQConfig
 
 __all__ = ["enqueue"]
 
@@ -37,11 +38,12 @@ async def enqueue(
     import msgspec
 
     from naq_runtime.job import Job
+    from naq_runtime.naming import new_id
     from naq_runtime.queue import Queue
 
     values = tuple(_value(text) for text in arguments or ())
     named = dict(_named(text) for text in kwarg or ())
-    job = Job(function, values, named, **({"job_id": job_id} if job_id is not None else {}))
+    job = Job(function, values, named, job_id=new_id() if job_id is None else job_id)
     async with Queue(queue, config=config) as opened:
         handle = await opened.enqueue_job(job)
         if not wait:

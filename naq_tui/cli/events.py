@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from naq_runtime.config import NAQConfig
 from naq_runtime.errors import NotFound, ServerError
 from naq_tui.cli.context import command
-from naq_tui.cli.output import Format
+from naq_tui.cli.format import Format
 
 if TYPE_CHECKING:
+    from naq_runtime.config import NAQConfig
     from naq_runtime.events.filters import EventFilter
     from naq_runtime.monitor import Monitor
     from naq_tui.cli.output import EventPrinter

@@ -5,26 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from naq_runtime.events.models import JobEvent, StoredEvent
+from naq_tui.cli.format import Format
 from naq_tui.text import inert
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["EventPrinter", "Format", "event_json", "print_events"]
-
-
-class Format(StrEnum):
-    """The forms that every listing command knows."""
-
-    TABLE = "table"
-    JSON = "json"
-    RAW = "raw"
+__all__ = ["EventPrinter", "event_json", "print_events"]
 
 
 _COLUMNS = (("Time", 8), ("Job ID", 8), ("Event", 19), ("Queue", 12), ("Worker", 20))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from naq_runtime.config import NAQConfig
 from naq_runtime.errors import ServerError
+
+if TYPE_CHECKING:
+    from asyncio import Event
+
+    from naq_runtime.config import NAQConfig
 
 __all__ = ["server"]
 
@@ -31,6 +33,9 @@ async def server(
 
     Example: naq server --port 4222 --store ./nats-data
     """
+    import asyncio
+    import signal
+
     import platformdirs
 
     from naq_runtime.embedded import EmbeddedServer
@@ -49,7 +54,9 @@ async def server(
             await _set_within(stop, 0.5)
 
 
-async def _set_within(event: asyncio.Event, seconds: float) -> None:
+async def _set_within(event: Event, seconds: float) -> None:
+    import asyncio
+
     try:
         await asyncio.wait_for(event.wait(), seconds)
     except TimeoutError:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from naq_runtime.config import NAQConfig, redacted_url
 from naq_runtime.version import VERSION
 from naq_tui.cli.context import command
-from naq_tui.cli.output import Format
+from naq_tui.cli.format import Format
+
+if TYPE_CHECKING:
+    from contextlib import AsyncExitStack
+
+    from naq_runtime.config import NAQConfig
 
 __all__ = ["app", "run"]
 
@@ -53,6 +55,8 @@ def top(
 
     Example: naq-top --server nats://127.0.0.1:4222
     """
+    import asyncio
+
     if once:
         asyncio.run(_once(config, demo, format))
     else:
@@ -61,10 +65,13 @@ def top(
 
 
 async def _watch(config: NAQConfig, demo: bool) -> int:
+    from contextlib import AsyncExitStack
+
+    from naq_runtime.config import redacted_url
     from naq_tui.app import run_app
     from naq_tui.live import LiveSource
 
-    async with contextlib.AsyncExitStack() as stack:
+    async with AsyncExitStack() as stack:
         if demo:
             config = await _demo(stack)
         title = "demo" if demo else redacted_url(config.nats.url)
@@ -72,10 +79,12 @@ async def _watch(config: NAQConfig, demo: bool) -> int:
 
 
 async def _once(config: NAQConfig, demo: bool, form: Format) -> None:
+    from contextlib import AsyncExitStack
+
     from naq_tui.live import LiveSource
     from naq_tui.once import print_once, sample
 
-    async with contextlib.AsyncExitStack() as stack:
+    async with AsyncExitStack() as stack:
         if demo:
             config = await _demo(stack)
         seconds, warm_up_s = (_DEMO_SAMPLE_S, _DEMO_WARM_UP_S) if demo else (_SAMPLE_S, 0.0)
@@ -83,7 +92,7 @@ async def _once(config: NAQConfig, demo: bool, form: Format) -> None:
         print_once(dashboard, form)
 
 
-async def _demo(stack: contextlib.AsyncExitStack) -> NAQConfig:
+async def _demo(stack: AsyncExitStack) -> NAQConfig:
     from naq_tui.demo.fleet import DemoFleet
 
     fleet = await stack.enter_async_context(DemoFleet())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from naq_runtime.config import NAQConfig
+if TYPE_CHECKING:
+    from naq_runtime.config import NAQConfig
 
 __all__ = ["run_worker"]
 

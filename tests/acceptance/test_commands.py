@@ -20,7 +20,7 @@ from tests.support.processes import naq, naq_top, started
 from tests.support.waiting import eventually
 from tests.support.workers import MODULE, running_worker
 
-TASKS = '''
+TASKS = """
 from naq_runtime import task
 
 @task
@@ -30,7 +30,7 @@ def count_words(text: str) -> int:
 @task
 async def explode():
     raise RuntimeError("no \\x1b[31mway")
-'''
+"""
 
 
 @pytest.fixture
@@ -41,7 +41,9 @@ def project(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def worker_process(config: NAQConfig, *arguments: str, cwd: Path | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
+async def worker_process(
+    config: NAQConfig, *arguments: str, cwd: Path | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """A worker that is up: its lease can be read."""
     async with started("naq_tui.cli.main", "run-worker", *arguments, config=config, cwd=cwd) as process:
         async with ServiceManager(config) as services:
@@ -145,7 +147,11 @@ async def test_the_stream_gives_history_then_live_with_no_gap_and_no_repeat(conf
 
 
 async def test_the_stream_shows_only_what_was_asked_for(config: NAQConfig) -> None:
-    async with Queue("mail", config=config) as mail, Queue("post", config=config) as post, running_worker(config, "mail"):
+    async with (
+        Queue("mail", config=config) as mail,
+        Queue("post", config=config) as post,
+        running_worker(config, "mail"),
+    ):
         await post.enqueue(tasks.add, 1)
         await (await mail.enqueue(tasks.add, 1)).result(timeout=10)
         await (await mail.enqueue(tasks.add, 2)).result(timeout=10)
@@ -173,7 +179,9 @@ async def test_a_stream_that_is_interrupted_ends_with_130_and_no_traceback(confi
 async def test_a_stream_whose_reader_goes_away_ends_quietly(config: NAQConfig) -> None:
     async with Queue(config=config) as queue:
         await queue.enqueue_many(Job(tasks.add, (n,)) for n in range(3_000))
-        async with started("naq_tui.cli.main", "events", "stream", "--tail", "3000", "-f", "json", config=config) as process:
+        async with started(
+            "naq_tui.cli.main", "events", "stream", "--tail", "3000", "-f", "json", config=config
+        ) as process:
             assert process.stdout is not None
             assert process.stderr is not None
             await process.stdout.readline()

@@ -14,7 +14,9 @@ UNUSED = "nats://127.0.0.1:1"
 
 
 def config_of(url: str, **settings: object) -> NAQConfig:
-    return NAQConfig.load(arguments={"nats.url": url, **{k.replace("__", "."): v for k, v in settings.items()}}, environ={})
+    return NAQConfig.load(
+        arguments={"nats.url": url, **{k.replace("__", "."): v for k, v in settings.items()}}, environ={}
+    )
 
 
 async def test_a_server_that_is_down_is_an_error_at_once_that_says_what_to_do() -> None:

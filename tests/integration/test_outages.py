@@ -137,9 +137,7 @@ async def test_a_deleted_stream_of_events_is_made_anew_and_no_job_notices(
         await eventually(lambda: _told_to_the_end(config, second.job_id))
 
 
-async def test_a_deleted_stream_of_jobs_is_made_anew_by_its_worker(
-    config: NAQConfig, services: ServiceManager
-) -> None:
+async def test_a_deleted_stream_of_jobs_is_made_anew_by_its_worker(config: NAQConfig, services: ServiceManager) -> None:
     async with Queue(config=config) as queue, running_worker(config):
         await (await queue.enqueue(tasks.add, 1)).result(timeout=10)
         await services.connection.api(f"STREAM.DELETE.{config.names.jobs_stream}")

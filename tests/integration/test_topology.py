@@ -87,7 +87,7 @@ async def test_a_server_without_room_for_a_stream_is_named_with_the_setting(make
     config = make_config(events__max_bytes=10**15)
 
     async with ServiceManager(config) as services:
-        with pytest.raises(TopologyMismatch, match="no room for stream .*_EVENTS, which sets 1,000,000,000,000,000"):
+        with pytest.raises(TopologyMismatch, match=r"no room for stream .*_EVENTS, which sets 1,000,000,000,000,000"):
             await services.topology.events()
 
 

@@ -41,7 +41,9 @@ def environment(config: NAQConfig | None, extra: Mapping[str, str] | None = None
     return env | dict(extra or {})
 
 
-async def naq(*arguments: str, config: NAQConfig | None = None, cwd: Path | None = None, within: float = 30) -> Finished:
+async def naq(
+    *arguments: str, config: NAQConfig | None = None, cwd: Path | None = None, within: float = 30
+) -> Finished:
     """Run one ``naq`` command to its end."""
     return await program("naq_tui.cli.main", *arguments, config=config, cwd=cwd, within=within)
 

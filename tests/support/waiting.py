@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 __all__ = ["eventually"]
 
 T = TypeVar("T")
 
 
-async def eventually(condition: Callable[[], T | Awaitable[T]], *, within: float = 10.0) -> T:
+@overload
+async def eventually(condition: Callable[[], Awaitable[T]], *, within: float = 10.0) -> T: ...
+@overload
+async def eventually(condition: Callable[[], T], *, within: float = 10.0) -> T: ...
+async def eventually(condition: Callable[[], object], *, within: float = 10.0) -> object:
     """Ask until the answer is true, and return it; an assertion error when it never is."""
     last: object = None
     try:
@@ -21,7 +25,7 @@ async def eventually(condition: Callable[[], T | Awaitable[T]], *, within: float
                 answer = condition()
                 last = await answer if inspect.isawaitable(answer) else answer
                 if last:
-                    return last  # type: ignore[return-value]  # awaited when it was awaitable
+                    return last
                 await asyncio.sleep(0.01)
     except TimeoutError:
         raise AssertionError(f"not within {within:g} s; the last answer was {last!r}") from None
