@@ -2,8 +2,8 @@
 
     python benchmarks/cold_start.py [--runs 15]
 
-Each command runs as a whole process, in turn with bare Python, and its CPU time is what the operating system charged. Read the
-last column: CPU above that of Python itself, in milliseconds.
+Each command runs as a whole process, in turn with bare Python, and its CPU time is what the operating system charged.
+Read the last column: CPU above that of Python itself, in milliseconds.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     python benchmarks/monitor_ingest.py [--rates 0 1000 5000 20000] [--seconds 10]
 
-A process of its own stores events of 20 queues and 50 workers at each rate; naq-top runs in a terminal of 180×50.
+A process of its own stores events of 20 queues and 50 workers at each rate; naq-top runs in a terminal of 180 by 50.
 CPU is naq-top's share of one core; missed is what naq-top itself counts; key is the time from a key press to the
 next frame.
 """

@@ -1,0 +1,75 @@
+"""Each role does its work with no more than the permissions that SECURITY.md lists for it."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import Any
+
+from naq_runtime import EmbeddedServer, NAQConfig, Queue, ServiceManager
+from naq_runtime.monitor import Monitor
+from naq_tui.live import LiveSource
+from naq_tui.source import ConnectionState
+from tests.support import sample_tasks as tasks
+from tests.support.waiting import eventually
+from tests.support.workers import running_worker
+
+PRODUCER = """
+    publish: ["naq.jobs.>", "naq.events.>", "$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.INFO.NAQ_JOBS.*",
+              "$JS.API.DIRECT.GET.NAQ_RESULTS"]
+    subscribe: ["_INBOX.>", "naq.done.*"]
+"""
+WORKER = """
+    publish: ["naq.events.>", "naq.results.*", "naq.done.*", "$KV.NAQ_WORKERS.*", "$JS.ACK.NAQ_JOBS.>",
+              "$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.INFO.NAQ_JOBS.*",
+              "$JS.API.CONSUMER.MSG.NEXT.NAQ_JOBS.*", "$JS.API.DIRECT.GET.NAQ_RESULTS"]
+    subscribe: ["_INBOX.>"]
+"""
+MONITOR = """
+    publish: ["$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.LIST.NAQ_JOBS", "$JS.API.DIRECT.GET.*"]
+    subscribe: ["_INBOX.>", "naq.live.>"]
+"""
+SERVER = f"""
+authorization {{
+  users: [
+    {{user: "admin", password: "x"}},
+    {{user: "producer", password: "x", permissions: {{ {PRODUCER} }} }},
+    {{user: "worker", password: "x", permissions: {{ {WORKER} }} }},
+    {{user: "monitor", password: "x", permissions: {{ {MONITOR} }} }}
+  ]
+}}
+"""
+
+
+def config_of(url: str, user: str, **settings: Any) -> NAQConfig:
+    arguments = {"nats.url": url, "nats.user": user, "nats.password": "x", "events.max_bytes": 10_000_000, **settings}
+    return NAQConfig.load(arguments=arguments, environ={})
+
+
+async def test_each_role_works_with_its_own_permissions() -> None:
+    async with EmbeddedServer(config=SERVER) as server:
+        async with ServiceManager(config_of(server.url, "admin")) as services:
+            await services.get_service(Monitor)
+            await services.topology.queue("default")
+
+        async with (
+            Queue(config=config_of(server.url, "producer")) as queue,
+            running_worker(config_of(server.url, "worker"), name="modest"),
+            LiveSource(config_of(server.url, "monitor")) as source,
+            aclosing(source.__aiter__()) as batches,
+        ):
+            handle = await queue.enqueue(tasks.add, 20, 22)
+            assert await handle.result(timeout=10) == 42
+
+            seen: list[str] = []
+
+            async def watched() -> bool:
+                batch = await anext(batches)
+                seen.extend(str(stored.event.event_type) for stored in batch.events)
+                return batch.link.state is ConnectionState.LIVE and "result_stored" in seen
+
+            await eventually(watched)
+            detail = await source.job(handle.job_id)
+
+    assert {"enqueued", "started", "completed"} <= set(seen)
+    assert detail.result is not None
+    assert detail.result.result == 42
