@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePath
-from typing import Any, get_type_hints
+from types import SimpleNamespace
+from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -17,9 +18,13 @@ __all__ = ["ArgumentPlan", "decode_hook"]
 
 
 def decode_hook(kind: type, value: Any) -> Any:
-    """Types beyond those of msgspec: paths are text."""
+    """Types beyond those of msgspec: paths are text, and what can be gone through is a list."""
+    if kind is object:
+        return value
     if isinstance(kind, type) and issubclass(kind, PurePath) and isinstance(value, str):
         return kind(value)
+    if (get_origin(kind) or kind) is Iterable and isinstance(value, list):
+        return msgspec.convert(value, _list_of(kind), str_keys=True, dec_hook=decode_hook)
     raise NotImplementedError(f"no conversion from JSON to {getattr(kind, '__name__', kind)}")
 
 
@@ -42,10 +47,10 @@ class ArgumentPlan:
     def of(cls, function: Callable[..., Any]) -> ArgumentPlan:
         """Read the signature and the annotations of a function."""
         signature = inspect.signature(function)
-        hints = _hints(function)
+        namespace = getattr(inspect.unwrap(function), "__globals__", {})
         positional, by_name, rest, rest_by_name, required = [], {}, None, None, 0
         for name, parameter in signature.parameters.items():
-            kind = hints.get(name, Any)
+            kind = _hint(parameter.annotation, namespace)
             mandatory = parameter.default is parameter.empty
             match parameter.kind:
                 case parameter.VAR_POSITIONAL:
@@ -55,6 +60,9 @@ class ArgumentPlan:
                 case parameter.KEYWORD_ONLY:
                     by_name[name] = kind
                     required = -1 if mandatory else required
+                case parameter.POSITIONAL_ONLY:
+                    positional.append(kind)
+                    required += mandatory
                 case _:
                     positional.append(kind)
                     by_name[name] = kind
@@ -91,19 +99,27 @@ class ArgumentPlan:
             raise ArgumentError(f"the arguments do not fit {self.signature}: {error}") from error
 
 
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+def _hint(annotation: Any, namespace: Mapping[str, Any]) -> Any:
+    """What an annotation means; ``Any`` when there is none, or when only type checkers know."""
+    if annotation is inspect.Parameter.empty:
+        return Any
+    holder = SimpleNamespace(__annotations__={"value": annotation})
     try:
-        return get_type_hints(inspect.unwrap(function), include_extras=True)
-    except (NameError, TypeError, AttributeError):
-        # An annotation that is only known to type checkers: the values are passed as they came.
-        return {}
+        return get_type_hints(holder, globalns=dict(namespace), include_extras=True)["value"]
+    except Exception:  # user code: an annotation may be any expression
+        return Any
 
 
 def _convert(value: Any, kind: Any, where: int | str) -> Any:
     if kind is Any or kind is None:
         return value
     try:
-        return msgspec.convert(value, kind, dec_hook=decode_hook)
+        return msgspec.convert(value, kind, str_keys=True, dec_hook=decode_hook)
     except (msgspec.ValidationError, TypeError, NotImplementedError) as error:
         label = f"argument {where + 1}" if isinstance(where, int) else f"argument {where!r}"
         raise ArgumentError(f"{label}: {error}") from error
+
+
+def _list_of(kind: Any) -> Any:
+    items = get_args(kind)
+    return list.__class_getitem__(items[0]) if items else list

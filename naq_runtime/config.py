@@ -11,7 +11,6 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -31,7 +30,7 @@ __all__ = [
     "redacted_url",
 ]
 
-Seconds = Annotated[float, Meta(gt=0)]
+Seconds = Annotated[float, Meta(gt=0, le=10 * 365 * 86_400)]
 Positive = Annotated[int, Meta(gt=0)]
 Limit = Annotated[int, Meta(ge=-1)]
 """-1 for no limit."""
@@ -66,7 +65,7 @@ class StreamsConfig(_Section, frozen=True, kw_only=True):
 class JobsConfig(_Section, frozen=True, kw_only=True):
     """The stream of jobs."""
 
-    ack_wait: Annotated[float, Meta(ge=1)] = 30.0
+    ack_wait: Annotated[float, Meta(ge=1, le=86_400)] = 30.0
     """A worker that is silent for so long has lost its jobs to the others."""
     max_ack_pending: Positive = 50_000
     """Jobs of one queue that may be with workers at a time."""
@@ -88,7 +87,7 @@ class WorkerConfig(_Section, frozen=True, kw_only=True):
     concurrency: Annotated[int, Meta(ge=1, le=10_000)] = 10
     """Jobs that run at a time."""
     heartbeat_interval: Annotated[float, Meta(ge=0.1, le=3600)] = 5.0
-    shutdown_grace: Annotated[float, Meta(ge=0)] = 20.0
+    shutdown_grace: Annotated[float, Meta(ge=0, le=86_400)] = 20.0
     """How long running jobs may take to end after a request to stop."""
     commit_size: Annotated[int, Meta(ge=1, le=1000)] = 256
     """Outcomes that are stored together before their jobs are acknowledged."""
@@ -170,10 +169,8 @@ def redacted_url(url: str) -> str:
 
 
 def _redacted(url: str) -> str:
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    scheme, separator, rest = url.rpartition("://")
+    return scheme + separator + rest.rpartition("@")[2]
 
 
 def _default_file(environ: Mapping[str, str]) -> Path | None:
@@ -230,5 +227,8 @@ def _explain(error: Exception, tree: Mapping[str, Any]) -> str:
     value: Any = tree
     for part in key.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
+    problem = f"setting {key}: {text[0].lower()}{text[1:]}"
+    if isinstance(value, Mapping):
+        return problem
     shown = "(hidden)" if key.rpartition(".")[2] in ("password", "token") else repr(value)
-    return f"setting {key}: {text[0].lower()}{text[1:]}, got {shown}"
+    return f"{problem}, got {shown}"

@@ -23,8 +23,10 @@
         ├── NotAuthorised
         ├── ServerTooOld
         ├── JetStreamUnavailable
+        ├── StreamMissing        a stream of ours is not there
         ├── TopologyMismatch     a stream of ours exists with other settings
         ├── ServerNotInstalled   there is no nats-server to start
+        ├── MessageTooLarge      one message is above the server's limit
         └── JetStreamError       any other refusal of the server, with its code
 
 A message says what was wrong and what to do about it, in one or two lines.
@@ -41,6 +43,7 @@ __all__ = [
     "JetStreamUnavailable",
     "JobFailed",
     "JobRefused",
+    "MessageTooLarge",
     "ModuleNotLoaded",
     "NaqError",
     "NotAuthorised",
@@ -54,6 +57,7 @@ __all__ = [
     "ServerNotInstalled",
     "ServerTooOld",
     "ServerUnreachable",
+    "StreamMissing",
     "TaskError",
     "TopologyMismatch",
     "UnknownTask",
@@ -158,12 +162,20 @@ class JetStreamUnavailable(ServerError):
     """The server runs without JetStream, or the account may not use it."""
 
 
+class StreamMissing(ServerError):
+    """A stream of ours is not there: nothing was ever written to it, or it was deleted."""
+
+
 class TopologyMismatch(ServerError):
     """A stream or consumer of ours exists with settings that naq cannot work with."""
 
 
 class ServerNotInstalled(ServerError):
     """There is no nats-server binary that could be started."""
+
+
+class MessageTooLarge(ServerError):
+    """One message is larger than the server accepts."""
 
 
 class JetStreamError(ServerError):

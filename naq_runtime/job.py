@@ -15,6 +15,9 @@ from naq_runtime.naming import check_name, new_id
 __all__ = ["Job", "JobResult", "JobStatus"]
 
 
+_LONGEST_S = 10 * 365 * 86_400
+
+
 class JobStatus(StrEnum):
     """Where a job stands."""
 
@@ -54,6 +57,8 @@ class Job(Struct, frozen=True):
         check_name("job id", self.job_id)
         if self.queue_name is not None:
             check_name("queue", self.queue_name)
+        if self.result_ttl is not None and not 0 <= self.result_ttl <= _LONGEST_S:
+            raise ValueError(f"result_ttl must be 0 to {_LONGEST_S:,} seconds, got {self.result_ttl}")
         if not isinstance(self.args, tuple):
             raise TypeError("args must be a tuple of arguments; for one text write args=(text,)")
 

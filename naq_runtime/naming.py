@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from naq_runtime.errors import InvalidName
 
-__all__ = ["EventSubject", "Names", "check_name", "new_id"]
+__all__ = ["EventSubject", "Names", "check_name", "check_names", "new_id"]
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NAMESPACE = re.compile(r"[a-z0-9_-]{1,32}")
@@ -30,6 +30,17 @@ def check_name(kind: str, name: str) -> str:
     raise InvalidName(
         f"{kind} {name!r} is not a valid name: use 1 to 64 letters, digits, '_' or '-' (no dots, spaces or wildcards)"
     )
+
+
+def check_names(*names: str) -> None:
+    """See that each can stand as one token of a subject; for hot paths, where nobody needs to hear which it was.
+
+    Raises:
+        InvalidName: one cannot.
+    """
+    for name in names:
+        if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+            raise InvalidName(f"{name!r} cannot be one token of a subject")
 
 
 def new_id(length: int = 20) -> str:

@@ -6,9 +6,10 @@ Pickle is not offered: whoever may publish a message must not be able to run cod
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -86,6 +87,8 @@ def _encode_hook(value: Any) -> Any:
     raise NotImplementedError(f"a value of type {type(value).__name__} has no JSON form")
 
 
+R = TypeVar("R", _JobRecord, _OutcomeRecord)
+
 _ENCODE_ERRORS = (msgspec.MsgspecError, NotImplementedError, TypeError, ValueError, UnicodeError, RecursionError)
 _DECODE_ERRORS = (msgspec.MsgspecError, UnicodeError, RecursionError, InvalidName)
 
@@ -114,21 +117,28 @@ class JsonSerializer:
             result_ttl=job.result_ttl,
         )
         try:
-            return self._encode(record)
+            return self._finite(self._encode(record), (record.args, record.kwargs))
         except _ENCODE_ERRORS as error:
             raise SerializationError(f"the arguments of {record.function} cannot be enqueued: {error}") from error
+
+    @staticmethod
+    def _finite(encoded: bytes, value: Any) -> bytes:
+        """What was encoded, unless a number turned into ``null`` on the way."""
+        if b"null" in encoded and _has_no_number(msgspec.to_builtins(value, enc_hook=_encode_hook)):
+            raise ValueError("JSON has no form for nan and infinity")
+        return encoded
 
     def decode_job(self, data: bytes) -> Job:
         """The job of one JSON object."""
         try:
-            return _job(self._decode_job(data))
+            return _job(_of_our_version(self._decode_job(data)))
         except _DECODE_ERRORS as error:
             raise SerializationError(f"the message is not a job: {error}") from error
 
     def encode_value(self, value: Any) -> bytes:
         """The JSON of a result."""
         try:
-            return self._encode(value)
+            return self._finite(self._encode(value), value)
         except _ENCODE_ERRORS as error:
             raise SerializationError(f"the result cannot be stored: {error}") from error
 
@@ -153,8 +163,8 @@ class JsonSerializer:
     def decode_outcome(self, data: bytes) -> Outcome:
         """The outcome of one JSON object."""
         try:
-            record = self._decode_outcome(data)
-            job = _job(self._decode_job(record.job))
+            record = _of_our_version(self._decode_outcome(data))
+            job = _job(_of_our_version(self._decode_job(record.job)))
             value = self._decode_any(record.result)
         except _DECODE_ERRORS as error:
             raise SerializationError(f"the message is not an outcome: {error}") from error
@@ -172,6 +182,25 @@ class JsonSerializer:
             duration_ms=record.duration_ms,
         )
         return Outcome(job, result)
+
+
+def _of_our_version(record: R) -> R:
+    if record.v > VERSION:
+        raise SerializationError(f"it was written in version {record.v}, this naq reads up to {VERSION}: upgrade it")
+    return record
+
+
+def _has_no_number(value: Any) -> bool:
+    """Whether plain JSON has a float in it that JSON does not know."""
+    match value:
+        case float():
+            return not math.isfinite(value)
+        case dict():
+            return any(map(_has_no_number, value.values()))
+        case list() | tuple():
+            return any(map(_has_no_number, value))
+        case _:
+            return False
 
 
 def _job(record: _JobRecord) -> Job:

@@ -91,9 +91,9 @@ def _check_importable(function: Callable[..., Any]) -> None:
         raise NotImportable(f"{function!r} is not a function: only functions of a module can be enqueued")
     if "<lambda>" in name:
         raise NotImportable("a lambda has no name that a worker could import: define a function in a module")
-    if "<locals>" in name:
+    if "." in name:
         raise NotImportable(
-            f"{name} is defined inside a function, where no worker can import it: move it to the module"
+            f"{name} is defined inside a function or a class, where no worker looks for it: move it to the module"
         )
 
 
@@ -113,7 +113,7 @@ class Task:
         return cls(
             name=name or reference(function),
             function=function,
-            is_async=inspect.iscoroutinefunction(inspect.unwrap(function)),
+            is_async=inspect.iscoroutinefunction(function),
             options=options_of(function) or TaskOptions(),
             arguments=ArgumentPlan.of(function),
         )
@@ -163,7 +163,7 @@ def _import(name: str) -> Any:
                 f"there is no module {name!r} on the path: start in its folder, or install it"
             ) from error
         raise ModuleNotLoaded(f"module {name!r} does not import: {error}") from error
-    except Exception as error:  # user code runs here, and may raise anything
+    except (Exception, SystemExit) as error:  # user code runs here, and may raise anything
         where = _last_line_in(error, name)
         raise ModuleNotLoaded(f"module {name!r} does not import: {type(error).__name__}: {error}{where}") from error
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from naq_runtime.errors import SerializationError
 from naq_runtime.events.models import Event, JobEvent, OtherEvent, SystemEvent, WorkerEvent
-from naq_runtime.naming import Names
+from naq_runtime.naming import Names, check_names
 
 __all__ = ["decode_event", "encode_event", "event_key", "event_subject"]
 
@@ -64,23 +64,31 @@ def event_key(event: Event) -> str:
     """``category.type``, by which events are counted."""
     match event:
         case JobEvent():
-            return f"job.{event.event_type.value}"
+            return f"job.{event.event_type}"
         case WorkerEvent():
-            return f"worker.{event.event_type.value}"
+            return f"worker.{event.event_type}"
         case SystemEvent():
-            return f"system.{event.event_type.value}"
+            return f"system.{event.event_type}"
         case OtherEvent():
             return f"{event.category}.{event.event_type}"
 
 
 def event_subject(names: Names, event: Event) -> str:
-    """Where an event is stored."""
+    """Where an event is stored.
+
+    Raises:
+        InvalidName: what it is about, or its id, cannot be named on the wire.
+        SerializationError: it is of an unknown kind.
+    """
     match event:
         case JobEvent():
-            return names.job_event(event.job_id, event.queue_name, event.event_type.value, event.event_id)
+            check_names(event.job_id, event.queue_name, event.event_id)
+            return names.job_event(event.job_id, event.queue_name, event.event_type, event.event_id)
         case WorkerEvent():
-            return names.entity_event("worker", event.worker_id, event.event_type.value, event.event_id)
+            check_names(event.worker_id, event.event_id)
+            return names.entity_event("worker", event.worker_id, event.event_type, event.event_id)
         case SystemEvent():
-            return names.entity_event("system", event.instance, event.event_type.value, event.event_id)
+            check_names(event.instance, event.event_id)
+            return names.entity_event("system", event.instance, event.event_type, event.event_id)
         case OtherEvent():
             raise SerializationError("an event of an unknown kind can be read, but not written")

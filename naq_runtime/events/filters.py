@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from naq_runtime.events.models import Event, JobEvent, WorkerEvent
+from naq_runtime.events.models import Event, JobEvent
 from naq_runtime.naming import Names, check_name
 
 __all__ = ["EventFilter"]
@@ -12,7 +12,7 @@ __all__ = ["EventFilter"]
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """All that is given must hold; what is left out holds always.
+    """All that is given must hold; what is left out holds always. A queue's events are those of its jobs.
 
     Raises:
         InvalidName: a job, queue or worker is named by something that cannot be one.
@@ -49,14 +49,4 @@ class EventFilter:
             return False
         if self.worker_id is not None and self.worker_id != getattr(event, "worker_id", None):
             return False
-        return self.queue_name is None or self.queue_name in _queues(event)
-
-
-def _queues(event: Event) -> tuple[str, ...]:
-    match event:
-        case JobEvent():
-            return (event.queue_name,)
-        case WorkerEvent():
-            return event.queue_names
-        case _:
-            return ()
+        return self.queue_name is None or (isinstance(event, JobEvent) and event.queue_name == self.queue_name)

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 _RETRY_FIRST_S = 0.1
 _RETRY_MOST_S = 2.0
+_LAST_WAIT_S = 0.5
+"""A storage that does not heed a cancellation is left behind after so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,7 @@ class AsyncJobEventLogger:
         self._failed_flushes = 0
         self._due = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
-        self._empty = asyncio.Event()
-        self._empty.set()
+        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -110,16 +111,19 @@ class AsyncJobEventLogger:
         except TimeoutError:
             log.warning("events lost at stop", extra={"action": "events_lost", "count": len(self._buffer)})
         self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.wait({self._task}, timeout=_LAST_WAIT_S)
         self._task = None
         self._disarm()
         return len(self._buffer)
 
     async def flush(self) -> None:
         """Return once everything that was logged so far is stored."""
-        if self._buffer:
-            self._due.set()
-        await self._empty.wait()
+        if not self._buffer and not self._dropped:
+            return
+        self._due.set()
+        stored = asyncio.get_running_loop().create_future()
+        self._waiters.append((self._stored + len(self._buffer), stored))
+        await stored
 
     async def log_event(self, event: Event) -> None:
         """Take an event; never waits."""
@@ -135,11 +139,15 @@ class AsyncJobEventLogger:
             return False
         size = len(entry.subject) + len(entry.payload)
         count = len(self._buffer)
-        if count >= self._config.max_buffer_size or self._bytes + size > self._config.max_buffer_bytes:
+        config = self._config
+        if (
+            count >= config.max_buffer_size
+            or self._bytes + size > config.max_buffer_bytes
+            or len(entry.payload) > self._storage.largest
+        ):
             self._drop(event)
             return False
-        self._buffer.append(entry)
-        self._bytes += size
+        self._keep(entry)
         if count == 0:
             self._arm()
         if count + 1 >= self._config.batch_size:
@@ -156,11 +164,14 @@ class AsyncJobEventLogger:
             failed_flushes=self._failed_flushes,
         )
 
+    def _keep(self, entry: Outgoing) -> None:
+        self._buffer.append(entry)
+        self._bytes += len(entry.subject) + len(entry.payload)
+
     # The flush loop
 
     def _arm(self) -> None:
         """The first event of a batch starts its clock."""
-        self._empty.clear()
         if self._loop is not None:
             self._timer = self._loop.call_later(self._config.flush_interval, self._due.set)
 
@@ -184,6 +195,8 @@ class AsyncJobEventLogger:
 
     async def _store_all(self) -> bool:
         """Empty the buffer batch by batch; ``False`` when the storage failed."""
+        if not self._buffer and self._dropped:
+            self._report_dropped()
         while self._buffer:
             batch = list(islice(self._buffer, self._config.batch_size))
             try:
@@ -194,10 +207,9 @@ class AsyncJobEventLogger:
                 log.log(level, "events not stored yet: %s", error, extra={"action": "flush_failed"})
                 return False
             self._forget(batch)
-        if self._dropped:
-            self._report_dropped()
-            return await self._store_all()
-        self._empty.set()
+            if not self._buffer and self._dropped:
+                self._report_dropped()
+        self._wake_waiters()
         return True
 
     def _forget(self, batch: list[Outgoing]) -> None:
@@ -205,6 +217,13 @@ class AsyncJobEventLogger:
             self._buffer.popleft()
             self._bytes -= len(entry.subject) + len(entry.payload)
         self._stored += len(batch)
+        self._wake_waiters()
+
+    def _wake_waiters(self) -> None:
+        for target, stored in self._waiters:
+            if self._stored >= target and not stored.done():
+                stored.set_result(None)
+        self._waiters = [waiter for waiter in self._waiters if not waiter[1].done()]
 
     def _drop(self, event: Event) -> None:
         now = self._clock.time_ns()
@@ -213,8 +232,10 @@ class AsyncJobEventLogger:
         self._last_dropped_ns = now
         self._dropped[event_key(event)] += 1
         self._dropped_ever += 1
+        if not self._buffer and self._timer is None:
+            self._arm()
 
     def _report_dropped(self) -> None:
         report = self._report(DroppedEvents(dict(self._dropped), self._first_dropped_ns, self._last_dropped_ns))
         self._dropped.clear()
-        self.append(report)
+        self._keep(Outgoing(event_subject(self._names, report), encode_event(report)))  # whatever the limits

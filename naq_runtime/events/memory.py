@@ -24,6 +24,7 @@ class MemoryEventStorage:
     def __init__(self) -> None:
         self.events: list[StoredEvent] = []
         self.available = True
+        self.largest = 1_000_000
         self._subjects: set[str] = set()
         self._grown = asyncio.Event()
 

@@ -12,14 +12,13 @@ __all__ = ["duration_text", "job_message", "size_text", "system_message", "worke
 
 def duration_text(milliseconds: float) -> str:
     """A duration in the unit that suits it: ``0.4 ms``, ``12 ms``, ``3.21 s``, ``4 m 05 s``, ``2 h 10 m``."""
-    if milliseconds < 10:
+    if milliseconds < 9.95:
         return f"{milliseconds:.1f} ms"
-    if milliseconds < 1000:
+    if milliseconds < 999.5:
         return f"{milliseconds:.0f} ms"
-    seconds = milliseconds / 1000
-    if seconds < 60:
-        return f"{seconds:.2f} s"
-    minutes, seconds = divmod(int(seconds), 60)
+    if milliseconds < 59_995:
+        return f"{milliseconds / 1000:.2f} s"
+    minutes, seconds = divmod(round(milliseconds / 1000), 60)
     if minutes < 60:
         return f"{minutes} m {seconds:02d} s"
     hours, minutes = divmod(minutes, 60)
@@ -36,7 +35,7 @@ def size_text(size: int) -> str:
     value = float(size)
     for unit in ("kB", "MB", "GB"):
         value /= 1000
-        if value < 1000:
+        if value < 999.95:
             return f"{value:.1f} {unit}"
     return f"{value / 1000:.1f} TB"
 
@@ -55,10 +54,16 @@ def _error(error_type: str | None, error_message: str | None) -> str | None:
     return f"{error_type}: {error_message}" if error_message else error_type
 
 
+def _host(hostname: str | None, pid: int | None) -> str | None:
+    if not hostname:
+        return None
+    return hostname if pid is None else f"{hostname}:{pid}"
+
+
 def job_message(event: JobEvent) -> str:
     """What happened to a job."""
     attempt = f"attempt {event.attempt}" if event.attempt and event.attempt > 1 else None
-    match event.event_type.value:
+    match str(event.event_type):
         case "enqueued":
             return event.function_name or ""
         case "started":
@@ -75,9 +80,10 @@ def job_message(event: JobEvent) -> str:
 
 def worker_message(event: WorkerEvent) -> str:
     """What happened to a worker."""
-    match event.event_type.value:
+    match str(event.event_type):
         case "started":
-            return _joined(f"{event.hostname}:{event.pid}", "queues " + " ".join(event.queue_names))
+            queues = "queues " + " ".join(event.queue_names) if event.queue_names else None
+            return _joined(_host(event.hostname, event.pid), queues)
         case "stopped":
             done = f"{event.jobs_completed or 0} done, {event.jobs_failed or 0} failed"
             return _joined(event.reason, done)
@@ -91,13 +97,14 @@ def worker_message(event: WorkerEvent) -> str:
 
 def system_message(event: SystemEvent) -> str:
     """What happened to a process or to its connection."""
-    where = f"{event.role or 'process'} on {event.hostname}:{event.pid}"
-    match event.event_type.value:
+    host = _host(event.hostname, event.pid)
+    where = f"{event.role or 'process'} on {host}" if host else event.role
+    match str(event.event_type):
         case "connection_restored":
             return _joined(where, _ms("away for", event.outage_ms))
         case "events_dropped":
             counts = event.dropped or {}
             detail = " ".join(f"{name}={count}" for name, count in sorted(counts.items()))
-            return f"{where}, {sum(counts.values())} events dropped: {detail}"
+            return _joined(where, f"{sum(counts.values())} events dropped") + (f": {detail}" if detail else "")
         case _:
-            return where
+            return where or ""

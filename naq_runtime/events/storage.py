@@ -11,8 +11,8 @@ from naq_runtime.events.codec import decode_event
 from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.nats.connection import Connection
-from naq_runtime.nats.direct import StoredMessage, last_by_subject, messages_from
-from naq_runtime.nats.publish import Outgoing, StreamWriter, open_writer
+from naq_runtime.nats.direct import StoredMessage, last_by_subject, messages_from, stream_bounds
+from naq_runtime.nats.publish import Outgoing, StreamWriter, ingested, open_writer
 from naq_runtime.nats.tail import StreamTail
 from naq_runtime.nats.topology import Topology
 
@@ -48,6 +48,11 @@ class EventTail(Protocol):
 
 class EventStorage(Protocol):
     """A log of events."""
+
+    @property
+    def largest(self) -> int:
+        """The bytes that an encoded event may have."""
+        ...
 
     async def store(self, entries: Sequence[Outgoing]) -> None:
         """Return once all are stored, in order; storing the same entries again leaves one of each.
@@ -109,6 +114,11 @@ class NATSJobEventStorage:
     def __repr__(self) -> str:
         return f"<NATSJobEventStorage {self._stream} in_doubt={len(self._in_doubt)}>"
 
+    @property
+    def largest(self) -> int:
+        """See `EventStorage.largest`: what fits into one message."""
+        return self._connection.max_payload
+
     async def store(self, entries: Sequence[Outgoing]) -> None:
         """See `EventStorage.store`; at most 1,000 entries."""
         writer = await self._open_writer()
@@ -128,8 +138,7 @@ class NATSJobEventStorage:
 
     async def recent(self, limit: int, wanted: EventFilter) -> tuple[list[StoredEvent], int]:
         """See `EventStorage.recent`; looks through the last 200,000 events at most."""
-        state = (await self._connection.api(f"STREAM.INFO.{self._stream}"))["state"]
-        first, last = int(state["first_seq"]), int(state["last_seq"])
+        first, last = await stream_bounds(self._connection, self._stream)
         found: list[StoredEvent] = []
         upper = last
         floor = max(first, last - _SCAN_LIMIT + 1)
@@ -168,6 +177,7 @@ class NATSJobEventStorage:
     async def _without_stored(self, entries: Sequence[Outgoing]) -> list[Outgoing]:
         """What is left of a chunk that may have been stored in part."""
         subjects = [entry.subject for entry in self._in_doubt]
+        await ingested(self._connection, subjects[0])
         stored = {message.subject for message in await last_by_subject(self._connection, self._stream, subjects)}
         return [entry for entry in entries if entry.subject not in stored]
 

@@ -19,8 +19,8 @@ from naq_runtime.config import NatsConfig, redacted_url
 from naq_runtime.errors import (
     JetStreamError,
     JetStreamUnavailable,
+    MessageTooLarge,
     NotAuthorised,
-    PayloadTooLarge,
     ServerError,
     ServerTooOld,
     ServerUnreachable,
@@ -184,8 +184,8 @@ class Connection:
     async def flush(self) -> None:
         """Wait until the server has seen everything published so far.
 
-        The client takes the answer to a ping that was cancelled for a fault of the connection, and drops it; so the ping
-        goes on when the caller is cancelled.
+        The client takes the answer to a ping that was cancelled for a fault of the connection, and drops it; so the
+        ping goes on when the caller is cancelled.
         """
         ping = asyncio.ensure_future(self.client.flush(timeout=max(1, int(self.config.request_timeout))))
         ping.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -302,7 +302,7 @@ def translated() -> Iterator[None]:
     try:
         yield
     except nats.errors.MaxPayloadError as error:
-        raise PayloadTooLarge("the message is larger than the server accepts") from error
+        raise MessageTooLarge("the message is larger than the server accepts") from error
     except nats.errors.AuthorizationError as error:
         raise NotAuthorised("the server refused the permission") from error
     except nats.errors.NoRespondersError as error:

@@ -9,14 +9,23 @@ from typing import Any
 
 import msgspec
 
-from naq_runtime.errors import ServerUnreachable
+from naq_runtime.errors import JetStreamError, ServerUnreachable, StreamMissing
 from naq_runtime.nats.connection import Connection, Msg, subscribed, translated
 
-__all__ = ["StoredMessage", "last_by_subject", "messages_from", "sequence_at"]
+__all__ = [
+    "STREAM_NOT_FOUND",
+    "Page",
+    "StoredMessage",
+    "last_by_subject",
+    "messages_from",
+    "page_from",
+    "stream_bounds",
+]
 
+STREAM_NOT_FOUND = 10059
 _PAGE = 1000
-_MULTI_LIMIT = 1000
-"""The server answers for 1,024 subjects at most."""
+_TOO_MANY = "413"
+"""A request for the last of each subject met more subjects than the server answers for (1,024)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +40,60 @@ class StoredMessage:
 
 
 @dataclass(slots=True)
-class _Page:
+class Page:
+    """The answer to one request."""
+
     messages: list[StoredMessage]
     pending: int
-    """How many more there are."""
+    """How many more there are behind it."""
+
+
+async def stream_bounds(connection: Connection, stream: str) -> tuple[int, int]:
+    """First and last sequence of a stream; ``(1, 0)`` while it is not there."""
+    try:
+        state = (await connection.api(f"STREAM.INFO.{stream}"))["state"]
+    except JetStreamError as error:
+        if error.code == STREAM_NOT_FOUND:
+            return 1, 0
+        raise
+    return int(state["first_seq"]), int(state["last_seq"])
 
 
 async def last_by_subject(connection: Connection, stream: str, subjects: Sequence[str]) -> list[StoredMessage]:
-    """The last message of every subject that matches; at most 1,024 of them a pattern. By sequence."""
-    found: list[StoredMessage] = []
-    for start in range(0, len(subjects), _MULTI_LIMIT):
-        found += (
-            await _request(connection, stream, {"multi_last": list(subjects[start : start + _MULTI_LIMIT])})
-        ).messages
+    """The last message of every subject that matches, by sequence; nothing while the stream is not there."""
+    try:
+        found = await _last_of_each(connection, stream, subjects)
+    except StreamMissing:
+        return []
     found.sort(key=lambda message: message.sequence)
     return found
+
+
+async def _last_of_each(connection: Connection, stream: str, subjects: Sequence[str]) -> list[StoredMessage]:
+    found: list[StoredMessage] = []
+    for start in range(0, len(subjects), _PAGE):
+        asked = list(subjects[start : start + _PAGE])
+        page = await _request(connection, stream, {"multi_last": asked})
+        if page is not None:
+            found += page.messages
+            continue
+        for subject in asked:  # too many for one answer: one message a subject, so all of them in turn
+            async for messages in messages_from(connection, stream, 1, subject=subject):
+                found += messages
+    return found
+
+
+async def page_from(connection: Connection, stream: str, sequence: int, size: int, subject: str | None = None) -> Page:
+    """At most ``size`` messages from a sequence on.
+
+    Raises:
+        StreamMissing: the stream is not there.
+        ServerError: it cannot be read now.
+    """
+    request: dict[str, Any] = {"seq": max(1, sequence), "batch": size}
+    if subject is not None:
+        request["next_by_subj"] = subject
+    return await _request(connection, stream, request) or Page([], 0)
 
 
 async def messages_from(
@@ -54,50 +102,52 @@ async def messages_from(
     """Pages of the messages from a sequence on, up to ``until`` or to the end of the stream."""
     while until is None or sequence <= until:
         size = _PAGE if until is None else min(_PAGE, until - sequence + 1)
-        request: dict[str, Any] = {"seq": max(1, sequence), "batch": size}
-        if subject is not None:
-            request["next_by_subj"] = subject
-        page = await _request(connection, stream, request)
+        page = await page_from(connection, stream, sequence, size, subject)
         messages = page.messages if until is None else [m for m in page.messages if m.sequence <= until]
         if messages:
             yield messages
-        if not page.messages or page.pending == 0 or len(messages) < len(page.messages):
+        if page.pending == 0 or len(messages) < size:
             return
         sequence = page.messages[-1].sequence + 1
 
 
-async def sequence_at(connection: Connection, stream: str, time_rfc3339: str) -> int | None:
-    """The first sequence stored at or after a moment, ``None`` when there is none."""
-    page = await _request(connection, stream, {"start_time": time_rfc3339, "batch": 1})
-    return page.messages[0].sequence if page.messages else None
-
-
-async def _request(connection: Connection, stream: str, request: dict[str, Any]) -> _Page:
-    page = _Page([], 0)
-    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+async def _request(connection: Connection, stream: str, request: dict[str, Any]) -> Page | None:
+    """One page; ``None`` when there would be more than the server puts into one answer."""
+    page = Page([], 0)
+    end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def collect(message: Msg) -> None:
         headers = message.headers or {}
         status = headers.get("Status")
         if status is None and "Nats-Sequence" in headers:
             page.messages.append(_stored(message, headers))
-            page.pending = int(headers.get("Nats-Num-Pending", 0))
-            if "Nats-Num-Pending" not in headers and not done.done():
-                done.set_result(None)  # a single message, as older forms of the request are answered
-        elif not done.done():
-            page.pending = int(headers.get("Nats-Num-Pending", page.pending))
-            if status in ("204", "404", None):
-                done.set_result(None)
-            else:
-                text = headers.get("Description", "") or "it does not exist, or JetStream is away"
-                done.set_exception(ServerUnreachable(f"stream {stream} cannot be read: {text}"))
+        if "Nats-Num-Pending" in headers:
+            page.pending = int(headers["Nats-Num-Pending"])
+        if status is not None and not end.done():
+            end.set_result(status)
 
     inbox = connection.new_inbox()
     async with subscribed(connection, inbox, collect):
         await connection.publish(f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(request), inbox)
         with translated():
-            await asyncio.wait_for(done, connection.config.request_timeout)
+            async with asyncio.timeout(connection.config.request_timeout):
+                status = await end
+    if status == _TOO_MANY:
+        return None
+    if status not in ("204", "404"):
+        await _explain(connection, stream, status)
     return page
+
+
+async def _explain(connection: Connection, stream: str, status: str) -> None:
+    """Raise for an answer that is none: is the stream not there, or JetStream away?"""
+    try:
+        await connection.api(f"STREAM.INFO.{stream}")
+    except JetStreamError as error:
+        if error.code == STREAM_NOT_FOUND:
+            raise StreamMissing(f"stream {stream} does not exist") from error
+        raise
+    raise ServerUnreachable(f"stream {stream} cannot be read now (status {status})")
 
 
 def _stored(message: Msg, headers: dict[str, str]) -> StoredMessage:

@@ -14,10 +14,12 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from naq_runtime.errors import JetStreamError, NaqError, ServerError, ServerUnreachable
+from naq_runtime.naming import new_id
 from naq_runtime.nats.connection import Connection, Msg, Subscription, jetstream_error, translated
 
-__all__ = ["AckedPublish", "FastIngest", "Outgoing", "StreamWriter", "is_full", "is_repeat", "open_writer"]
+__all__ = ["AckedPublish", "FastIngest", "Outgoing", "StreamWriter", "ingested", "is_full", "is_repeat", "open_writer"]
 
+_NEVER = str(2**62)
 _WINDOW = 500
 """Messages under way at most, of one `AckedPublish`."""
 
@@ -81,13 +83,15 @@ class FastIngest(_Inbox):
     """Batched publishing: the reply subject of each message says its place, the server answers once for all.
 
     The reply is ``<inbox>.<batch>.<flow>.fail.<place>.<operation>.$FI``; operations: 0 first, 1 next, 2 last. Under
-    ``fail`` the server stops at a gap, so that what is stored of a broken chunk is its beginning.
+    ``fail`` the server stops at a gap, so that what is stored of a broken chunk is its beginning. The server knows a batch
+    by its name alone, whoever sends it; so the names of two processes must never meet.
     """
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._batches: dict[str, asyncio.Future[None]] = {}
         self._sizes: dict[str, int] = {}
+        self._token = new_id(12)
         self._number = 0
 
     async def store(self, chunk: Sequence[Outgoing]) -> None:
@@ -98,7 +102,7 @@ class FastIngest(_Inbox):
             raise ServerUnreachable("the connection to the server is lost")
         size = len(chunk)
         self._number += 1
-        batch = str(self._number)
+        batch = f"{self._token}{self._number}"
         done = self._batches[batch] = asyncio.get_running_loop().create_future()
         self._sizes[batch] = size
         start = f"{self.prefix}.{batch}.{_WINDOW}.fail."
@@ -198,6 +202,17 @@ class AckedPublish(_Inbox):
         answer = msgspec.json.decode(message.data, type=dict[str, Any])
         error = answer.get("error")
         future.set_result(jetstream_error(error) if error else None)
+
+
+async def ingested(connection: Connection, subject: str) -> None:
+    """Return once the stream has dealt with everything that this connection published into it before.
+
+    A message on a condition that never holds passes through the same line, and is refused at the end of it.
+
+    Args:
+        subject: any that the stream takes.
+    """
+    await connection.request(subject, headers={"Nats-Expected-Last-Sequence": _NEVER})
 
 
 def is_repeat(error: NaqError | None) -> bool:

@@ -8,11 +8,10 @@ from naq_runtime.config import redacted_url
 from naq_runtime.errors import JetStreamError
 from naq_runtime.naming import Names
 from naq_runtime.nats.connection import Connection
+from naq_runtime.nats.direct import STREAM_NOT_FOUND
 from naq_runtime.snapshot import QueueState, ServerState, StreamState
 
 __all__ = ["queue_states", "server_state", "stream_states"]
-
-_NOT_FOUND = 10059
 
 
 async def server_state(connection: Connection) -> ServerState:
@@ -50,7 +49,7 @@ async def stream_states(connection: Connection, names: Names) -> tuple[StreamSta
         try:
             state = (await connection.api(f"STREAM.INFO.{name}"))["state"]
         except JetStreamError as error:
-            if error.code == _NOT_FOUND:
+            if error.code == STREAM_NOT_FOUND:
                 continue
             raise
         states.append(
@@ -82,7 +81,7 @@ async def _paged(connection: Connection, subject: str, key: str) -> list[dict[st
         try:
             answer = await connection.api(subject, {"offset": len(rows)})
         except JetStreamError as error:
-            if error.code == _NOT_FOUND:
+            if error.code == STREAM_NOT_FOUND:
                 return rows
             raise
         page = answer.get(key) or []

@@ -7,13 +7,16 @@ sequences, at the start, and after every reconnect, is read from the stream itse
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass, field
 
-from naq_runtime.errors import JetStreamError, NaqError
+from naq_runtime.errors import StreamMissing
 from naq_runtime.nats.connection import Connection, Msg, Subscription
-from naq_runtime.nats.direct import messages_from
+from naq_runtime.nats.direct import Page, page_from, stream_bounds
 
 __all__ = ["StreamTail", "TailBatch"]
+
+_PAGE = 1000
 
 RawMessage = tuple[int, bytes]
 """Sequence and payload."""
@@ -45,9 +48,11 @@ class StreamTail:
         self._subject = subject
         self._live = live
         self._whole = whole
-        self._pending: list[RawMessage] = []
+        self._pending: deque[RawMessage] = deque()
         self._wake = asyncio.Event()
-        self._must_catch_up = False
+        self._must_look = False
+        self._restarted = False
+        self._target = 0
         self._subscription: Subscription | None = None
         self.last = 0
         """The sequence up to which everything has been delivered."""
@@ -57,19 +62,18 @@ class StreamTail:
         self._subscription = await self._connection.subscribe(self._live, self._receive)
         self._connection.on_restored.append(self._reconnected)
         await self._connection.flush()
-        _, end = await self._bounds()
+        _, end = await stream_bounds(self._connection, self._stream)
         self.last = end if after is None else min(after, end)
-        self._must_catch_up = after is not None and self.last < end
-        if self._must_catch_up:
-            self._wake.set()
+        if self.last < end:
+            await self._reconnected()
 
     async def stop(self) -> None:
-        """Unsubscribe."""
+        """Unsubscribe; may be called twice."""
         if self._reconnected in self._connection.on_restored:
             self._connection.on_restored.remove(self._reconnected)
         if self._subscription is not None:
-            await self._connection.unsubscribe(self._subscription)
-            self._subscription = None
+            subscription, self._subscription = self._subscription, None
+            await self._connection.unsubscribe(subscription)
 
     @property
     def pending(self) -> int:
@@ -77,27 +81,28 @@ class StreamTail:
         return len(self._pending)
 
     async def next_batch(self) -> TailBatch:
-        """Wait for something, and return all of it.
+        """Wait for something, and return all that is there; while catching up, a page at a time.
+
+        May be cancelled: what was not returned comes with the next call.
 
         Raises:
             ServerError: the stream cannot be read now; call again, nothing is lost.
         """
-        await self._wake.wait()
-        self._wake.clear()
-        batch = TailBatch()
-        try:
-            if self._must_catch_up:
-                await self._catch_up(batch)
-                self._must_catch_up = False
-            pending, self._pending = self._pending, []
-            await self._take(pending, batch)
-        except NaqError:
-            self._must_catch_up = True
-            self._wake.set()
-            if batch.messages:
+        while True:
+            batch = TailBatch()
+            if self._must_look:
+                await self._look()
+            if self._target > self.last:
+                await self._fill(batch)
+            elif self._pending:
+                self._take(batch)
+            if batch.messages or batch.missed or self._restarted:
+                batch.restarted, self._restarted = self._restarted, False
                 return batch
-            raise
-        return batch
+            if self._must_look or self._pending or self._target > self.last:
+                continue
+            self._wake.clear()
+            await self._wake.wait()
 
     async def _receive(self, message: Msg) -> None:
         headers = message.headers
@@ -107,53 +112,44 @@ class StreamTail:
         self._wake.set()
 
     async def _reconnected(self) -> None:
-        self._must_catch_up = True
+        self._must_look = True
         self._wake.set()
 
-    async def _take(self, pending: list[RawMessage], batch: TailBatch) -> None:
-        messages, last = batch.messages, self.last
-        for message in pending:
-            sequence = message[0]
-            if sequence <= last:
-                continue
-            if self._whole and sequence != last + 1:
-                self.last = last
-                await self._fill(batch, sequence - 1)
-                last = self.last
-            messages.append(message)
-            last = sequence
+    def _take(self, batch: TailBatch) -> None:
+        """What came live, up to the first gap; the gap is the next thing to fill."""
+        messages, pending, last = batch.messages, self._pending, self.last
+        while pending:
+            sequence = pending[0][0]
+            if self._whole and sequence > last + 1:
+                self._target = sequence - 1
+                break
+            message = pending.popleft()
+            if sequence > last:
+                messages.append(message)
+                last = sequence
         self.last = last
 
-    async def _catch_up(self, batch: TailBatch) -> None:
-        first, end = await self._bounds()
+    async def _look(self) -> None:
+        """See how far the stream goes, and whether it was made anew."""
+        _, end = await stream_bounds(self._connection, self._stream)
+        self._must_look = False
         if end < self.last:
-            batch.restarted = True
+            self._restarted = True
             self.last = 0
-            self._pending = [message for message in self._pending if message[0] <= end]
-        if self._whole and first > self.last + 1:
-            batch.missed += first - self.last - 1
-            self.last = first - 1
-        await self._fill(batch, end)
+            self._pending = deque(message for message in self._pending if message[0] <= end)
+        self._target = end
 
-    async def _fill(self, batch: TailBatch, until: int) -> None:
-        """Read what lies between ``last`` and ``until`` from the stream."""
-        if until <= self.last:
-            return
-        found = 0
-        expected = until - self.last
+    async def _fill(self, batch: TailBatch) -> None:
+        """Read a page of what lies between ``last`` and the target from the stream."""
+        size = min(_PAGE, self._target - self.last)
         subject = None if self._whole else self._subject
-        async for page in messages_from(self._connection, self._stream, self.last + 1, until=until, subject=subject):
-            batch.messages += [(message.sequence, message.data) for message in page]
-            found += len(page)
-            self.last = page[-1].sequence
-        self.last = until
-        if self._whole:
-            batch.missed += expected - found
-
-    async def _bounds(self) -> tuple[int, int]:
-        """First and last sequence of the stream."""
         try:
-            state = (await self._connection.api(f"STREAM.INFO.{self._stream}"))["state"]
-        except JetStreamError:
-            return 1, 0
-        return int(state["first_seq"]), int(state["last_seq"])
+            page = await page_from(self._connection, self._stream, self.last + 1, size, subject)
+        except StreamMissing:
+            page = Page([], 0)
+        batch.messages = [(m.sequence, m.data) for m in page.messages if m.sequence <= self._target]
+        at_end = len(batch.messages) < size or page.pending == 0
+        reached = self._target if at_end else batch.messages[-1][0]
+        if self._whole:
+            batch.missed = reached - self.last - len(batch.messages)
+        self.last = reached

@@ -13,10 +13,10 @@ from typing import Any
 from naq_runtime.config import NAQConfig
 from naq_runtime.errors import JetStreamError, TopologyMismatch
 from naq_runtime.nats.connection import Connection
+from naq_runtime.nats.direct import STREAM_NOT_FOUND
 
 __all__ = ["StreamHandle", "Topology"]
 
-_STREAM_NOT_FOUND = 10059
 _STREAM_NAME_IN_USE = 10058
 _SUBJECTS_OVERLAP = 10065
 _NO_STORAGE = 10047
@@ -198,7 +198,7 @@ class Topology:
         try:
             return dict((await self._connection.api(f"STREAM.INFO.{name}"))["config"])
         except JetStreamError as error:
-            if error.code == _STREAM_NOT_FOUND:
+            if error.code == STREAM_NOT_FOUND:
                 return None
             raise
 

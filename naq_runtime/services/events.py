@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
+import msgspec
+
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.config import NAQConfig
 from naq_runtime.errors import ConfigError
@@ -93,8 +95,10 @@ class EventService:
     # Writing
 
     def log(self, event: Event) -> None:
-        """Take an event; returns at once."""
+        """Take an event, and give it an id when it has none; returns at once."""
         if self.enabled:
+            if not event.event_id:
+                event = msgspec.structs.replace(event, event_id=self._next_id())
             self._logger.append(event)
 
     async def log_event(self, event: Event) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
@@ -121,7 +122,7 @@ class JobService:
                     outcome = await self._outcome_or_nothing(job_id)
                     if outcome is not None and outcome.job.enqueued_at_ns >= since_ns:
                         return outcome.result
-                    await _within(woken.wait(), _LOOK_AGAIN_S)
+                    await _set_within(woken, _LOOK_AGAIN_S)
         except TimeoutError as error:
             raise ResultTimeout(f"job {job_id} has not ended within {timeout_s:g} s") from error
 
@@ -214,8 +215,7 @@ def _no_task(name: str) -> Task:
     raise NotFound(f"{name} is only a name here: give the function itself to run it without a worker")
 
 
-async def _within(waiting: object, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(waiting, seconds)  # type: ignore[arg-type]
-    except TimeoutError:
-        return
+async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

@@ -51,7 +51,9 @@ class Custody:
 
     def release(self, holding: Holding) -> None:
         """The job is settled or handed back."""
-        self._held.pop(holding.delivery.subject, None)
+        subject = holding.delivery.subject
+        if self._held.get(subject) is holding:
+            del self._held[subject]
 
     async def run(self) -> None:
         """Signal until cancelled."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
+import re
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -80,7 +82,7 @@ class Executor:
             if current is not None and current.cancelling():
                 raise
             error = cancelled  # the job's own doing
-        except (Exception, SystemExit, KeyboardInterrupt) as raised:  # user code may raise anything
+        except BaseException as raised:  # user code may raise anything
             error = raised
         result = JobResult(
             job_id=job.job_id,
@@ -99,7 +101,8 @@ class Executor:
         args, kwargs = task.arguments.convert(job.args, job.kwargs)
         if task.is_async:
             return await task.function(*args, **kwargs)
-        return await self._call_in_thread(task, args, kwargs)
+        returned = await self._call_in_thread(task, args, kwargs)
+        return await returned if inspect.isawaitable(returned) else returned
 
     async def _call_in_thread(self, task: Task, args: list[Any], kwargs: dict[str, Any]) -> Any:
         context = contextvars.copy_context()
@@ -134,8 +137,8 @@ def failure(job: Job, error: BaseException, result: JobResult) -> Execution:
 
 
 def undecodable(subject: str, error: Exception, worker_id: str, now_ns: int) -> Execution:
-    """The execution of a message that is no job; queue and id are those of its subject."""
-    queue, job_id = subject.split(".")[-2:]
+    """The execution of a message that is no job; queue and id are those of its subject, made fit to be names."""
+    queue, job_id = (re.sub(r"[^A-Za-z0-9_-]", "_", token)[:64] for token in subject.split(".")[-2:])
     job = Job(function="unknown.unknown", queue_name=queue, job_id=job_id)
     result = JobResult(
         job_id=job_id, status=JobStatus.FAILED, worker_id=worker_id, start_time_ns=now_ns, finish_time_ns=now_ns
