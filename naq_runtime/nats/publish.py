@@ -105,18 +105,29 @@ class FastIngest(_Inbox):
         batch = f"{self._token}{self._number}"
         done = self._batches[batch] = asyncio.get_running_loop().create_future()
         self._sizes[batch] = size
-        start = f"{self.prefix}.{batch}.{_WINDOW}.fail."
-        publish = self.connection.client.publish
         try:
             with translated():
                 async with asyncio.timeout(self.connection.config.request_timeout):
-                    for place, (subject, payload, headers) in enumerate(chunk, 1):
-                        operation = 2 if place == size else 0 if place == 1 else 1
-                        await publish(subject, payload, f"{start}{place}.{operation}.$FI", headers)
+                    await self._send(chunk, f"{self.prefix}.{batch}.{_WINDOW}.fail.")
                     await done
         finally:
             del self._batches[batch], self._sizes[batch]
             done.cancel()
+
+    async def _send(self, chunk: Sequence[Outgoing], start: str) -> None:
+        size, plain = len(chunk), True
+        replies = []
+        for place, message in enumerate(chunk, 1):
+            operation = 2 if place == size else 0 if place == 1 else 1
+            replies.append(f"{start}{place}.{operation}.$FI")
+            plain = plain and message.headers is None
+        if plain:
+            await self.connection.publish_many(
+                [(message.subject, message.payload, reply) for message, reply in zip(chunk, replies, strict=True)]
+            )
+            return
+        for message, reply in zip(chunk, replies, strict=True):
+            await self.connection.publish(message.subject, message.payload, reply, message.headers)
 
     async def _answer(self, message: Msg) -> None:
         batch = message.subject[len(self.prefix) + 1 :].partition(".")[0]

@@ -111,9 +111,11 @@ class Settlement:
         await self._writer.store(
             [self._message(finished) for finished in batch if finished.execution.job.result_ttl != 0]
         )
+        news = []
         for finished in batch:
-            await finished.holding.delivery.acknowledge()
-            await self._connection.publish(self._names.done(finished.execution.job.job_id))
+            news.append((finished.holding.delivery.reply, b"", ""))  # an empty answer acknowledges
+            news.append((self._names.done(finished.execution.job.job_id), b"", ""))
+        await self._connection.publish_many(news)
 
     def _message(self, finished: Finished) -> Outgoing:
         execution = finished.execution

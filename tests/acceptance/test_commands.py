@@ -96,18 +96,36 @@ async def test_a_worker_drains_on_sigterm_and_ends_with_0(config: NAQConfig, tmp
     assert "1 completed, 0 failed, 0 handed back" in err.decode()
 
 
-async def test_a_worker_whose_thread_never_ends_still_ends_in_time(make_config: MakeConfig, tmp_path: Path) -> None:
-    config, mark = make_config(), tmp_path / "mark"
+async def test_a_worker_whose_thread_never_ends_still_ends_after_its_grace(
+    make_config: MakeConfig, tmp_path: Path
+) -> None:
+    config, mark = make_config(worker__shutdown_grace=0.2), tmp_path / "mark"
     async with Queue(config=config) as queue, worker_process(config, "-m", MODULE) as worker:
         await queue.enqueue(tasks.nap_plainly, 60.0, mark)
         await eventually(mark.exists)
 
         worker.send_signal(signal.SIGTERM)
-        worker.send_signal(signal.SIGTERM)
         async with asyncio.timeout(10):
             _, err = await worker.communicate()
 
     assert worker.returncode == 0
+    assert "1 handed back" in err.decode()
+
+
+async def test_a_second_signal_hands_everything_back_at_once(make_config: MakeConfig, tmp_path: Path) -> None:
+    config, mark = make_config(worker__shutdown_grace=60), tmp_path / "mark"
+    async with Queue(config=config) as queue, worker_process(config, "-m", MODULE) as worker:
+        assert worker.stderr is not None
+        await queue.enqueue(tasks.nap, 60.0, mark)
+        await eventually(mark.exists)
+
+        worker.send_signal(signal.SIGTERM)
+        while b"draining" not in await worker.stderr.readline():
+            pass
+        worker.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            _, err = await worker.communicate()
+
     assert "1 handed back" in err.decode()
 
 

@@ -8,7 +8,9 @@ import time
 import pytest
 
 from naq_runtime import EmbeddedServer, NAQConfig, ServiceManager
-from naq_runtime.errors import JetStreamUnavailable, NotAuthorised, ServerUnreachable
+from naq_runtime.errors import JetStreamUnavailable, MessageTooLarge, NotAuthorised, ServerUnreachable
+from naq_runtime.nats.connection import Msg
+from tests.support.waiting import eventually
 
 UNUSED = "nats://127.0.0.1:1"
 
@@ -69,3 +71,32 @@ async def test_an_account_without_jetstream_is_said_to_have_none() -> None:
         with pytest.raises(JetStreamUnavailable, match="has no JetStream for this account"):
             async with ServiceManager(config_of(server.url, nats__user="plain", nats__password="x")):
                 pass
+
+
+async def test_many_messages_in_one_piece_arrive_like_one_by_one() -> None:
+    async with EmbeddedServer() as server, ServiceManager(config_of(server.url)) as services:
+        connection, heard = services.connection, list[tuple[str, str, bytes]]()
+
+        async def hear(message: Msg) -> None:
+            heard.append((message.subject, message.reply, message.data))
+
+        await connection.subscribe("here.>", hear)
+        messages = [("here.a", b"", ""), ("here.b", b"x" * 100_000, "back.1"), ("here.c", "é\r\n".encode(), "back.2")]
+
+        await connection.publish_many(messages)
+        for subject, payload, reply in messages:
+            await connection.publish(subject, payload, reply)
+        await connection.flush()
+
+        await eventually(lambda: len(heard) == 6)
+        assert heard[:3] == heard[3:] == [(subject, reply, payload) for subject, payload, reply in messages]
+
+
+async def test_many_messages_of_which_one_is_too_large_are_refused_before_any_is_sent() -> None:
+    async with EmbeddedServer() as server, ServiceManager(config_of(server.url)) as services:
+        large = b"x" * (services.connection.max_payload + 1)
+
+        with pytest.raises(MessageTooLarge):
+            await services.connection.publish_many([("here", b"", ""), ("here", large, "")])
+
+        assert services.connection.is_connected
