@@ -66,9 +66,7 @@ COMMANDS: tuple[Command, ...] = (
         "filter",
         2,
     ),
-    Command(
-        "zoom", Scope.OVERVIEW, "z", "z", "Zoom", "Give the pane the whole screen, or give it back.", "zoom", 6
-    ),
+    Command("zoom", Scope.OVERVIEW, "z", "z", "Zoom", "Give the pane the whole screen, or give it back.", "zoom", 6),
     Command("back", Scope.OVERVIEW, "escape", "Esc", "Back", "Leave the zoom, then clear the filter."),
     Command("up", Scope.MOVE, "k,up", "k ↑", "Up", "One line up."),
     Command("down", Scope.MOVE, "j,down", "j ↓", "Down", "One line down."),
@@ -80,9 +78,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("sort", Scope.TABLE, "s", "s", "Sort", "Sort by the next column.", "sort", 7),
     Command("reverse", Scope.TABLE, "r", "r", "Reverse", "Turn the order round.", "reverse", 8),
     Command("open", Scope.FEED, "enter", "Enter", "Open job", "Open the job of the line.", "job", 4),
-    Command(
-        "follow", Scope.FEED, "f", "f", "Follow", "Keep to the newest line; scrolling up stops that.", "follow", 7
-    ),
+    Command("follow", Scope.FEED, "f", "f", "Follow", "Keep to the newest line; scrolling up stops that.", "follow", 7),
     Command("keep", Scope.TYPING, "enter", "Enter", "Keep filter", "Keep the filter.", "keep", 1),
     Command("discard", Scope.TYPING, "escape", "Esc", "Clear filter", "Clear the filter.", "clear", 2),
     Command("earlier", Scope.TYPING, "up", "↑", "Earlier filter", "Recall an earlier filter.", "earlier", 3),
@@ -102,9 +98,9 @@ def bindings(*scopes: Scope) -> list[BindingType]:
 
 
 def _binding(command: Command) -> Binding:
-    return Binding(
-        command.keys, command.action, command.title, show=False, priority=command.always, tooltip=command.help
-    )
+    # Spelled out, they work from a screen that lies over others, too.
+    action = f"app.{command.action}" if command.scope is Scope.APP else command.action
+    return Binding(command.keys, action, command.title, show=False, priority=command.always, tooltip=command.help)
 
 
 def hints(scopes: Sequence[Scope]) -> list[Command]:

@@ -1,7 +1,7 @@
 """Where the dashboard gets what it shows: batches of events, with the state that no event tells.
 
-`EventSource` is all that the application knows. `LiveSource` follows a server; `RecordedSource` plays what was recorded, for tests and
-screenshots.
+`EventSource` is all that the application knows. `LiveSource` follows a server; `RecordedSource` plays what was
+recorded, for tests and screenshots.
 """
 
 from __future__ import annotations

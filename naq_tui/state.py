@@ -1,7 +1,7 @@
 """What the dashboard knows: batches go in, values to show come out. Nothing here waits, draws or looks at a clock.
 
-Depths and workers come from snapshots, rates and percentiles from events, each counted in the second in which it happened; what is
-read late after an outage therefore lands where it belongs.
+Depths and workers come from snapshots, rates and percentiles from events, each counted in the second in which it
+happened; what is read late after an outage therefore lands where it belongs.
 """
 
 from __future__ import annotations
@@ -92,6 +92,10 @@ class Dashboard:
         """Whether what is known is old because the link is down."""
         return self.link is None or self.link.state in _STALE
 
+    def as_of(self, now_ns: int) -> int:
+        """The moment that panes show: now, or when the link was last there."""
+        return self.heard_at_ns if self.stale and self.heard_at_ns is not None else now_ns
+
     @property
     def server(self) -> ServerState | None:
         """The server that answered last."""
@@ -113,12 +117,13 @@ class Dashboard:
             self._take_events(batch.events, now_ns // SECOND_NS)
         if batch.snapshot is not None:
             self._take_snapshot(batch.snapshot, now_ns)
-        self.advance(now_ns)
+        if now_ns // SECOND_NS != self._second:
+            self.advance(now_ns)
 
     def advance(self, now_ns: int) -> None:
-        """Let time pass: once a second rates move on, unless the link is down and everything stands as it was."""
+        """Let time pass, about once a second: figures move on, unless the link is down and all stands as it was."""
         second = now_ns // SECOND_NS
-        if second == self._second or self.stale:
+        if self.stale or (second == self._second and not self._news):
             return
         self._second = second
         if self._workers.forget_lost(now_ns) or len(self._workers):

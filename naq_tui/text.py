@@ -1,7 +1,7 @@
 """Text that is safe to show and fits where it goes; numbers and times in the words of the screen.
 
-Names, errors and arguments come from jobs, so from anybody. `inert` turns them into text that a terminal only draws: what would
-move the cursor, change colours or reorder the line becomes a visible mark of one cell.
+Names, errors and arguments come from jobs, so from anybody. `inert` turns them into text that a terminal only draws:
+what would move the cursor, change colours or reorder the line becomes a visible mark of one cell.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ __all__ = [
     "inert_lines",
     "percent_text",
     "rate_text",
+    "split",
     "wrap",
 ]
 
@@ -108,14 +109,26 @@ def fit(text: str, width: int, align: Align = "left") -> str:
     return blank + shown if align == "right" else shown + blank
 
 
-def wrap(text: str, width: int) -> list[str]:
-    """The text cut into pieces of at most ``width`` cells; at least one piece."""
-    pieces = []
-    while cell_len(text) > width > 1:
-        piece = _prefix(text, width)
+def split(text: str, first: int, width: int) -> list[str]:
+    """The text cut into a piece of at most ``first`` cells, which may be empty, and more of at most ``width``.
+
+    A piece after the first has at least one character, however narrow it should be.
+    """
+    pieces: list[str] = []
+    room = first
+    while cell_len(text) > room:
+        piece = _prefix(text, room)
+        if pieces and not piece:
+            piece = text[:1]
         pieces.append(piece)
         text = text[len(piece) :]
+        room = width
     return [*pieces, text]
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """The text cut into pieces of at most ``width`` cells, or of one character; at least one piece."""
+    return split(text, max(width, 2), max(width, 2))
 
 
 @lru_cache(maxsize=1024)

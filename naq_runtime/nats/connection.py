@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 MINIMUM_SERVER = (2, 12)
 FAST_INGEST_SERVER = (2, 14)
+_HANG_UPS = 4
 
 _NO_JETSTREAM = {10039, 10076}
 
@@ -223,7 +224,9 @@ class Connection:
 
         async def error_cb(error: Exception) -> None:
             failures.append(error)
-            if len(failures) >= len(servers):
+            # A server that refuses us may hang up before we have read why: let the client try again.
+            hung_up = sum(isinstance(failure, ConnectionResetError) for failure in failures)
+            if len(failures) - min(hung_up, _HANG_UPS) >= len(servers):
                 all_failed.set()
             self._note_error(error)
 

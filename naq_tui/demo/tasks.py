@@ -15,11 +15,18 @@ import tempfile
 import tokenize
 import zlib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
 
 from naq_runtime import task
+
+_COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
+    "zlib": zlib.compress,
+    "bz2": bz2.compress,
+    "lzma": lzma.compress,
+}
 
 
 @dataclass
@@ -43,8 +50,7 @@ def hash_file(path: Path, algorithm: str = "sha256") -> str:
 def compress_file(path: Path, method: str = "zlib") -> Compression:
     """How small a file gets."""
     data = path.read_bytes()
-    compress = {"zlib": zlib.compress, "bz2": bz2.compress, "lzma": lzma.compress}[method]
-    after = len(compress(data))
+    after = len(_COMPRESSORS[method](data))
     return Compression(path, method, len(data), after, round(after / max(1, len(data)), 3))
 
 
