@@ -24,6 +24,7 @@ __all__ = [
     "inert_lines",
     "percent_text",
     "rate_text",
+    "short_age_text",
     "split",
     "wrap",
 ]
@@ -161,10 +162,21 @@ def age_text(seconds: float) -> str:
     return f"{days} d {hours} h"
 
 
+def short_age_text(seconds: float) -> str:
+    """How long ago, in at most six cells: ``3 s``, ``172 s``, ``17 m``, ``26 h``, ``140 d``."""
+    whole = max(0, int(seconds))
+    for size, unit, most in ((1, "s", 180), (60, "m", 180), (3600, "h", 72)):
+        if whole < most * size:
+            return f"{whole // size} {unit}"
+    return f"{min(whole // 86_400, 9999)} d"
+
+
 def count_text(count: int) -> str:
-    """A count in at most six cells: ``1,234``, ``12.3k``, ``4.5M``."""
+    """A count in at most six cells: ``1,234``, ``12.3k``, ``4.5M``; what is beyond all sense is ``>999T``."""
     if count < 10_000:
-        return f"{count:,}"
+        return f"{max(count, -999):,}"
+    if count >= 999 * 10**12:
+        return ">999T"
     value = float(count)
     for unit in "kMG":
         value /= 1000

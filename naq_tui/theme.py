@@ -1,10 +1,10 @@
-"""Our own colours: calm, dark, and legible from the other side of the desk."""
+"""Our own colours: calm, and legible from the other side of the desk; one theme for the night and one for the day."""
 
 from __future__ import annotations
 
 from textual.theme import Theme
 
-__all__ = ["NIGHT"]
+__all__ = ["DAY", "NIGHT"]
 
 NIGHT = Theme(
     name="naq-night",
@@ -24,5 +24,26 @@ NIGHT = Theme(
         "border-blurred": "#2a3540",
         "input-cursor-background": "#d5dde6",
         "input-cursor-foreground": "#0e1318",
+    },
+)
+
+DAY = Theme(
+    name="naq-day",
+    primary="#0b5cad",
+    secondary="#1d6a80",
+    accent="#8f5200",
+    success="#1a7434",
+    warning="#8f5200",
+    error="#bf2430",
+    foreground="#1b2631",
+    background="#f8fafb",
+    surface="#eff3f6",
+    panel="#e4eaef",
+    dark=False,
+    variables={
+        "border": "#0b5cad",
+        "border-blurred": "#c3ced7",
+        "input-cursor-background": "#1b2631",
+        "input-cursor-foreground": "#f8fafb",
     },
 )

@@ -144,8 +144,8 @@ class Connection:
     async def publish_many(self, messages: Sequence[tuple[str, bytes, str]]) -> None:
         """Hand messages, as ``(subject, payload, reply)``, to the socket in one piece; nothing is acknowledged.
 
-        The client has no call for this: one message at a time costs it four times the work. While it is not connected, or
-        when a later version no longer has what is used here, the messages go one by one.
+        The client has no call for this: one message at a time costs it four times the work. While it is not
+        connected, or when a later version no longer has what is used here, the messages go one by one.
         """
         client = self.client
         limit = client.max_payload

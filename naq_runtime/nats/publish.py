@@ -83,8 +83,8 @@ class FastIngest(_Inbox):
     """Batched publishing: the reply subject of each message says its place, the server answers once for all.
 
     The reply is ``<inbox>.<batch>.<flow>.fail.<place>.<operation>.$FI``; operations: 0 first, 1 next, 2 last. Under
-    ``fail`` the server stops at a gap, so that what is stored of a broken chunk is its beginning. The server knows a batch
-    by its name alone, whoever sends it; so the names of two processes must never meet.
+    ``fail`` the server stops at a gap, so that what is stored of a broken chunk is its beginning. The server knows
+    a batch by its name alone, whoever sends it; so the names of two processes must never meet.
     """
 
     def __init__(self, connection: Connection) -> None:

@@ -1,0 +1,229 @@
+"""The application: it reads the source, applies batches to the model at once, and paints at most ten times a second."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from textual import on
+from textual.app import App, SystemCommand
+from textual.message_pump import MessagePump
+from textual.screen import ModalScreen, Screen
+from textual.timer import Timer
+
+from naq_runtime.clock import SYSTEM_CLOCK, Clock
+from naq_runtime.errors import NaqError
+from naq_tui.commands import Command, Scope, bindings, commands_of
+from naq_tui.screens.overview import Overview
+from naq_tui.screens.view import View
+from naq_tui.source import Batch, ConnectionState, EventSource, Link
+from naq_tui.state import Dashboard
+from naq_tui.theme import DAY, NIGHT
+
+__all__ = ["NaqTop", "run_app"]
+
+PAINT_S = 0.1
+"""The least time between two paints; a key is answered at once."""
+_MORE_S = 0.02
+_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+_PORTION = 2000
+"""Events that are applied before keys get a turn."""
+_WRITES_BEHIND = 8
+"""Frames that may wait for a slow terminal before further ones are left out."""
+
+
+class NaqTop(App[None]):
+    """A full-screen monitor of the queues behind one source of events."""
+
+    TITLE = "naq-top"
+    CSS_PATH = Path(__file__).with_name("naq_top.tcss")
+    BINDINGS = bindings(Scope.APP)
+
+    def __init__(self, *, source: EventSource, clock: Clock = SYSTEM_CLOCK, title: str = "", version: str = "") -> None:
+        super().__init__()
+        self.dashboard = Dashboard()
+        self.animation_level = "none"
+        self._source = source
+        self._clock = clock
+        self._context_name = title
+        self._version = version
+        self._paint_timer: Timer | None = None
+        self._frozen_at: int | None = None
+        self.register_theme(NIGHT)
+        self.register_theme(DAY)
+        self.theme = NIGHT.name
+
+    def get_default_screen(self) -> Screen[None]:
+        """The overview."""
+        return Overview(context=self._context_name, version=self._version)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Every command that works where the palette was opened, and the choice of a theme."""
+        seen = set()
+        for command in commands_of(_scopes(screen)):
+            if (command.action, command.scope) not in seen and command.action != "command_palette":
+                seen.add((command.action, command.scope))
+                yield SystemCommand(command.title, command.help, partial(self._run_command, command, screen))
+        yield SystemCommand("Theme", "Choose other colours.", self.action_change_theme)
+
+    def on_mount(self) -> None:
+        """Paint first, connect then."""
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self.paint()
+        self.run_worker(self._ingest(), name="source", exit_on_error=True)
+        self._arm_second()
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the display stands still."""
+        return self._frozen_at is not None
+
+    def paint(self) -> None:
+        """Paint what has changed, now."""
+        if self._paint_timer is not None:
+            self._paint_timer.stop()
+            self._paint_timer = None
+        if self._terminal_is_behind():
+            self._paint_soon()
+            return
+        now_ns = self._clock.time_ns()
+        behind = None if self._frozen_at is None else self.dashboard.log.end - self._frozen_at
+        unfinished = [view for view in self._visible_views() if view.show(self.dashboard, now_ns, behind)]
+        if unfinished:
+            self._paint_soon(_MORE_S)
+
+    def advance(self) -> None:
+        """Let time pass, and paint what that changes."""
+        self.dashboard.advance(self._clock.time_ns())
+        self.paint()
+
+    def action_help(self) -> None:
+        """Show all keys, or go back from them."""
+        from naq_tui.screens.help import Help  # screens beside the first are loaded when they are wanted
+
+        if isinstance(self.screen, Help):
+            self.screen.dismiss()
+        else:
+            self.push_screen(Help())
+
+    def action_pause(self) -> None:
+        """Freeze what is shown, or go on."""
+        if self.frozen:
+            self._frozen_at = None
+        else:
+            for view in self._views():
+                view.hold(self.dashboard, self._clock.time_ns())
+            self._frozen_at = self.dashboard.log.end
+        self.paint()
+
+    async def action_quit(self) -> None:
+        """Leave."""
+        self.exit(return_code=0)
+
+    @on(View.PaintWanted)
+    def _paint_wanted(self) -> None:
+        self.paint()
+
+    @on(Overview.JobWanted)
+    def _job_wanted(self, event: Overview.JobWanted) -> None:
+        from naq_tui.screens.job import JobScreen
+
+        self.dashboard.watch(event.job_id)
+        screen = JobScreen(event.job_id, fetch=self._source.job, context=self._context_name, version=self._version)
+        self.push_screen(screen, lambda _: self._job_left())
+
+    def _job_left(self) -> None:
+        self.dashboard.watch(None)
+        self.call_after_refresh(self.paint)
+
+    async def _ingest(self) -> None:
+        try:
+            async with self._source as source:
+                async for batch in source:
+                    await self._take(batch)
+        except NaqError as error:
+            link = Link(ConnectionState.FAILED, self._clock.time_ns(), str(error))
+            await self._take(Batch(link))
+
+    async def _take(self, batch: Batch) -> None:
+        for piece in _portions(batch):
+            self.dashboard.apply(piece, self._clock.time_ns())
+            self._paint_soon()
+            await asyncio.sleep(0)
+
+    def _paint_soon(self, delay_s: float = PAINT_S) -> None:
+        if self._paint_timer is None:
+            self._paint_timer = self.set_timer(delay_s, self.paint)
+
+    def _arm_second(self) -> None:
+        """Wake up shortly after the clock shows another second."""
+        self.set_timer(1.01 - self._clock.time_ns() % 1_000_000_000 / 1e9, self._second)
+
+    def _second(self) -> None:
+        self.advance()
+        self._arm_second()
+
+    def _views(self) -> list[View]:
+        return [screen for screen in self.screen_stack if isinstance(screen, View)]
+
+    def _visible_views(self) -> Iterator[View]:
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, View):
+                yield screen
+            if not isinstance(screen, ModalScreen):
+                return
+
+    def _terminal_is_behind(self) -> bool:
+        # Textual blocks in its writer after 30 frames that the terminal has not read; a frame left out costs nothing.
+        queue = getattr(getattr(self._driver, "_writer_thread", None), "_queue", None)
+        return queue is not None and queue.qsize() > _WRITES_BEHIND
+
+    async def _run_command(self, command: Command, screen: Screen[object]) -> None:
+        name = f"action_{command.action}"
+        places: list[MessagePump] = [*(screen.focused.ancestors_with_self if screen.focused else (screen,)), self]
+        for place in places:
+            if hasattr(place, name):
+                await self.run_action(command.action, place)  # type: ignore[arg-type]
+                return
+
+
+def _scopes(screen: Screen[object]) -> tuple[Scope, ...]:
+    return screen.scopes() if isinstance(screen, View) else (*getattr(screen, "SCOPES", ()), Scope.APP)
+
+
+def _portions(batch: Batch) -> Iterator[Batch]:
+    """A batch in pieces that are quick to apply; snapshot and gap come with the last."""
+    last = max(0, (len(batch.events) - 1) // _PORTION * _PORTION)
+    for start in range(0, last, _PORTION):
+        yield Batch(batch.link, batch.events[start : start + _PORTION])
+    yield Batch(batch.link, batch.events[last:], batch.missed, batch.snapshot)
+
+
+async def run_app(
+    source: EventSource, *, clock: Clock = SYSTEM_CLOCK, title: str = "", version: str = "", mouse: bool = True
+) -> int:
+    """Run the monitor in this terminal until somebody leaves; returns the exit code for the process."""
+    app = NaqTop(source=source, clock=clock, title=title, version=version)
+    with _leaving_on_signals(app):
+        await app.run_async(mouse=mouse)
+    return app.return_code or 0
+
+
+@contextmanager
+def _leaving_on_signals(app: NaqTop) -> Iterator[None]:
+    """Leave in an orderly way when told to end, so that the terminal is as it was."""
+    loop = asyncio.get_running_loop()
+    for number in _ENDING:
+        loop.add_signal_handler(number, partial(app.exit, None, 128 + number))
+    try:
+        yield
+    finally:
+        for number in _ENDING:
+            loop.remove_signal_handler(number)

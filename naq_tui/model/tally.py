@@ -1,0 +1,107 @@
+"""What the events of jobs add up to: for one queue, and for all of them together."""
+
+from __future__ import annotations
+
+import operator
+from typing import NamedTuple
+
+from naq_runtime.events.models import JobEvent, JobEventType
+from naq_tui.model.seconds import SecondCounts
+from naq_tui.model.sketch import RollingSketch
+
+__all__ = ["RATE_WINDOW_S", "Figures", "Quantiles", "Tally"]
+
+RATE_WINDOW_S = 10
+"""Rates are means of this many whole seconds."""
+MINUTE_S = 60
+
+_ENQUEUED, _STARTED = JobEventType.ENQUEUED, JobEventType.STARTED
+_COMPLETED, _FAILED = JobEventType.COMPLETED, JobEventType.FAILED
+
+
+class Quantiles(NamedTuple):
+    """Durations of the latest minute, in milliseconds."""
+
+    p50: float
+    p95: float
+
+
+class Figures(NamedTuple):
+    """What a tally says at one moment. Rates are per second."""
+
+    enqueued_rate: float
+    done_rate: float
+    """Completed and failed."""
+    failed_rate: float
+    failed: int
+    """Since the monitor started."""
+    failed_share: float
+    """Of the jobs that ended in the latest minute; 0 to 1."""
+    wait: Quantiles | None
+    run: Quantiles | None
+
+
+class Tally:
+    """Counts by second, and durations, of what happened to jobs."""
+
+    __slots__ = ("completed", "enqueued", "failed", "failed_ever", "latest", "run", "wait")
+
+    def __init__(self, history_s: int = 128) -> None:
+        self.enqueued = SecondCounts(history_s)
+        self.completed = SecondCounts(history_s)
+        self.failed = SecondCounts(history_s)
+        self.wait = RollingSketch()
+        self.run = RollingSketch()
+        self.failed_ever = 0
+        self.latest = 0
+        """The latest second in which anything happened."""
+
+    def count(self, event: JobEvent, second: int) -> None:
+        """Take in one event that happened in this second."""
+        kind = event.event_type
+        if second > self.latest:
+            self.latest = second
+        if kind is _ENQUEUED:
+            self.enqueued.add(second)
+        elif kind is _STARTED:
+            if event.wait_ms is not None:
+                self.wait.observe(second, event.wait_ms)
+        elif kind is _COMPLETED:
+            self.completed.add(second)
+            if event.duration_ms is not None:
+                self.run.observe(second, event.duration_ms)
+        elif kind is _FAILED:
+            self._count_failure(event, second)
+
+    def _count_failure(self, event: JobEvent, second: int) -> None:
+        self.failed.add(second)
+        self.failed_ever += 1
+        if event.duration_ms is not None:
+            self.run.observe(second, event.duration_ms)
+
+    def figures(self, second: int, since: int) -> Figures:
+        """What stands in this second; rates cover whole seconds before it, none before ``since``."""
+        last = second - 1
+        first = max(second - RATE_WINDOW_S, since)
+        covered = max(1, second - first)
+        completed, failed = self.completed.total(first, last), self.failed.total(first, last)
+        failed_minute = self.failed.total(second - MINUTE_S, second)
+        ended_minute = failed_minute + self.completed.total(second - MINUTE_S, second)
+        return Figures(
+            enqueued_rate=self.enqueued.total(first, last) / covered,
+            done_rate=(completed + failed) / covered,
+            failed_rate=failed / covered,
+            failed=self.failed_ever,
+            failed_share=failed_minute / ended_minute if ended_minute else 0.0,
+            wait=_p50_p95(self.wait, second),
+            run=_p50_p95(self.run, second),
+        )
+
+    def ended(self, first: int, last: int) -> tuple[int, ...]:
+        """Jobs that completed or failed, in each of these seconds."""
+        return tuple(map(operator.add, self.completed.series(first, last), self.failed.series(first, last)))
+
+
+def _p50_p95(sketch: RollingSketch, second: int) -> Quantiles | None:
+    found = sketch.quantiles(second, (0.5, 0.95))
+    return Quantiles(*found) if found else None

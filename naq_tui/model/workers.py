@@ -1,0 +1,127 @@
+"""The workers: who they are by their leases, what became of them by their events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from naq_runtime.events.models import JobEvent, JobEventType, WorkerEvent, WorkerEventType
+from naq_runtime.worker.record import WorkerRecord, WorkerState
+from naq_tui.model.seconds import SECOND_NS, SecondCounts
+from naq_tui.model.tally import RATE_WINDOW_S
+
+__all__ = ["LOST_SHOWN_S", "WORKER_LIMIT", "WorkerBook", "WorkerView"]
+
+LOST_SHOWN_S = 60
+"""For how long a lost worker stays on the screen."""
+WORKER_LIMIT = 4000
+"""Workers whose events are counted, and stops and losses that are remembered."""
+
+_T = TypeVar("_T")
+_ENDS = (JobEventType.COMPLETED, JobEventType.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerView:
+    """A worker at one moment."""
+
+    record: WorkerRecord
+    """Its lease, or the last one that it had."""
+    lost: bool
+    rate: float
+    """Jobs that it ended a second."""
+    beat_age_s: int
+    uptime_s: int
+
+
+class WorkerBook:
+    """Leases, losses, and the jobs that each worker ended."""
+
+    def __init__(self, limit: int = WORKER_LIMIT) -> None:
+        self._limit = limit
+        self._records: dict[str, WorkerRecord] = {}
+        self._lost: dict[str, tuple[WorkerRecord, int]] = {}
+        self._stopped: dict[str, int] = {}
+        self._ended: dict[str, SecondCounts] = {}
+
+    def __len__(self) -> int:
+        return len(self._records) + len(self._lost)
+
+    def count(self, event: JobEvent, second: int) -> None:
+        """Take in what a worker did with a job."""
+        worker = event.worker_id
+        if worker is None or event.event_type not in _ENDS:
+            return
+        counts = self._ended.get(worker)
+        if counts is None:
+            _make_room(self._ended, self._limit)
+            counts = self._ended[worker] = SecondCounts(RATE_WINDOW_S + 2)
+        counts.add(second)
+
+    def hear(self, event: WorkerEvent) -> bool:
+        """Take in what a worker says of itself; true when that changes what is shown."""
+        if event.event_type is WorkerEventType.STOPPED:
+            _make_room(self._stopped, self._limit)
+            self._stopped[event.worker_id] = event.timestamp_ns
+            return self._lost.pop(event.worker_id, None) is not None
+        if event.event_type is WorkerEventType.STARTED:
+            self._stopped.pop(event.worker_id, None)
+        return False
+
+    def see(self, records: tuple[WorkerRecord, ...], now_ns: int) -> bool:
+        """Take in the leases of a snapshot; true when anything differs."""
+        fresh = {record.worker_id: record for record in records}
+        changed = fresh != self._records
+        for worker, record in self._records.items():
+            if worker not in fresh and not self._has_stopped(record):
+                self._lose(record, now_ns)
+        for worker in fresh:
+            changed = self._lost.pop(worker, None) is not None or changed
+        self._records = fresh
+        return changed
+
+    def forget_lost(self, now_ns: int) -> bool:
+        """Let go of workers lost long ago; true when there were any."""
+        gone = [worker for worker, (_, since) in self._lost.items() if now_ns - since >= LOST_SHOWN_S * SECOND_NS]
+        for worker in gone:
+            del self._lost[worker]
+        return bool(gone)
+
+    def views(self, now_ns: int) -> tuple[WorkerView, ...]:
+        """All workers, by id."""
+        return tuple(sorted(self._views(now_ns), key=lambda view: view.record.worker_id))
+
+    def _views(self, now_ns: int) -> Iterator[WorkerView]:
+        second = now_ns // SECOND_NS
+        for worker, record in self._records.items():
+            counts = self._ended.get(worker)
+            rate = counts.total(second - RATE_WINDOW_S, second - 1) / RATE_WINDOW_S if counts else 0.0
+            yield _view(record, False, rate, now_ns)
+        for record, _ in self._lost.values():
+            yield _view(record, True, 0.0, now_ns)
+
+    def _has_stopped(self, record: WorkerRecord) -> bool:
+        if record.state is WorkerState.STOPPED:
+            return True
+        return self._stopped.get(record.worker_id, -1) >= record.started_at_ns
+
+    def _lose(self, record: WorkerRecord, now_ns: int) -> None:
+        _make_room(self._lost, self._limit)
+        self._lost[record.worker_id] = (record, now_ns)
+
+
+def _view(record: WorkerRecord, lost: bool, rate: float, now_ns: int) -> WorkerView:
+    return WorkerView(
+        record=record,
+        lost=lost,
+        rate=rate,
+        beat_age_s=max(0, now_ns - record.beat_at_ns) // SECOND_NS,
+        uptime_s=max(0, now_ns - record.started_at_ns) // SECOND_NS,
+    )
+
+
+def _make_room(entries: dict[str, _T], limit: int) -> None:
+    """Drop the oldest entry when there is no room for one more."""
+    if len(entries) >= limit:
+        del entries[next(iter(entries))]

@@ -1,0 +1,1 @@
+"""Pages of lines, laid out from plain values."""

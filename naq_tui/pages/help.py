@@ -1,0 +1,65 @@
+"""The page of the keys."""
+
+from __future__ import annotations
+
+from naq_tui.commands import Command, Scope, commands_of
+from naq_tui.text import fit, wrap
+from naq_tui.widgets.line import EMPTY, Line, Span
+
+__all__ = ["help_page"]
+
+_KEYS = 16
+_TITLE = 18
+_NOTES: tuple[tuple[str, str], ...] = (
+    ("● ○ ◌", "a worker is busy, idle, stopping; ! late is behind with its beat, ✗ lost let its lease end"),
+    ("+ ▸ ✓ ✗ ↯", "a job is enqueued, starts, completes, fails, is interrupted"),
+    ("in/s out/s", "means of the latest 10 whole seconds"),
+    ("p50 p95 fail %", "of the latest minute"),
+    ("failed", "of a queue: since the monitor started; of a worker: since the worker started"),
+)
+
+
+def help_page(width: int) -> list[Line]:
+    """The commands by place, then what the marks mean."""
+    lines: list[Line] = []
+    for scope in Scope:
+        lines += _group(scope, width)
+    notes = [line for key, text in _NOTES for line in _note(key, text, width)]
+    return [*lines, EMPTY, _heading("What it shows"), *notes]
+
+
+def _group(scope: Scope, width: int) -> list[Line]:
+    commands = commands_of([scope])
+    return [EMPTY, _heading(scope.value), *(line for command in commands for line in _command(command, width))]
+
+
+def _heading(text: str) -> Line:
+    return Line(((f"  {text}", "accent"),))
+
+
+def _command(command: Command, width: int) -> list[Line]:
+    lead: list[Span] = [("  " + fit(command.label, _KEYS), "key")]
+    if width >= 72:
+        lead.append((fit(command.title, _TITLE), "text"))
+    return _wrapped(lead, command.help, width)
+
+
+def _note(key: str, text: str, width: int) -> list[Line]:
+    return _wrapped([("  " + fit(key, _KEYS), "name")], text, width)
+
+
+def _wrapped(lead: list[Span], text: str, width: int) -> list[Line]:
+    used = sum(len(piece) for piece, _ in lead)
+    first, *rest = _words(text, width - used - 1)
+    return [Line((*lead, (first, "dim"))), *(Line(((" " * used, "text"), (piece, "dim"))) for piece in rest)]
+
+
+def _words(text: str, width: int) -> list[str]:
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}".lstrip()
+        if len(longer) <= width or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return [piece for line in lines for piece in wrap(line, width)]

@@ -1,0 +1,131 @@
+"""The throughput chart: completed jobs stand on the axis, failed ones hang below it on a scale of their own."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.content import Content
+
+from naq_tui.commands import Scope
+from naq_tui.model.tally import Figures
+from naq_tui.state import HISTORY_S, Dashboard, Throughput
+from naq_tui.text import count_text, fit, rate_text
+from naq_tui.widgets.braille import area
+from naq_tui.widgets.line import EMPTY, Line, LineWidget, Tone
+
+__all__ = ["Chart", "axis", "ceiling", "picture"]
+
+_LABEL = 5
+_FAINT = "$foreground 60%"
+_CONNECTING = (EMPTY, Line(((" connecting …", "dim"),)))
+_QUIET = (EMPTY, Line(((" no job has ended yet", "dim"),)))
+
+
+class Chart(LineWidget, can_focus=True):
+    """Jobs a second, as far back as the width goes."""
+
+    NAME: ClassVar[str] = "Throughput"
+    SCOPES: ClassVar[tuple[Scope, ...]] = ()
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._series: Throughput | None = None
+        self._jobs: Figures | None = None
+        self._drawn: tuple[tuple[int, int, int], tuple[Line, ...]] | None = None
+
+    def show(self, dashboard: Dashboard, now_ns: int) -> None:
+        """Show the throughput up to now."""
+        self._series = dashboard.throughput(now_ns) if dashboard.snapshot or dashboard.log.end else None
+        self._drawn = None
+        self._jobs = dashboard.vitals(now_ns).jobs
+        self.repaint()
+
+    def title(self) -> Content:
+        """The heading in the border."""
+        return Content(self.NAME)
+
+    def subtitle(self) -> Content:
+        """The rates of now."""
+        if self._jobs is None:
+            return Content("")
+        done, failed = self._jobs.done_rate - self._jobs.failed_rate, self._jobs.failed_rate
+        return Content.assemble(
+            (f"✓ {rate_text(done)}/s", "$success"), "  ", (f"✗ {rate_text(failed)}/s", "$error" if failed else _FAINT)
+        )
+
+    def line(self, y: int) -> Line:
+        """A row of the picture."""
+        lines = self._lines()
+        return lines[y] if y < len(lines) else EMPTY
+
+    def _lines(self) -> tuple[Line, ...]:
+        if self._series is None:
+            return _CONNECTING
+        width, height = self.size
+        key = (self._series.until, width, height)
+        if self._drawn is None or self._drawn[0] != key:
+            self._drawn = (key, picture(self._series, width, height))
+        return self._drawn[1]
+
+
+def picture(series: Throughput, width: int, height: int) -> tuple[Line, ...]:
+    """The chart in so many cells."""
+    if not any(series.completed) and not any(series.failed):
+        return _QUIET
+    cells = max(1, width - _LABEL - 2)
+    values = min(2 * cells, HISTORY_S // 2 * 2)
+    below = max(1, height // 4) if height >= 4 else 0
+    above = max(1, height - below - 1)
+    completed, failed = _latest(series.completed, values), _latest(series.failed, values)
+    upper = _rows(completed, above, "good", hanging=False)
+    lower = _rows(failed, below, "bad", hanging=True)
+    blank = cells - values // 2
+    middle = _row("0", axis(cells), "faint")
+    return (*(_shifted(line, blank) for line in upper), middle, *(_shifted(line, blank) for line in lower))
+
+
+def _latest(values: list[int], count: int) -> list[int]:
+    """The last ``count`` values, with zeros in front when there are fewer."""
+    return [0] * (count - len(values)) + values[-count:]
+
+
+def _rows(values: list[int], rows: int, tone: Tone, *, hanging: bool) -> list[Line]:
+    highest = ceiling(max(values, default=0))
+    drawn = area(values, rows, highest, hanging=hanging)
+    labelled = rows - 1 if hanging else 0
+    labels = [count_text(highest) if index == labelled and any(values) else "" for index in range(rows)]
+    return [_row(label, text, tone) for label, text in zip(labels, drawn, strict=True)]
+
+
+def _row(label: str, text: str, tone: Tone) -> Line:
+    return Line(((fit(label, _LABEL, "right") + " ", "dim"), (text, tone)))
+
+
+def _shifted(line: Line, blank: int) -> Line:
+    label, rest = line.spans
+    return Line((label, (" " * blank, "text"), rest)) if blank else line
+
+
+def ceiling(value: int) -> int:
+    """The smallest round number that is not below the value."""
+    power = 1
+    while True:
+        for step in (1, 2, 3, 4, 5, 6, 8):
+            if step * power >= value:
+                return step * power
+        power *= 10
+
+
+def axis(cells: int) -> str:
+    """A time axis whose right end is now; a cell is two seconds."""
+    line = ["─"] * cells
+    step = 30 if cells <= 70 else 60
+    for seconds in range(step, cells * 2, step):
+        _write(line, f"{seconds} s" if seconds < 120 else f"{seconds // 60} min", cells - seconds // 2)
+    _write(line, "now", cells - 3)
+    return "".join(line)
+
+
+def _write(line: list[str], label: str, start: int) -> None:
+    if start >= 1 and start + len(label) <= len(line):
+        line[start : start + len(label)] = label

@@ -1,0 +1,196 @@
+"""The event feed: everything that happens, as it happens, and fifty thousand lines back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events
+from textual.content import Content
+from textual.message import Message
+
+from naq_runtime.events.models import JobEvent
+from naq_tui.commands import Scope, bindings
+from naq_tui.model.line import Said, said
+from naq_tui.model.log import EventLog, Filtered, LogView
+from naq_tui.state import Dashboard
+from naq_tui.text import clip, inert
+from naq_tui.widgets.feed_line import feed_spans
+from naq_tui.widgets.line import EMPTY, Back, Line
+from naq_tui.widgets.moves import Scrolling
+from naq_tui.widgets.viewport import Viewport
+
+__all__ = ["Feed"]
+
+_SEARCH_PORTION = 3000
+"""Lines that a filter looks through between two paints: about 10 ms of work."""
+
+_FAINT = "$foreground 60%"
+_WAITING = Line(((" waiting for the first event", "dim"),))
+_SEARCHING = Line(((" searching …", "dim"),))
+_NO_MATCH = Line(((" nothing matches", "dim"),))
+
+
+class Feed(Scrolling):
+    """One line an event, the newest at the bottom."""
+
+    NAME: ClassVar[str] = "Events"
+    BINDINGS = bindings(Scope.FEED)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.FEED, Scope.MOVE)
+
+    @dataclass
+    class Opened(Message):
+        """A job was chosen."""
+
+        job_id: str
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(Viewport(following=True), id=id, classes=classes)
+        self._log = EventLog()
+        self._filtered: Filtered | None = None
+        self._left_at = 0
+
+    @property
+    def needle(self) -> str:
+        """The text that is filtered by; empty for none."""
+        return self._filtered.needle if self._filtered else ""
+
+    @property
+    def searching(self) -> bool:
+        """Whether the filter has more to look through."""
+        return self._filtered is not None and not self._filtered.complete
+
+    def show(self, dashboard: Dashboard, now_ns: int) -> None:
+        """Show the log as it is now."""
+        self.watch_log(dashboard.log)
+        self.catch_up()
+
+    def watch_log(self, log: EventLog) -> None:
+        """Show this log, or a copy of the one that was shown: the positions stay."""
+        self._log = log
+        if self._filtered:
+            self._filtered.log = log
+
+    def hold(self) -> None:
+        """Keep what is shown, whatever happens to the log."""
+        self.watch_log(self._log.copy())
+
+    def catch_up(self) -> None:
+        """Take in what the log holds by now, and search a portion of it."""
+        if self._filtered:
+            self._filtered.advance(_SEARCH_PORTION)
+        self._span()
+        self.repaint()
+
+    def set_filter(self, needle: str) -> None:
+        """Show only lines that contain this; all of them when it is empty."""
+        if needle == self.needle:
+            return
+        self._filtered = Filtered(self._log, needle) if needle else None
+        self.viewport.following = True
+        self.catch_up()
+
+    def line(self, y: int) -> Line:
+        """An event of the window."""
+        position = self.viewport.top + y
+        if not len(self.viewport):
+            return self._empty() if y == 0 else EMPTY
+        if position >= self.viewport.end:
+            return EMPTY
+        what = said(self._view.at(position))
+        return self.barred(feed_spans(what, self.size.width - 1), y, self._row_back(position, what))
+
+    def moved(self) -> None:
+        """The cursor has moved: away from the newest line, or back to it."""
+        self._span()
+        super().moved()
+
+    def action_bottom(self) -> None:
+        """Go to the newest line, and keep to it."""
+        self.action_follow()
+
+    def action_open(self) -> None:
+        """Open the job of the line with the cursor."""
+        if not len(self.viewport):
+            return
+        event = self._view.at(self.viewport.cursor).event
+        if isinstance(event, JobEvent):
+            self.post_message(self.Opened(event.job_id))
+        else:
+            self.app.bell()
+
+    def action_follow(self) -> None:
+        """Keep to the newest line."""
+        self.viewport.follow()
+        self.moved()
+
+    def on_resize(self) -> None:
+        """The window has another height."""
+        self.viewport.resize(self.size.height)
+
+    def on_click(self, event: events.Click) -> None:
+        """A click puts the cursor on a line; a double click opens its job."""
+        offset = event.get_content_offset(self)
+        if offset is not None and self.viewport.top + offset.y < self.viewport.end:
+            self.viewport.go(self.viewport.top + offset.y)
+            self.moved()
+            if event.chain == 2:
+                self.action_open()
+
+    @property
+    def _view(self) -> LogView:
+        return self._filtered or self._log
+
+    def _move(self, step: int) -> None:
+        self.viewport.move(step)
+        self._follow_again(step)
+
+    def _wheel(self, event: events.MouseEvent, step: int) -> None:
+        event.stop()
+        self.viewport.scroll(step)
+        self._follow_again(step)
+
+    def _follow_again(self, step: int) -> None:
+        if step > 0 and self.viewport.at_end:
+            self.viewport.follow()
+        self.moved()
+
+    def _span(self) -> None:
+        """Fit the window to what is there, and say in the border what is not on the screen."""
+        view = self._view
+        self.viewport.span(view.first, view.end)
+        if self.viewport.following:
+            self._left_at = view.end
+        self.set_border(self.title(), self.subtitle())
+
+    def title(self) -> Content:
+        """The heading in the border, with what is not on the screen."""
+        kept = f"{len(self.viewport):,}"
+        if not self._filtered:
+            return Content.assemble(self.NAME, " ", (kept, _FAINT), self._news())
+        of = f"{kept} of {self._log.end - self._log.first:,}"
+        more = " …" if self.searching else ""
+        return Content.assemble(self.NAME, " ", (of + more, _FAINT), self._news())
+
+    def _news(self) -> tuple[str, str]:
+        fresh = self.viewport.end - self._left_at
+        return (f"  ↓ {fresh:,} new", "bold $accent") if fresh > 0 else ("", "")
+
+    def subtitle(self) -> Content:
+        """The filter."""
+        if not self._filtered:
+            return Content("")
+        return Content.assemble(("/ ", "bold $accent"), clip(inert(self.needle, 80), 40))
+
+    def _empty(self) -> Line:
+        if not self._filtered:
+            return _WAITING
+        return _SEARCHING if self.searching else _NO_MATCH
+
+    def _row_back(self, position: int, what: Said) -> Back:
+        if position == self.viewport.cursor:
+            if self.has_focus:
+                return "cursor"
+            if not self.viewport.following:
+                return "cursor-blurred"
+        return "bad" if what.mood == "bad" else ""

@@ -1,0 +1,96 @@
+"""The line in which a filter is typed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from naq_tui.commands import Scope, bindings
+
+__all__ = ["FilterBar", "FilterInput"]
+
+_REMEMBERED = 50
+_LONGEST = 200
+
+
+class FilterInput(Input):
+    """An input that remembers what was kept."""
+
+    BINDINGS = bindings(Scope.TYPING)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.TYPING,)
+
+    @dataclass
+    class Closed(Message):
+        """Typing is over; the text is what to filter by, empty for nothing."""
+
+        text: str
+
+    def __init__(self) -> None:
+        super().__init__(placeholder="text to look for in the events", compact=True, max_length=_LONGEST)
+        self.cursor_blink = False
+        self._kept: list[str] = []
+        self._recalled = 0
+
+    def begin(self, text: str) -> None:
+        """Start to type, with this to begin with."""
+        self.value = text
+        self.cursor_position = len(text)
+        self._recalled = len(self._kept)
+        self.focus()
+
+    def action_keep(self) -> None:
+        """Keep what is typed."""
+        text = self.value
+        if text:
+            self._kept = [*(kept for kept in self._kept if kept != text), text][-_REMEMBERED:]
+        self.post_message(self.Closed(text))
+
+    def action_discard(self) -> None:
+        """Filter by nothing."""
+        self.post_message(self.Closed(""))
+
+    def action_earlier(self) -> None:
+        """Recall the one before."""
+        self._recall(-1)
+
+    def action_later(self) -> None:
+        """Recall the one after."""
+        self._recall(1)
+
+    def _recall(self, step: int) -> None:
+        self._recalled = max(0, min(len(self._kept), self._recalled + step))
+        self.value = self._kept[self._recalled] if self._recalled < len(self._kept) else ""
+        self.cursor_position = len(self.value)
+
+
+class FilterBar(Horizontal):
+    """The input with its prompt; there only while somebody types."""
+
+    def compose(self) -> ComposeResult:
+        """The prompt and the input."""
+        yield Static("/", markup=False, id="prompt")
+        yield FilterInput()
+
+    @property
+    def input(self) -> FilterInput:
+        """The input."""
+        return self.query_one(FilterInput)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody types."""
+        return self.has_class("-open")
+
+    def open(self, text: str) -> None:
+        """Appear, ready to type."""
+        self.add_class("-open")
+        self.input.begin(text)
+
+    def close(self) -> None:
+        """Disappear."""
+        self.remove_class("-open")

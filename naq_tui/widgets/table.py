@@ -1,0 +1,180 @@
+"""A table of live rows: sorted, scrolled and painted by itself, with a cursor that stays on its row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
+
+from textual import events
+from textual.content import Content
+from textual.message import Message
+
+from naq_tui.commands import Scope, bindings
+from naq_tui.widgets.columns import GAP, Column, arrange, cell_spans
+from naq_tui.widgets.line import EMPTY, Back, Line, Span
+from naq_tui.widgets.moves import Scrolling
+from naq_tui.widgets.viewport import Viewport
+
+__all__ = ["Table"]
+
+Row = TypeVar("Row")
+
+
+class Table(Scrolling, Generic[Row]):
+    """Rows of one type under a heading of columns."""
+
+    BINDINGS = bindings(Scope.TABLE)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.TABLE, Scope.MOVE)
+
+    @dataclass
+    class Opened(Message):
+        """A row was chosen."""
+
+        name: str
+
+    def __init__(self, columns: Sequence[Column[Row]], *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(Viewport(), id=id, classes=classes)
+        self._columns = columns
+        self._sorted_by = columns[0]
+        self._descending = columns[0].descending
+        self._rows: list[Row] = []
+        self._cursor_key: str | None = None
+        self._hint: Sequence[Line] = ()
+        self._arranged: tuple[int, list[tuple[Column[Row], int]]] = (0, [])
+
+    def key(self, row: Row) -> str:
+        """What tells this row from all others."""
+        raise NotImplementedError
+
+    def row_back(self, row: Row) -> Back:
+        """What is behind a row that stands out."""
+        return ""
+
+    def subtitle(self) -> Content:
+        """What stands in the lower border."""
+        return Content("")
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """The rows, in the order in which they are shown."""
+        return self._rows
+
+    @property
+    def cursor_key(self) -> str | None:
+        """The key of the row with the cursor."""
+        return self._cursor_key
+
+    def set_rows(self, rows: Sequence[Row], hint: Sequence[Line] = ()) -> None:
+        """Show these rows; the hint stands in for them when there are none."""
+        self._rows = list(rows)
+        self._hint = hint
+        self._sort()
+        self.repaint()
+
+    def line(self, y: int) -> Line:
+        """The heading, then the rows of the window, or the hint."""
+        if not self._rows:
+            return self._hint[y - 1] if 1 <= y <= len(self._hint) else EMPTY
+        if y == 0:
+            return self._heading()
+        position = self.viewport.top + y - 1
+        return self._row_line(position, y - 1) if position < len(self._rows) else EMPTY
+
+    def moved(self) -> None:
+        """The cursor is on another row."""
+        if self._rows:
+            self._cursor_key = self.key(self._rows[self.viewport.cursor])
+        super().moved()
+
+    def action_open(self) -> None:
+        """Choose the row with the cursor."""
+        if self._cursor_key is not None and self._rows:
+            self.post_message(self.Opened(self._cursor_key))
+
+    def action_sort(self) -> None:
+        """Sort by the next column that is shown."""
+        shown = [column for column, _ in self._arrangement() if column.order]
+        place = shown.index(self._sorted_by) + 1 if self._sorted_by in shown else 0
+        self._sort_by(shown[place % len(shown)])
+
+    def action_reverse(self) -> None:
+        """Turn the order round."""
+        self._descending = not self._descending
+        self._sort()
+        self.repaint()
+
+    def on_resize(self) -> None:
+        """The window has another height."""
+        self.viewport.resize(self.size.height - 1)
+
+    def on_click(self, event: events.Click) -> None:
+        """A click chooses a column to sort by, or a row; a double click opens it."""
+        offset = event.get_content_offset(self)
+        if offset is None or not self._rows:
+            return
+        if offset.y == 0:
+            self._click_heading(offset.x)
+        elif self.viewport.top + offset.y - 1 < len(self._rows):
+            self.viewport.go(self.viewport.top + offset.y - 1)
+            self.moved()
+            if event.chain == 2:
+                self.action_open()
+
+    def _click_heading(self, x: int) -> None:
+        start = 1
+        for column, width in self._arrangement():
+            if start <= x < start + width + GAP and column.order:
+                if column is self._sorted_by:
+                    self.action_reverse()
+                else:
+                    self._sort_by(column)
+                return
+            start += width + GAP
+
+    def _sort_by(self, column: Column[Row]) -> None:
+        self._sorted_by, self._descending = column, column.descending
+        self._sort()
+        self.repaint()
+
+    def _sort(self) -> None:
+        self._rows.sort(key=self.key)
+        if self._sorted_by.order is not None:
+            self._rows.sort(key=self._sorted_by.order, reverse=self._descending)
+        self.viewport.span(0, len(self._rows))
+        self._find_cursor()
+
+    def _find_cursor(self) -> None:
+        for position, row in enumerate(self._rows):
+            if self.key(row) == self._cursor_key:
+                self.viewport.go(position)
+                return
+        if self._rows:
+            self._cursor_key = self.key(self._rows[self.viewport.cursor])
+
+    def _arrangement(self) -> list[tuple[Column[Row], int]]:
+        width = self.size.width - 2
+        if self._arranged[0] != width:
+            self._arranged = (width, arrange(self._columns, width))
+        return self._arranged[1]
+
+    def _heading(self) -> Line:
+        spans: list[Span] = [(" ", "dim")]
+        for column, width in self._arrangement():
+            spans += cell_spans(self._heading_spans(column), width, column.align)
+            spans.append((" " * GAP, "dim"))
+        return Line(tuple(spans[:-1]))
+
+    def _heading_spans(self, column: Column[Row]) -> list[Span]:
+        if column is not self._sorted_by:
+            return [(column.title, "dim")]
+        return [(column.title, "accent"), ("▾" if self._descending else "▴", "accent")]
+
+    def _row_line(self, position: int, y: int) -> Line:
+        row = self._rows[position]
+        spans: list[Span] = [(" ", "text")]
+        for column, width in self._arrangement():
+            spans += cell_spans(column.cell(row, width), width, column.align)
+            spans.append((" " * GAP, "text"))
+        selected = self.has_focus and position == self.viewport.cursor
+        return self.barred(spans[:-1], y, "cursor" if selected else self.row_back(row))

@@ -1,0 +1,151 @@
+"""The workers: alive, busy, late or lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.content import Content
+
+from naq_runtime.events.messages import duration_text, size_text
+from naq_runtime.worker.record import WorkerState
+from naq_tui.model.workers import WorkerView
+from naq_tui.state import Dashboard
+from naq_tui.text import age_text, clip, count_text, inert, rate_text, short_age_text
+from naq_tui.widgets.columns import Column
+from naq_tui.widgets.line import Back, Line, Span, Tone
+from naq_tui.widgets.marks import gauge
+from naq_tui.widgets.table import Table
+
+__all__ = ["Workers"]
+
+_LATE_BEATS = 3
+"""A worker is late when its last beat is older than this many intervals."""
+
+_LARGEST = 10**15
+_FIGURES = 8
+"""Cells for running and limit beside the gauge."""
+
+_STATES: dict[WorkerState, tuple[str, Tone]] = {
+    WorkerState.IDLE: ("○ idle", "dim"),
+    WorkerState.BUSY: ("● busy", "good"),
+    WorkerState.STOPPING: ("◌ stopping", "warn"),
+    WorkerState.STOPPED: ("■ stopped", "dim"),
+}
+_CONNECTING = (Line(((" connecting …", "dim"),)),)
+_NO_WORKERS = (
+    Line(((" no workers", "text"),)),
+    Line(),
+    Line(((" naq run-worker default -m your_module", "key"), ("  starts one", "dim"))),
+)
+
+
+def _late(worker: WorkerView) -> bool:
+    return worker.beat_age_s > _LATE_BEATS * worker.record.heartbeat_interval
+
+
+def _state(worker: WorkerView, width: int) -> list[Span]:
+    if worker.lost:
+        return [("✗ lost", "bad")]
+    if _late(worker):
+        return [("! late", "warn")]
+    return [_STATES[worker.record.state]]
+
+
+def _name(worker: WorkerView, width: int) -> list[Span]:
+    return [(inert(worker.record.worker_id, 64), "name")]
+
+
+def _host(worker: WorkerView, width: int) -> list[Span]:
+    pid = f":{worker.record.pid}"
+    return [(clip(inert(worker.record.hostname, 64), max(1, width - len(pid))), "dim"), (pid, "dim")]
+
+
+def _queues(worker: WorkerView, width: int) -> list[Span]:
+    return [(inert(" ".join(worker.record.queue_names), 200), "dim")]
+
+
+def _running(worker: WorkerView, width: int) -> list[Span]:
+    record = worker.record
+    figures = f"{count_text(record.active_jobs)}/{count_text(record.concurrency_limit)}"
+    if worker.lost:
+        return [(f"held {count_text(record.active_jobs)}", "bad")]
+    room = max(_FIGURES, len(figures))
+    bar = gauge(record.active_jobs, record.concurrency_limit, max(0, width - room))
+    return [*bar, (f"{figures:>{room}}", "text" if record.active_jobs else "dim")]
+
+
+def _failed(worker: WorkerView, width: int) -> list[Span]:
+    failed = worker.record.jobs_failed
+    return [(count_text(failed), "bad")] if failed else [("0", "faint")]
+
+
+def _cpu(worker: WorkerView, width: int) -> list[Span]:
+    percent = worker.record.cpu_percent
+    return [(f"{percent:.0f} %", "warn" if percent >= 90 else "text" if percent >= 1 else "faint")]
+
+
+def _rss(worker: WorkerView, width: int) -> list[Span]:
+    return [(size_text(min(worker.record.rss_bytes, _LARGEST)), "dim")]
+
+
+def _lag(worker: WorkerView, width: int) -> list[Span]:
+    lag = worker.record.loop_lag_ms
+    tone: Tone = "bad" if lag >= 1000 else "warn" if lag >= 100 else "dim"
+    return [(duration_text(lag), tone)]
+
+
+def _beat(worker: WorkerView, width: int) -> list[Span]:
+    return [(short_age_text(worker.beat_age_s), "warn" if worker.lost or _late(worker) else "dim")]
+
+
+def _state_order(worker: WorkerView) -> tuple[bool, bool, str]:
+    return (not worker.lost, not _late(worker), worker.record.state)
+
+
+COLUMNS: tuple[Column[WorkerView], ...] = (
+    Column("worker", 10, _name, lambda w: w.record.worker_id, "left", 0, most=24, descending=False),
+    Column("state", 10, _state, _state_order, "left", 1, descending=False),
+    Column("host:pid", 12, _host, lambda w: (w.record.hostname, w.record.pid), "left", 10, most=24, descending=False),
+    Column("queues", 12, _queues, lambda w: w.record.queue_names, "left", 9, most=30, descending=False),
+    Column("running", 13, _running, lambda w: w.record.active_jobs, rank=2, most=20),
+    Column("jobs/s", 6, lambda w, _: [(rate_text(w.rate), "text" if w.rate else "faint")], lambda w: w.rate, rank=3),
+    Column("done", 6, lambda w, _: [(count_text(w.record.jobs_completed), "text")], lambda w: w.record.jobs_completed),
+    Column("failed", 7, _failed, lambda w: w.record.jobs_failed, rank=4),
+    Column("cpu", 6, _cpu, lambda w: w.record.cpu_percent, rank=6),
+    Column("rss", 8, _rss, lambda w: w.record.rss_bytes, rank=7),
+    Column("lag", 9, _lag, lambda w: w.record.loop_lag_ms, rank=12),
+    Column("uptime", 9, lambda w, _: [(age_text(w.uptime_s), "dim")], lambda w: w.uptime_s, rank=11),
+    Column("beat", 6, _beat, lambda w: w.beat_age_s, rank=8),
+)
+
+
+class Workers(Table[WorkerView]):
+    """One row a worker."""
+
+    NAME: ClassVar[str] = "Workers"
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(COLUMNS, id=id, classes=classes)
+
+    def key(self, row: WorkerView) -> str:
+        """The worker's id."""
+        return row.record.worker_id
+
+    def row_back(self, row: WorkerView) -> Back:
+        """A lost worker stands out."""
+        return "bad" if row.lost else ""
+
+    def show(self, dashboard: Dashboard, now_ns: int) -> None:
+        """Show the workers as they are now."""
+        self.set_rows(dashboard.workers(now_ns), _hint(dashboard))
+
+    def title(self) -> Content:
+        """The heading in the border."""
+        lost = sum(row.lost for row in self.rows)
+        marks = [(f" ✗ {lost} lost", "bold $error")] if lost else []
+        return Content.assemble(self.NAME, " ", (count_text(len(self.rows) - lost), "$foreground 60%"), *marks)
+
+
+def _hint(dashboard: Dashboard) -> Sequence[Line]:
+    return _NO_WORKERS if dashboard.snapshot else _CONNECTING

@@ -1,0 +1,121 @@
+"""Short ways to say what a test needs: events, records, snapshots and batches at round times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from naq_runtime.clock import ManualClock
+from naq_runtime.events.models import (
+    Event,
+    JobEvent,
+    JobEventType,
+    StoredEvent,
+    SystemEvent,
+    SystemEventType,
+    WorkerEvent,
+    WorkerEventType,
+)
+from naq_runtime.snapshot import QueueState, ServerState, Snapshot
+from naq_runtime.worker.record import WorkerRecord, WorkerState
+from naq_tui.source import Batch, ConnectionState, Link
+
+__all__ = [
+    "LIVE",
+    "NOW_NS",
+    "SECOND",
+    "batch",
+    "clock",
+    "job_event",
+    "link",
+    "queue",
+    "server",
+    "snapshot",
+    "stored",
+    "system_event",
+    "worker",
+    "worker_event",
+]
+
+SECOND = 1_000_000_000
+NOW_NS = 1_760_000_400 * SECOND
+"""2025-10-09 09:00:00 UTC."""
+
+
+def clock() -> ManualClock:
+    """A clock that stands at `NOW_NS`."""
+    return ManualClock(NOW_NS)
+
+
+def link(state: ConnectionState = ConnectionState.LIVE, *, since_s: float = 60, detail: str = "") -> Link:
+    """A link that has been in this state for so many seconds."""
+    return Link(state, NOW_NS - int(since_s * SECOND), detail)
+
+
+LIVE = link()
+
+
+def job_event(
+    kind: str = "completed", job_id: str = "job-1", queue_name: str = "default", *, ago_s: float = 0.5, **fields: Any
+) -> JobEvent:
+    """Something that happened to a job some seconds ago."""
+    at = NOW_NS - int(ago_s * SECOND)
+    return JobEvent(timestamp_ns=at, event_type=JobEventType(kind), job_id=job_id, queue_name=queue_name, **fields)
+
+
+def worker_event(kind: str = "heartbeat", worker_id: str = "w-1", *, ago_s: float = 0.5, **fields: Any) -> WorkerEvent:
+    """Something that happened to a worker some seconds ago."""
+    at = NOW_NS - int(ago_s * SECOND)
+    return WorkerEvent(timestamp_ns=at, event_type=WorkerEventType(kind), worker_id=worker_id, **fields)
+
+
+def system_event(kind: str = "connection_lost", *, ago_s: float = 0.5, **fields: Any) -> SystemEvent:
+    """Something that happened to a process some seconds ago."""
+    at = NOW_NS - int(ago_s * SECOND)
+    return SystemEvent(timestamp_ns=at, event_type=SystemEventType(kind), instance="i-1", **fields)
+
+
+def stored(events: Iterable[Event], first: int = 1) -> tuple[StoredEvent, ...]:
+    """The events, numbered as the log numbers them."""
+    return tuple(StoredEvent(sequence, event) for sequence, event in enumerate(events, first))
+
+
+def queue(name: str = "default", waiting: int = 0, running: int = 0) -> QueueState:
+    """A queue's depths."""
+    return QueueState(name=name, waiting=waiting, running=running)
+
+
+def worker(worker_id: str = "w-1", *, started_ago_s: float = 600, beat_ago_s: float = 1, **fields: Any) -> WorkerRecord:
+    """A worker's lease."""
+    settings: dict[str, Any] = {
+        "state": WorkerState.BUSY,
+        "hostname": "host-a",
+        "pid": 4711,
+        "queue_names": ("default",),
+        "concurrency_limit": 8,
+        "active_jobs": 3,
+        "heartbeat_interval": 5.0,
+    }
+    return WorkerRecord(
+        worker_id=worker_id,
+        started_at_ns=NOW_NS - int(started_ago_s * SECOND),
+        beat_at_ns=NOW_NS - int(beat_ago_s * SECOND),
+        **(settings | fields),
+    )
+
+
+def server() -> ServerState:
+    """The server of all tests."""
+    return ServerState(name="nats-1", version="2.14.1", url="nats://127.0.0.1:4222", rtt_ms=0.3)
+
+
+def snapshot(queues: Iterable[QueueState] = (), workers: Iterable[WorkerRecord] = ()) -> Snapshot:
+    """A snapshot of now."""
+    return Snapshot(taken_at_ns=NOW_NS, server=server(), queues=tuple(queues), workers=tuple(workers))
+
+
+def batch(
+    *events: Event, first: int = 1, missed: int = 0, snapshot: Snapshot | None = None, link: Link = LIVE
+) -> Batch:
+    """A batch of these events."""
+    return Batch(link, stored(events, first), missed, snapshot)

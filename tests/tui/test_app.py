@@ -1,0 +1,187 @@
+"""The application as a whole: commands, palette, themes, quiet when nothing happens, and how it ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from textual.command import CommandPalette
+
+from naq_tui.app import NaqTop
+from naq_tui.commands import COMMANDS, Command, Scope, commands_of
+from naq_tui.pages.help import help_page
+from naq_tui.recorded import RecordedSource
+from naq_tui.screens.help import Help
+from naq_tui.screens.job import JobScreen
+from naq_tui.screens.overview import Overview
+from naq_tui.widgets.document import Document
+from naq_tui.widgets.feed import Feed
+from naq_tui.widgets.filter import FilterInput
+from naq_tui.widgets.moves import Scrolling
+from naq_tui.widgets.table import Table
+from tests.support.waiting import eventually
+from tests.tui.builders import batch, job_event, queue, snapshot, worker
+from tests.tui.harness import make_app, watching
+
+PLACES = {
+    Scope.APP: (NaqTop,),
+    Scope.OVERVIEW: (Overview,),
+    Scope.MOVE: (Scrolling, Feed, Table, Document),
+    Scope.TABLE: (Table,),
+    Scope.FEED: (Feed,),
+    Scope.TYPING: (FilterInput,),
+    Scope.BACK: (Help, JobScreen),
+}
+BUSY = batch(
+    job_event("completed", "job-1", duration_ms=3.0), snapshot=snapshot([queue("default", 3, 1)], [worker("w-1")])
+)
+
+
+class TestCommands:
+    @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: f"{command.scope}-{command.keys}")
+    def test_each_is_an_action_where_it_works(self, command: Command) -> None:
+        for place in PLACES[command.scope]:
+            assert hasattr(place, f"action_{command.action}"), place
+
+    @pytest.mark.parametrize("inner", [Scope.TABLE, Scope.FEED])
+    def test_no_key_means_two_things_in_one_place(self, inner: Scope) -> None:
+        commands = commands_of([inner, Scope.MOVE, Scope.OVERVIEW, Scope.APP])
+        keys = Counter(key for command in commands for key in command.keys.split(","))
+
+        assert [key for key, count in keys.items() if count > 1] == []
+
+    def test_the_help_names_them_all(self) -> None:
+        text = "\n".join("".join(piece for piece, _ in line.spans) for line in help_page(100))
+
+        for command in COMMANDS:
+            assert command.label in text
+            assert command.title in text
+
+    async def test_question_mark_shows_the_help_and_escape_goes_back(self) -> None:
+        async with watching(BUSY) as watched:
+            await watched.press("question_mark")
+            assert "Keys" in watched.text
+            await watched.press("escape")
+            assert "Events 1" in watched.text
+
+    async def test_question_mark_again_goes_back_too(self) -> None:
+        async with watching(BUSY) as watched:
+            await watched.press("question_mark", "question_mark")
+            assert "Events 1" in watched.text
+
+    async def test_the_footer_names_the_keys_of_the_focus(self) -> None:
+        async with watching(BUSY) as watched:
+            assert "f follow" in watched.lines[-1]
+            await watched.press("tab")
+            assert "s sort" in watched.lines[-1]
+            assert "f follow" not in watched.lines[-1]
+
+    async def test_a_click_in_the_footer_does_what_the_key_does(self) -> None:
+        async with watching(BUSY) as watched:
+            x = watched.lines[-1].index("pause")
+            await watched.pilot.click(offset=(x, 39))
+            await watched.pilot.pause()
+            assert watched.app.frozen
+
+
+class TestPalette:
+    async def test_it_offers_every_command_that_works_here(self) -> None:
+        async with watching(BUSY) as watched:
+            offered = {command.title for command in watched.app.get_system_commands(watched.app.screen)}
+            here = commands_of([Scope.FEED, Scope.MOVE, Scope.OVERVIEW, Scope.APP])
+            assert offered == {command.title for command in here} - {"Palette"} | {"Theme"}
+
+    async def test_a_command_runs_from_it(self) -> None:
+        async with watching(BUSY) as watched:
+            await watched.press("ctrl+p")
+            assert isinstance(watched.app.screen, CommandPalette)
+            await watched.press(*"pause")
+            await watched.pilot.pause(0.3)
+            await watched.press("enter")
+            await eventually(lambda: watched.app.frozen)
+
+    async def test_a_command_of_the_pane_runs_on_the_pane(self) -> None:
+        async with watching(BUSY) as watched:
+            commands = {entry.title: entry for entry in watched.app.get_system_commands(watched.app.screen)}
+            callback = commands["Open job"].callback
+            await callback()
+            await watched.settle()
+            assert isinstance(watched.app.screen, JobScreen)
+
+
+class TestThemes:
+    @pytest.mark.parametrize("theme", ["naq-day", "textual-light", "ansi-dark", "ansi-light", "gruvbox", "dracula"])
+    async def test_other_themes_work(self, theme: str) -> None:
+        async with watching(BUSY) as watched:
+            before = watched.lines
+            watched.app.theme = theme
+            await watched.settle()
+            assert watched.lines == before
+
+    async def test_without_colours_everything_is_said_in_words(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("NO_COLOR", "1")
+        async with watching(BUSY) as watched:
+            for words in ("● live", "● busy", "✓ completed"):
+                assert words in watched.text
+
+
+class TestQuiet:
+    async def test_nothing_changes_and_nothing_is_painted(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async with watching(BUSY) as watched:
+            await watched.settle()
+            painted: list[object] = []
+            monkeypatch.setattr(watched.app, "_display", lambda *args: painted.append(args))
+            for _ in range(5):
+                await watched.feed(batch(snapshot=snapshot([queue("default", 3, 1)], [worker("w-1")])))
+            assert painted == []
+
+    async def test_a_second_paints_only_what_it_changes(self) -> None:
+        async with watching(BUSY) as watched:
+            before = watched.lines
+            await watched.pass_time(1)
+            changed = [y for y, line in enumerate(watched.lines) if line != before[y]]
+            assert 0 in changed
+            assert len(changed) < 16
+
+
+class TestEnding:
+    @pytest.mark.parametrize("key", ["q", "ctrl+c", "ctrl+q"])
+    async def test_the_keys_leave_and_the_source_is_closed(self, key: str) -> None:
+        async with watching(BUSY) as watched:
+            assert watched.source.is_open
+            await watched.pilot.press(key)
+        assert watched.app.return_code == 0
+        assert not watched.source.is_open
+
+    @pytest.mark.parametrize("key", ["ctrl+c", "ctrl+q"])
+    async def test_they_leave_even_while_one_types(self, key: str) -> None:
+        async with watching(BUSY) as watched:
+            await watched.press("slash", "q")
+            assert watched.app.is_running
+            await watched.pilot.press(key)
+        assert watched.app.return_code == 0
+
+    @pytest.mark.parametrize("key", ["q", "ctrl+c"])
+    async def test_they_leave_from_a_job_and_from_the_help(self, key: str) -> None:
+        async with watching(BUSY) as watched:
+            await watched.press("enter", "question_mark")
+            await watched.pilot.press(key)
+        assert watched.app.return_code == 0
+
+    async def test_a_mistake_of_ours_in_the_source_ends_loudly(self) -> None:
+        source = RecordedSource([BUSY])
+        source.fail(ZeroDivisionError("ours"))
+        app = make_app(source)
+
+        async def run() -> None:
+            async with app.run_test():
+                await eventually(lambda: app.return_code is not None)
+
+        with pytest.raises(Exception, match="ours"):
+            await run()
+        assert app.return_code == 1
+
+    def test_the_style_sheet_is_part_of_the_package(self) -> None:
+        assert isinstance(NaqTop.CSS_PATH, Path)
+        assert NaqTop.CSS_PATH.is_file()

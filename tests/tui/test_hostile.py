@@ -1,0 +1,124 @@
+"""Whatever a job, a worker or a server calls itself: it is text, and stays in its place."""
+
+from __future__ import annotations
+
+import pytest
+from rich.cells import cell_len
+
+from naq_runtime.job import Job, JobResult, JobStatus
+from naq_runtime.snapshot import JobDetail, ServerState, Snapshot
+from naq_tui.source import Batch, ConnectionState, Link
+from tests.tui.builders import NOW_NS, batch, job_event, queue, snapshot, stored, system_event, worker, worker_event
+from tests.tui.harness import watching
+
+HOSTILE = (
+    "\x1b[2J\x1b]0;owned\x07",
+    "\x9b31m\x90q\x9c",
+    "[red]x[/red] [/foo] [@click=app.quit]q[/]",
+    "abc\u202edcba\u2066\u200f",
+    "日本語の名前" * 5,
+    "line\none\r\ntwo\tthree",
+    "x" * 10_000,
+    "e" + "\u0301" * 500,
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f1e9\U0001f1ea ☎\ufe0f",
+    "lone \ud800 surrogate",
+    "\x00\x7f",
+)
+NEVER = set("\x00\x07\x1b\x7f\x90\x9b\x9c\u200d\u200f\u202e\u2066\ufe0f\ud800\n\r\t")
+
+
+def everywhere(text: str) -> Batch:
+    """The text in every field that anybody can fill."""
+    events = (
+        job_event("enqueued", text, text, function_name=text),
+        job_event("failed", text, text, worker_id=text, error_type=text, error_message=text, traceback=text),
+        worker_event("started", text, hostname=text, pid=1, queue_names=(text, text)),
+        worker_event("error", text, error_type=text, error_message=text),
+        system_event("events_dropped", role=text, hostname=text, pid=1, dropped={text: 3}),
+    )
+    taken = snapshot([queue(text, 1, 1)], [worker(text, hostname=text, queue_names=(text,))])
+    server = ServerState(name=text, version=text, url=text)
+    evil = Snapshot(taken_at_ns=NOW_NS, server=server, queues=taken.queues, workers=taken.workers)
+    return Batch(Link(ConnectionState.LIVE, NOW_NS, text), stored(events), snapshot=evil)
+
+
+def assert_harmless(lines: list[str], width: int) -> None:
+    for line in lines:
+        assert not set(line) & NEVER, repr(line)
+        assert cell_len(line) == width, repr(line)
+        line.encode()
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("size", [(60, 20), (120, 40)])
+async def test_in_every_pane(text: str, size: tuple[int, int]) -> None:
+    async with watching(everywhere(text), size=size) as watched:
+        for _ in range(4):
+            await watched.press("tab")
+            assert_harmless(watched.lines, size[0])
+        await watched.press("z")
+        assert_harmless(watched.lines, size[0])
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_in_the_drill_down(text: str) -> None:
+    result = JobResult(
+        job_id="job-1", status=JobStatus.FAILED, error_type=text, error=text, traceback=text, worker_id=text
+    )
+    safe = text.encode(errors="replace").decode()
+    job = Job(text, args=(safe,), kwargs={safe: safe}, job_id="job-1")
+    events = (job_event("enqueued", function_name=text), job_event("failed", worker_id=text, error_type=text))
+    detail = JobDetail(job_id="job-1", status=JobStatus.FAILED, job=job, result=result, events=stored(events))
+    async with watching(batch(job_event()), jobs={"job-1": detail}) as watched:
+        await watched.press("enter")
+        await watched.settle()
+        for _ in range(4):
+            assert_harmless(watched.lines, 120)
+            await watched.press("pagedown")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_as_the_result(text: str) -> None:
+    result = JobResult(job_id="job-1", status=JobStatus.COMPLETED, result={"text": text})
+    detail = JobDetail(job_id="job-1", status=JobStatus.COMPLETED, result=result)
+    async with watching(batch(job_event()), jobs={"job-1": detail}) as watched:
+        await watched.press("enter")
+        await watched.settle()
+        assert_harmless(watched.lines, 120)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_as_the_reason_of_a_lost_link(text: str) -> None:
+    async with watching(everywhere("plain")) as watched:
+        await watched.feed(Batch(Link(ConnectionState.RECONNECTING, NOW_NS, text)))
+        assert_harmless(watched.lines, 120)
+        await watched.feed(Batch(Link(ConnectionState.FAILED, NOW_NS, text)))
+        assert_harmless(watched.lines, 120)
+
+
+async def test_a_worker_with_figures_beyond_all_sense() -> None:
+    huge = 10**400
+    record = worker(
+        "w-1",
+        pid=huge,
+        active_jobs=huge,
+        concurrency_limit=huge,
+        jobs_completed=huge,
+        jobs_failed=-huge,
+        cpu_percent=1e300,
+        rss_bytes=huge,
+        loop_lag_ms=1e300,
+        heartbeat_interval=1e-300,
+        started_ago_s=-(10**9),
+        beat_ago_s=10**9,
+    )
+    async with watching(batch(snapshot=snapshot([queue("default", huge, huge)], [record])), size=(200, 60)) as watched:
+        assert_harmless(watched.lines, 200)
+        assert ">999T" in watched.text
+
+
+async def test_markup_in_a_queue_that_is_chosen_as_a_filter() -> None:
+    async with watching(everywhere("[/red]")) as watched:
+        await watched.press("tab", "enter")
+        assert "/ [/red]" in watched.text
+        assert len(watched.events()) == 5

@@ -1,0 +1,92 @@
+"""When the link is lost the last state stays, greyed and dated; when it is back nothing jumps."""
+
+from __future__ import annotations
+
+from naq_runtime.errors import ServerUnreachable
+from naq_tui.source import Batch, ConnectionState, Link
+from naq_tui.widgets.queues import Queues
+from tests.tui.builders import NOW_NS, SECOND, batch, job_event, link, queue, snapshot, worker
+from tests.tui.harness import Watched, watching
+
+BUSY = batch(
+    *(job_event("completed", f"job-{number}", ago_s=number / 10) for number in range(200, 0, -1)),
+    snapshot=snapshot([queue("default", 7, 2)], [worker("w-1", beat_ago_s=1)]),
+)
+
+
+async def lose_link(watched: Watched, *, for_s: float) -> None:
+    """The link is lost, and then so much time passes."""
+    lost = Link(ConnectionState.RECONNECTING, watched.clock.time_ns(), "connection refused")
+    await watched.feed(Batch(lost))
+    await watched.pass_time(for_s)
+
+
+async def test_the_last_state_stays_with_its_age() -> None:
+    async with watching(BUSY) as watched:
+        before = watched.lines[2:]
+        await lose_link(watched, for_s=12)
+        assert watched.lines[2:] == before
+        assert "○ reconnecting 12 s" in watched.lines[0]
+        assert "shown as of 12 s ago" in watched.lines[0]
+
+
+async def test_the_figures_of_the_strip_stay_too() -> None:
+    async with watching(BUSY) as watched:
+        before = watched.lines[1]
+        await lose_link(watched, for_s=60)
+        assert watched.lines[1] == before
+
+
+async def test_it_is_greyed_until_the_link_is_back() -> None:
+    async with watching(BUSY) as watched:
+        queues = watched.app.screen.query_one(Queues)
+        await lose_link(watched, for_s=1)
+        assert queues.styles.text_opacity < 1
+        await watched.feed(batch())
+        assert queues.styles.text_opacity == 1
+
+
+async def test_why_it_is_lost_is_said_where_there_is_room() -> None:
+    async with watching(BUSY, size=(200, 60)) as watched:
+        await lose_link(watched, for_s=1)
+        assert "connection refused" in watched.lines[0]
+
+
+async def test_no_worker_is_lost_or_late_because_the_link_is() -> None:
+    async with watching(BUSY) as watched:
+        await lose_link(watched, for_s=120)
+        assert "● busy" in watched.line_with("│ w-1 ")
+
+
+async def test_what_happened_meanwhile_makes_no_spike() -> None:
+    async with watching(BUSY) as watched:
+        await lose_link(watched, for_s=60)
+        meanwhile = [job_event("completed", f"late-{number}", ago_s=-number / 200) for number in range(8_000)]
+        await watched.feed(batch(*meanwhile, first=201, link=link(ConnectionState.CATCHING_UP)), batch())
+        assert "jobs 0/s" in watched.lines[1]
+        assert watched.app.dashboard.throughput(NOW_NS + 60 * SECOND).completed[-40:-20] == [200] * 20
+
+
+async def test_another_pane_can_be_looked_at_meanwhile() -> None:
+    async with watching(BUSY, size=(80, 24)) as watched:
+        await lose_link(watched, for_s=30)
+        await watched.press("shift+tab")
+        assert "● busy" in watched.text
+
+
+async def test_a_source_that_gives_up_says_why() -> None:
+    async with watching(BUSY) as watched:
+        watched.source.fail(ServerUnreachable("nothing answers at nats://127.0.0.1:4222"))
+        await watched.source.taken()
+        await watched.settle()
+        assert "✗ failed: nothing answers at nats://127.0.0.1:4222" in watched.lines[0]
+        assert watched.app.is_running
+        assert not watched.source.is_open
+
+
+async def test_the_first_connection_is_awaited_in_words() -> None:
+    connecting = Link(ConnectionState.CONNECTING, NOW_NS - 4 * SECOND, "nats://127.0.0.1:4222")
+    async with watching(Batch(connecting)) as watched:
+        assert "◌ connecting 4 s" in watched.lines[0]
+        assert "nats://127.0.0.1:4222" in watched.lines[0]
+        assert "connecting …" in watched.text

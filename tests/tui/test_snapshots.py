@@ -1,0 +1,77 @@
+"""Pictures of the whole screen, frozen in time and size; what matters in them is asserted as text elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+from textual.pilot import Pilot
+
+from naq_runtime.clock import ManualClock
+from naq_tui.app import NaqTop
+from naq_tui.recorded import RecordedSource
+from naq_tui.source import Batch, ConnectionState, Link
+from tests.tui.builders import SECOND, batch, snapshot
+from tests.tui.harness import make_app
+from tests.tui.recording import END_NS, TROUBLED_JOB, Recording, shop
+
+Compare = Callable[..., bool]
+SIZES = ((60, 20), (80, 24), (120, 40))
+
+
+@cache
+def recording() -> Recording:
+    return shop(150)
+
+
+async def settle(pilot: Pilot[None], source: RecordedSource) -> None:
+    app = pilot.app
+    assert isinstance(app, NaqTop)
+    await pilot.pause()
+    await source.taken()
+    app.advance()
+    await pilot.pause()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_busy(snap_compare: Compare, size: tuple[int, int]) -> None:
+    source = RecordedSource(recording().batches())
+    app = make_app(source, ManualClock(END_NS))
+
+    assert snap_compare(app, terminal_size=size, run_before=lambda pilot: settle(pilot, source))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_empty(snap_compare: Compare, size: tuple[int, int]) -> None:
+    source = RecordedSource([batch(snapshot=snapshot())])
+    app = make_app(source)
+
+    assert snap_compare(app, terminal_size=size, run_before=lambda pilot: settle(pilot, source))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_disconnected(snap_compare: Compare, size: tuple[int, int]) -> None:
+    source = RecordedSource(recording().batches())
+    clock = ManualClock(END_NS)
+
+    async def lose(pilot: Pilot[None]) -> None:
+        await settle(pilot, source)
+        clock.advance(12)
+        lost = Link(ConnectionState.RECONNECTING, END_NS + SECOND, "connection refused")
+        source.feed(Batch(lost))
+        await settle(pilot, source)
+
+    assert snap_compare(make_app(source, clock), terminal_size=size, run_before=lose)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_job(snap_compare: Compare, size: tuple[int, int]) -> None:
+    source = RecordedSource(recording().batches(), jobs=recording().jobs)
+
+    async def drill_down(pilot: Pilot[None]) -> None:
+        await settle(pilot, source)
+        await pilot.press("slash", *TROUBLED_JOB[:4], "enter", "enter")
+        await settle(pilot, source)
+
+    assert snap_compare(make_app(source, ManualClock(END_NS)), terminal_size=size, run_before=drill_down)
