@@ -231,4 +231,4 @@ def _explain(error: Exception, tree: Mapping[str, Any]) -> str:
     if isinstance(value, Mapping):
         return problem
     shown = "(hidden)" if key.rpartition(".")[2] in ("password", "token") else repr(value)
-    return f"{problem}, got {shown}"
+    return f"{problem.partition(', got ')[0]}, got {shown}"

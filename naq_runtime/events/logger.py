@@ -114,11 +114,14 @@ class AsyncJobEventLogger:
         await asyncio.wait({self._task}, timeout=_LAST_WAIT_S)
         self._task = None
         self._disarm()
+        for _, stored in self._waiters:
+            if not stored.done():
+                stored.set_result(None)
         return len(self._buffer)
 
     async def flush(self) -> None:
-        """Return once everything that was logged so far is stored."""
-        if not self._buffer and not self._dropped:
+        """Return once everything that was logged so far is stored, or the logger has stopped."""
+        if self._task is None or not (self._buffer or self._dropped):
             return
         self._due.set()
         stored = asyncio.get_running_loop().create_future()

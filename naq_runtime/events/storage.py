@@ -28,6 +28,9 @@ class TailedEvents(NamedTuple):
 
     events: list[StoredEvent]
     missed: int
+    """Events that were stored and removed before they could be read."""
+    restarted: bool = False
+    """The log was made anew: sequences begin again."""
 
 
 class EventTail(Protocol):
@@ -200,7 +203,7 @@ class _FilteredTail:
         events = decode_all(batch.messages)
         if self._wanted is not None:
             events = [stored for stored in events if self._wanted.matches(stored.event)]
-        return TailedEvents(events, batch.missed)
+        return TailedEvents(events, batch.missed, batch.restarted)
 
     async def stop(self) -> None:
         await self._tail.stop()

@@ -193,7 +193,8 @@ class Connection:
     async def drain(self, subscription: Subscription) -> None:
         """End a subscription once everything that is on its way has been called back."""
         with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
-            await subscription.drain()  # type: ignore[no-untyped-call]
+            async with asyncio.timeout(self.config.request_timeout):
+                await subscription.drain()  # type: ignore[no-untyped-call]
 
     async def unsubscribe(self, subscription: Subscription) -> None:
         """End a subscription; no matter when, nothing is raised."""

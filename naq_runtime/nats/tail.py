@@ -17,6 +17,8 @@ from naq_runtime.nats.direct import Page, page_from, stream_bounds
 __all__ = ["StreamTail", "TailBatch"]
 
 _PAGE = 1000
+_PENDING_LIMIT = 100_000
+"""Messages that wait for a slow reader at most."""
 
 RawMessage = tuple[int, bytes]
 """Sequence and payload."""
@@ -108,6 +110,9 @@ class StreamTail:
         headers = message.headers
         if headers is None or "Nats-Sequence" not in headers:
             return
+        if len(self._pending) >= _PENDING_LIMIT:
+            self._pending.clear()  # a slow reader: what it has not taken is in the stream all the same
+            self._must_look = True
         self._pending.append((int(headers["Nats-Sequence"]), message.data))
         self._wake.set()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EventService"]
 
+Listener = Callable[[], Awaitable[None]]
+
 
 class EventService:
     """Logs events without making anyone wait, and answers questions about those that are stored.
@@ -56,6 +58,7 @@ class EventService:
         self._storage = storage
         self._numbers = count(1)
         self._lost_at_ns: int | None = None
+        self._listening: list[Callable[[], None]] = []
         self._logger = AsyncJobEventLogger(
             storage, config.events, config.names, report=self._dropped_event, clock=clock
         )
@@ -68,8 +71,8 @@ class EventService:
         """Log into the namespace's stream of events."""
         storage = NATSJobEventStorage(services.connection, services.config, services.topology)
         service = cls(services.config, storage, instance=services.instance, role=services.role, clock=services.clock)
-        services.connection.on_lost.append(service._connection_lost)
-        services.connection.on_restored.append(service._connection_restored)
+        service._listen(services.connection.on_lost, service._connection_lost)
+        service._listen(services.connection.on_restored, service._connection_restored)
         await service.start()
         return service
 
@@ -80,6 +83,9 @@ class EventService:
 
     async def stop(self) -> None:
         """Store what is left, within a few seconds."""
+        for forget in self._listening:
+            forget()
+        self._listening.clear()
         await self._logger.stop()
         await self._storage.close()
 
@@ -151,7 +157,7 @@ class EventService:
         worker_id: str | None = None,
         *,
         tail: int = 0,
-    ) -> AsyncIterator[StoredEvent]:
+    ) -> AsyncGenerator[StoredEvent, None]:
         """The last ``tail`` events that match, then those that come; no gap and no repeat between the two."""
         wanted = EventFilter(job_id, event_type, queue_name, worker_id)
         recent, last = await self._storage.recent(tail, wanted)
@@ -170,6 +176,10 @@ class EventService:
         return await self._storage.tail(wanted, after)
 
     # Events of our own
+
+    def _listen(self, listeners: list[Listener], listener: Listener) -> None:
+        listeners.append(listener)
+        self._listening.append(lambda: listeners.remove(listener))
 
     def _next_id(self) -> str:
         return f"{self.instance}-{next(self._numbers)}"

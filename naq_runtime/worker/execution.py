@@ -9,6 +9,7 @@ import asyncio
 import contextvars
 import inspect
 import re
+import threading
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +43,7 @@ class Executor:
     Args:
         find: the task of a name; raises `UnknownTask`.
         threads: how many plain functions may run at a time.
+        cancelled: whether a cancellation comes from the owner, and not from the job itself.
     """
 
     def __init__(
@@ -52,11 +54,14 @@ class Executor:
         worker_id: str,
         threads: int,
         clock: Clock = SYSTEM_CLOCK,
+        cancelled: Callable[[], bool] | None = None,
     ) -> None:
         self._find = find
         self._serializer = serializer
         self._worker_id = worker_id
         self._clock = clock
+        self._cancelled = cancelled or _is_cancelled
+        self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="naq-job")
         self.threads_running = 0
         """Plain functions that are running now, cancelled ones among them: a thread cannot be stopped."""
@@ -78,8 +83,7 @@ class Executor:
             returned = await self._call(job)
             value = self._serializer.encode_value(returned)
         except asyncio.CancelledError as cancelled:
-            current = asyncio.current_task()
-            if current is not None and current.cancelling():
+            if self._cancelled():
                 raise
             error = cancelled  # the job's own doing
         except BaseException as raised:  # user code may raise anything
@@ -108,15 +112,24 @@ class Executor:
         context = contextvars.copy_context()
 
         def call() -> Any:
-            self.threads_running += 1
+            self._count(1)
             try:
                 return context.run(task.function, *args, **kwargs)
             except StopIteration as stop:  # a future cannot carry it
                 raise RuntimeError(f"the job raised {stop!r}") from stop
             finally:
-                self.threads_running -= 1
+                self._count(-1)
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self.threads_running += change
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def failure(job: Job, error: BaseException, result: JobResult) -> Execution:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
+import msgspec
 from msgspec import Struct
 
 from naq_runtime.errors import ServerError
-from naq_runtime.job import JobResult
+from naq_runtime.job import JobResult, JobStatus
 from naq_runtime.naming import Names
 from naq_runtime.nats.connection import Connection
 from naq_runtime.nats.publish import Outgoing, StreamWriter, open_writer
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 
 _RETRY_FIRST_S = 0.05
 _RETRY_MOST_S = 2.0
+_NAME_LIMIT = 200
+_UNNAMED = "unknown.unknown"
+"""Stands for a function whose name is too long to be kept."""
 
 
 class Finished(Struct, frozen=True):
@@ -125,22 +129,26 @@ class Settlement:
         return Outgoing(self._names.result(job.job_id), payload, headers)
 
     def _encoded(self, job: bytes, execution: Execution) -> bytes:
-        """The outcome; without the arguments, or with an error in place of the result, where it would be too large."""
+        """The outcome, in the first form that fits into one message."""
         limit = self._connection.max_payload - 256
-        encode = self._serializer.encode_outcome
-        payload = encode(job, execution.result, execution.value)
-        if len(payload) <= limit:
-            return payload
-        bare = self._serializer.encode_job(execution.job.evolve(args=(), kwargs={}))
-        payload = encode(bare, execution.result, execution.value)
-        return payload if len(payload) <= limit else encode(bare, self._too_large(execution, limit), b"")
+        payload = b""
+        for payload in self._forms(job, execution, limit):
+            if len(payload) <= limit:
+                break
+        return payload
 
-    def _too_large(self, execution: Execution, limit: int) -> JobResult:
-        error = ValueError(
-            f"the job completed, but its result of {len(execution.value):,} bytes is above the server's limit of "
-            f"{limit:,}: store it elsewhere and return a reference"
-        )
-        return failure(execution.job, error, execution.result).result
+    def _forms(self, job: bytes, execution: Execution, limit: int) -> Iterator[bytes]:
+        """Whole; without the arguments; with an error in place of the result; and the least that can be said."""
+        encode, result = self._serializer.encode_outcome, execution.result
+        yield encode(job, result, execution.value)
+        bare = execution.job.evolve(args=(), kwargs={})
+        yield encode(self._serializer.encode_job(bare), result, execution.value)
+        if result.status is JobStatus.COMPLETED:
+            result = _too_large(execution, limit)
+            yield encode(self._serializer.encode_job(bare), result, b"")
+        least = bare.evolve(function=_UNNAMED if len(str(bare.function)) > _NAME_LIMIT else bare.function)
+        result = msgspec.structs.replace(result, traceback=None, error=(result.error or "")[:_NAME_LIMIT])
+        yield encode(self._serializer.encode_job(least), result, b"")
 
     def _forget(self, batch: Sequence[Finished]) -> None:
         for _ in batch:
@@ -154,3 +162,11 @@ class Settlement:
         if self._writer is not None:
             await self._writer.close()
             self._writer = None
+
+
+def _too_large(execution: Execution, limit: int) -> JobResult:
+    error = ValueError(
+        f"the job completed, but its result of {len(execution.value):,} bytes is above the server's limit of "
+        f"{limit:,}: store it elsewhere and return a reference"
+    )
+    return failure(execution.job, error, execution.result).result

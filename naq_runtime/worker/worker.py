@@ -84,6 +84,7 @@ class Worker:
         self._stop_reason: str | None = None
         self._stop_requested = asyncio.Event()
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._lag = LoopLag()
         self._usage = Usage()
         self._custody = Custody(self._config.jobs.ack_wait)
@@ -107,7 +108,12 @@ class Worker:
             blocked=lambda: self._settlement.waiting >= _UNSETTLED_LIMIT,
         )
         self._executor = Executor(
-            registry.get, services.serializer, worker_id=self.worker_id, threads=self.concurrency, clock=self._clock
+            registry.get,
+            services.serializer,
+            worker_id=self.worker_id,
+            threads=self.concurrency,
+            clock=self._clock,
+            cancelled=self._stop_requested.is_set,
         )
 
     def __repr__(self) -> str:
@@ -170,6 +176,9 @@ class Worker:
         subject, begun_ns = holding.delivery.subject, self._clock.monotonic_ns()
         try:
             await self._execute(holding)
+        except Exception as error:  # supervision: a fault of ours, not of the job, ends the worker loudly
+            if not self._fault.done():
+                self._fault.set_exception(error)
         finally:
             self._running.pop(subject, None)
             self._activity.changed(len(self._running))
@@ -198,10 +207,11 @@ class Worker:
     async def _is_done(self, job: Job) -> bool:
         """Whether the outcome of this very job is stored: the worker before died before it could acknowledge."""
         data = await self._store.outcome(job.job_id)
-        if data is None:
-            return False
-        done = self._services.serializer.decode_outcome(data).job
-        return done.enqueued_at_ns == job.enqueued_at_ns and done.attempt == job.attempt
+        try:
+            done = None if data is None else self._services.serializer.decode_outcome(data).job
+        except SerializationError:
+            done = None  # whatever it is, it is no outcome of ours
+        return done is not None and done.enqueued_at_ns == job.enqueued_at_ns and done.attempt == job.attempt
 
     async def _give_back(self, holding: Holding, job: Job, cause: BaseException) -> None:
         self.interrupted += 1
@@ -238,6 +248,7 @@ class Worker:
             asyncio.create_task(self._intake.run(), name="intake"),
             asyncio.create_task(self._custody.run(), name="custody"),
             asyncio.create_task(self._heartbeat.run(), name="heartbeat"),
+            asyncio.create_task(self._faultless(), name="handling a job"),
         ]
         stop = asyncio.create_task(self._stop_requested.wait(), name="stop")
         closed = asyncio.create_task(connection.closed.wait(), name="closed")
@@ -255,6 +266,10 @@ class Worker:
             for task in (*side, stop, closed):
                 task.cancel()
             await asyncio.gather(*side, stop, closed, return_exceptions=True)
+
+    async def _faultless(self) -> None:
+        """Wait for a fault, for ever if need be, and raise it."""
+        await self._fault
 
     async def _drain(self) -> None:
         """Take no more, wait for what runs, hand back what does not end in time, settle what did."""

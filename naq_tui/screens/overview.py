@@ -98,6 +98,10 @@ class Overview(View):
             self._zoom(self._feed)
         self.query_one(FilterBar).open(self._feed.needle)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While a filter is typed, its key is a character like any other."""
+        return not (action == "filter" and self.query_one(FilterBar).is_open)
+
     def action_back(self) -> None:
         """Leave the zoom, or else clear the filter."""
         if self._zoomed:
@@ -116,7 +120,7 @@ class Overview(View):
         event.stop()
         self.query_one(FilterBar).close()
         self._filter_by(event.text)
-        self._feed.focus()
+        self.set_focus(self._feed)
 
     @on(Table.Opened)
     def _row_opened(self, event: Table.Opened) -> None:
@@ -160,7 +164,7 @@ class Overview(View):
         if pane is not self._feed:
             for tab in self.panes:
                 tab.set_class(tab is pane, "-active")
-        pane.focus()
+        self.set_focus(pane)
 
     def _zoom(self, zoomed: Pane | None) -> None:
         self.set_class(zoomed is not None, "-zoomed")

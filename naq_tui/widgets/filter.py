@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from naq_tui.commands import Scope, bindings
+from naq_tui.commands import Scope, bindings, commands_of
 
 __all__ = ["FilterBar", "FilterInput"]
 
 _REMEMBERED = 50
 _LONGEST = 200
+_ACTIONS = {key: command.action for command in commands_of([Scope.TYPING]) for key in command.keys.split(",")}
 
 
 class FilterInput(Input):
@@ -34,6 +36,7 @@ class FilterInput(Input):
         super().__init__(placeholder="text to look for in the events", compact=True, max_length=_LONGEST)
         self.cursor_blink = False
         self._kept: list[str] = []
+        self._typing = False
         self._recalled = 0
 
     def begin(self, text: str) -> None:
@@ -41,18 +44,35 @@ class FilterInput(Input):
         self.value = text
         self.cursor_position = len(text)
         self._recalled = len(self._kept)
-        self.focus()
+        self._typing = True
+        self.screen.set_focus(self)
+
+    async def _on_key(self, event: events.Key) -> None:
+        """Obey the keys in their order, even when they come faster than they are dealt with.
+
+        A binding would be obeyed only after the keys that follow it; and keys that follow the end of typing are for
+        whatever has the focus then.
+        """
+        action = _ACTIONS.get(event.key)
+        if self._typing and action is None:
+            return
+        event.stop()
+        event.prevent_default()
+        if action is not None and self._typing:
+            getattr(self, f"action_{action}")()
+        else:
+            self.app.post_message(events.Key(event.key, event.character))
 
     def action_keep(self) -> None:
         """Keep what is typed."""
         text = self.value
         if text:
             self._kept = [*(kept for kept in self._kept if kept != text), text][-_REMEMBERED:]
-        self.post_message(self.Closed(text))
+        self._close(text)
 
     def action_discard(self) -> None:
         """Filter by nothing."""
-        self.post_message(self.Closed(""))
+        self._close("")
 
     def action_earlier(self) -> None:
         """Recall the one before."""
@@ -61,6 +81,10 @@ class FilterInput(Input):
     def action_later(self) -> None:
         """Recall the one after."""
         self._recall(1)
+
+    def _close(self, text: str) -> None:
+        self._typing = False
+        self.post_message(self.Closed(text))
 
     def _recall(self, step: int) -> None:
         self._recalled = max(0, min(len(self._kept), self._recalled + step))

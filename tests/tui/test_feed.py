@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from textual import events
 from textual.events import MouseScrollUp
 
 from naq_tui.app import NaqTop
 from naq_tui.source import Batch
 from naq_tui.widgets.feed import Feed
 from naq_tui.widgets.filter import FilterInput
+from tests.support.waiting import eventually
 from tests.tui.builders import batch, job_event, snapshot
 from tests.tui.harness import Watched, watching
 
@@ -131,6 +133,18 @@ class TestFilter:
             assert watched.app.screen.query_one(FilterInput).value == "qpz?jk"
             assert watched.app.is_running
             assert not watched.app.frozen
+
+    async def test_keys_that_come_all_at_once_are_obeyed_in_their_order(self) -> None:
+        async with watching(numbered(1, 300)) as watched:
+            for key in ("slash", *"task_29", "enter", "k", "k", "enter"):
+                watched.app.post_message(events.Key(key, None if len(key) > 1 else key))
+            await eventually(lambda: watched.source.asked)
+            assert watched.source.asked == ["n0297"]
+
+    async def test_a_slash_can_be_part_of_a_filter(self) -> None:
+        async with watching(numbered(1, 3)) as watched:
+            await watched.write("/a/b")
+            assert watched.app.screen.query_one(FilterInput).value == "a/b"
 
     async def test_the_footer_names_the_keys_of_typing(self) -> None:
         async with watching(numbered(1, 3)) as watched:

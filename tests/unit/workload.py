@@ -1,0 +1,193 @@
+"""What the jobs of the unit tests do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from naq_runtime.tasks import task
+
+current_user: contextvars.ContextVar[str] = contextvars.ContextVar("current_user", default="nobody")
+"""Set by a test, read by a job."""
+
+
+class Unprintable(Exception):
+    """Not even its text can be had."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text today")
+
+
+class Doom(BaseException):
+    """An error that ``except Exception`` does not catch."""
+
+
+@task
+async def add(left: int, right: int = 1) -> int:
+    """The sum."""
+    return left + right
+
+
+@task
+def add_plainly(left: int, right: int = 1) -> int:
+    """The sum, by a plain function."""
+    return left + right
+
+
+@task
+async def return_nothing() -> None:
+    """Return nothing."""
+
+
+@task
+def thread_id() -> int:
+    """Where this runs."""
+    return threading.get_ident()
+
+
+@task
+async def loop_thread_id() -> int:
+    """Where this runs."""
+    return threading.get_ident()
+
+
+@task
+def who_am_i() -> str:
+    """The user of the context."""
+    return current_user.get()
+
+
+@task
+async def wait_for_ever(begun: str = "") -> None:
+    """Never return."""
+    await asyncio.Event().wait()
+
+
+@task
+async def cancel_itself() -> None:
+    """Raise what a cancelled task raises, without being cancelled."""
+    raise asyncio.CancelledError("my own doing")
+
+
+@task
+async def await_what_was_cancelled() -> None:
+    """Cancel a task of its own, and wait for it."""
+    inner = asyncio.create_task(asyncio.Event().wait())
+    await asyncio.sleep(0)
+    inner.cancel()
+    await inner
+
+
+@task
+async def run_out_of_time() -> None:
+    """Be too slow for its own limit."""
+    async with asyncio.timeout(0.001):
+        await asyncio.Event().wait()
+
+
+@task
+async def fail(text: str) -> None:
+    """Raise an error with this text."""
+    raise ValueError(text)
+
+
+@task
+def fail_plainly(text: str) -> None:
+    """Raise an error with this text, from a thread."""
+    raise ValueError(text)
+
+
+@task
+async def fail_deeply(depth: int) -> None:
+    """Raise from far down."""
+    raise ValueError("at the bottom") from functools.reduce(_caused, range(depth), ValueError("first"))
+
+
+def _caused(error: ValueError, number: int) -> ValueError:
+    caused = ValueError(f"number {number}")
+    caused.__cause__ = error
+    return caused
+
+
+@task
+async def fail_unprintably() -> None:
+    """Raise an error without text."""
+    raise Unprintable
+
+
+@task
+async def exit_process() -> None:
+    """Try to end the worker."""
+    raise SystemExit(3)
+
+
+@task
+def exit_process_plainly() -> None:
+    """Try to end the worker, from a thread."""
+    raise SystemExit(3)
+
+
+@task
+async def interrupt() -> None:
+    """Raise what Ctrl-C raises."""
+    raise KeyboardInterrupt
+
+
+@task
+async def doom() -> None:
+    """Raise what nobody catches."""
+    raise Doom("the end")
+
+
+@task
+def doom_plainly() -> None:
+    """Raise what nobody catches, from a thread."""
+    raise Doom("the end")
+
+
+@task
+def stop_iteration() -> None:
+    """Raise what no future can carry."""
+    raise StopIteration("over")
+
+
+@task
+async def return_what_has_no_json() -> object:
+    """Return something that cannot be stored."""
+    return object()
+
+
+def _with_session(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    @functools.wraps(function)
+    async def inner(*args: Any, **kwargs: Any) -> Any:
+        await asyncio.sleep(0)
+        return function(*args, **kwargs)
+
+    return inner
+
+
+@task
+@_with_session
+def wrapped_into_async(left: int, right: int) -> int:
+    """A plain function in an async wrapper."""
+    return left + right
+
+
+class Gate:
+    """Holds plain functions back, and lets them go together."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+
+
+GATE = Gate()
+
+
+@task
+def wait_at_gate() -> bool:
+    """Return when the gate is opened."""
+    return GATE.open.wait(10)
