@@ -47,7 +47,7 @@ class FilterInput(Input):
         self._typing = True
         self.screen.set_focus(self)
 
-    async def _on_key(self, event: events.Key) -> None:
+    def on_key(self, event: events.Key) -> None:
         """Obey the keys in their order, even when they come faster than they are dealt with.
 
         A binding would be obeyed only after the keys that follow it; and keys that follow the end of typing are for
