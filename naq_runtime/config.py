@@ -7,6 +7,7 @@ Priority, lowest first: the defaults below, the TOML file, the environment (``NA
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,6 +29,7 @@ __all__ = [
     "WorkerConfig",
     "get_config",
     "redacted_url",
+    "split_urls",
 ]
 
 Seconds = Annotated[float, Meta(gt=0, le=10 * 365 * 86_400)]
@@ -43,7 +45,7 @@ class _Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class NatsConfig(_Section, frozen=True, kw_only=True):
     """Where the server is, and who we are to it."""
 
-    url: str = "nats://127.0.0.1:4222"
+    url: Annotated[str, Meta(pattern=r"[^\s,]")] = "nats://127.0.0.1:4222"
     """Several servers of a cluster are parted by commas."""
     user: str | None = None
     password: str | None = None
@@ -54,6 +56,15 @@ class NatsConfig(_Section, frozen=True, kw_only=True):
     request_timeout: Seconds = 5.0
     pending_bytes: Positive = 32 * 1024 * 1024
     """Bytes that may wait for the socket."""
+    inbox_prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")] = "_INBOX"
+    """Where answers come; one of its own lets permissions keep a role from reading those of others."""
+
+    def __repr__(self) -> str:
+        secrets = {"password", "token"}
+        shown = {name: getattr(self, name) for name in self.__struct_fields__}
+        shown |= {name: "(hidden)" for name in secrets if shown[name] is not None}
+        shown["url"] = redacted_url(self.url)
+        return f"NatsConfig({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 
 class StreamsConfig(_Section, frozen=True, kw_only=True):
@@ -165,7 +176,13 @@ def get_config() -> NAQConfig:
 
 def redacted_url(url: str) -> str:
     """The URL, or several parted by commas, without user, password or token."""
-    return ",".join(_redacted(part.strip()) for part in url.split(","))
+    return ",".join(_redacted(part) for part in split_urls(url))
+
+
+def split_urls(text: str) -> list[str]:
+    """The addresses of a list; a comma inside a password parts nothing."""
+    comma = r",(?=\s*\w+://)" if "@" in text else ","
+    return [part.strip() for part in re.split(comma, text) if part.strip()]
 
 
 def _redacted(url: str) -> str:

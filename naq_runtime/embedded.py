@@ -233,7 +233,10 @@ class EmbeddedServer:
         work = Path(tempfile.mkdtemp(prefix="naq-server-"))
         await self._guard.remove_at_end(work)
         store = self._store or work / "store"
-        store.mkdir(parents=True, exist_ok=True)
+        try:
+            store.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ServerError(f"the store {store} cannot be used: {error.strerror}") from error
         self.log = work / "server.log"
         command: list[str | Path] = [binary, "-a", "127.0.0.1", "-p", str(self._port or -1), "-js", "-sd", store]
         command += ["--ports_file_dir", work, "--name", f"naq-{os.getpid()}"]

@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
-from naq_runtime.errors import InvalidName, SerializationError
+from naq_runtime.errors import NaqError, SerializationError
 from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.tasks import reference
 
@@ -55,15 +55,18 @@ class Serializer(Protocol):
         ...
 
 
+Time = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+
 class _JobRecord(Struct, omit_defaults=True):
     v: int
     id: str
-    function: str
+    function: Annotated[str, Meta(max_length=1000)]
     queue: str
-    enqueued_at_ns: int
+    enqueued_at_ns: Time
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = {}
-    attempt: int = 1
+    attempt: Annotated[int, Meta(ge=1, le=2**31)] = 1
     result_ttl: float | None = None
 
 
@@ -71,8 +74,8 @@ class _OutcomeRecord(Struct, omit_defaults=True):
     v: int
     job: Raw
     status: JobStatus
-    start_time_ns: int
-    finish_time_ns: int
+    start_time_ns: Time
+    finish_time_ns: Time
     duration_ms: float
     result: Raw = Raw()
     error_type: str | None = None
@@ -90,7 +93,7 @@ def _encode_hook(value: Any) -> Any:
 R = TypeVar("R", _JobRecord, _OutcomeRecord)
 
 _ENCODE_ERRORS = (msgspec.MsgspecError, NotImplementedError, TypeError, ValueError, UnicodeError, RecursionError)
-_DECODE_ERRORS = (msgspec.MsgspecError, UnicodeError, RecursionError, InvalidName)
+_DECODE_ERRORS = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError, NaqError)
 
 
 class JsonSerializer:
@@ -205,7 +208,7 @@ def _has_no_number(value: Any) -> bool:
 
 def _job(record: _JobRecord) -> Job:
     return Job(
-        function=record.function,
+        function=reference(record.function),
         args=record.args,
         kwargs=record.kwargs,
         queue_name=record.queue,

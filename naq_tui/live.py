@@ -50,6 +50,7 @@ class LiveSource:
         self._patient = patient
         self._clock = clock
         self._last = 0
+        self._ordering = Ordering(_HOLD_NS)
         self._link = Link(ConnectionState.CONNECTING, clock.time_ns(), redacted_url(config.nats.url))
         self._stack = contextlib.AsyncExitStack()
         self._monitor: Monitor | None = None
@@ -102,7 +103,7 @@ class LiveSource:
         connection = services.connection
         connection.on_lost.append(inbox.nudge)
         connection.on_restored.append(inbox.nudge)
-        inbox.pump(partial(_events, monitor, self._last, self._clock, inbox))
+        inbox.pump(partial(self._follow, monitor, inbox))
         inbox.pump(partial(_snapshots, monitor, inbox))
         inbox.pump(partial(_end, connection.closed, inbox))
         try:
@@ -111,6 +112,36 @@ class LiveSource:
                 yield self._batch(await inbox.get(), connection)
         finally:
             await inbox.close()
+
+    async def _follow(self, monitor: Monitor, inbox: _Inbox) -> None:
+        """Hand over the log as it grows; what several processes wrote at the same time is put in order."""
+        tail = await monitor.follow(self._last)
+        coming = asyncio.ensure_future(tail.next_batch())
+        try:
+            while True:
+                await asyncio.wait({coming}, timeout=_HOLD_NS / 1e9 if len(self._ordering) else None)
+                missed = 0
+                if coming.done():
+                    try:
+                        missed = self._hold(coming.result())
+                    except ServerError:
+                        await asyncio.sleep(_RETRY_S)
+                    coming = asyncio.ensure_future(tail.next_batch())
+                ready = self._ordering.take(self._clock.monotonic_ns())
+                if ready or missed:
+                    await inbox.put(TailedEvents(ready, missed))
+                await asyncio.sleep(_GATHER_S)
+        finally:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
+            await tail.stop()
+
+    def _hold(self, news: TailedEvents) -> int:
+        """Put events in order with those held, which outlive the connection; returns how many were missed."""
+        if news.events:
+            self._last = news.events[-1].sequence
+            self._ordering.add(news.events, self._clock.monotonic_ns())
+        return news.missed
 
     def _batch(self, news: _News, connection: Connection) -> Batch:
         if connection.is_connected:
@@ -121,10 +152,6 @@ class LiveSource:
             return Batch(link, snapshot=news)
         if news is None:
             return Batch(link)
-        if news.restarted:
-            self._last = 0
-        if news.events:
-            self._last = max(self._last, max(stored.sequence for stored in news.events))
         return Batch(link, news.events, news.missed)
 
     async def _disconnect(self) -> None:
@@ -182,32 +209,6 @@ class _Inbox:
             await work()
         except Exception as error:  # supervision: raised again by whoever reads
             await self._queue.put(error)
-
-
-async def _events(monitor: Monitor, after: int, clock: Clock, inbox: _Inbox) -> None:
-    """Follow the log; what several processes wrote at the same time is put in order."""
-    tail = await monitor.follow(after)
-    ordering = Ordering(_HOLD_NS)
-    coming = asyncio.ensure_future(tail.next_batch())
-    try:
-        while True:
-            await asyncio.wait({coming}, timeout=_HOLD_NS / 1e9 if len(ordering) else None)
-            missed, restarted = 0, False
-            if coming.done():
-                try:
-                    events, missed, restarted = coming.result()
-                    ordering.add(events, clock.monotonic_ns())
-                except ServerError:
-                    await asyncio.sleep(_RETRY_S)
-                coming = asyncio.ensure_future(tail.next_batch())
-            ready = ordering.take(clock.monotonic_ns())
-            if ready or missed or restarted:
-                await inbox.put(TailedEvents(ready, missed, restarted))
-            await asyncio.sleep(_GATHER_S)
-    finally:
-        coming.cancel()
-        await asyncio.gather(coming, return_exceptions=True)
-        await tail.stop()
 
 
 async def _snapshots(monitor: Monitor, inbox: _Inbox) -> None:

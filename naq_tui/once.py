@@ -133,10 +133,10 @@ def _print_raw(content: dict[str, Any]) -> None:
     for name, value in content["rates"].items():
         print(f"rate {name} {msgspec.json.encode(value).decode()}")
     for queue in content["queues"]:
-        print(f"queue {queue['name']} waiting={queue['waiting']} running={queue['running']}")
+        print(f"queue {inert(queue['name'])} waiting={queue['waiting']} running={queue['running']}")
     for worker in content["workers"]:
         running = f"{worker.get('active_jobs', 0)}/{worker['concurrency_limit']}"
-        print(f"worker {worker['worker_id']} {worker['state']} {running}")
+        print(f"worker {inert(worker['worker_id'])} {worker['state']} {running}")
 
 
 def _print_summary(content: dict[str, Any]) -> None:

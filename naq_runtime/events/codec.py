@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from naq_runtime.errors import SerializationError
 from naq_runtime.events.models import Event, JobEvent, OtherEvent, SystemEvent, WorkerEvent
@@ -23,7 +24,7 @@ _decode_known: Callable[[bytes], JobEvent | WorkerEvent | SystemEvent] = msgspec
 class _Header(Struct):
     """What every event of every version has."""
 
-    timestamp_ns: int
+    timestamp_ns: Annotated[int, Meta(le=2**63 - 1)]
     event_type: str
     category: str
     event_id: str = ""

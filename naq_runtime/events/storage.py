@@ -113,6 +113,7 @@ class NATSJobEventStorage:
         self._stream = config.names.events_stream
         self._writer: StreamWriter | None = None
         self._in_doubt: Sequence[Outgoing] = ()
+        self._largest = 0
 
     def __repr__(self) -> str:
         return f"<NATSJobEventStorage {self._stream} in_doubt={len(self._in_doubt)}>"
@@ -120,7 +121,7 @@ class NATSJobEventStorage:
     @property
     def largest(self) -> int:
         """See `EventStorage.largest`: what fits into one message."""
-        return self._connection.max_payload
+        return self._largest or self._connection.max_payload
 
     async def store(self, entries: Sequence[Outgoing]) -> None:
         """See `EventStorage.store`; at most 1,000 entries."""
@@ -141,7 +142,7 @@ class NATSJobEventStorage:
 
     async def recent(self, limit: int, wanted: EventFilter) -> tuple[list[StoredEvent], int]:
         """See `EventStorage.recent`; looks through the last 200,000 events at most."""
-        first, last = await stream_bounds(self._connection, self._stream)
+        first, last, _ = await stream_bounds(self._connection, self._stream)
         found: list[StoredEvent] = []
         upper = last
         floor = max(first, last - _SCAN_LIMIT + 1)
@@ -174,6 +175,7 @@ class NATSJobEventStorage:
     async def _open_writer(self) -> StreamWriter:
         if self._writer is None:
             stream = await self._topology.events()
+            self._largest = stream.largest
             self._writer = await open_writer(self._connection, fast=stream.fast_ingest)
         return self._writer
 

@@ -15,7 +15,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from naq_runtime.config import NatsConfig, redacted_url
+from naq_runtime.config import NatsConfig, redacted_url, split_urls
 from naq_runtime.errors import (
     JetStreamError,
     JetStreamUnavailable,
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 MINIMUM_SERVER = (2, 12)
 FAST_INGEST_SERVER = (2, 14)
-_HANG_UPS = 4
+_REDIAL_S = 0.1
 
 _NO_JETSTREAM = {10039, 10076}
 
@@ -71,7 +71,7 @@ class Connection:
             ServerUnreachable, NotAuthorised, ServerTooOld, JetStreamUnavailable.
         """
         connection = cls(config, Client())
-        await connection._dial(name)
+        await connection._dial_patiently(name)
         try:
             await connection._check_server()
         except BaseException:
@@ -192,6 +192,9 @@ class Connection:
 
     async def drain(self, subscription: Subscription) -> None:
         """End a subscription once everything that is on its way has been called back."""
+        if not self.is_connected:
+            await self.unsubscribe(subscription)
+            return
         with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
             async with asyncio.timeout(self.config.request_timeout):
                 await subscription.drain()  # type: ignore[no-untyped-call]
@@ -218,33 +221,52 @@ class Connection:
 
     # Opening
 
+    async def _dial_patiently(self, name: str) -> None:
+        """A server that refuses us may hang up before we have read why: ask again, with a client of its own."""
+        for final in (False, False, False, True):
+            try:
+                await self._dial(name)
+            except (nats.errors.Error, OSError, TimeoutError) as error:
+                if final or not isinstance(error, ConnectionResetError):
+                    raise self._dial_error(error) from error
+                self.client = Client()
+                self.closed.clear()
+                await asyncio.sleep(_REDIAL_S)
+            else:
+                return
+
     async def _dial(self, name: str) -> None:
-        failures: list[Exception] = []
+        servers = split_urls(self.config.url)
         all_failed = asyncio.Event()
-        servers = [url.strip() for url in self.config.url.split(",") if url.strip()]
+        failed = 0
+        last: Exception | None = None
 
         async def error_cb(error: Exception) -> None:
-            failures.append(error)
-            # A server that refuses us may hang up before we have read why: let the client try again.
-            hung_up = sum(isinstance(failure, ConnectionResetError) for failure in failures)
-            if len(failures) - min(hung_up, _HANG_UPS) >= len(servers):
-                all_failed.set()
+            nonlocal failed, last
             self._note_error(error)
+            if self.client.is_connected:
+                return
+            last, failed = error, failed + 1
+            if failed >= len(servers):
+                all_failed.set()
 
         dialling = asyncio.ensure_future(self._connect(servers, name, error_cb))
         failing = asyncio.ensure_future(all_failed.wait())
-        done, _ = await asyncio.wait(
-            {dialling, failing}, timeout=self.config.connect_timeout, return_when=asyncio.FIRST_COMPLETED
-        )
-        failing.cancel()
-        if dialling in done and dialling.exception() is None:
-            return
-        dialling.cancel()
-        await asyncio.gather(dialling, return_exceptions=True)
-        error = dialling.exception() if dialling in done else failures[-1] if failures else None
-        with contextlib.suppress(nats.errors.Error, OSError, AssertionError):
-            await self.client.close()
-        raise self._dial_error(error)
+        try:
+            done, _ = await asyncio.wait(
+                {dialling, failing}, timeout=self.config.connect_timeout, return_when=asyncio.FIRST_COMPLETED
+            )
+            if dialling in done and dialling.exception() is None:
+                return
+            raise (dialling.exception() if dialling in done else last) or TimeoutError
+        except BaseException:
+            dialling.cancel()
+            await asyncio.gather(dialling, return_exceptions=True)
+            with contextlib.suppress(nats.errors.Error, OSError, AssertionError):
+                await self.client.close()
+            raise
+        finally:
+            failing.cancel()
 
     async def _connect(self, servers: list[str], name: str, error_cb: Callable[[Exception], Awaitable[None]]) -> None:
         config = self.config
@@ -264,6 +286,7 @@ class Connection:
             reconnect_time_wait=0.25,  # type: ignore[arg-type]  # a fraction works; the annotation says int
             ping_interval=10,
             pending_size=config.pending_bytes,
+            inbox_prefix=config.inbox_prefix,
             skip_subject_validation=True,  # every name on the wire comes from naming.py
         )
 
@@ -296,13 +319,20 @@ class Connection:
     # Watching
 
     async def _lost(self) -> None:
-        for listener in () if self._closing else tuple(self.on_lost):
-            await listener()
+        if not self._closing:
+            await self._tell(self.on_lost)
 
     async def _restored(self) -> None:
         self.last_error = None
-        for listener in tuple(self.on_restored):
-            await listener()
+        await self._tell(self.on_restored)
+
+    async def _tell(self, listeners: Sequence[Listener]) -> None:
+        """Call all of them: an error in one would end the client's own reconnecting."""
+        for listener in tuple(listeners):
+            try:
+                await listener()
+            except Exception as error:  # supervision: a listener may be anything
+                log.warning("a listener failed: %r", error, extra={"action": "listener_failed"})
 
     async def _ended(self) -> None:
         self.closed.set()
@@ -340,7 +370,7 @@ def translated() -> Iterator[None]:
 
 
 def _reason(error: BaseException | None) -> str:
-    if error is None:
+    if error is None or type(error) is TimeoutError:
         return "no answer in time"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -48,19 +48,31 @@ class Page:
     """How many more there are behind it."""
 
 
-async def stream_bounds(connection: Connection, stream: str) -> tuple[int, int]:
-    """First and last sequence of a stream; ``(1, 0)`` while it is not there."""
+class Bounds(NamedTuple):
+    """Where a stream begins and ends."""
+
+    first: int
+    last: int
+    created: str
+    """When it was made; tells a stream from a later one of the same name."""
+
+
+async def stream_bounds(connection: Connection, stream: str) -> Bounds:
+    """The bounds of a stream; 1 and 0 while it is not there."""
     try:
-        state = (await connection.api(f"STREAM.INFO.{stream}"))["state"]
+        answer = await connection.api(f"STREAM.INFO.{stream}")
     except JetStreamError as error:
         if error.code == STREAM_NOT_FOUND:
-            return 1, 0
+            return Bounds(1, 0, "")
         raise
-    return int(state["first_seq"]), int(state["last_seq"])
+    return Bounds(int(answer["state"]["first_seq"]), int(answer["state"]["last_seq"]), str(answer["created"]))
 
 
 async def last_by_subject(connection: Connection, stream: str, subjects: Sequence[str]) -> list[StoredMessage]:
-    """The last message of every subject that matches, by sequence; nothing while the stream is not there."""
+    """The last message of every subject that matches, by sequence; nothing while the stream is not there.
+
+    A subject with wildcards finds all of its messages only in a stream that keeps one message a subject, as ours do.
+    """
     try:
         found = await _last_of_each(connection, stream, subjects)
     except StreamMissing:
@@ -74,10 +86,10 @@ async def _last_of_each(connection: Connection, stream: str, subjects: Sequence[
     for start in range(0, len(subjects), _PAGE):
         asked = list(subjects[start : start + _PAGE])
         page = await _request(connection, stream, {"multi_last": asked})
-        if page is not None:
+        if page is not None and page.pending == 0:
             found += page.messages
             continue
-        for subject in asked:  # too many for one answer: one message a subject, so all of them in turn
+        for subject in asked:  # too much for one answer: one message a subject, so all of them in turn
             async for messages in messages_from(connection, stream, 1, subject=subject):
                 found += messages
     return found
@@ -106,7 +118,7 @@ async def messages_from(
         messages = page.messages if until is None else [m for m in page.messages if m.sequence <= until]
         if messages:
             yield messages
-        if page.pending == 0 or len(messages) < size:
+        if page.pending == 0 or len(messages) < len(page.messages) or not messages:
             return
         sequence = page.messages[-1].sequence + 1
 
@@ -114,9 +126,14 @@ async def messages_from(
 async def _request(connection: Connection, stream: str, request: dict[str, Any]) -> Page | None:
     """One page; ``None`` when there would be more than the server puts into one answer."""
     page = Page([], 0)
-    end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    loop = asyncio.get_running_loop()
+    end: asyncio.Future[str] = loop.create_future()
+    patience_s = connection.config.request_timeout
+    patience = asyncio.timeout(patience_s)
 
     async def collect(message: Msg) -> None:
+        if not end.done():
+            patience.reschedule(loop.time() + patience_s)  # as long as something comes, it is not too late
         headers = message.headers or {}
         status = headers.get("Status")
         if status is None and "Nats-Sequence" in headers:
@@ -128,9 +145,9 @@ async def _request(connection: Connection, stream: str, request: dict[str, Any])
 
     inbox = connection.new_inbox()
     async with subscribed(connection, inbox, collect):
-        await connection.publish(f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(request), inbox)
         with translated():
-            async with asyncio.timeout(connection.config.request_timeout):
+            async with patience:
+                await connection.publish(f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(request), inbox)
                 status = await end
     if status == _TOO_MANY:
         return None

@@ -107,8 +107,10 @@ class FastIngest(_Inbox):
         self._sizes[batch] = size
         try:
             with translated():
-                async with asyncio.timeout(self.connection.config.request_timeout):
+                patience_s = self.connection.config.request_timeout
+                async with asyncio.timeout(patience_s):
                     await self._send(chunk, f"{self.prefix}.{batch}.{_WINDOW}.fail.")
+                async with asyncio.timeout(patience_s):  # one of its own: under load the client swallows the first
                     await done
         finally:
             del self._batches[batch], self._sizes[batch]

@@ -1,27 +1,32 @@
 """Credit-based pulling: the server sends as many jobs as were asked for, to one inbox a queue.
 
 A `CreditPull` asks for as many messages as it is granted, and asks again as grants arrive. Credit comes back by
-itself when a request expires, when the server refuses it, and when the server falls silent.
+itself when a request expires, when the server refuses it, and when nothing more is heard of it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
 
-from naq_runtime.errors import ServerError
 from naq_runtime.nats.connection import Connection, Msg, Subscription
 
 __all__ = ["CreditPull", "Delivery"]
 
 log = logging.getLogger(__name__)
 
-_EXPIRES_S = 30.0
-_HEARTBEAT_S = 5.0
+_EXPIRES_S = 15.0
+_GRACE_S = 2.0
+"""A request that has not been answered for so long after its end is lost."""
+_WATCH_S = 1.0
+_REFUSED_WAIT_S = 1.0
+_SHORT_REPLY = 9
+_HEARTBEAT, _EXPIRED, _NO_CONSUMER = "100", "408", "503"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,18 @@ class Delivery:
     @property
     def deliveries(self) -> int:
         """How often the server has delivered it, this time included."""
-        return int(self.reply.split(".")[-5])
+        return int(self._place()[0])
+
+    @property
+    def sequence(self) -> int:
+        """Its number in the stream of jobs; another job of the same id has another."""
+        return int(self._place()[1])
+
+    def _place(self) -> list[str]:
+        """Deliveries and sequence, of ``$JS.ACK.[domain.account.]stream.consumer.deliveries.sequence.…``."""
+        tokens = self.reply.split(".")
+        start = 4 if len(tokens) == _SHORT_REPLY else 6
+        return tokens[start : start + 2]
 
     async def acknowledge(self) -> None:
         """The outcome is stored: the job may leave the queue."""
@@ -46,9 +62,10 @@ class Delivery:
         """Start the server's patience anew."""
         await self.connection.publish(self.reply, b"+WPI")
 
-    async def hand_back(self) -> None:
-        """Let another worker have it, at once."""
-        await self.connection.publish(self.reply, b"-NAK")
+    async def hand_back(self, delay_s: float = 0.0) -> None:
+        """Let another worker have it, at once or after a while."""
+        when = b" " + msgspec.json.encode({"delay": int(delay_s * 1e9)}) if delay_s else b""
+        await self.connection.publish(self.reply, b"-NAK" + when)
 
 
 class CreditPull:
@@ -75,8 +92,9 @@ class CreditPull:
         self._inbox = ""
         self._subscription: Subscription | None = None
         self._watch: asyncio.Task[None] | None = None
-        self._heard = 0.0
         self._loop = asyncio.get_running_loop()
+        self._grants: deque[_Grant] = deque()
+        self._told = ""
         self.outstanding = 0
         """Messages that were asked for and may still come."""
         self.missing = False
@@ -89,7 +107,7 @@ class CreditPull:
         """Subscribe; nothing is asked for yet."""
         self._inbox = self._connection.new_inbox()
         self._subscription = await self._connection.subscribe(self._inbox, self._receive)
-        self._watch = asyncio.create_task(self._watch_silence(), name=f"watch {self._subject}")
+        self._watch = asyncio.create_task(self._watch_grants(), name=f"watch {self._subject}")
         self._connection.on_restored.append(self._forget)
 
     async def close(self) -> None:
@@ -108,46 +126,67 @@ class CreditPull:
         """Ask for so many messages more."""
         if credit <= 0:
             return
+        request = {"batch": credit, "expires": int(_EXPIRES_S * 1e9)}
+        await self._connection.publish(self._subject, msgspec.json.encode(request), self._inbox)
+        self._grants.append(_Grant(self._loop.time() + _EXPIRES_S + _GRACE_S, credit))
         self.outstanding += credit
-        self._heard = self._loop.time()
-        request = {
-            "batch": credit,
-            "expires": int(_EXPIRES_S * 1e9),
-            "idle_heartbeat": int(_HEARTBEAT_S * 1e9),
-        }
-        try:
-            await self._connection.publish(self._subject, msgspec.json.encode(request), self._inbox)
-        except ServerError:
-            self.outstanding -= credit
-            raise
 
     async def _receive(self, message: Msg) -> None:
-        self._heard = self._loop.time()
         if message.headers and "Status" in message.headers:
             self._control(message.headers)
             return
-        self.outstanding = max(0, self.outstanding - 1)
+        self._spend(1)
         self._deliver(Delivery(self._connection, message.data, message.subject, message.reply))
 
+    def _spend(self, credit: int) -> None:
+        """Take credit from the oldest requests: they are the first to be served, and the first to end."""
+        while credit and self._grants:
+            oldest = self._grants[0]
+            part = min(credit, oldest.left)
+            oldest.left -= part
+            credit -= part
+            self.outstanding -= part
+            if oldest.left == 0:
+                self._grants.popleft()
+
     def _control(self, headers: dict[str, str]) -> None:
-        status = headers["Status"]
-        if status == "100":
+        """A request has ended without all of its messages."""
+        status, description = headers["Status"], headers.get("Description", "")
+        if status == _HEARTBEAT:
             return
-        refund = int(headers.get("Nats-Pending-Messages", self.outstanding))
-        self.outstanding = max(0, self.outstanding - refund)
-        if status in ("404", "503") or "Consumer Deleted" in headers.get("Description", ""):
-            self.missing = status == "503" or "Deleted" in headers.get("Description", "")
-            log.debug("pull refused", extra={"action": "pull_refused", "status": status})
-        self._refunded()
+        oldest = self._grants[0].left if self._grants else 0
+        self._spend(int(headers.get("Nats-Pending-Messages", oldest)))
+        if status == _EXPIRED:
+            self._refunded()
+            return
+        self.missing = status == _NO_CONSUMER or "Deleted" in description
+        if description != self._told:
+            self._told = description
+            log.info("pull ended by the server: %s %s", status, description, extra={"action": "pull_refused"})
+        self._loop.call_later(_REFUSED_WAIT_S, self._refunded)
 
     async def _forget(self) -> None:
         """Whatever was asked of the server before the connection was lost is not coming."""
+        self._grants.clear()
         self.outstanding = 0
         self._refunded()
 
-    async def _watch_silence(self) -> None:
-        """Two heartbeats missed: the request is lost."""
+    async def _watch_grants(self) -> None:
+        """Credit whose request has ended, and of which nothing was heard, is free again."""
         while True:
-            await asyncio.sleep(_HEARTBEAT_S)
-            if self.outstanding and self._loop.time() - self._heard > 2.5 * _HEARTBEAT_S:
-                await self._forget()
+            await asyncio.sleep(_WATCH_S)
+            now, lost = self._loop.time(), 0
+            while self._grants and self._grants[0].deadline < now:
+                lost += self._grants.popleft().left
+            if lost:
+                self.outstanding -= lost
+                self._refunded()
+
+
+@dataclass(slots=True)
+class _Grant:
+    """One request to the server."""
+
+    deadline: float
+    left: int
+    """Messages that it may still bring."""

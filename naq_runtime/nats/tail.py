@@ -17,8 +17,10 @@ from naq_runtime.nats.direct import Page, page_from, stream_bounds
 __all__ = ["StreamTail", "TailBatch"]
 
 _PAGE = 1000
-_PENDING_LIMIT = 100_000
-"""Messages that wait for a slow reader at most."""
+_PENDING_BYTES = 64 * 1024 * 1024
+"""What waits for a slow reader at most."""
+_OVERHEAD = 150
+"""Bytes that a message takes beside its payload."""
 
 RawMessage = tuple[int, bytes]
 """Sequence and payload."""
@@ -55,6 +57,9 @@ class StreamTail:
         self._must_look = False
         self._restarted = False
         self._target = 0
+        self._heard = 0
+        self._created = ""
+        self._pending_bytes = 0
         self._subscription: Subscription | None = None
         self.last = 0
         """The sequence up to which everything has been delivered."""
@@ -64,8 +69,9 @@ class StreamTail:
         self._subscription = await self._connection.subscribe(self._live, self._receive)
         self._connection.on_restored.append(self._reconnected)
         await self._connection.flush()
-        _, end = await stream_bounds(self._connection, self._stream)
+        _, end, self._created = await stream_bounds(self._connection, self._stream)
         self.last = end if after is None else min(after, end)
+        self._heard = max(self._heard, end)
         if self.last < end:
             await self._reconnected()
 
@@ -110,11 +116,19 @@ class StreamTail:
         headers = message.headers
         if headers is None or "Nats-Sequence" not in headers:
             return
-        if len(self._pending) >= _PENDING_LIMIT:
-            self._pending.clear()  # a slow reader: what it has not taken is in the stream all the same
+        sequence = int(headers["Nats-Sequence"])
+        if sequence <= self._heard or self._pending_bytes >= _PENDING_BYTES:
+            # The stream was made anew, or the reader is slow. What is pending is in the stream all the same.
+            self._clear()
             self._must_look = True
-        self._pending.append((int(headers["Nats-Sequence"]), message.data))
+        self._heard = sequence
+        self._pending.append((sequence, message.data))
+        self._pending_bytes += len(message.data) + _OVERHEAD
         self._wake.set()
+
+    def _clear(self) -> None:
+        self._pending.clear()
+        self._pending_bytes = 0
 
     async def _reconnected(self) -> None:
         self._must_look = True
@@ -129,6 +143,7 @@ class StreamTail:
                 self._target = sequence - 1
                 break
             message = pending.popleft()
+            self._pending_bytes -= len(message[1]) + _OVERHEAD
             if sequence > last:
                 messages.append(message)
                 last = sequence
@@ -136,12 +151,17 @@ class StreamTail:
 
     async def _look(self) -> None:
         """See how far the stream goes, and whether it was made anew."""
-        _, end = await stream_bounds(self._connection, self._stream)
         self._must_look = False
-        if end < self.last:
+        try:
+            _, end, created = await stream_bounds(self._connection, self._stream)
+        except BaseException:
+            self._must_look = True
+            raise
+        if end < self.last or (created != self._created and self.last):
             self._restarted = True
             self.last = 0
-            self._pending = deque(message for message in self._pending if message[0] <= end)
+            self._clear()
+        self._created = created
         self._target = end
 
     async def _fill(self, batch: TailBatch) -> None:
@@ -153,7 +173,7 @@ class StreamTail:
         except StreamMissing:
             page = Page([], 0)
         batch.messages = [(m.sequence, m.data) for m in page.messages if m.sequence <= self._target]
-        at_end = len(batch.messages) < size or page.pending == 0
+        at_end = page.pending == 0 or len(batch.messages) < len(page.messages) or not page.messages
         reached = self._target if at_end else batch.messages[-1][0]
         if self._whole:
             batch.missed = reached - self.last - len(batch.messages)

@@ -35,6 +35,8 @@ _MATTERS = (
 )
 """The fields in which a stream of ours must not differ."""
 
+_CONSUMER_MATTERS = ("filter_subject", "ack_policy", "max_batch")
+
 _SERVER_DEFAULTS: Mapping[str, Any] = {
     "retention": "limits",
     "discard": "old",
@@ -55,6 +57,8 @@ class StreamHandle:
     name: str
     fast_ingest: bool
     """Whether it takes batched publishing."""
+    largest: int
+    """Bytes that one message may have."""
 
 
 class Topology:
@@ -146,11 +150,11 @@ class Topology:
         existing = await self._existing_consumer(stream, name)
         if existing is None:
             existing = await self._create_consumer(stream, name, wanted)
-        for field in ("filter_subject", "ack_policy"):
-            if existing.get(field) != wanted[field]:
+        for field, want in {**wanted, "max_batch": None}.items():
+            if field in _CONSUMER_MATTERS and (existing.get(field) or None) != want:
                 raise TopologyMismatch(
                     f"consumer {name} of stream {stream} has {field}={existing.get(field)!r}, "
-                    f"naq needs {wanted[field]!r}: delete it, or use another namespace"
+                    f"naq needs {want!r}: delete it, or use another namespace"
                 )
         self._consumers.add(name)
         return name
@@ -192,7 +196,9 @@ class Topology:
         if existing is None:
             existing = await self._create_stream(name, wanted)
         self._compare(name, existing, wanted)
-        return StreamHandle(name, fast_ingest=bool(existing.get("allow_batched")))
+        most = existing.get("max_msg_size", -1)
+        largest = min(most, self._connection.max_payload) if most > 0 else self._connection.max_payload
+        return StreamHandle(name, fast_ingest=bool(existing.get("allow_batched")), largest=largest)
 
     async def _existing_stream(self, name: str) -> dict[str, Any] | None:
         try:

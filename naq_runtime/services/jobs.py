@@ -28,6 +28,10 @@ _LOOK_AGAIN_S = 2.0
 """A worker's word that a job has ended may be lost; so often the outcome is looked for all the same."""
 
 
+_MOVES = (JobEventType.ENQUEUED, JobEventType.STARTED, JobEventType.INTERRUPTED)
+"""The last of these tells a job that runs from one that waits."""
+
+
 class PartlyRefused(JobRefused):
     """Some of many jobs were not enqueued.
 
@@ -94,7 +98,7 @@ class JobService:
         prepared = [self._prepared(job, None) for job in jobs]
         errors = await self._enqueue(prepared)
         refused = {job.job_id: error for job, error in zip(prepared, errors, strict=True) if error is not None}
-        ids = [job.job_id for job in prepared if job.job_id not in refused]
+        ids = [job.job_id for job, error in zip(prepared, errors, strict=True) if error is None]
         if refused:
             raise PartlyRefused(ids, refused)
         return ids
@@ -136,8 +140,8 @@ class JobService:
         payload = await self._store.payload(job_id)
         outcome = await self.outcome(job_id)
         if payload is not None:
-            started = any(stored.event.event_type == JobEventType.STARTED for stored in events)
-            status = JobStatus.RUNNING if started else JobStatus.QUEUED
+            moves = [stored.event.event_type for stored in events if stored.event.event_type in _MOVES]
+            status = JobStatus.RUNNING if moves and moves[-1] == JobEventType.STARTED else JobStatus.QUEUED
             return JobDetail(job_id=job_id, status=status, job=self._serializer.decode_job(payload), events=events)
         if outcome is not None:
             return JobDetail(

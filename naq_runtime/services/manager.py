@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
@@ -62,6 +63,7 @@ class ServiceManager:
         self._connection: Connection | None = None
         self._topology: Topology | None = None
         self._services: dict[type[Service], Service] = {}
+        self._stack = AsyncExitStack()
 
     def __repr__(self) -> str:
         running = ", ".join(kind.__name__ for kind in self._services)
@@ -74,16 +76,15 @@ class ServiceManager:
             ServerError: the server cannot be reached or used.
         """
         self._connection = await Connection.open(self.config.nats, name=f"naq {self.role} {self.instance}")
+        self._stack.push_async_callback(self._connection.close)
         self._topology = Topology(self._connection, self.config)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for service in reversed(list(self._services.values())):
-            await service.stop()
         self._services.clear()
-        await self.connection.close()
+        await self._stack.aclose()
 
     @property
     def names(self) -> Names:
@@ -110,7 +111,6 @@ class ServiceManager:
         if existing is None:
             made = await kind.create(self)
             existing = self._services.setdefault(kind, made)
-            if existing is not made:
-                await made.stop()
+            self._stack.push_async_callback(made.stop)
         assert isinstance(existing, kind)
         return existing

@@ -40,6 +40,11 @@ class Custody:
     def __iter__(self) -> Iterator[Holding]:
         return iter(list(self._held.values()))
 
+    def is_busy_with(self, delivery: Delivery) -> bool:
+        """Whether an earlier job of the same id is held, which has left the queue meanwhile."""
+        held = self._held.get(delivery.subject)
+        return held is not None and held.delivery.sequence != delivery.sequence
+
     def take(self, delivery: Delivery) -> Holding | None:
         """Hold a job; ``None`` when it is held already, and the server only delivered it once more."""
         held = self._held.get(delivery.subject)

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 _OVERFLOW_WAIT_S = 0.1
 """A job that came when no slot was free waits so long for one; then another worker may have it."""
 _MISSING_WAIT_S = 0.5
+_SAME_ID_WAIT_S = 1.0
 _AHEAD_S = 0.01
 """Jobs that will be begun within this time are asked for before their slots are free."""
 _AHEAD_MOST = 256
@@ -105,7 +106,7 @@ class Intake:
         self._wanted.set()
 
     async def close(self) -> None:
-        """Take nothing more; what was on its way is handed back."""
+        """Take nothing more; what was on its way is handed back. May be called twice."""
         self._closing = True
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -119,7 +120,7 @@ class Intake:
         """A job is over after so long: its slot goes to one that waits, or to the queues."""
         self.free += 1
         self._pace.took(seconds)
-        if self._overflow:
+        if self._overflow and not self._closing:
             self._begin(self._overflow.popleft()[1])
         self._wanted.set()
 
@@ -145,12 +146,16 @@ class Intake:
                     self._wanted.set()
 
     def _credit(self) -> int:
-        """How many jobs a queue may send: for the slots that are free, and for those that are about to be."""
-        return self.free + self._pace.ahead - len(self._overflow)
+        """How many jobs a queue may send: its share of the slots that are free, and of those that are about to be."""
+        slots = self.free + self._pace.ahead - len(self._overflow)
+        return -(-slots // len(self._pulls)) if slots > 0 else 0
 
     # Arrival
 
     def _arrived_at(self, delivery: Delivery) -> None:
+        if self._custody.is_busy_with(delivery):
+            self._spawn(self._postpone(delivery))
+            return
         holding = self._custody.take(delivery)
         if holding is None:
             return
@@ -175,6 +180,13 @@ class Intake:
             self._spawn(self._hand_back(self._overflow.popleft()[1]))
         if self._overflow:
             self._sweeper = self._loop.call_at(self._overflow[0][0] + _OVERFLOW_WAIT_S, self._sweep)
+
+    async def _postpone(self, delivery: Delivery) -> None:
+        """A job of this id still runs here: the new one must wait for its end."""
+        try:
+            await delivery.hand_back(_SAME_ID_WAIT_S)
+        except ServerError as error:
+            log.debug("not handed back: %s", error, extra={"action": "hand_back_failed"})
 
     async def _hand_back(self, holding: Holding) -> None:
         self._custody.release(holding)

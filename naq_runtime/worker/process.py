@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -26,8 +27,10 @@ async def serve(
     *,
     name: str | None = None,
     concurrency: int | None = None,
-) -> Worker:
-    """Work until SIGTERM or SIGINT; a second one hands everything back at once. Returns the worker that was.
+) -> None:
+    """Work until SIGTERM or SIGINT; a second one hands everything back at once.
+
+    Ends the process itself when a job that was handed back still holds a thread or the event loop.
 
     Raises:
         ModuleNotLoaded: a module does not import.
@@ -54,7 +57,11 @@ async def serve(
             worker.worker_id, worker.completed, worker.failed, worker.interrupted,
             extra={"action": "worker_stopped"},
         )  # fmt: skip
-        return worker
+    if worker.stuck:
+        # A thread cannot be stopped, nor a task that heeds no cancellation, and Python would wait for both. Their jobs
+        # have been handed back, and everything else is closed.
+        logging.shutdown()
+        os._exit(0)
 
 
 def run_loop(main: Coroutine[Any, Any, Any]) -> Any:

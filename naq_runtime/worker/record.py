@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from naq_runtime.errors import SerializationError
+from naq_runtime.events.models import Count
 
 __all__ = ["WorkerRecord", "WorkerState", "decode_worker", "encode_worker"]
 
@@ -27,29 +28,29 @@ class WorkerRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     worker_id: str
     state: WorkerState
     hostname: str
-    pid: int
+    pid: Count
     queue_names: tuple[str, ...]
-    concurrency_limit: int
-    started_at_ns: int
-    beat_at_ns: int
+    concurrency_limit: Count
+    started_at_ns: Count
+    beat_at_ns: Count
     """When this record was written, by the worker's clock."""
     heartbeat_interval: float
     """Seconds between two beats."""
     version: str = ""
     modules: tuple[str, ...] = ()
-    active_jobs: int = 0
+    active_jobs: Count = 0
     running_job_ids: tuple[str, ...] = ()
     """At most 100 of them."""
-    jobs_completed: int = 0
-    jobs_failed: int = 0
-    jobs_interrupted: int = 0
+    jobs_completed: Count = 0
+    jobs_failed: Count = 0
+    jobs_interrupted: Count = 0
     cpu_percent: float = 0.0
     """Of one core."""
-    rss_bytes: int = 0
+    rss_bytes: Count = 0
     loop_lag_ms: float = 0.0
     """The worst delay of the event loop since the beat before."""
-    events_buffered: int = 0
-    events_dropped: int = 0
+    events_buffered: Count = 0
+    events_dropped: Count = 0
 
 
 encode_worker = msgspec.json.Encoder().encode

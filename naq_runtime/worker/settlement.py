@@ -46,6 +46,7 @@ class Settlement:
 
     Args:
         settled: is told of each batch whose outcomes are stored and whose jobs are acknowledged.
+        troubled: is told when a batch could not be stored a second time.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Settlement:
         *,
         commit_size: int,
         settled: Callable[[Sequence[Finished]], None],
+        troubled: Callable[[ServerError], None],
     ) -> None:
         self._connection = connection
         self._topology = topology
@@ -64,11 +66,14 @@ class Settlement:
         self._serializer = serializer
         self._commit_size = commit_size
         self._settled = settled
+        self._troubled = troubled
+        self._failures = 0
         self._waiting: deque[Finished] = deque()
         self._arrived = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
         self._writer: StreamWriter | None = None
+        self._limit = 0
 
     def __repr__(self) -> str:
         return f"<Settlement waiting={len(self._waiting)}>"
@@ -97,13 +102,22 @@ class Settlement:
             try:
                 await self._commit(batch)
             except ServerError as error:
-                log.debug("outcomes not stored yet: %s", error, extra={"action": "commit_failed"})
+                self._report(error)
                 await self._close_writer()
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, _RETRY_MOST_S)
                 continue
             delay = _RETRY_FIRST_S
+            self._failures = 0
             self._forget(batch)
+
+    def _report(self, error: ServerError) -> None:
+        """The first failure is common, such as a reconnect; from the second on somebody should know."""
+        self._failures += 1
+        level = logging.DEBUG if self._failures < 2 else logging.WARNING
+        log.log(level, "%d outcomes not stored yet: %s", len(self._waiting), error, extra={"action": "commit_failed"})
+        if self._failures == 2:
+            self._troubled(error)
 
     async def close(self) -> None:
         """Give back what it holds."""
@@ -111,7 +125,9 @@ class Settlement:
 
     async def _commit(self, batch: Sequence[Finished]) -> None:
         if self._writer is None:
-            self._writer = await open_writer(self._connection, fast=(await self._topology.results()).fast_ingest)
+            stream = await self._topology.results()
+            self._limit = stream.largest - 256  # the subject and the headers count too
+            self._writer = await open_writer(self._connection, fast=stream.fast_ingest)
         await self._writer.store(
             [self._message(finished) for finished in batch if finished.execution.job.result_ttl != 0]
         )
@@ -130,10 +146,9 @@ class Settlement:
 
     def _encoded(self, job: bytes, execution: Execution) -> bytes:
         """The outcome, in the first form that fits into one message."""
-        limit = self._connection.max_payload - 256
         payload = b""
-        for payload in self._forms(job, execution, limit):
-            if len(payload) <= limit:
+        for payload in self._forms(job, execution, self._limit):
+            if len(payload) <= self._limit:
                 break
         return payload
 

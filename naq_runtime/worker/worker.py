@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from naq_runtime.errors import SerializationError, ServerError, ServerUnreachable
 from naq_runtime.events.models import WorkerEventType
@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 _UNSETTLED_LIMIT = 2_000
 """Above so many finished jobs that are not settled, no more are asked for; below half of it they are again."""
 _LISTED_JOBS = 100
+_CANCEL_WAIT_S = 1.0
+"""A job that does not heed its cancellation is left behind after so long."""
 
 
 def default_worker_name() -> str:
@@ -96,6 +98,7 @@ class Worker:
             services.serializer,
             commit_size=self._config.worker.commit_size,
             settled=self._on_settled,
+            troubled=self._on_trouble,
         )
         self._intake = Intake(
             services.connection,
@@ -130,9 +133,9 @@ class Worker:
         return self._stop_requested.is_set()
 
     @property
-    def stuck_threads(self) -> int:
-        """Plain functions that still run although their jobs were handed back."""
-        return self._executor.threads_running
+    def stuck(self) -> int:
+        """Functions that still run although their jobs were handed back: threads, and what heeds no cancellation."""
+        return self._executor.threads_running + len(self._running)
 
     def request_stop(self, reason: str = "requested") -> None:
         """Fetch no more, let running jobs end within the grace, hand back the rest. May be called twice."""
@@ -158,9 +161,9 @@ class Worker:
         )
         self._report_worker(WorkerEventType.STARTED)
         await self._heartbeat.beat()
-        await self._intake.open()
         self._lag.start()
         try:
+            await self._intake.open()
             await self._supervise()
         finally:
             await self._shut_down()
@@ -176,13 +179,25 @@ class Worker:
         subject, begun_ns = holding.delivery.subject, self._clock.monotonic_ns()
         try:
             await self._execute(holding)
-        except Exception as error:  # supervision: a fault of ours, not of the job, ends the worker loudly
-            if not self._fault.done():
-                self._fault.set_exception(error)
+        except Exception as error:  # supervision: a fault of ours must cost no more than this one job
+            self._give_up(holding, error)
         finally:
             self._running.pop(subject, None)
             self._activity.changed(len(self._running))
             self._intake.slot_freed((self._clock.monotonic_ns() - begun_ns) / 1e9)
+
+    def _give_up(self, holding: Holding, error: Exception) -> None:
+        """Record a job that we could not handle as failed; when not even that is possible, end the worker loudly."""
+        log.exception("job %s could not be handled", holding.delivery.subject, extra={"action": "job_fault"})
+        try:
+            self._settle_broken(holding, error)
+        except Exception as fault:  # supervision: raised again by the side task that waits for it
+            if not self._fault.done():
+                self._fault.set_exception(fault)
+
+    def _settle_broken(self, holding: Holding, error: Exception) -> None:
+        broken = undecodable(holding.delivery.subject, error, self.worker_id, self._clock.time_ns())
+        self._settlement.add(Finished(holding, broken, self._services.serializer.encode_job(broken.job)))
 
     async def _execute(self, holding: Holding) -> None:
         delivery, serializer = holding.delivery, self._services.serializer
@@ -191,8 +206,7 @@ class Worker:
             if not delivery.subject.endswith(f".{job.queue_name}.{job.job_id}"):
                 raise SerializationError(f"the message says job {job.job_id}, its subject says {delivery.subject}")
         except SerializationError as error:
-            broken = undecodable(delivery.subject, error, self.worker_id, self._clock.time_ns())
-            self._settlement.add(Finished(holding, broken, serializer.encode_job(broken.job)))
+            self._settle_broken(holding, error)
             return
         try:
             if delivery.deliveries > 1 and await self._is_done(job):
@@ -217,6 +231,9 @@ class Worker:
         self.interrupted += 1
         reason = (self._stop_reason or "cancelled") if isinstance(cause, asyncio.CancelledError) else str(cause)
         report_interrupted(self._events, job, self.worker_id, reason)
+        await self._hand_back(holding)
+
+    async def _hand_back(self, holding: Holding) -> None:
         self._custody.release(holding)
         try:
             await holding.delivery.hand_back()
@@ -237,6 +254,14 @@ class Worker:
                 report_stored(self._events, execution, now_ns)
         if self._settlement.waiting < _UNSETTLED_LIMIT // 2:
             self._intake.unblocked()
+
+    def _on_trouble(self, error: ServerError) -> None:
+        self._events.worker(
+            WorkerEventType.ERROR,
+            worker_id=self.worker_id,
+            error_type=type(error).__name__,
+            error_message=f"outcomes cannot be stored: {error}",
+        )
 
     # The worker itself
 
@@ -278,9 +303,7 @@ class Worker:
         running = set(self._running.values())
         if running:
             _, late = await asyncio.wait(running, timeout=self._config.worker.shutdown_grace)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await _cancelled(late)
         try:
             async with asyncio.timeout(self._config.nats.request_timeout * 2):
                 await self._settlement.drained()
@@ -293,9 +316,10 @@ class Worker:
 
     async def _shut_down(self) -> None:
         self.request_stop("stopped")
-        for task in list(self._running.values()):
-            task.cancel()
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        await self._intake.close()
+        await _cancelled(self._running.values())
+        for holding in self._custody:
+            await self._hand_back(holding)
         self._lag.stop()
         self._activity.stop()
         self._executor.close()
@@ -367,3 +391,12 @@ class Worker:
             jobs_failed=self.failed if stopped else None,
             jobs_interrupted=self.interrupted if stopped else None,
         )
+
+
+async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks, and wait a moment for them."""
+    waiting = set(tasks)
+    for task in waiting:
+        task.cancel()
+    if waiting:
+        await asyncio.wait(waiting, timeout=_CANCEL_WAIT_S)

@@ -94,7 +94,7 @@ def command(function: Callable[..., Any]) -> Callable[..., None]:
 
 def fail(message: str, code: int) -> NoReturn:
     """End the command with a line on stderr."""
-    print(f"naq: {inert(message, _MESSAGE_LIMIT)}", file=sys.stderr)
+    print(f"{Path(sys.argv[0]).stem or 'naq'}: {inert(message, _MESSAGE_LIMIT)}", file=sys.stderr)
     raise typer.Exit(code)
 
 
@@ -131,6 +131,13 @@ class _ending:
             # Whoever read us has gone: let nothing more be written, not even at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
+        elif _is_unexpected(error) and not self._debug:
+            fail(f"unexpected failure: {type(error).__name__}: {error}; --debug shows where", EXIT_FAILURE)
+
+
+def _is_unexpected(error: BaseException | None) -> bool:
+    """Whether it is neither ours, nor one by which typer ends a command."""
+    return isinstance(error, Exception) and not type(error).__module__.startswith("typer")
 
 
 def exit_code(error: NaqError) -> int:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ["enqueue"]
 
+_LONGEST_S = 10 * 365 * 86_400
+
 
 async def enqueue(
     function: Annotated[str, typer.Argument(help="The function, as module.name.")],
@@ -41,6 +43,8 @@ async def enqueue(
     from naq_runtime.naming import new_id
     from naq_runtime.queue import Queue
 
+    if wait_timeout is not None and not 0 <= wait_timeout < _LONGEST_S:
+        raise typer.BadParameter("expected a number of seconds", param_hint="--wait-timeout")
     values = tuple(_value(text) for text in arguments or ())
     named = dict(_named(text) for text in kwarg or ())
     job = Job(function, values, named, job_id=new_id() if job_id is None else job_id)
@@ -59,7 +63,7 @@ def _value(text: str) -> Any:
 
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
         return text
 
 

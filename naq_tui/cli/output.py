@@ -64,7 +64,10 @@ class EventPrinter:
             case Format.RAW:
                 event = stored.event
                 job_id = event.job_id if isinstance(event, JobEvent) else "-"
-                print(f"{event.timestamp:.6f} {job_id} {event.event_type} {_one_line(event.message)}", flush=True)
+                print(
+                    f"{event.timestamp:.6f} {_token(job_id)} {_token(event.event_type)} {inert(event.message)}",
+                    flush=True,
+                )
             case Format.TABLE:
                 self._print_row(stored)
 
@@ -78,11 +81,11 @@ class EventPrinter:
             getattr(event, "worker_id", None) or "-",
         )
         if sys.stdout.isatty():
-            self._print_styled(cells, _one_line(event.message) or "-")
+            self._print_styled(cells, inert(event.message) or "-")
             return
         if self._console is None:
             self._console = _plain_header()
-        print(_padded(cells) + (_one_line(event.message) or "-"), flush=True)
+        print(_padded(cells) + (inert(event.message) or "-"), flush=True)
 
     def _print_styled(self, cells: tuple[str, ...], message: str) -> None:
         from rich.console import Console
@@ -111,8 +114,9 @@ def _clip(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _one_line(text: str) -> str:
-    return inert(text)
+def _token(text: str) -> str:
+    """One word, whatever it is, so that the fields of a raw line can be told apart."""
+    return inert(text).replace(" ", "_") or "-"
 
 
 def _queues(event: Any) -> str:

@@ -33,8 +33,4 @@ def run_worker(
     from naq_runtime.worker.process import run_loop, serve
 
     sys.path.insert(0, os.getcwd())
-    worker = run_loop(serve(config, queues or ["default"], module, name=name, concurrency=concurrency))
-    if worker.stuck_threads:
-        # A thread cannot be stopped, and Python would wait for it; its job has been handed back.
-        sys.stderr.flush()
-        os._exit(0)
+    run_loop(serve(config, queues or ["default"], module, name=name, concurrency=concurrency))

@@ -164,7 +164,7 @@ class TestBounds:
         stream = await make_stream()
         await fill(connection, *[f"{stream}.a"] * 5)
         await connection.api(f"STREAM.PURGE.{stream}", {"seq": 3})
-        assert await stream_bounds(connection, stream) == (3, 5)
+        assert (await stream_bounds(connection, stream))[:2] == (3, 5)
 
     async def test_a_stream_that_is_not_there_ends_before_it_begins(self, connection: Connection) -> None:
-        assert await stream_bounds(connection, "NONE") == (1, 0)
+        assert (await stream_bounds(connection, "NONE"))[:2] == (1, 0)

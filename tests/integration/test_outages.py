@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from naq_runtime import EmbeddedServer, EventService, Job, NAQConfig, Queue, ServiceManager
+from naq_runtime import EmbeddedServer, EventFilter, EventService, Job, JobEvent, NAQConfig, Queue, ServiceManager
 from naq_runtime.errors import ServerError
 from naq_runtime.events.models import JobEventType, SystemEvent
 from tests.conftest import MakeConfig
@@ -135,6 +136,34 @@ async def test_a_deleted_stream_of_events_is_made_anew_and_no_job_notices(
 
         assert await second.result(timeout=10) == 3
         await eventually(lambda: _told_to_the_end(config, second.job_id))
+
+
+async def test_a_log_that_was_made_anew_is_followed_from_its_beginning(
+    config: NAQConfig, services: ServiceManager
+) -> None:
+    events = await services.get_service(EventService)
+    log_ten(events, "old")
+    await events.flush()
+    tail = await events.follow(EventFilter(), after=0)
+    assert len((await tail.next_batch()).events) == 10
+
+    await services.connection.api(f"STREAM.DELETE.{config.names.events_stream}")
+    log_ten(events, "new")
+    log_ten(events, "newer")
+    await events.flush()
+
+    seen: list[str] = []
+    async with asyncio.timeout(10):
+        while len(seen) < 20:
+            batch = await tail.next_batch()
+            seen += [stored.event.job_id for stored in batch.events if isinstance(stored.event, JobEvent)]
+    await tail.stop()
+    assert seen == ["new"] * 10 + ["newer"] * 10
+
+
+def log_ten(events: EventService, job_id: str) -> None:
+    for _ in range(10):
+        events.job(JobEventType.STARTED, job_id=job_id, queue_name="default")
 
 
 async def test_a_deleted_stream_of_jobs_is_made_anew_by_its_worker(config: NAQConfig, services: ServiceManager) -> None:

@@ -16,17 +16,17 @@ from tests.support.workers import running_worker
 PRODUCER = """
     publish: ["naq.jobs.>", "naq.events.>", "$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.INFO.NAQ_JOBS.*",
               "$JS.API.DIRECT.GET.NAQ_RESULTS"]
-    subscribe: ["_INBOX.>", "naq.done.*"]
+    subscribe: ["_INBOX_producer.>", "naq.done.*"]
 """
 WORKER = """
     publish: ["naq.events.>", "naq.results.*", "naq.done.*", "$KV.NAQ_WORKERS.*", "$JS.ACK.NAQ_JOBS.>",
               "$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.INFO.NAQ_JOBS.*",
               "$JS.API.CONSUMER.MSG.NEXT.NAQ_JOBS.*", "$JS.API.DIRECT.GET.NAQ_RESULTS"]
-    subscribe: ["_INBOX.>"]
+    subscribe: ["_INBOX_worker.>"]
 """
 MONITOR = """
     publish: ["$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.LIST.NAQ_JOBS", "$JS.API.DIRECT.GET.*"]
-    subscribe: ["_INBOX.>", "naq.live.>"]
+    subscribe: ["_INBOX_monitor.>", "naq.live.>"]
 """
 SERVER = f"""
 authorization {{
@@ -41,7 +41,13 @@ authorization {{
 
 
 def config_of(url: str, user: str, **settings: Any) -> NAQConfig:
-    arguments = {"nats.url": url, "nats.user": user, "nats.password": "x", "events.max_bytes": 10_000_000, **settings}
+    arguments: dict[str, Any] = {
+        "nats.url": url,
+        "nats.user": user,
+        "nats.password": "x",
+        "nats.inbox_prefix": f"_INBOX_{user}",
+    }
+    arguments |= {"events.max_bytes": 10_000_000, **settings}
     return NAQConfig.load(arguments=arguments, environ={})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import time
@@ -105,3 +106,12 @@ def _leave_mark(mark: Path | None) -> None:
     if mark is not None:
         with mark.open("a") as file:
             file.write(f"{os.getpid()}\n")
+
+
+@task
+async def stubborn(mark: Path) -> None:
+    """Go on, whatever is cancelled, while the mark is there."""
+    _leave_mark(mark)
+    while mark.exists():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.05)
