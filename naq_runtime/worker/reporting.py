@@ -1,13 +1,25 @@
-"""The events of a job's execution."""
+"""The events of a worker and of the jobs that it runs."""
 
 from __future__ import annotations
 
-from naq_runtime.events.models import JobEventType
+from typing import Any
+
+from naq_runtime.events.models import JobEventType, WorkerEventType
 from naq_runtime.job import Job, JobStatus
 from naq_runtime.services.events import EventService
 from naq_runtime.worker.execution import Execution
+from naq_runtime.worker.record import WorkerRecord
 
-__all__ = ["report_ended", "report_interrupted", "report_started", "report_stored"]
+__all__ = [
+    "report_beat",
+    "report_ended",
+    "report_interrupted",
+    "report_started",
+    "report_stored",
+    "report_trouble",
+    "report_worker_started",
+    "report_worker_stopped",
+]
 
 
 def report_started(events: EventService, job: Job, worker_id: str, started_ns: int) -> None:
@@ -73,3 +85,59 @@ def report_interrupted(events: EventService, job: Job, worker_id: str, reason: s
         attempt=job.attempt,
         reason=reason,
     )
+
+
+def report_worker_started(events: EventService, record: WorkerRecord) -> None:
+    """The worker begins to take jobs."""
+    events.worker(WorkerEventType.STARTED, **_identity(record))
+
+
+def report_worker_stopped(events: EventService, record: WorkerRecord, reason: str | None) -> None:
+    """The worker has drained."""
+    events.worker(
+        WorkerEventType.STOPPED,
+        **_identity(record),
+        reason=reason,
+        jobs_completed=record.jobs_completed,
+        jobs_failed=record.jobs_failed,
+        jobs_interrupted=record.jobs_interrupted,
+    )
+
+
+def report_beat(events: EventService, record: WorkerRecord) -> None:
+    """The worker lives, and this is what it is doing."""
+    events.worker(
+        WorkerEventType.HEARTBEAT,
+        worker_id=record.worker_id,
+        queue_names=record.queue_names,
+        concurrency_limit=record.concurrency_limit,
+        active_jobs=record.active_jobs,
+        running_job_ids=record.running_job_ids,
+        cpu_percent=record.cpu_percent,
+        rss_bytes=record.rss_bytes,
+        loop_lag_ms=record.loop_lag_ms,
+        events_buffered=record.events_buffered,
+        events_dropped=record.events_dropped,
+    )
+
+
+def report_trouble(events: EventService, worker_id: str, error: Exception) -> None:
+    """The worker cannot settle what it has finished."""
+    events.worker(
+        WorkerEventType.ERROR,
+        worker_id=worker_id,
+        error_type=type(error).__name__,
+        error_message=f"outcomes cannot be stored: {error}",
+    )
+
+
+def _identity(record: WorkerRecord) -> dict[str, Any]:
+    return {
+        "worker_id": record.worker_id,
+        "hostname": record.hostname,
+        "pid": record.pid,
+        "queue_names": record.queue_names,
+        "concurrency_limit": record.concurrency_limit,
+        "version": record.version,
+        "modules": record.modules,
+    }

@@ -12,24 +12,31 @@ import os
 import re
 import socket
 from collections.abc import Iterable, Sequence
+from functools import partial
 
-from naq_runtime.errors import SerializationError, ServerError, ServerUnreachable
-from naq_runtime.events.models import WorkerEventType
-from naq_runtime.job import Job, JobStatus
+from naq_runtime.errors import ServerError, ServerUnreachable
+from naq_runtime.job import JobStatus
 from naq_runtime.naming import check_name, new_id
 from naq_runtime.nats.bucket import LeaseBucket
-from naq_runtime.nats.jobs import JobStore
 from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.tasks import TaskRegistry
 from naq_runtime.version import VERSION
 from naq_runtime.worker.activity import Activity
 from naq_runtime.worker.custody import Custody, Holding
-from naq_runtime.worker.execution import Executor, undecodable
+from naq_runtime.worker.execution import Executor
+from naq_runtime.worker.handling import JobHandler
 from naq_runtime.worker.heartbeat import Heartbeat, LoopLag, Usage
 from naq_runtime.worker.intake import Intake
 from naq_runtime.worker.record import WorkerRecord, WorkerState
-from naq_runtime.worker.reporting import report_ended, report_interrupted, report_started, report_stored
+from naq_runtime.worker.reporting import (
+    report_beat,
+    report_ended,
+    report_stored,
+    report_trouble,
+    report_worker_started,
+    report_worker_stopped,
+)
 from naq_runtime.worker.settlement import Finished, Settlement
 
 __all__ = ["Worker", "default_worker_name"]
@@ -77,7 +84,7 @@ class Worker:
         self.worker_id = check_name("worker", name or default_worker_name())
         self.queues = tuple(dict.fromkeys(check_name("queue", queue) for queue in queues))
         self.concurrency = concurrency or services.config.worker.concurrency
-        self.completed = self.failed = self.interrupted = 0
+        self.completed = self.failed = 0
         self._services = services
         self._config = services.config
         self._clock = services.clock
@@ -86,11 +93,9 @@ class Worker:
         self._stop_reason: str | None = None
         self._stop_requested = asyncio.Event()
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._lag = LoopLag()
         self._usage = Usage()
         self._custody = Custody(self._config.jobs.ack_wait)
-        self._store = JobStore(services.connection, services.names)
         self._settlement = Settlement(
             services.connection,
             services.topology,
@@ -123,6 +128,11 @@ class Worker:
         return f"<Worker {self.worker_id} running={len(self._running)}/{self.concurrency} {self._settlement!r}>"
 
     @property
+    def interrupted(self) -> int:
+        """How many jobs were begun and handed back."""
+        return self._handler.interrupted
+
+    @property
     def active(self) -> int:
         """How many jobs run now."""
         return len(self._running)
@@ -152,14 +162,26 @@ class Worker:
         services = self._services
         self._events = await services.get_service(EventService)
         self._activity = Activity(self._events, self.worker_id, self.concurrency)
+        self._handler = JobHandler(
+            services,
+            self._events,
+            self._executor,
+            self._settlement,
+            self._custody,
+            worker_id=self.worker_id,
+            stop_reason=lambda: self._stop_reason,
+        )
         await services.topology.jobs()
         await services.topology.results()
         await services.topology.workers()
         bucket = LeaseBucket(services.connection, services.names, services.names.workers_bucket)
         self._heartbeat = Heartbeat(
-            bucket, self._config.worker.heartbeat_interval, describe=self._record, beaten=self._on_beat
+            bucket,
+            self._config.worker.heartbeat_interval,
+            describe=self._record,
+            beaten=partial(report_beat, self._events),
         )
-        self._report_worker(WorkerEventType.STARTED)
+        report_worker_started(self._events, self._record())
         await self._heartbeat.beat()
         self._lag.start()
         try:
@@ -178,67 +200,11 @@ class Worker:
     async def _process(self, holding: Holding) -> None:
         subject, begun_ns = holding.delivery.subject, self._clock.monotonic_ns()
         try:
-            await self._execute(holding)
-        except Exception as error:  # supervision: a fault of ours must cost no more than this one job
-            self._give_up(holding, error)
+            await self._handler.handle(holding)
         finally:
             self._running.pop(subject, None)
             self._activity.changed(len(self._running))
             self._intake.slot_freed((self._clock.monotonic_ns() - begun_ns) / 1e9)
-
-    def _give_up(self, holding: Holding, error: Exception) -> None:
-        """Record a job that we could not handle as failed; when not even that is possible, end the worker loudly."""
-        log.exception("job %s could not be handled", holding.delivery.subject, extra={"action": "job_fault"})
-        try:
-            self._settle_broken(holding, error)
-        except Exception as fault:  # supervision: raised again by the side task that waits for it
-            if not self._fault.done():
-                self._fault.set_exception(fault)
-
-    def _settle_broken(self, holding: Holding, error: Exception) -> None:
-        broken = undecodable(holding.delivery.subject, error, self.worker_id, self._clock.time_ns())
-        self._settlement.add(Finished(holding, broken, self._services.serializer.encode_job(broken.job)))
-
-    async def _execute(self, holding: Holding) -> None:
-        delivery, serializer = holding.delivery, self._services.serializer
-        try:
-            job = serializer.decode_job(delivery.payload)
-            if not delivery.subject.endswith(f".{job.queue_name}.{job.job_id}"):
-                raise SerializationError(f"the message says job {job.job_id}, its subject says {delivery.subject}")
-        except SerializationError as error:
-            self._settle_broken(holding, error)
-            return
-        try:
-            if delivery.deliveries > 1 and await self._is_done(job):
-                await delivery.acknowledge()
-                self._custody.release(holding)
-                return
-            report_started(self._events, job, self.worker_id, self._clock.time_ns())
-            self._settlement.add(Finished(holding, await self._executor.run(job), delivery.payload))
-        except (asyncio.CancelledError, ServerError) as cause:
-            await self._give_back(holding, job, cause)
-
-    async def _is_done(self, job: Job) -> bool:
-        """Whether the outcome of this very job is stored: the worker before died before it could acknowledge."""
-        data = await self._store.outcome(job.job_id)
-        try:
-            done = None if data is None else self._services.serializer.decode_outcome(data).job
-        except SerializationError:
-            done = None  # whatever it is, it is no outcome of ours
-        return done is not None and done.enqueued_at_ns == job.enqueued_at_ns and done.attempt == job.attempt
-
-    async def _give_back(self, holding: Holding, job: Job, cause: BaseException) -> None:
-        self.interrupted += 1
-        reason = (self._stop_reason or "cancelled") if isinstance(cause, asyncio.CancelledError) else str(cause)
-        report_interrupted(self._events, job, self.worker_id, reason)
-        await self._hand_back(holding)
-
-    async def _hand_back(self, holding: Holding) -> None:
-        self._custody.release(holding)
-        try:
-            await holding.delivery.hand_back()
-        except ServerError as error:
-            log.debug("not handed back: %s", error, extra={"action": "hand_back_failed"})
 
     def _on_settled(self, batch: Sequence[Finished]) -> None:
         now_ns = self._clock.time_ns()
@@ -256,12 +222,7 @@ class Worker:
             self._intake.unblocked()
 
     def _on_trouble(self, error: ServerError) -> None:
-        self._events.worker(
-            WorkerEventType.ERROR,
-            worker_id=self.worker_id,
-            error_type=type(error).__name__,
-            error_message=f"outcomes cannot be stored: {error}",
-        )
+        report_trouble(self._events, self.worker_id, error)
 
     # The worker itself
 
@@ -294,7 +255,7 @@ class Worker:
 
     async def _faultless(self) -> None:
         """Wait for a fault, for ever if need be, and raise it."""
-        await self._fault
+        await self._handler.fault
 
     async def _drain(self) -> None:
         """Take no more, wait for what runs, hand back what does not end in time, settle what did."""
@@ -319,14 +280,14 @@ class Worker:
         await self._intake.close()
         await _cancelled(self._running.values())
         for holding in self._custody:
-            await self._hand_back(holding)
+            await self._handler.hand_back(holding)
         self._lag.stop()
         self._activity.stop()
         self._executor.close()
         await self._settlement.close()
-        await self._store.close()
+        await self._handler.close()
         await self._heartbeat.end()
-        self._report_worker(WorkerEventType.STOPPED)
+        report_worker_stopped(self._events, self._record(), self._stop_reason)
 
     @property
     def _state(self) -> WorkerState:
@@ -358,38 +319,6 @@ class Worker:
             loop_lag_ms=self._lag.take_ms(),
             events_buffered=statistics.buffered,
             events_dropped=statistics.dropped,
-        )
-
-    def _on_beat(self, record: WorkerRecord) -> None:
-        self._events.worker(
-            WorkerEventType.HEARTBEAT,
-            worker_id=record.worker_id,
-            queue_names=record.queue_names,
-            concurrency_limit=record.concurrency_limit,
-            active_jobs=record.active_jobs,
-            running_job_ids=record.running_job_ids,
-            cpu_percent=record.cpu_percent,
-            rss_bytes=record.rss_bytes,
-            loop_lag_ms=record.loop_lag_ms,
-            events_buffered=record.events_buffered,
-            events_dropped=record.events_dropped,
-        )
-
-    def _report_worker(self, event_type: WorkerEventType) -> None:
-        stopped = event_type is WorkerEventType.STOPPED
-        self._events.worker(
-            event_type,
-            worker_id=self.worker_id,
-            hostname=socket.gethostname(),
-            pid=os.getpid(),
-            queue_names=self.queues,
-            concurrency_limit=self.concurrency,
-            version=VERSION,
-            modules=self._modules,
-            reason=self._stop_reason if stopped else None,
-            jobs_completed=self.completed if stopped else None,
-            jobs_failed=self.failed if stopped else None,
-            jobs_interrupted=self.interrupted if stopped else None,
         )
 
 
