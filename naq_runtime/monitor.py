@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from naq_runtime.errors import SerializationError
 from naq_runtime.events.filters import EventFilter
@@ -12,11 +12,9 @@ from naq_runtime.events.storage import EventTail, NATSJobEventStorage
 from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.nats.state import queue_states, server_state, stream_states
 from naq_runtime.services.jobs import JobService
+from naq_runtime.services.manager import ServiceManager
 from naq_runtime.snapshot import JobDetail, Snapshot
 from naq_runtime.worker.record import WorkerRecord, decode_worker
-
-if TYPE_CHECKING:
-    from naq_runtime.services.manager import ServiceManager
 
 __all__ = ["Monitor"]
 

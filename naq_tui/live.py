@@ -6,19 +6,22 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import partial
+from importlib import import_module
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.config import NAQConfig, redacted_url
 from naq_runtime.errors import NotFound, ServerError
-from naq_runtime.events.storage import TailedEvents
-from naq_runtime.monitor import Monitor
-from naq_runtime.nats.connection import Connection
-from naq_runtime.services.manager import ServiceManager
+from naq_runtime.events.models import StoredEvent
 from naq_runtime.snapshot import JobDetail, Snapshot
 from naq_tui.ordering import Ordering
 from naq_tui.source import Batch, ConnectionState, Link
+
+if TYPE_CHECKING:
+    from naq_runtime.events.storage import TailedEvents
+    from naq_runtime.monitor import Monitor
+    from naq_runtime.nats.connection import Connection
 
 __all__ = ["LiveSource"]
 
@@ -30,7 +33,15 @@ _GATHER_S = 0.02
 _HOLD_NS = 150_000_000
 """So long an event is held back for those of other processes that happened before it."""
 
-_News = TailedEvents | Snapshot | None
+
+class _Arrived(NamedTuple):
+    """Events in order, and how many were gone before they could be read."""
+
+    events: list[StoredEvent]
+    missed: int
+
+
+_News = _Arrived | Snapshot | None
 
 
 class LiveSource:
@@ -92,6 +103,10 @@ class LiveSource:
     # One connection
 
     async def _session(self) -> AsyncGenerator[Batch, None]:
+        await asyncio.to_thread(import_module, "naq_runtime.monitor")  # so long that the first paint comes before it
+        from naq_runtime.monitor import Monitor
+        from naq_runtime.services.manager import ServiceManager
+
         services = await self._stack.enter_async_context(ServiceManager(self._config, role="monitor"))
         monitor = self._monitor = await services.get_service(Monitor)
         yield Batch(self._turn(ConnectionState.CATCHING_UP, self._address), snapshot=await monitor.snapshot())
@@ -129,7 +144,7 @@ class LiveSource:
                     coming = asyncio.ensure_future(tail.next_batch())
                 ready = self._ordering.take(self._clock.monotonic_ns())
                 if ready or missed:
-                    await inbox.put(TailedEvents(ready, missed))
+                    await inbox.put(_Arrived(ready, missed))
                 await asyncio.sleep(_GATHER_S)
         finally:
             coming.cancel()
