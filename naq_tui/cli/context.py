@@ -22,7 +22,7 @@ from naq_runtime.errors import (
 )
 from naq_tui.text import inert
 
-__all__ = ["EXIT_CONDITION", "EXIT_SERVER", "command", "fail"]
+__all__ = ["EXIT_USAGE", "command", "fail"]
 
 _MESSAGE_LIMIT = 2_000
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from naq_runtime.version import VERSION
-from naq_tui.cli.context import command
+from naq_tui.cli.context import EXIT_USAGE, command, fail
 from naq_tui.cli.format import Format
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ def top(
     """
     import asyncio
 
+    if not once and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        fail("there is no terminal to draw on: start it in one, or print a snapshot with naq-top --once", EXIT_USAGE)
     if once:
         asyncio.run(_once(config, demo, format))
     else:

@@ -289,3 +289,11 @@ async def test_a_snapshot_without_a_server_ends_with_3() -> None:
     assert finished.code == 3
     assert "connection refused" in finished.err
     assert finished.out == ""
+
+
+async def test_without_a_terminal_the_monitor_says_what_to_do_instead(config: NAQConfig) -> None:
+    finished = await naq_top(config=config, within=10)
+
+    assert finished.code == 2
+    assert "naq-top --once" in finished.err
+    assert finished.out == ""
