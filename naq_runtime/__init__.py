@@ -25,7 +25,7 @@ from naq_runtime.version import VERSION as __version__
 if TYPE_CHECKING:
     from naq_runtime.config import NAQConfig, get_config
     from naq_runtime.embedded import EmbeddedServer
-    from naq_runtime.errors import JobFailed, NaqError, ResultTimeout
+    from naq_runtime.errors import DuplicateJob, JobFailed, NaqError, ResultTimeout
     from naq_runtime.events.filters import EventFilter
     from naq_runtime.events.logger import AsyncJobEventLogger
     from naq_runtime.events.memory import MemoryEventStorage
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "naq_runtime.config": ("NAQConfig", "get_config"),
     "naq_runtime.embedded": ("EmbeddedServer",),
-    "naq_runtime.errors": ("JobFailed", "NaqError", "ResultTimeout"),
+    "naq_runtime.errors": ("DuplicateJob", "JobFailed", "NaqError", "ResultTimeout"),
     "naq_runtime.events.filters": ("EventFilter",),
     "naq_runtime.events.logger": ("AsyncJobEventLogger",),
     "naq_runtime.events.memory": ("MemoryEventStorage",),
@@ -78,6 +78,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AsyncJobEventLogger",
+    "DuplicateJob",
     "EmbeddedServer",
     "EventFilter",
     "EventService",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,8 +21,8 @@ class JobHandle:
     """A job that was enqueued."""
 
     job_id: str
-    _jobs: JobService
-    _enqueued_since_ns: int = 0
+    _jobs: JobService = field(repr=False)
+    _enqueued_since_ns: int = field(default=0, repr=False)
 
     async def result(self, timeout: float | None = None) -> Any:
         """Wait for the job to end, and return what its function returned, as JSON gives it back.
@@ -45,7 +45,8 @@ class Queue:
     """A queue of jobs, as a producer sees it.
 
     Args:
-        name: letters, digits, ``_`` and ``-``.
+        name: letters, digits, ``_`` and ``-``; when left out, each job goes to the queue of its own task, or else to
+            ``default``.
         config: the settings; those of file and environment when left out.
         services: take connection and event log from here, instead of opening one.
 
@@ -60,15 +61,15 @@ class Queue:
     """
 
     def __init__(
-        self, name: str = "default", *, config: NAQConfig | None = None, services: ServiceManager | None = None
+        self, name: str | None = None, *, config: NAQConfig | None = None, services: ServiceManager | None = None
     ) -> None:
-        self.name = check_name("queue", name)
+        self.name = None if name is None else check_name("queue", name)
         self._owned = None if services is not None else ServiceManager(config or get_config(), role="producer")
         self._services = services or self._owned
         self._service: JobService | None = None
 
     def __repr__(self) -> str:
-        return f"<Queue {self.name} {'open' if self._service else 'closed'}>"
+        return f"<Queue {self.name or 'of each task'} {'open' if self._service else 'closed'}>"
 
     async def __aenter__(self) -> Self:
         """Connect.
@@ -116,7 +117,7 @@ class Queue:
             PartlyRefused: naming those that were not stored; the others are.
         """
         since_ns = self._jobs.now_ns()
-        ids = await self._jobs.enqueue_jobs([job.evolve(queue_name=self.name) for job in jobs])
+        ids = await self._jobs.enqueue_jobs([job.evolve(queue_name=self.name or job.queue_name) for job in jobs])
         return [JobHandle(job_id, self._jobs, since_ns) for job_id in ids]
 
     def handle(self, job_id: str) -> JobHandle:

@@ -150,7 +150,8 @@ class TaskRegistry:
             return self._tasks[name]
         except KeyError:
             raise UnknownTask(
-                f"this worker has no task {name!r}: give it the module (--module) and mark the function with @task"
+                f"this worker has no task {name!r}: give it the module (--module), mark the function with @task, "
+                "and restart the worker after changes"
             ) from None
 
 
@@ -159,9 +160,12 @@ def _import(name: str) -> Any:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
-            raise ModuleNotLoaded(
-                f"there is no module {name!r} on the path: start in its folder, or install it"
-            ) from error
+            hint = (
+                f"write it without .py, as {name[:-3]}"
+                if name.endswith(".py")
+                else "start in its folder, or install it"
+            )
+            raise ModuleNotLoaded(f"there is no module {name!r} on the path: {hint}") from error
         raise ModuleNotLoaded(f"module {name!r} does not import: {error}") from error
     except (Exception, SystemExit) as error:  # user code runs here, and may raise anything
         where = _last_line_in(error, name)

@@ -195,9 +195,10 @@ class Connection:
         if not self.is_connected:
             await self.unsubscribe(subscription)
             return
-        with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
-            async with asyncio.timeout(self.config.request_timeout):
-                await subscription.drain()  # type: ignore[no-untyped-call]
+        # It pings, and a ping must not be cancelled: see `flush`. So it is waited for, and never cancelled itself.
+        draining = asyncio.ensure_future(subscription.drain())  # type: ignore[no-untyped-call]
+        draining.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.wait({draining}, timeout=self.config.request_timeout)
 
     async def unsubscribe(self, subscription: Subscription) -> None:
         """End a subscription; no matter when, nothing is raised."""

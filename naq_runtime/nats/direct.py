@@ -24,6 +24,8 @@ __all__ = [
 
 STREAM_NOT_FOUND = 10059
 _PAGE = 1000
+_ANSWER_BYTES = 8 * 1024 * 1024
+"""A larger answer could fill what the server holds for a slow client, and it would hang up."""
 _TOO_MANY = "413"
 """A request for the last of each subject met more subjects than the server answers for (1,024)."""
 
@@ -147,7 +149,8 @@ async def _request(connection: Connection, stream: str, request: dict[str, Any])
     async with subscribed(connection, inbox, collect):
         with translated():
             async with patience:
-                await connection.publish(f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(request), inbox)
+                asked = msgspec.json.encode({**request, "max_bytes": _ANSWER_BYTES})
+                await connection.publish(f"$JS.API.DIRECT.GET.{stream}", asked, inbox)
                 status = await end
     if status == _TOO_MANY:
         return None

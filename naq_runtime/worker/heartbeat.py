@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
 import psutil
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 _LEASE_BEATS = 3
 """A lease outlives so many heartbeats that are missed."""
 _PROBE_S = 0.1
+_CPU_SPAN_S = 0.5
 _STOPPED_TTL_S = 5.0
 """How long the last record of a worker that stopped can be seen."""
 
@@ -58,10 +60,15 @@ class Usage:
     def __init__(self) -> None:
         self._process = psutil.Process()
         self._process.cpu_percent()
+        self._asked = time.monotonic()
+        self._percent = 0.0
 
     def cpu_percent(self) -> float:
-        """Of one core, since the last call."""
-        return round(self._process.cpu_percent(), 1)
+        """Of one core, since the last call; as it was then, when that is too short ago to tell."""
+        now = time.monotonic()
+        if now - self._asked >= _CPU_SPAN_S:
+            self._asked, self._percent = now, round(self._process.cpu_percent(), 1)
+        return self._percent
 
     def rss_bytes(self) -> int:
         """Memory that is resident now."""

@@ -8,6 +8,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from naq_runtime.config import NAQConfig
@@ -41,17 +43,15 @@ async def serve(
         log.warning("no function in %s is marked with @task: every job will fail", ", ".join(modules))
     async with ServiceManager(config, role="worker") as services:
         worker = Worker(services, queues, registry, modules=modules, name=name, concurrency=concurrency)
-        running = asyncio.ensure_future(worker.run())
-        _on_signals(lambda number: _stop(worker, running, number))
+        _on_signals(lambda number: _stop(worker, number, config.worker.shutdown_grace))
+        services.connection.on_lost.append(_say_lost)
+        services.connection.on_restored.append(_say_restored)
         log.info(
-            "worker %s: %d tasks, queues %s, %d jobs at a time",
+            "worker %s: tasks %d, queues %s, %d jobs at a time",
             worker.worker_id, len(registry), " ".join(worker.queues), worker.concurrency,
             extra={"action": "worker_started"},
         )  # fmt: skip
-        try:
-            await running
-        except asyncio.CancelledError:
-            log.warning("worker %s: stopped at once", worker.worker_id, extra={"action": "worker_cancelled"})
+        await worker.run()
         log.info(
             "worker %s stopped: %d completed, %d failed, %d handed back",
             worker.worker_id, worker.completed, worker.failed, worker.interrupted,
@@ -66,19 +66,27 @@ async def serve(
 
 def run_loop(main: Coroutine[Any, Any, Any]) -> Any:
     """Like `asyncio.run`, on uvloop where it is installed (extra ``speed``)."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.run(main)
-    return uvloop.run(main)
+    return (asyncio if find_spec("uvloop") is None else import_module("uvloop")).run(main)
 
 
-def _stop(worker: Worker, running: asyncio.Future[None], number: signal.Signals) -> None:
-    if worker.is_stopping:
-        running.cancel()
-        return
-    log.info("worker %s: %s, draining %d jobs", worker.worker_id, number.name, worker.active)
-    worker.request_stop(number.name)
+def _stop(worker: Worker, number: signal.Signals, grace_s: float) -> None:
+    if not worker.is_stopping and worker.active:
+        log.info(
+            "%s: draining %d jobs for up to %g s; once more hands them back at once",
+            number.name,
+            worker.active,
+            grace_s,
+            extra={"action": "worker_draining"},
+        )
+    worker.request_stop(number.name, at_once=worker.is_stopping)
+
+
+async def _say_lost() -> None:
+    log.warning("connection lost, reconnecting", extra={"action": "connection_lost"})
+
+
+async def _say_restored() -> None:
+    log.warning("connected again", extra={"action": "connection_restored"})
 
 
 def _on_signals(handle: Callable[[signal.Signals], None]) -> None:

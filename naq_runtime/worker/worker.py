@@ -13,6 +13,7 @@ import re
 import socket
 from collections.abc import Iterable, Sequence
 from functools import partial
+from typing import Any
 
 from naq_runtime.errors import ServerError, ServerUnreachable
 from naq_runtime.job import JobStatus
@@ -24,7 +25,7 @@ from naq_runtime.tasks import TaskRegistry
 from naq_runtime.version import VERSION
 from naq_runtime.worker.activity import Activity
 from naq_runtime.worker.custody import Custody, Holding
-from naq_runtime.worker.execution import Executor
+from naq_runtime.worker.execution import Execution, Executor
 from naq_runtime.worker.handling import JobHandler
 from naq_runtime.worker.heartbeat import Heartbeat, LoopLag, Usage
 from naq_runtime.worker.intake import Intake
@@ -46,6 +47,8 @@ log = logging.getLogger(__name__)
 _UNSETTLED_LIMIT = 2_000
 """Above so many finished jobs that are not settled, no more are asked for; below half of it they are again."""
 _LISTED_JOBS = 100
+_LOGGED = 200
+"""Characters of an error that go into the log of the process; the event has more."""
 _CANCEL_WAIT_S = 1.0
 """A job that does not heed its cancellation is left behind after so long."""
 
@@ -92,6 +95,7 @@ class Worker:
         self._started_at_ns = self._clock.time_ns()
         self._stop_reason: str | None = None
         self._stop_requested = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._lag = LoopLag()
         self._usage = Usage()
@@ -147,11 +151,18 @@ class Worker:
         """Functions that still run although their jobs were handed back: threads, and what heeds no cancellation."""
         return self._executor.threads_running + len(self._running)
 
-    def request_stop(self, reason: str = "requested") -> None:
-        """Fetch no more, let running jobs end within the grace, hand back the rest. May be called twice."""
+    def request_stop(self, reason: str = "requested", *, at_once: bool = False) -> None:
+        """Fetch no more, let running jobs end within the grace, hand back the rest. May be called twice.
+
+        Args:
+            reason: for the events; the first stands.
+            at_once: give no grace.
+        """
         if self._stop_reason is None:
             self._stop_reason = reason
         self._stop_requested.set()
+        if at_once:
+            self._hurry.set()
 
     async def run(self) -> None:
         """Work until `request_stop`.
@@ -215,11 +226,23 @@ class Worker:
                 self.completed += 1
             else:
                 self.failed += 1
+                self._log_failure(execution)
             report_ended(self._events, execution)
             if execution.job.result_ttl != 0:
                 report_stored(self._events, execution, now_ns)
         if self._settlement.waiting < _UNSETTLED_LIMIT // 2:
             self._intake.unblocked()
+
+    def _log_failure(self, execution: Execution) -> None:
+        job, result = execution.job, execution.result
+        log.warning(
+            "job %s (%s) failed: %s: %s",
+            job.job_id,
+            job.function,
+            result.error_type,
+            " ".join((result.error or "").split())[:_LOGGED],
+            extra={"action": "job_failed"},
+        )
 
     def _on_trouble(self, error: ServerError) -> None:
         report_trouble(self._events, self.worker_id, error)
@@ -261,10 +284,8 @@ class Worker:
         """Take no more, wait for what runs, hand back what does not end in time, settle what did."""
         await self._heartbeat.beat()
         await self._intake.close()
-        running = set(self._running.values())
-        if running:
-            _, late = await asyncio.wait(running, timeout=self._config.worker.shutdown_grace)
-            await _cancelled(late)
+        await self._grace()
+        await _cancelled(self._running.values())
         try:
             async with asyncio.timeout(self._config.nats.request_timeout * 2):
                 await self._settlement.drained()
@@ -274,6 +295,14 @@ class Worker:
                 self._settlement.waiting,
                 extra={"action": "outcomes_lost"},
             )
+
+    async def _grace(self) -> None:
+        """Return when no job runs any more, when the grace is over, or when there is a hurry."""
+        ended = asyncio.gather(*self._running.values(), return_exceptions=True)
+        hurry = asyncio.create_task(self._hurry.wait())
+        waiting: set[asyncio.Future[Any]] = {asyncio.shield(ended), hurry}
+        await asyncio.wait(waiting, timeout=self._config.worker.shutdown_grace, return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
 
     async def _shut_down(self) -> None:
         self.request_stop("stopped")

@@ -57,6 +57,8 @@ def top(
     """
     import asyncio
 
+    if not once and format is not Format.TABLE:
+        fail("--format is for --once: a screen has no other form", EXIT_USAGE)
     if not once and not (sys.stdin.isatty() and sys.stdout.isatty()):
         fail("there is no terminal to draw on: start it in one, or print a snapshot with naq-top --once", EXIT_USAGE)
     if once:
@@ -69,14 +71,13 @@ def top(
 async def _watch(config: NAQConfig, demo: bool) -> int:
     from contextlib import AsyncExitStack
 
-    from naq_runtime.config import redacted_url
     from naq_tui.app import run_app
     from naq_tui.live import LiveSource
 
     async with AsyncExitStack() as stack:
         if demo:
             config = await _demo(stack)
-        title = "demo" if demo else redacted_url(config.nats.url)
+        title = "demo" if demo else config.namespace
         return await run_app(LiveSource(config), title=title, version=VERSION)
 
 

@@ -10,9 +10,9 @@ from naq_runtime.nats.publish import Outgoing, open_writer
 from naq_runtime.nats.tail import StreamTail
 from tests.contract.conftest import MakeStream
 
-COUNT = 90
+COUNT = 30
 SIZE = 900_000
-"""Together they are more than the 64 MB that the server puts into one answer."""
+"""Together they are more than is asked for in one answer."""
 
 
 @pytest.fixture

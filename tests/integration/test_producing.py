@@ -184,12 +184,17 @@ async def test_a_job_may_ask_for_its_outcome_not_to_be_kept(config: NAQConfig) -
             await handle.result(timeout=0.1)
 
 
-async def test_a_task_may_name_its_own_queue(config: NAQConfig, services: ServiceManager) -> None:
-    jobs = await services.get_service(JobService)
-    async with running_worker(config, "elsewhere"):
-        job_id = await jobs.enqueue_job(Job(tasks.placed_elsewhere))
+async def test_a_task_may_name_its_own_queue(config: NAQConfig) -> None:
+    async with Queue(config=config) as queue, running_worker(config, "elsewhere"):
+        single = await queue.enqueue(tasks.placed_elsewhere)
+        (many,) = await queue.enqueue_many([Job(tasks.placed_elsewhere)])
 
-        assert (await jobs.wait(job_id, 10)).result == "done"
+        assert [await handle.result(timeout=10) for handle in (single, many)] == ["done", "done"]
+
+
+async def test_a_queue_that_is_named_stands_above_the_tasks_own(config: NAQConfig) -> None:
+    async with Queue("named", config=config) as queue, running_worker(config, "named"):
+        assert await (await queue.enqueue(tasks.placed_elsewhere)).result(timeout=10) == "done"
 
 
 async def test_a_job_runs_in_this_process_with_its_events_and_without_a_worker(

@@ -71,7 +71,8 @@ def test_a_function_that_is_not_among_them_is_refused_with_what_to_do(write_modu
         registry.get(name)
 
     assert str(error.value) == (
-        f"this worker has no task {name!r}: give it the module (--module) and mark the function with @task"
+        f"this worker has no task {name!r}: give it the module (--module), mark the function with @task, "
+        "and restart the worker after changes"
     )
 
 
