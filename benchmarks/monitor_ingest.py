@@ -86,7 +86,7 @@ def _watch(top: Terminal, seconds: float, emitter: asyncio.subprocess.Process | 
     rss = top.process.memory_info().rss / 1e6
     text = top.text()
     top.quit()
-    missed = max((int(found.replace(",", "")) for found in re.findall(r"missed\s+([\d,]+)", text)), default=0)
+    missed = max((_number(found) for found in re.findall(r"! ([\d.,kM]+) events missed", text)), default=0.0)
     if emitter is not None:
         emitter.kill()
     return {
@@ -97,6 +97,12 @@ def _watch(top: Terminal, seconds: float, emitter: asyncio.subprocess.Process | 
         "key95": sorted(keys)[int(len(keys) * 0.95) - 1],
         "rss": rss,
     }
+
+
+def _number(text: str) -> float:
+    """What naq-top wrote as ``1,234``, ``12.3k`` or ``4.5M``."""
+    factor = {"k": 1e3, "M": 1e6}.get(text[-1], 1.0)
+    return float(text.rstrip("kM").replace(",", "")) * factor
 
 
 def main() -> None:
