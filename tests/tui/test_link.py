@@ -90,3 +90,11 @@ async def test_the_first_connection_is_awaited_in_words() -> None:
         assert "◌ connecting 4 s" in watched.lines[0]
         assert "nats://127.0.0.1:4222" in watched.lines[0]
         assert "connecting …" in watched.text
+
+
+async def test_without_a_server_the_first_pane_says_why_and_what_to_do() -> None:
+    reason = "cannot reach a NATS server at nats://127.0.0.1:1: connection refused. Start one with 'naq server'"
+    async with watching(Batch(Link(ConnectionState.RECONNECTING, NOW_NS, reason)), size=(60, 20)) as watched:
+        said = " ".join(watched.text.replace("│", " ").split())
+
+        assert "connection refused. Start one with 'naq server'" in said
