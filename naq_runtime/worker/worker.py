@@ -240,7 +240,7 @@ class Worker:
             job.job_id,
             job.function,
             result.error_type,
-            " ".join((result.error or "").split())[:_LOGGED],
+            "".join(letter if letter.isprintable() else " " for letter in (result.error or "")[:_LOGGED]),
             extra={"action": "job_failed"},
         )
 

@@ -73,9 +73,13 @@ async def test_without_waiting_the_id_is_all_that_is_printed(config: NAQConfig) 
 async def test_waiting_for_a_job_that_fails_ends_with_5_and_its_error_in_one_inert_line(
     config: NAQConfig, project: Path
 ) -> None:
-    async with worker_process(config, "-m", "tasks", cwd=project):
+    async with worker_process(config, "-m", "tasks", cwd=project) as worker:
         finished = await naq("enqueue", "tasks.explode", "--wait", config=config)
+        worker.send_signal(signal.SIGTERM)
+        _, log = await worker.communicate()
 
+    assert b"(tasks.explode) failed: RuntimeError: no " in log
+    assert b"\x1b" not in log
     assert (finished.code, finished.out) == (5, "")
     assert "RuntimeError: no " in finished.err
     assert "\x1b" not in finished.err
