@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from naq_runtime import EmbeddedServer, EventFilter, EventService, Job, JobEvent, NAQConfig, Queue, ServiceManager
-from naq_runtime.errors import ServerError
+from naq_runtime.errors import QueueFull, ServerError
 from naq_runtime.events.models import JobEventType, SystemEvent
 from tests.conftest import MakeConfig
 from tests.support import sample_tasks as tasks
@@ -193,3 +195,30 @@ async def _told_to_the_end(config: NAQConfig, job_id: str) -> bool:
         return "completed" in await event_types(config, job_id)
     except ServerError:
         return False
+
+
+async def test_a_server_that_is_full_refuses_jobs_and_costs_counted_events_until_there_is_room() -> None:
+    async with EmbeddedServer(config="jetstream { max_file_store: 20MB }") as server:
+        config = config_for(server.url, events__max_bytes=-1, events__max_buffer_size=50)
+        async with ServiceManager(config) as services, Queue(services=services) as queue:
+            events = await services.get_service(EventService)
+            with pytest.raises(QueueFull, match="takes no more jobs: insufficient resources"):
+                await fill(queue)
+            await eventually(lambda: events.statistics().failed_flushes > 0)
+            room = 50 - events.statistics().buffered
+            for number in range(room + 40):
+                events.job(JobEventType.STARTED, job_id=f"job-{number}", queue_name="default")
+
+            await services.connection.api(f"STREAM.PURGE.{config.names.jobs_stream}")
+            await events.flush()
+
+            stored = [s.event for s in await all_events(config)]
+    assert sum(event.event_type == "started" for event in stored) == room
+    (report,) = [event for event in stored if isinstance(event, SystemEvent)]
+    assert report.dropped == {"job.started": 40}
+
+
+async def fill(queue: Queue) -> None:
+    """Enqueue more than the server has room for."""
+    for _ in range(30):
+        await queue.enqueue(tasks.fail, "x" * 900_000)
