@@ -21,10 +21,15 @@ _LONGEST_S = 10 * 365 * 86_400
 class JobStatus(StrEnum):
     """Where a job stands."""
 
+    SCHEDULED = "scheduled"
+    """It waits for its time: enqueued with a delay, or for a retry."""
+    WAITING = "waiting"
+    """It waits for the jobs that it depends on."""
     QUEUED = "queued"
     RUNNING = "running"
     COMPLETED = "completed"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 class Job(Struct, frozen=True):

@@ -34,6 +34,11 @@ class QueueState(Struct, frozen=True, kw_only=True):
     """Of those running, the ones that had been with a worker before."""
     pulls: int = 0
     """Requests of workers that wait for a job."""
+    paused: bool = False
+    concurrency_limit: int = 0
+    """Jobs that may run at a time over all workers; 0 for no limit."""
+    rate_limit: str = ""
+    """``100/60s``; empty for no limit."""
 
 
 class StreamState(Struct, frozen=True, kw_only=True):

@@ -72,10 +72,45 @@ def job_message(event: JobEvent) -> str:
             return _joined(event.function_name, attempt, _ms("took", event.duration_ms))
         case "failed":
             return _joined(_error(event.error_type, event.error_message), attempt, _ms("after", event.duration_ms))
+        case "timed_out":
+            return _joined(event.error_message, attempt, _ms("after", event.duration_ms))
+        case "scheduled":
+            return _joined(event.function_name, _seconds("in", event.retry_delay))
+        case "retry_scheduled":
+            return _joined(f"retry {event.retry_count or 1}", _seconds("in", event.retry_delay), event.reason)
+        case "waiting_for_dependencies":
+            return _joined(event.function_name, "waits for " + " ".join(event.depends_on))
+        case "dependency_satisfied" | "dependency_failed":
+            return _joined(event.dependency_id, event.reason)
+        case "cancelled":
+            return _joined(f"while {event.state}" if event.state else None, _by(event.by), event.reason)
+        case "requeued":
+            return _joined(event.function_name, _by(event.by))
+        case "progress":
+            return _joined(_share(event.done, event.total), event.text)
+        case "log":
+            return f"{event.level or 'INFO'} {event.text or ''}"
         case "result_stored":
             return size_text(event.result_size or 0)
         case _:
             return _joined(event.function_name, attempt, event.reason)
+
+
+def _seconds(label: str, seconds: float | None) -> str | None:
+    return None if seconds is None else f"{label} {duration_text(seconds * 1000)}"
+
+
+def _by(name: str | None) -> str | None:
+    return f"by {name}" if name else None
+
+
+def _share(done: float | None, total: float | None) -> str | None:
+    """``3/10 (30 %)``, or only what there is of it."""
+    if done is None:
+        return None
+    if not total:
+        return f"{done:g}"
+    return f"{done:g}/{total:g} ({done / total:.0%})".replace("%)", " %)")
 
 
 def worker_message(event: WorkerEvent) -> str:
@@ -102,6 +137,13 @@ def system_message(event: SystemEvent) -> str:
     match str(event.event_type):
         case "connection_restored":
             return _joined(where, _ms("away for", event.outage_ms))
+        case "queue_paused" | "queue_resumed":
+            return _joined(f"queue {event.queue_name}", where)
+        case "queue_purged":
+            return _joined(f"queue {event.queue_name}", f"{event.count or 0} jobs", where)
+        case "queue_limited":
+            limits = (f"{event.concurrency_limit or 'any number'} at a time", event.rate_limit or "any rate")
+            return _joined(f"queue {event.queue_name}", *limits)
         case "events_dropped":
             counts = event.dropped or {}
             detail = " ".join(f"{name}={count}" for name, count in sorted(counts.items()))

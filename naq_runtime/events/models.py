@@ -39,10 +39,25 @@ class JobEventType(StrEnum):
     """What can happen to a job."""
 
     ENQUEUED = "enqueued"
+    """Workers may have it now."""
+    SCHEDULED = "scheduled"
+    """It waits for its time."""
+    WAITING_FOR_DEPENDENCIES = "waiting_for_dependencies"
+    DEPENDENCY_SATISFIED = "dependency_satisfied"
+    DEPENDENCY_FAILED = "dependency_failed"
     STARTED = "started"
+    PROGRESS = "progress"
+    LOG = "log"
     COMPLETED = "completed"
     FAILED = "failed"
+    TIMED_OUT = "timed_out"
     INTERRUPTED = "interrupted"
+    """Its worker gave it back unfinished; that costs no attempt."""
+    RETRY_SCHEDULED = "retry_scheduled"
+    CANCELLED = "cancelled"
+    DEAD_LETTERED = "dead_lettered"
+    REQUEUED = "requeued"
+    """It was taken from the dead letters and put back into its queue."""
     RESULT_STORED = "result_stored"
 
 
@@ -63,6 +78,10 @@ class SystemEventType(StrEnum):
     CONNECTION_LOST = "connection_lost"
     CONNECTION_RESTORED = "connection_restored"
     EVENTS_DROPPED = "events_dropped"
+    QUEUE_PAUSED = "queue_paused"
+    QUEUE_RESUMED = "queue_resumed"
+    QUEUE_PURGED = "queue_purged"
+    QUEUE_LIMITED = "queue_limited"
 
 
 def _schema_version() -> int:
@@ -112,6 +131,27 @@ class JobEvent(EventBase, tag="job", frozen=True, kw_only=True, omit_defaults=Tr
     final: bool | None = None
     """True when no retry follows."""
     reason: str | None = None
+    retry_count: Count | None = None
+    """How many retries there have been, this one included."""
+    retry_delay: float | None = None
+    """Seconds until the retry."""
+    run_at_ns: Count | None = None
+    """When a scheduled job or a retry becomes runnable."""
+    depends_on: tuple[str, ...] = ()
+    """The jobs that it waits for."""
+    dependency_id: str | None = None
+    """The job that ended."""
+    state: str | None = None
+    """Where it stood when it was cancelled: ``queued``, ``scheduled``, ``waiting`` or ``running``."""
+    by: str | None = None
+    """Who cancelled or requeued it."""
+    done: float | None = None
+    """Progress, of ``total``."""
+    total: float | None = None
+    text: str | None = None
+    """The message of a progress report, or a line of the job's log."""
+    level: str | None = None
+    """Of a line of the log: ``INFO``, ``WARNING`` …"""
 
     @property
     def message(self) -> str:
@@ -136,6 +176,8 @@ class WorkerEvent(EventBase, tag="worker", frozen=True, kw_only=True, omit_defau
     jobs_completed: Count | None = None
     jobs_failed: Count | None = None
     jobs_interrupted: Count | None = None
+    stuck_job_ids: tuple[str, ...] = ()
+    """Jobs that were given up, and whose threads still run."""
     cpu_percent: float | None = None
     """Of one core."""
     rss_bytes: Count | None = None
@@ -168,6 +210,14 @@ class SystemEvent(EventBase, tag="system", frozen=True, kw_only=True, omit_defau
     """How many events were dropped, by ``category.type``."""
     first_dropped_ns: Count | None = None
     last_dropped_ns: Count | None = None
+    queue_name: str | None = None
+    """The queue that was paused, resumed, purged or limited."""
+    count: Count | None = None
+    """How many jobs were purged."""
+    concurrency_limit: Count | None = None
+    """Jobs of the queue that may run at a time; 0 for no limit."""
+    rate_limit: str | None = None
+    """``100/60s``; empty for no limit."""
 
     @property
     def message(self) -> str:

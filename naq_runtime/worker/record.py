@@ -44,6 +44,8 @@ class WorkerRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     jobs_completed: Count = 0
     jobs_failed: Count = 0
     jobs_interrupted: Count = 0
+    stuck_job_ids: tuple[str, ...] = ()
+    """Jobs that were given up, and whose threads still run."""
     cpu_percent: float = 0.0
     """Of one core."""
     rss_bytes: Count = 0
