@@ -12,10 +12,16 @@
     ├── SerializationError       a value has no JSON form, or bytes are not what they should be
     │   └── ArgumentError        a job's arguments do not fit the function
     ├── JobRefused               the job was not enqueued
-    │   ├── DuplicateJob         a job of this id is queued or running
+    │   ├── DuplicateJob         a job of this id, or of this unique key, is there already
+    │   ├── UnknownDependency    a job that it depends on is not known
+    │   ├── DependencyCycle      it depends on itself, by way of others
     │   ├── PayloadTooLarge      above the server's limit for one message
     │   └── QueueFull            the stream has reached a limit
     ├── JobFailed                the job ended without a result
+    ├── JobCancelled             the job was cancelled
+    ├── TimedOut                 the job took longer than it may
+    ├── ProcessCrashed           the process that ran the job died
+    ├── WorkerKilled             the job took its worker with it, again and again
     ├── ResultTimeout            the job did not end in time
     ├── NotFound                 no such job
     └── ServerError              the NATS server cannot be reached or used
@@ -37,10 +43,12 @@ from __future__ import annotations
 __all__ = [
     "ArgumentError",
     "ConfigError",
+    "DependencyCycle",
     "DuplicateJob",
     "InvalidName",
     "JetStreamError",
     "JetStreamUnavailable",
+    "JobCancelled",
     "JobFailed",
     "JobRefused",
     "MessageTooLarge",
@@ -50,6 +58,7 @@ __all__ = [
     "NotFound",
     "NotImportable",
     "PayloadTooLarge",
+    "ProcessCrashed",
     "QueueFull",
     "ResultTimeout",
     "SerializationError",
@@ -59,8 +68,11 @@ __all__ = [
     "ServerUnreachable",
     "StreamMissing",
     "TaskError",
+    "TimedOut",
     "TopologyMismatch",
+    "UnknownDependency",
     "UnknownTask",
+    "WorkerKilled",
 ]
 
 
@@ -105,7 +117,23 @@ class JobRefused(NaqError):
 
 
 class DuplicateJob(JobRefused):
-    """A job of this id is queued or running."""
+    """A job of this id has not ended yet, or one of this unique key was enqueued within its time.
+
+    Attributes:
+        job_id: the job that is there, ``None`` when it is not known.
+    """
+
+    def __init__(self, message: str, job_id: str | None = None) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+
+
+class UnknownDependency(JobRefused):
+    """A job that it depends on is neither there, nor has it left an outcome."""
+
+
+class DependencyCycle(JobRefused):
+    """The job would wait for itself, by way of others."""
 
 
 class PayloadTooLarge(JobRefused):
@@ -132,6 +160,32 @@ class JobFailed(NaqError):
         self.error_type = error_type
         self.error_message = error_message
         self.traceback = traceback
+
+
+class JobCancelled(NaqError):
+    """The job was cancelled.
+
+    Attributes:
+        job_id: the job.
+        reason: as the one who cancelled it said.
+    """
+
+    def __init__(self, job_id: str, reason: str = "") -> None:
+        super().__init__(f"job {job_id} was cancelled: {reason}" if reason else f"job {job_id} was cancelled")
+        self.job_id = job_id
+        self.reason = reason
+
+
+class TimedOut(NaqError, TimeoutError):
+    """The job took longer than it may."""
+
+
+class ProcessCrashed(NaqError):
+    """The process that ran the job died."""
+
+
+class WorkerKilled(NaqError):
+    """The workers that ran the job died with it in their hands, too often for it to be tried again."""
 
 
 class ResultTimeout(NaqError, TimeoutError):

@@ -1,21 +1,24 @@
-"""A job, and what became of it. Values only: nothing here touches a server."""
+"""A job, what it waits for, and what became of it. Values only: nothing here touches a server."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import random
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct, field
 
-from naq_runtime.errors import JobFailed
+from naq_runtime.errors import JobCancelled, JobFailed
 from naq_runtime.naming import check_name, new_id
+from naq_runtime.retry import Cancel, Delay, RetryPolicy
 
-__all__ = ["Job", "JobResult", "JobStatus"]
+__all__ = ["After", "Condition", "Job", "JobResult", "JobStatus"]
 
 
 _LONGEST_S = 10 * 365 * 86_400
+_MOST_DEPENDENCIES = 1_000
 
 
 class JobStatus(StrEnum):
@@ -32,6 +35,29 @@ class JobStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+Condition = Literal["success", "failure", "always"]
+
+
+class After(Struct, frozen=True):
+    """A job that another one waits for, and how it must end: ``After(handle, on="always")``."""
+
+    job_id: str
+    on: Condition = "success"
+    """Failed and cancelled jobs both count as failures."""
+
+    def __post_init__(self) -> None:
+        given: object = self.job_id
+        if not isinstance(given, str):
+            msgspec.structs.force_setattr(self, "job_id", getattr(given, "job_id", None))
+        check_name("job id", self.job_id)
+        if self.on not in ("success", "failure", "always"):
+            raise ValueError(f"a dependency is on success, failure or always, got {self.on!r}")
+
+    def is_met_by(self, status: JobStatus) -> bool:
+        """Whether the other job has ended as it must."""
+        return self.on == "always" or (self.on == "success") == (status is JobStatus.COMPLETED)
+
+
 class Job(Struct, frozen=True):
     """A function to call, with its arguments, somewhere else.
 
@@ -40,11 +66,20 @@ class Job(Struct, frozen=True):
         args: positional arguments; anything that has a JSON form.
         kwargs: arguments by name.
         queue_name: the queue; the task's own, or ``default``, when left out.
-        job_id: made up when left out; unique among the queued and running jobs.
-        result_ttl: seconds for which the outcome can be read, instead of the configured time.
+        job_id: made up when left out; unique among the jobs of its queue that have not ended.
+        result_ttl: seconds for which the outcome can be read, instead of the configured time; 0 stores none.
+        timeout: seconds that an attempt may take; no limit, or the task's own, when left out.
+        retries: further tries after an error, instead of the task's own.
+        retry_delay: seconds before each of them, or a sequence of such, instead of the task's own.
+        depends_on: the jobs that must end first: a handle, a job, an id or an `After`, or several of them.
+        on_dependency_failure: ``cancel`` this job, or ``run`` it all the same, when one did not end as it must.
+        on_unknown_dependency: ``refuse`` this job, or let it ``wait``, when one is not known (yet).
+        unique_key: while ``unique_for`` lasts, no other job of the same key is taken.
+        unique_for: seconds, from the enqueuing on.
 
     Raises:
-        InvalidName: the queue's or the job's name cannot be used.
+        InvalidName: the queue's or a job's name cannot be used.
+        ValueError: a number is out of range.
     """
 
     function: Callable[..., Any] | str
@@ -57,19 +92,58 @@ class Job(Struct, frozen=True):
     """Which try this is, from 1."""
     enqueued_at_ns: int = 0
     """When the producer enqueued it; 0 before."""
+    timeout: float | None = None
+    retries: int | None = None
+    retry_delay: Delay | None = None
+    run_at_ns: int = 0
+    """When it becomes runnable: in the future while it waits for its time; 0 for at once."""
+    depends_on: tuple[After, ...] = ()
+    on_dependency_failure: Literal["cancel", "run"] = "cancel"
+    on_unknown_dependency: Literal["refuse", "wait"] = "refuse"
+    unique_key: str | None = None
+    unique_for: float | None = None
 
     def __post_init__(self) -> None:
         check_name("job id", self.job_id)
         if self.queue_name is not None:
             check_name("queue", self.queue_name)
-        if self.result_ttl is not None and not 0 <= self.result_ttl <= _LONGEST_S:
-            raise ValueError(f"result_ttl must be 0 to {_LONGEST_S:,} seconds, got {self.result_ttl}")
         if not isinstance(self.args, tuple):
             raise TypeError("args must be a tuple of arguments; for one text write args=(text,)")
+        _check_span("result_ttl", self.result_ttl, least=0)
+        if self.timeout is not None or self.retries is not None or self.retry_delay is not None:
+            _check_span("timeout", self.timeout, least=0.001)
+            RetryPolicy().override(self.retries, self.retry_delay)
+        if self.depends_on != ():
+            msgspec.structs.force_setattr(self, "depends_on", _dependencies(self.depends_on))
+        if self.unique_key is not None or self.unique_for is not None:
+            self._check_uniqueness()
 
     def evolve(self, **changes: Any) -> Job:
         """A copy with some fields changed."""
         return msgspec.structs.replace(self, **changes)
+
+    @property
+    def retry_policy(self) -> RetryPolicy:
+        """The policy of its function, when that is at hand, with its own numbers put in."""
+        options = getattr(self.function, "__naq_task__", None)
+        policy: RetryPolicy = RetryPolicy() if options is None else options.retry
+        return policy.override(self.retries, self.retry_delay)
+
+    def should_retry(self, error: BaseException) -> bool:
+        """Whether this attempt, having ended in the error, is followed by another."""
+        policy = self.retry_policy
+        return policy.has_left(self.attempt) and not isinstance(error, Cancel) and policy.wants(error)
+
+    def get_next_retry_delay(self, chance: Callable[[], float] = random.random) -> float:
+        """Seconds between this attempt and the next one."""
+        return self.retry_policy.delay_after(self.attempt, chance)
+
+    def _check_uniqueness(self) -> None:
+        if not self.unique_key or len(self.unique_key) > 500:
+            raise ValueError("unique_for needs a unique_key of 1 to 500 characters")
+        if self.unique_for is None:
+            raise ValueError("unique_key needs unique_for, the seconds for which the key is taken")
+        _check_span("unique_for", self.unique_for, least=1)
 
 
 class JobResult(Struct, frozen=True, kw_only=True):
@@ -104,7 +178,26 @@ class JobResult(Struct, frozen=True, kw_only=True):
 
         Raises:
             JobFailed: the job failed, with the remote error's type, text and traceback.
+            JobCancelled: it was cancelled.
         """
+        if self.status is JobStatus.CANCELLED:
+            raise JobCancelled(self.job_id, self.error or "")
         if self.status is JobStatus.FAILED:
             raise JobFailed(self.job_id, self.error_type or "Error", self.error or "", self.traceback or "")
         return self.result
+
+
+def _check_span(name: str, seconds: float | None, *, least: float) -> None:
+    if seconds is not None and not least <= seconds <= _LONGEST_S:
+        raise ValueError(f"{name} must be {least:g} to {_LONGEST_S:,} seconds, got {seconds}")
+
+
+def _dependencies(given: Any) -> tuple[After, ...]:
+    """What a job waits for, in the one form that is kept."""
+    several = given if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
+    found = [one if isinstance(one, After) else After(one) for one in several]
+    if len({one.job_id for one in found}) < len(found):
+        raise ValueError("a job is named twice among the dependencies")
+    if len(found) > _MOST_DEPENDENCIES:
+        raise ValueError(f"a job can wait for {_MOST_DEPENDENCIES:,} others at most, got {len(found):,}")
+    return tuple(found)

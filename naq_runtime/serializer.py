@@ -7,15 +7,16 @@ Pickle is not offered: whoever may publish a message must not be able to run cod
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
 from naq_runtime.errors import NaqError, SerializationError
-from naq_runtime.job import Job, JobResult, JobStatus
+from naq_runtime.job import After, Job, JobResult, JobStatus
 from naq_runtime.tasks import reference
 
 __all__ = ["JsonSerializer", "Outcome", "Serializer"]
@@ -68,6 +69,15 @@ class _JobRecord(Struct, omit_defaults=True):
     kwargs: dict[str, Any] = {}
     attempt: Annotated[int, Meta(ge=1, le=2**31)] = 1
     result_ttl: float | None = None
+    timeout: float | None = None
+    retries: int | None = None
+    retry_delay: float | tuple[float, ...] | None = None
+    run_at_ns: Time = 0
+    depends_on: tuple[After, ...] = ()
+    on_dependency_failure: Literal["cancel", "run"] = "cancel"
+    on_unknown_dependency: Literal["refuse", "wait"] = "refuse"
+    unique_key: str | None = None
+    unique_for: float | None = None
 
 
 class _OutcomeRecord(Struct, omit_defaults=True):
@@ -118,6 +128,15 @@ class JsonSerializer:
             kwargs=dict(job.kwargs),
             attempt=job.attempt,
             result_ttl=job.result_ttl,
+            timeout=job.timeout,
+            retries=job.retries,
+            retry_delay=tuple(job.retry_delay) if isinstance(job.retry_delay, Sequence) else job.retry_delay,
+            run_at_ns=job.run_at_ns,
+            depends_on=job.depends_on,
+            on_dependency_failure=job.on_dependency_failure,
+            on_unknown_dependency=job.on_unknown_dependency,
+            unique_key=job.unique_key,
+            unique_for=job.unique_for,
         )
         try:
             return self._finite(self._encode(record), (record.args, record.kwargs))
@@ -216,4 +235,13 @@ def _job(record: _JobRecord) -> Job:
         result_ttl=record.result_ttl,
         attempt=record.attempt,
         enqueued_at_ns=record.enqueued_at_ns,
+        timeout=record.timeout,
+        retries=record.retries,
+        retry_delay=record.retry_delay,
+        run_at_ns=record.run_at_ns,
+        depends_on=record.depends_on,
+        on_dependency_failure=record.on_dependency_failure,
+        on_unknown_dependency=record.on_unknown_dependency,
+        unique_key=record.unique_key,
+        unique_for=record.unique_for,
     )

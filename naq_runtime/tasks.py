@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar, overload
 
 from naq_runtime.arguments import ArgumentPlan
 from naq_runtime.errors import ModuleNotLoaded, NotImportable, UnknownTask
 from naq_runtime.naming import check_name
+from naq_runtime.retry import NO_RETRIES, Backoff, Delay, RetryPolicy
 
 __all__ = ["Task", "TaskOptions", "TaskRegistry", "options_of", "reference", "task"]
 
@@ -31,35 +33,102 @@ class TaskOptions:
 
     queue: str | None = None
     result_ttl: float | None = None
+    retry: RetryPolicy = NO_RETRIES
+    timeout: float | None = None
+    process: bool = False
+    log_level: int | None = None
 
 
 @overload
 def task(function: Callable[P, R], /) -> Callable[P, R]: ...
 @overload
 def task(
-    *, queue: str | None = None, result_ttl: float | None = None
+    *,
+    queue: str | None = None,
+    result_ttl: float | None = None,
+    retries: int = 0,
+    retry_delay: Delay | None = None,
+    backoff: Backoff | None = None,
+    jitter: float = 0.1,
+    max_retry_delay: float = 3600.0,
+    retry_on: Sequence[type[BaseException]] = (Exception,),
+    ignore_on: Sequence[type[BaseException]] = (),
+    timeout: float | None = None,
+    process: bool = False,
+    log: str | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 def task(
-    function: Callable[..., Any] | None = None, /, *, queue: str | None = None, result_ttl: float | None = None
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    queue: str | None = None,
+    result_ttl: float | None = None,
+    retries: int = 0,
+    retry_delay: Delay | None = None,
+    backoff: Backoff | None = None,
+    jitter: float = 0.1,
+    max_retry_delay: float = 3600.0,
+    retry_on: Sequence[type[BaseException]] = (Exception,),
+    ignore_on: Sequence[type[BaseException]] = (),
+    timeout: float | None = None,
+    process: bool = False,
+    log: str | None = None,
 ) -> Any:
     """Mark a function as one that workers may run. The function itself stays as it is.
 
     Args:
         queue: where its jobs go unless the enqueuer says otherwise.
-        result_ttl: seconds for which its outcomes can be read.
+        result_ttl: seconds for which its outcomes can be read; 0 stores none.
+        retries: further tries after an error.
+        retry_delay: seconds before each of them, or a sequence of such; from one second on, doubling, when left out.
+        backoff: how a single delay grows: ``fixed``, ``linear`` or ``exponential``.
+        jitter: the share of the delay that chance may add, 0 to 1.
+        max_retry_delay: the longest delay in seconds.
+        retry_on: the errors after which it is tried again.
+        ignore_on: errors after which it is not, even when ``retry_on`` names them.
+        timeout: seconds that an attempt may take.
+        process: run it in a process of its own, for work that keeps a core busy.
+        log: the level from which on what it writes by `logging` goes into the job's events (``"INFO"``).
 
     Raises:
         InvalidName: the queue's name cannot be used.
         NotImportable: the function could not be found again by its name.
+        ValueError: a number is out of range, or there is no such level.
     """
-    options = TaskOptions(queue=None if queue is None else check_name("queue", queue), result_ttl=result_ttl)
+    options = TaskOptions(
+        queue=None if queue is None else check_name("queue", queue),
+        result_ttl=result_ttl,
+        retry=RetryPolicy.of(
+            retries,
+            retry_delay,
+            backoff=backoff,
+            jitter=jitter,
+            cap=max_retry_delay,
+            retry_on=retry_on,
+            ignore_on=ignore_on,
+        ),
+        timeout=timeout,
+        process=process,
+        log_level=_level(log),
+    )
 
     def mark(function: Callable[P, R]) -> Callable[P, R]:
         _check_importable(function)
+        if process and inspect.iscoroutinefunction(function):
+            raise ValueError(f"{function.__qualname__} is async: only plain functions can run in a process")
         setattr(function, _MARK, options)
         return function
 
     return mark if function is None else mark(function)
+
+
+def _level(name: str | None) -> int | None:
+    if name is None:
+        return None
+    level = logging.getLevelNamesMapping().get(name.upper())
+    if level is None:
+        raise ValueError(f"there is no log level {name!r}: use DEBUG, INFO, WARNING, ERROR or CRITICAL")
+    return level
 
 
 def options_of(function: object) -> TaskOptions | None:

@@ -100,6 +100,10 @@ def _seconds(label: str, seconds: float | None) -> str | None:
     return None if seconds is None else f"{label} {duration_text(seconds * 1000)}"
 
 
+def _queue(name: str | None) -> str | None:
+    return f"queue {name}" if name else None
+
+
 def _by(name: str | None) -> str | None:
     return f"by {name}" if name else None
 
@@ -138,12 +142,13 @@ def system_message(event: SystemEvent) -> str:
         case "connection_restored":
             return _joined(where, _ms("away for", event.outage_ms))
         case "queue_paused" | "queue_resumed":
-            return _joined(f"queue {event.queue_name}", where)
+            return _joined(_queue(event.queue_name), where)
         case "queue_purged":
-            return _joined(f"queue {event.queue_name}", f"{event.count or 0} jobs", where)
+            count = None if event.count is None else f"{event.count} jobs"
+            return _joined(_queue(event.queue_name), count, where)
         case "queue_limited":
-            limits = (f"{event.concurrency_limit or 'any number'} at a time", event.rate_limit or "any rate")
-            return _joined(f"queue {event.queue_name}", *limits)
+            most = f"{event.concurrency_limit} at a time" if event.concurrency_limit else None
+            return _joined(_queue(event.queue_name), most, event.rate_limit)
         case "events_dropped":
             counts = event.dropped or {}
             detail = " ".join(f"{name}={count}" for name, count in sorted(counts.items()))

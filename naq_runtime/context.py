@@ -1,0 +1,181 @@
+"""What a running job can know and say of itself: `current_job`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextvars import ContextVar
+from typing import Any
+
+from naq_runtime.events.models import JobEventType
+from naq_runtime.job import Job, JobResult
+from naq_runtime.retry import Cancel
+
+__all__ = ["JobContext", "JobLogHandler", "current_job", "running_as"]
+
+_PROGRESS_S = 0.1
+"""Reports of progress that come faster are joined: the last one counts."""
+_LINES = 200
+_LINE_LIMIT = 2_000
+
+Emit = Callable[[JobEventType, dict[str, Any]], None]
+
+running_as: ContextVar[JobContext | None] = ContextVar("naq_current_job", default=None)
+"""The job that this task or thread runs."""
+
+
+def current_job() -> JobContext:
+    """The job that is running here.
+
+    Raises:
+        RuntimeError: no job is.
+    """
+    context = running_as.get()
+    if context is None:
+        raise RuntimeError("current_job() can be asked inside a running job only")
+    return context
+
+
+class _Done(Awaitable[None]):
+    """What has been done already; may be awaited or not."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        return
+        yield
+
+
+class JobContext:
+    """A running job, as its own function sees it; may be used from any thread.
+
+    Args:
+        emit: takes an event of the job, on the event loop.
+        dependencies: the outcomes of the jobs that it depended on, by id.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        worker_id: str,
+        emit: Emit | None = None,
+        *,
+        dependencies: Mapping[str, JobResult] | None = None,
+        log_level: int | None = None,
+    ) -> None:
+        self.job_id = job.job_id
+        self.queue_name = job.queue_name or "default"
+        self.function_name = str(job.function)
+        self.attempt = job.attempt
+        self.enqueued_at_ns = job.enqueued_at_ns
+        self.worker_id = worker_id
+        self.dependencies: Mapping[str, JobResult] = dependencies or {}
+        self.log_level = log_level
+        self.cancel_observed = False
+        """Whether the function has been told that it is cancelled."""
+        self._cancelled = threading.Event()
+        self._emit = emit
+        self._loop = _running_loop()
+        self._progress: dict[str, Any] | None = None
+        self._told_at = -1.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._lines = 0
+
+    def __repr__(self) -> str:
+        return f"<JobContext {self.job_id} attempt={self.attempt}>"
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody wants the job to end. A function in a thread should look at it now and then, and return."""
+        if self._cancelled.is_set():
+            self.cancel_observed = True
+        return self.cancel_observed
+
+    def raise_if_cancelled(self) -> None:
+        """End the job here when somebody wants it to end.
+
+        Raises:
+            Cancel: so that the job ends as cancelled.
+        """
+        if self.cancelled:
+            raise Cancel("cancelled while running")
+
+    def progress(self, done: float, total: float | None = None, message: str | None = None) -> Awaitable[None]:
+        """Tell how far the job is; at most ten reports a second become events. May be awaited, and need not be."""
+        report = {"done": done, "total": total, "text": None if message is None else message[:_LINE_LIMIT]}
+        self._on_loop(self._report_progress, report)
+        return _Done()
+
+    def log(self, text: str, level: str = "INFO") -> None:
+        """Write a line into the job's events; at most 200 of them."""
+        self._on_loop(self._report_line, text[:_LINE_LIMIT], level)
+
+    # For the worker
+
+    def cancel(self) -> None:
+        """Say that the job should end."""
+        self._cancelled.set()
+
+    def close(self) -> None:
+        """Tell what was not told yet; nothing more is taken."""
+        self._tell_progress()
+        self._emit = None
+
+    def _on_loop(self, call: Callable[..., None], *arguments: Any) -> None:
+        if self._loop is None or self._loop is _running_loop():
+            call(*arguments)
+        elif not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(call, *arguments)
+
+    def _report_progress(self, report: dict[str, Any]) -> None:
+        self._progress = report
+        if self._loop is None:
+            self._tell_progress()
+            return
+        wait_s = self._told_at + _PROGRESS_S - self._loop.time() if self._told_at >= 0 else 0
+        if wait_s <= 0:
+            self._tell_progress()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(wait_s, self._tell_progress)
+
+    def _tell_progress(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        report, self._progress = self._progress, None
+        if report is None or self._emit is None:
+            return
+        if self._loop is not None:
+            self._told_at = self._loop.time()
+        self._emit(JobEventType.PROGRESS, report)
+
+    def _report_line(self, text: str, level: str) -> None:
+        self._lines += 1
+        if self._emit is None or self._lines > _LINES + 1:
+            return
+        if self._lines == _LINES + 1:
+            text, level = f"more than {_LINES} lines: the rest is not recorded", "WARNING"
+        self._emit(JobEventType.LOG, {"text": text, "level": level})
+
+
+class JobLogHandler(logging.Handler):
+    """Takes what a job writes by `logging` into the job's events, where its task asks for that."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the line into the events of the job that runs here, if one does."""
+        context = running_as.get()
+        if context is None or context.log_level is None or record.levelno < context.log_level:
+            return
+        try:
+            text = record.getMessage()
+        except Exception:  # user code: the arguments may not fit the format
+            self.handleError(record)
+            return
+        context.log(f"{record.name}: {text}", record.levelname)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

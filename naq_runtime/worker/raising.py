@@ -1,0 +1,107 @@
+"""What an error of a job comes to: its name, text and traceback, and what is to become of the job."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Literal
+
+from msgspec import Struct
+
+from naq_runtime.job import Job
+from naq_runtime.retry import Cancel, Retry, RetryPolicy, Snooze
+
+__all__ = ["Raised", "Verdict", "judge", "raised"]
+
+_MESSAGE_LIMIT = 2_000
+_TRACEBACK_LIMIT = 8_000
+_OURS = (
+    "naq_runtime.worker.",
+    "naq_runtime.arguments",
+    "naq_runtime.tasks",
+    "naq_runtime.context",
+    "concurrent.futures.",
+    "asyncio.",
+)
+
+
+class Raised(Struct, frozen=True):
+    """An error, without the error itself, so that it can come from another process."""
+
+    error_type: str
+    error: str
+    """Its text."""
+    traceback: str
+    wish: Literal["retry", "snooze", "cancel"] | None = None
+    """What the job asked for, when it was no error at all."""
+    after: float | None = None
+    """Seconds until it wants to run again."""
+    is_retried: bool = False
+    """Whether the task's policy names it among the errors to retry."""
+
+
+class Verdict(Struct, frozen=True):
+    """What is to become of a job whose attempt did not complete."""
+
+    cancelled: bool = False
+    again_after: float | None = None
+    """Seconds; ``None`` when it has ended."""
+    costs_attempt: bool = True
+
+
+def raised(error: BaseException, policy: RetryPolicy) -> Raised:
+    """What can be said of an error."""
+    match error:
+        case Retry():
+            wish, after = "retry", error.after
+        case Snooze():
+            wish, after = "snooze", error.after
+        case Cancel():
+            wish, after = "cancel", None
+        case _:
+            wish, after = None, None
+    return Raised(
+        error_type=type(error).__qualname__,
+        error=clipped(_text(error), _MESSAGE_LIMIT),
+        traceback="" if wish else clipped(_traceback(error), _TRACEBACK_LIMIT),
+        wish=wish,
+        after=after,
+        is_retried=policy.wants(error),
+    )
+
+
+def judge(what: Raised, job: Job, policy: RetryPolicy) -> Verdict:
+    """Whether the job has ended, and how, or runs again, and when."""
+    if what.wish == "cancel":
+        return Verdict(cancelled=True)
+    if what.wish == "snooze":
+        return Verdict(again_after=what.after or 0.0, costs_attempt=False)
+    if not policy.has_left(job.attempt) or not (what.is_retried or what.wish == "retry"):
+        return Verdict()
+    return Verdict(again_after=policy.delay_after(job.attempt) if what.after is None else what.after)
+
+
+def clipped(text: str, limit: int) -> str:
+    """The text, or its two ends with a word on what lies between."""
+    text = text.encode("utf-8", "backslashreplace").decode()
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as broken:  # user code: an exception's own __str__ may fail
+        return f"(its text cannot be had: {type(broken).__name__})"
+
+
+def _traceback(error: BaseException) -> str:
+    """From the first frame that is not of this package on."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_OURS):
+        trace = trace.tb_next
+    try:
+        return "".join(traceback.format_exception(type(error), error, trace))
+    except Exception:  # user code: an exception's own __str__ or __repr__ may fail
+        return f"{type(error).__qualname__}: {_text(error)}\n"
