@@ -23,6 +23,8 @@ _OURS = (
     "asyncio.",
 )
 
+Wish = Literal["retry", "snooze", "cancel"]
+
 
 class Raised(Struct, frozen=True):
     """An error, without the error itself, so that it can come from another process."""
@@ -31,7 +33,7 @@ class Raised(Struct, frozen=True):
     error: str
     """Its text."""
     traceback: str
-    wish: Literal["retry", "snooze", "cancel"] | None = None
+    wish: Wish | None = None
     """What the job asked for, when it was no error at all."""
     after: float | None = None
     """Seconds until it wants to run again."""
@@ -50,15 +52,7 @@ class Verdict(Struct, frozen=True):
 
 def raised(error: BaseException, policy: RetryPolicy) -> Raised:
     """What can be said of an error."""
-    match error:
-        case Retry():
-            wish, after = "retry", error.after
-        case Snooze():
-            wish, after = "snooze", error.after
-        case Cancel():
-            wish, after = "cancel", None
-        case _:
-            wish, after = None, None
+    wish, after = _wish_of(error)
     return Raised(
         error_type=type(error).__qualname__,
         error=clipped(_text(error), _MESSAGE_LIMIT),
@@ -67,6 +61,18 @@ def raised(error: BaseException, policy: RetryPolicy) -> Raised:
         after=after,
         is_retried=policy.wants(error),
     )
+
+
+def _wish_of(error: BaseException) -> tuple[Wish | None, float | None]:
+    match error:
+        case Retry():
+            return "retry", error.after
+        case Snooze():
+            return "snooze", error.after
+        case Cancel():
+            return "cancel", None
+        case _:
+            return None, None
 
 
 def judge(what: Raised, job: Job, policy: RetryPolicy) -> Verdict:
