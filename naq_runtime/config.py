@@ -11,7 +11,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -20,6 +20,7 @@ from naq_runtime.errors import ConfigError
 from naq_runtime.naming import Names
 
 __all__ = [
+    "DeadConfig",
     "EventsConfig",
     "JobsConfig",
     "NAQConfig",
@@ -80,8 +81,10 @@ class JobsConfig(_Section, frozen=True, kw_only=True):
     """A worker that is silent for so long has lost its jobs to the others."""
     max_ack_pending: Positive = 50_000
     """Jobs of one queue that may be with workers at a time."""
-    max_count: Limit = -1
-    max_bytes: Limit = -1
+    poison_after: Positive = 5
+    """A job that was with so many workers when they died is not tried again."""
+    sweep_interval: Annotated[float, Meta(ge=1, le=86_400)] = 30.0
+    """How often a worker looks for jobs that crashed processes have left waiting."""
 
 
 class ResultsConfig(_Section, frozen=True, kw_only=True):
@@ -90,6 +93,17 @@ class ResultsConfig(_Section, frozen=True, kw_only=True):
     ttl: Seconds = 86_400.0
     """How long an outcome can be read."""
     max_bytes: Limit = -1
+    large: Literal["refuse", "store"] = "refuse"
+    """A result above the server's limit for one message fails its job, or goes into the object store."""
+
+
+class DeadConfig(_Section, frozen=True, kw_only=True):
+    """The stream of dead letters."""
+
+    max_age: Seconds = 30 * 86_400.0
+    """How long a dead letter is kept."""
+    max_bytes: Limit = 1024**3
+    """The server sets so much aside when the stream is made; above it, the oldest go."""
 
 
 class WorkerConfig(_Section, frozen=True, kw_only=True):
@@ -127,6 +141,7 @@ class NAQConfig(_Section, frozen=True, kw_only=True):
     streams: StreamsConfig = field(default_factory=StreamsConfig)
     jobs: JobsConfig = field(default_factory=JobsConfig)
     results: ResultsConfig = field(default_factory=ResultsConfig)
+    dead: DeadConfig = field(default_factory=DeadConfig)
     worker: WorkerConfig = field(default_factory=WorkerConfig)
     events: EventsConfig = field(default_factory=EventsConfig)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -73,7 +72,7 @@ class JobContext:
         self.log_level = log_level
         self.cancel_observed = False
         """Whether the function has been told that it is cancelled."""
-        self._cancelled = threading.Event()
+        self._cancelled = False
         self._emit = emit
         self._loop = _running_loop()
         self._progress: dict[str, Any] | None = None
@@ -87,7 +86,7 @@ class JobContext:
     @property
     def cancelled(self) -> bool:
         """Whether somebody wants the job to end. A function in a thread should look at it now and then, and return."""
-        if self._cancelled.is_set():
+        if self._cancelled:
             self.cancel_observed = True
         return self.cancel_observed
 
@@ -114,7 +113,7 @@ class JobContext:
 
     def cancel(self) -> None:
         """Say that the job should end."""
-        self._cancelled.set()
+        self._cancelled = True
 
     def close(self) -> None:
         """Tell what was not told yet; nothing more is taken."""

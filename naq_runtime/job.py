@@ -14,7 +14,7 @@ from naq_runtime.errors import JobCancelled, JobFailed
 from naq_runtime.naming import check_name, new_id
 from naq_runtime.retry import Cancel, Delay, RetryPolicy
 
-__all__ = ["After", "Condition", "Job", "JobResult", "JobStatus"]
+__all__ = ["After", "Condition", "Execution", "Job", "JobResult", "JobStatus"]
 
 
 _LONGEST_S = 10 * 365 * 86_400
@@ -185,6 +185,25 @@ class JobResult(Struct, frozen=True, kw_only=True):
         if self.status is JobStatus.FAILED:
             raise JobFailed(self.job_id, self.error_type or "Error", self.error or "", self.traceback or "")
         return self.result
+
+
+class Execution(Struct, frozen=True):
+    """One attempt of a job, at its end."""
+
+    job: Job
+    result: JobResult
+    value: bytes = b""
+    """The encoded result; empty for a failure."""
+    again: Job | None = None
+    """The job as it will run again; ``None`` when it has ended."""
+    timed_out: bool = False
+    asked: str | None = None
+    """Why it runs again or is cancelled, when that was asked for and no error is the cause."""
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether it ended in an error, for good or not."""
+        return self.result.status is JobStatus.FAILED and self.asked is None
 
 
 def _check_span(name: str, seconds: float | None, *, least: float) -> None:

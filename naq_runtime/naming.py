@@ -87,13 +87,45 @@ class Names:
         return self._stream("JOBS")
 
     @property
-    def jobs(self) -> str:
-        """All jobs of all queues."""
-        return f"{self.namespace}.jobs.*.*"
+    def job_states(self) -> tuple[str, ...]:
+        """Everything that the stream of jobs holds."""
+        space = self.namespace
+        return (
+            f"{space}.jobs.*.*",
+            f"{space}.later.*.*",
+            f"{space}.waiting.*.*",
+            f"{space}.needs.*.*",
+            f"{space}.met.*.*",
+            f"{space}.handed.*",
+        )
 
     def job(self, queue: str, job_id: str) -> str:
-        """The one subject of a job; ``*`` for either finds it without knowing the other."""
+        """Where a job is while it is queued or running; ``*`` for either finds it without knowing the other."""
         return f"{self.namespace}.jobs.{queue}.{job_id}"
+
+    def later(self, queue: str, job_id: str) -> str:
+        """Where a job is while it waits for its time."""
+        return f"{self.namespace}.later.{queue}.{job_id}"
+
+    def waiting(self, queue: str, job_id: str) -> str:
+        """Where a job is while it waits for others."""
+        return f"{self.namespace}.waiting.{queue}.{job_id}"
+
+    def anywhere(self, queue: str, job_id: str) -> str:
+        """A job that has not ended, wherever it stands."""
+        return f"{self.namespace}.*.{queue}.{job_id}"
+
+    def needs(self, parent_id: str, child_id: str) -> str:
+        """That one job waits for another."""
+        return f"{self.namespace}.needs.{parent_id}.{child_id}"
+
+    def met(self, child_id: str, parent_id: str) -> str:
+        """How the other one ended."""
+        return f"{self.namespace}.met.{child_id}.{parent_id}"
+
+    def handed(self, sequence: int) -> str:
+        """That the message of this sequence was handed back, and not lost with its worker."""
+        return f"{self.namespace}.handed.{sequence}"
 
     def queue_consumer(self, queue: str) -> str:
         """The durable consumer that all workers of a queue share."""
@@ -118,6 +150,33 @@ class Names:
     def done(self, job_id: str) -> str:
         """Where a worker says, once and unstored, that the outcome of a job can be read."""
         return f"{self.namespace}.done.{job_id}"
+
+    # Dead letters
+
+    @property
+    def dead_stream(self) -> str:
+        """The jobs that failed for good."""
+        return self._stream("DEAD")
+
+    @property
+    def dead_letters(self) -> str:
+        """All of them."""
+        return f"{self.namespace}.dead.*.*"
+
+    def dead(self, queue: str, job_id: str) -> str:
+        """One of them."""
+        return f"{self.namespace}.dead.{queue}.{job_id}"
+
+    # Control
+
+    @property
+    def control_jobs(self) -> str:
+        """Where workers hear, unstored, which running jobs to cancel."""
+        return f"{self.namespace}.control.jobs"
+
+    def control_worker(self, worker_id: str) -> str:
+        """Where one worker hears what it should do."""
+        return f"{self.namespace}.control.worker.{worker_id}"
 
     # Events
 
@@ -158,6 +217,21 @@ class Names:
     def workers_bucket(self) -> str:
         """One record a worker; it vanishes when the worker no longer renews it."""
         return self._stream("WORKERS")
+
+    @property
+    def queues_bucket(self) -> str:
+        """The limits of each queue."""
+        return self._stream("QUEUES")
+
+    @property
+    def unique_bucket(self) -> str:
+        """The unique keys that are taken."""
+        return self._stream("UNIQUE")
+
+    @property
+    def rates_bucket(self) -> str:
+        """The places in the rates of the queues that are taken."""
+        return self._stream("RATES")
 
     def bucket_stream(self, bucket: str) -> str:
         """The stream behind a key-value bucket."""

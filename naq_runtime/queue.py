@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
 from naq_runtime.config import NAQConfig, get_config
-from naq_runtime.job import Job, JobResult
+from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.naming import check_name
+from naq_runtime.retry import seconds_of
 from naq_runtime.services.jobs import JobService
 from naq_runtime.services.manager import ServiceManager
 
@@ -39,6 +41,24 @@ class JobHandle:
     async def outcome(self, timeout: float | None = None) -> JobResult:
         """Wait for the job to end, well or badly."""
         return await self._jobs.wait(self.job_id, timeout, since_ns=self._enqueued_since_ns)
+
+    async def status(self) -> JobStatus:
+        """Where the job stands now.
+
+        Raises:
+            NotFound: nothing is known of it.
+        """
+        return (await self._jobs.detail(self.job_id)).status
+
+    async def cancel(self, reason: str = "") -> bool:
+        """End the job, wherever it stands; ``False`` when it had ended already.
+
+        A function in a thread is only told (`current_job().cancelled`), and may run to its end.
+
+        Raises:
+            NotFound: nothing is known of it.
+        """
+        return await self._jobs.cancel(self.job_id, reason=reason)
 
 
 class Queue:
@@ -104,6 +124,25 @@ class Queue:
             ServerError: the server cannot be reached.
         """
         return await self.enqueue_job(Job(function, args, kwargs))
+
+    async def enqueue_in(
+        self, delay: float | timedelta, function: Callable[..., Any] | str, *args: Any, **kwargs: Any
+    ) -> JobHandle:
+        """Put one call of a function into this queue after a while: seconds, or a `timedelta`. Errors as `enqueue`."""
+        run_at_ns = self._jobs.now_ns() + int(seconds_of(delay) * 1e9)
+        return await self.enqueue_job(Job(function, args, kwargs, run_at_ns=run_at_ns))
+
+    async def enqueue_at(
+        self, when: datetime, function: Callable[..., Any] | str, *args: Any, **kwargs: Any
+    ) -> JobHandle:
+        """Put one call of a function into this queue at a moment, which must name its time zone. Errors as `enqueue`.
+
+        Raises:
+            ValueError: the moment has no time zone.
+        """
+        if when.tzinfo is None:
+            raise ValueError(f"{when.isoformat()} has no time zone: write datetime(…, tzinfo=ZoneInfo('Europe/Paris'))")
+        return await self.enqueue_job(Job(function, args, kwargs, run_at_ns=int(when.timestamp() * 1e9)))
 
     async def enqueue_job(self, job: Job) -> JobHandle:
         """Put a job into this queue; for an id or a time to live of one's own. See `enqueue` for errors."""

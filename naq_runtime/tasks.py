@@ -10,16 +10,20 @@ import importlib
 import inspect
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any, ParamSpec, TypeVar, overload
 
 from naq_runtime.arguments import ArgumentPlan
-from naq_runtime.errors import ModuleNotLoaded, NotImportable, UnknownTask
+from naq_runtime.errors import ModuleNotLoaded, NotImportable, TaskError, UnknownTask
+from naq_runtime.hooks import HookKind, Middleware, hook_of
 from naq_runtime.naming import check_name
 from naq_runtime.retry import NO_RETRIES, Backoff, Delay, RetryPolicy
 
 __all__ = ["Task", "TaskOptions", "TaskRegistry", "options_of", "reference", "task"]
+
+log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -189,10 +193,24 @@ class Task:
 
 
 class TaskRegistry:
-    """The functions that one worker may run, by name."""
+    """The functions that one worker may run, by name; and what its modules want to happen around them.
 
-    def __init__(self, tasks: Iterable[Task] = ()) -> None:
+    Args:
+        tasks: what it may run.
+        allowed: the patterns by which functions without a mark were admitted.
+        hooks: functions marked by `naq_runtime.hooks`, in the order of their definition.
+    """
+
+    def __init__(
+        self,
+        tasks: Iterable[Task] = (),
+        *,
+        allowed: Sequence[str] = (),
+        hooks: Sequence[Callable[..., Any]] = (),
+    ) -> None:
         self._tasks = {task.name: task for task in tasks}
+        self._hooks = tuple(hooks)
+        self.allowed = tuple(allowed)
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -201,13 +219,51 @@ class TaskRegistry:
         return iter(sorted(self._tasks))
 
     @classmethod
-    def load(cls, modules: Iterable[str]) -> TaskRegistry:
+    def load(cls, modules: Iterable[str], allow: Sequence[str] = ()) -> TaskRegistry:
         """Import the modules and collect the functions that are marked with `task`.
+
+        Args:
+            allow: names of functions that may run without a mark, ``module.function``, with the shell's wildcards; only
+            functions that are defined in the modules are looked at.
 
         Raises:
             ModuleNotLoaded: a module is missing, or fails while it is imported.
         """
-        return cls(task for name in modules for task in _tasks_of(_import(name)))
+        loaded = [_import(name) for name in modules]
+        names = {module.__name__ for module in loaded}
+        return cls(
+            (task for module in loaded for task in _tasks_of(module, allow, names)),
+            allowed=allow,
+            hooks=[value for module in loaded for value in vars(module).values() if hook_of(value) is not None],
+        )
+
+    @property
+    def middleware(self) -> list[Middleware]:
+        """What is called around each attempt, the first one outermost."""
+        return self._hooks_of(HookKind.MIDDLEWARE)
+
+    async def start_up(self) -> None:
+        """Call what the modules want to be called before the first job.
+
+        Raises:
+            TaskError: one of them failed.
+        """
+        for hook in self._hooks_of(HookKind.STARTUP):
+            try:
+                await _called(hook)
+            except Exception as error:  # user code
+                raise TaskError(f"on_startup {hook.__qualname__}() failed: {type(error).__name__}: {error}") from error
+
+    async def shut_down(self) -> None:
+        """Call what the modules want to be called after the last job; whatever fails is only logged."""
+        for hook in self._hooks_of(HookKind.SHUTDOWN):
+            try:
+                await _called(hook)
+            except Exception:  # user code
+                log.exception("on_shutdown %s() failed", hook.__qualname__, extra={"action": "hook_failed"})
+
+    def _hooks_of(self, kind: HookKind) -> list[Callable[..., Any]]:
+        return list(dict.fromkeys(hook for hook in self._hooks if hook_of(hook) is kind))
 
     def get(self, name: str) -> Task:
         """The task of this name.
@@ -222,6 +278,12 @@ class TaskRegistry:
                 f"this worker has no task {name!r}: give it the module (--module), mark the function with @task, "
                 "and restart the worker after changes"
             ) from None
+
+
+async def _called(hook: Callable[..., Any]) -> None:
+    returned = hook()
+    if inspect.isawaitable(returned):
+        await returned
 
 
 def _import(name: str) -> Any:
@@ -253,10 +315,21 @@ def _last_line_in(error: BaseException, name: str) -> str:
     return found
 
 
-def _tasks_of(module: Any) -> Iterator[Task]:
+def _tasks_of(module: Any, allow: Sequence[str], loaded: Collection[str]) -> Iterator[Task]:
     for value in list(vars(module).values()):
-        if options_of(value) is not None and inspect.isroutine(value):
-            module_name = value.__module__
-            if module_name == "__main__" or module_name not in sys.modules:
-                continue
+        if not inspect.isroutine(value) or hook_of(value) is not None:
+            continue
+        home = getattr(value, "__module__", None)
+        if home is None or home == "__main__" or home not in sys.modules:
+            continue
+        if options_of(value) is not None or (home in loaded and _is_allowed(value, allow)):
             yield Task.of(value)
+
+
+def _is_allowed(function: Any, allow: Sequence[str]) -> bool:
+    name = f"{function.__module__}.{function.__qualname__}"
+    return (
+        inspect.isfunction(function)
+        and "." not in function.__qualname__
+        and any(fnmatchcase(name, pattern) for pattern in allow)
+    )

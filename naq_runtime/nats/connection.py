@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -26,13 +27,15 @@ from naq_runtime.errors import (
     ServerUnreachable,
 )
 
-__all__ = ["Connection", "Msg", "Subscription", "jetstream_error", "subscribed", "translated"]
+__all__ = ["Connection", "Msg", "Subscription", "jetstream_error", "nanoseconds_of", "subscribed", "translated"]
 
 log = logging.getLogger(__name__)
 
 MINIMUM_SERVER = (2, 12)
 FAST_INGEST_SERVER = (2, 14)
 _REDIAL_S = 0.1
+_SKEW_LIMIT_NS = 10_000_000_000
+"""An answer that took longer says nothing of the server's clock."""
 
 _NO_JETSTREAM = {10039, 10076}
 
@@ -53,6 +56,9 @@ class Connection:
         self.on_restored: list[Listener] = []
         self.closed = asyncio.Event()
         self.last_error: str | None = None
+        self.skew_ns = 0
+        """How far the server's clock is ahead of ours, as far as is known."""
+        self._skew_within_ns = _SKEW_LIMIT_NS
         self._closing = False
 
     def __repr__(self) -> str:
@@ -180,10 +186,20 @@ class Connection:
             JetStreamError: with the server's code, when it refuses.
         """
         payload = b"" if body is None else msgspec.json.encode(body)
+        asked_ns = time.time_ns()
         answer = msgspec.json.decode((await self.request(f"$JS.API.{subject}", payload)).data, type=dict[str, Any])
+        if moment := answer.get("ts"):
+            self._compare_clocks(moment, asked_ns, time.time_ns())
         if error := answer.get("error"):
             raise jetstream_error(error)
         return answer
+
+    def _compare_clocks(self, moment: str, asked_ns: int, answered_ns: int) -> None:
+        """The server's clock was at ``moment`` somewhere between the two; what was measured fastest is believed."""
+        took_ns = answered_ns - asked_ns
+        if took_ns <= self._skew_within_ns:
+            self._skew_within_ns = took_ns
+            self.skew_ns = nanoseconds_of(moment) - (asked_ns + answered_ns) // 2
 
     async def subscribe(self, subject: str, callback: Callable[[Msg], Awaitable[None]]) -> Subscription:
         """Call back for every message, in order, with no limit on what waits."""
@@ -325,6 +341,7 @@ class Connection:
 
     async def _restored(self) -> None:
         self.last_error = None
+        self._skew_within_ns = _SKEW_LIMIT_NS
         await self._tell(self.on_restored)
 
     async def _tell(self, listeners: Sequence[Listener]) -> None:
@@ -378,6 +395,13 @@ def _reason(error: BaseException | None) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__
+
+
+def nanoseconds_of(moment: str) -> int:
+    """A moment as the server writes it, RFC 3339, in nanoseconds since 1970 UTC."""
+    seconds, _, rest = moment.removesuffix("Z").partition(".")
+    whole = datetime.strptime(seconds, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+    return int(whole.timestamp()) * 1_000_000_000 + int(rest.ljust(9, "0")[:9])
 
 
 @contextlib.asynccontextmanager

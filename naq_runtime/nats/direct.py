@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
@@ -39,6 +39,7 @@ class StoredMessage:
     data: bytes
     stored_at: str
     """The server's time of storage, RFC 3339."""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -176,4 +177,5 @@ def _stored(message: Msg, headers: dict[str, str]) -> StoredMessage:
         sequence=int(headers["Nats-Sequence"]),
         data=message.data,
         stored_at=headers.get("Nats-Time-Stamp", ""),
+        headers=headers,
     )

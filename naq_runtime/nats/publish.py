@@ -17,7 +17,17 @@ from naq_runtime.errors import JetStreamError, NaqError, ServerError, ServerUnre
 from naq_runtime.naming import new_id
 from naq_runtime.nats.connection import Connection, Msg, Subscription, jetstream_error, translated
 
-__all__ = ["AckedPublish", "FastIngest", "Outgoing", "StreamWriter", "ingested", "is_full", "is_repeat", "open_writer"]
+__all__ = [
+    "AckedPublish",
+    "FastIngest",
+    "Outgoing",
+    "Stored",
+    "StreamWriter",
+    "ingested",
+    "is_conflict",
+    "is_full",
+    "open_writer",
+]
 
 _NEVER = str(2**62)
 _WINDOW = 500
@@ -30,6 +40,10 @@ class Outgoing(NamedTuple):
     subject: str
     payload: bytes
     headers: dict[str, str] | None = None
+
+
+Stored = int | NaqError
+"""The sequence of a message, 0 when it had been stored before under the same id, or why it was not stored."""
 
 
 class StreamWriter(Protocol):
@@ -164,27 +178,27 @@ class AckedPublish(_Inbox):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self._waiting: dict[str, asyncio.Future[NaqError | None]] = {}
+        self._waiting: dict[str, asyncio.Future[Stored]] = {}
         self._number = 0
 
     async def store(self, chunk: Sequence[Outgoing]) -> None:
         """See `StreamWriter.store`; whatever the number."""
-        for error in await self.publish_all(chunk):
-            if isinstance(error, ServerError):
-                raise error
-            if error is not None:
-                raise ServerUnreachable(str(error)) from error
+        for answer in await self.publish_all(chunk):
+            if isinstance(answer, ServerError):
+                raise answer
+            if isinstance(answer, NaqError):
+                raise ServerUnreachable(str(answer)) from answer
 
-    async def publish_all(self, messages: Sequence[Outgoing]) -> list[NaqError | None]:
-        """Publish each, and say for each, in order, why it was not stored; ``None`` where it was."""
-        results: list[NaqError | None] = []
+    async def publish_all(self, messages: Sequence[Outgoing]) -> list[Stored]:
+        """Publish each, and say for each, in order, its sequence, or why it was not stored."""
+        results: list[Stored] = []
         for start in range(0, len(messages), _WINDOW):
             results += await self._publish_window(messages[start : start + _WINDOW])
         return results
 
-    async def _publish_window(self, messages: Sequence[Outgoing]) -> list[NaqError | None]:
+    async def _publish_window(self, messages: Sequence[Outgoing]) -> list[Stored]:
         loop = asyncio.get_running_loop()
-        futures: dict[str, asyncio.Future[NaqError | None]] = {}
+        futures: dict[str, asyncio.Future[Stored]] = {}
         try:
             for message in messages:
                 self._number += 1
@@ -214,7 +228,10 @@ class AckedPublish(_Inbox):
             return
         answer = msgspec.json.decode(message.data, type=dict[str, Any])
         error = answer.get("error")
-        future.set_result(jetstream_error(error) if error else None)
+        if error:
+            future.set_result(jetstream_error(error))
+        else:
+            future.set_result(0 if answer.get("duplicate") else int(answer["seq"]))
 
 
 async def ingested(connection: Connection, subject: str) -> None:
@@ -228,15 +245,11 @@ async def ingested(connection: Connection, subject: str) -> None:
     await connection.request(subject, headers={"Nats-Expected-Last-Sequence": _NEVER})
 
 
-def is_repeat(error: NaqError | None) -> bool:
-    """Whether the stream refused because the subject is taken (one message a subject)."""
-    return isinstance(error, JetStreamError) and error.code == 10077 and "per subject" in error.description
+def is_conflict(error: object) -> bool:
+    """Whether the stream refused because the condition on which the message was sent does not hold."""
+    return isinstance(error, JetStreamError) and error.code in (10071, 10164)
 
 
-def is_full(error: NaqError | None) -> bool:
+def is_full(error: object) -> bool:
     """Whether the stream refused because one of its limits, the account's or the disk's is reached."""
-    return (
-        isinstance(error, JetStreamError)
-        and not is_repeat(error)
-        and error.code in {10002, 10023, 10028, 10047, 10077, 10122}
-    )
+    return isinstance(error, JetStreamError) and error.code in {10002, 10023, 10028, 10047, 10077, 10122}

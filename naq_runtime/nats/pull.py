@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 
 from naq_runtime.nats.connection import Connection, Msg, Subscription
 
@@ -29,30 +30,34 @@ _SHORT_REPLY = 9
 _HEARTBEAT, _EXPIRED, _NO_CONSUMER = "100", "408", "503"
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True, gc=False):
     """A job as it was delivered to us, to be settled by `acknowledge` or handed back."""
 
     connection: Connection
     payload: bytes
     subject: str
     reply: str
+    deliveries: int
+    """How often the server has delivered it, this time included."""
+    sequence: int
+    """Its number in the stream of jobs; another job of the same id has another."""
+    headers: Mapping[str, str] | None = None
 
-    @property
-    def deliveries(self) -> int:
-        """How often the server has delivered it, this time included."""
-        return int(self._place()[0])
-
-    @property
-    def sequence(self) -> int:
-        """Its number in the stream of jobs; another job of the same id has another."""
-        return int(self._place()[1])
-
-    def _place(self) -> list[str]:
-        """Deliveries and sequence, of ``$JS.ACK.[domain.account.]stream.consumer.deliveries.sequence.…``."""
-        tokens = self.reply.split(".")
+    @classmethod
+    def of(cls, connection: Connection, message: Msg) -> Delivery:
+        """Read the place from ``$JS.ACK.[domain.account.]stream.consumer.deliveries.sequence.…``."""
+        reply = message.reply
+        tokens = reply.split(".")
         start = 4 if len(tokens) == _SHORT_REPLY else 6
-        return tokens[start : start + 2]
+        return cls(
+            connection,
+            message.data,
+            message.subject,
+            reply,
+            int(tokens[start]),
+            int(tokens[start + 1]),
+            message.headers,
+        )
 
     async def acknowledge(self) -> None:
         """The outcome is stored: the job may leave the queue."""
@@ -136,7 +141,9 @@ class CreditPull:
             self._control(message.headers)
             return
         self._spend(1)
-        self._deliver(Delivery(self._connection, message.data, message.subject, message.reply))
+        if not message.reply.startswith("$JS.ACK."):
+            return  # nobody but the server sends jobs
+        self._deliver(Delivery.of(self._connection, message))
 
     def _spend(self, credit: int) -> None:
         """Take credit from the oldest requests: they are the first to be served, and the first to end."""

@@ -31,6 +31,7 @@ _MATTERS = (
     "max_msgs_per_subject",
     "allow_direct",
     "allow_msg_ttl",
+    "allow_msg_schedules",
     "republish",
 )
 """The fields in which a stream of ours must not differ."""
@@ -44,6 +45,7 @@ _SERVER_DEFAULTS: Mapping[str, Any] = {
     "max_msgs_per_subject": -1,
     "allow_direct": False,
     "allow_msg_ttl": False,
+    "allow_msg_schedules": False,
     "republish": None,
 }
 
@@ -71,16 +73,25 @@ class Topology:
         self._consumers: set[str] = set()
 
     async def jobs(self) -> StreamHandle:
-        """The work queue; a job leaves it when it is acknowledged."""
-        config = self._config.jobs
+        """The jobs that have not ended, one message each: a message moves as its job does, and leaves with it."""
         return await self._stream(
             self._names.jobs_stream,
-            subjects=[self._names.jobs],
+            subjects=list(self._names.job_states),
             retention="workqueue",
-            discard="new",
-            discard_new_per_subject=True,
             max_msgs_per_subject=1,
-            max_msgs=config.max_count,
+            allow_direct=True,
+            allow_msg_ttl=True,
+            allow_msg_schedules=True,
+        )
+
+    async def dead(self) -> StreamHandle:
+        """The dead letters, until somebody deals with them, or their time is over."""
+        config = self._config.dead
+        return await self._stream(
+            self._names.dead_stream,
+            subjects=[self._names.dead_letters],
+            max_msgs_per_subject=1,
+            max_age=int(config.max_age * _NANOSECONDS),
             max_bytes=config.max_bytes,
             allow_direct=True,
         )
@@ -113,9 +124,8 @@ class Topology:
             republish={"src": names.events, "dest": names.live},
         )
 
-    async def workers(self) -> StreamHandle:
-        """The bucket in which each worker renews its record."""
-        bucket = self._names.workers_bucket
+    async def bucket(self, bucket: str) -> StreamHandle:
+        """A bucket of records, each with a time to live of its own."""
         return await self._stream(
             self._names.bucket_stream(bucket),
             subjects=[self._names.bucket_key(bucket, ">")],
@@ -125,6 +135,10 @@ class Topology:
             allow_msg_ttl=True,
             allow_rollup_hdrs=True,
         )
+
+    async def workers(self) -> StreamHandle:
+        """The bucket in which each worker renews its record."""
+        return await self.bucket(self._names.workers_bucket)
 
     async def queue(self, queue: str) -> str:
         """The durable consumer of a queue; returns its name.

@@ -26,6 +26,7 @@ from naq_runtime.events.models import (
     WorkerEventType,
 )
 from naq_runtime.events.storage import EventStorage, EventTail, NATSJobEventStorage
+from naq_runtime.job import Job
 from naq_runtime.naming import new_id
 
 if TYPE_CHECKING:
@@ -116,6 +117,10 @@ class EventService:
         if self.enabled:
             fields.setdefault("timestamp_ns", self._clock.time_ns())
             self._logger.append(JobEvent(event_type=event_type, event_id=self._next_id(), **fields))
+
+    def about(self, event_type: JobEventType, job: Job, fields: Mapping[str, Any]) -> None:
+        """Log a `JobEvent` about a job, now."""
+        self.job(event_type, job_id=job.job_id, queue_name=job.queue_name, function_name=str(job.function), **fields)
 
     def worker(self, event_type: WorkerEventType, **fields: Any) -> None:
         """Log a `WorkerEvent` of the given fields, now."""

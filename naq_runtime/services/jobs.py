@@ -1,21 +1,27 @@
-"""Jobs in and out: enqueue them, wait for them, look them up, or run one right here."""
+"""Jobs in and out: enqueue them, wait for them, look them up, end them, or run one right here."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Self
 
-from naq_runtime.arguments import ArgumentPlan
-from naq_runtime.errors import JobRefused, NaqError, NotFound, ResultTimeout, ServerError
-from naq_runtime.events.models import JobEventType
+from naq_runtime.errors import JobRefused, NaqError, NotFound, ResultTimeout, SerializationError, ServerError
+from naq_runtime.events.models import JobEventType, StoredEvent
 from naq_runtime.job import Job, JobResult, JobStatus
-from naq_runtime.nats.jobs import JobStore
+from naq_runtime.jobs.cancelling import Cancellation
+from naq_runtime.jobs.dead import DeadFilter, DeadLetter
+from naq_runtime.jobs.enqueuing import Enqueuing
+from naq_runtime.jobs.ledger import Finished
+from naq_runtime.jobs.rules import JobRules
+from naq_runtime.jobs.store import Found
+from naq_runtime.jobs.unique import UniqueKeys
+from naq_runtime.nats.control import Control
 from naq_runtime.serializer import Outcome
 from naq_runtime.services.events import EventService
 from naq_runtime.snapshot import JobDetail
-from naq_runtime.tasks import Task, options_of, reference
+from naq_runtime.tasks import Task
 from naq_runtime.worker.execution import Executor
 from naq_runtime.worker.reporting import report_ended, report_started
 
@@ -28,7 +34,13 @@ _LOOK_AGAIN_S = 2.0
 """A worker's word that a job has ended may be lost; so often the outcome is looked for all the same."""
 
 
-_MOVES = (JobEventType.ENQUEUED, JobEventType.STARTED, JobEventType.INTERRUPTED)
+_MOVES = (
+    JobEventType.ENQUEUED,
+    JobEventType.STARTED,
+    JobEventType.INTERRUPTED,
+    JobEventType.RETRY_SCHEDULED,
+    JobEventType.REQUEUED,
+)
 """The last of these tells a job that runs from one that waits."""
 
 
@@ -55,8 +67,31 @@ class JobService:
         self._clock = services.clock
         self._serializer = services.serializer
         self._topology = services.topology
-        self._store = JobStore(services.connection, services.names)
-        self._ready: set[str] = set()
+        control = Control(services.connection, services.names)
+        self._rules = JobRules(
+            services.streams,
+            services.names,
+            services.serializer,
+            report=events.about,
+            ask=control.end_jobs,
+            clock=services.clock,
+        )
+        self._store = self._rules.store
+        keys = UniqueKeys(
+            services.streams,
+            services.names,
+            self._store,
+            ready=lambda: services.topology.bucket(services.names.unique_bucket),
+            now_ns=services.clock.time_ns,
+        )
+        self._enqueuing = Enqueuing(
+            self._rules,
+            keys,
+            services.serializer,
+            ready=services.topology.queue,
+            report=events.about,
+            now_ns=services.clock.time_ns,
+        )
 
     @classmethod
     async def create(cls, services: ServiceManager) -> Self:
@@ -67,8 +102,7 @@ class JobService:
         return service
 
     async def stop(self) -> None:
-        """Give back what it holds."""
-        await self._store.close()
+        """Nothing to give back."""
 
     def now_ns(self) -> int:
         """The time by which jobs are stamped."""
@@ -84,7 +118,7 @@ class JobService:
             JobRefused: its id is taken, it is too large, or the queue is full.
             ServerError: it may or may not be stored; enqueueing it again under the same id is safe.
         """
-        errors = await self._enqueue([self._prepared(job, queue_name)])
+        errors = await self._enqueuing.enqueue([self._enqueuing.prepared(job, queue_name)])
         if errors[0] is not None:
             raise errors[0]
         return job.job_id
@@ -95,8 +129,8 @@ class JobService:
         Raises:
             PartlyRefused: naming those that were not stored, and why.
         """
-        prepared = [self._prepared(job, None) for job in jobs]
-        errors = await self._enqueue(prepared)
+        prepared = [self._enqueuing.prepared(job) for job in jobs]
+        errors = await self._enqueuing.enqueue(prepared)
         refused = {job.job_id: error for job, error in zip(prepared, errors, strict=True) if error is not None}
         ids = [job.job_id for job, error in zip(prepared, errors, strict=True) if error is None]
         if refused:
@@ -137,75 +171,106 @@ class JobService:
             NotFound: nothing is.
         """
         events = tuple(await self._events.get_job_event_history(job_id))
-        payload = await self._store.payload(job_id)
+        standing = await self._store.find(job_id)
+        if standing is not None:
+            return JobDetail(
+                job_id=job_id,
+                status=_status_of(standing, events),
+                job=self._decoded(standing),
+                events=events,
+            )
         outcome = await self.outcome(job_id)
-        if payload is not None:
-            moves = [stored.event.event_type for stored in events if stored.event.event_type in _MOVES]
-            status = JobStatus.RUNNING if moves and moves[-1] == JobEventType.STARTED else JobStatus.QUEUED
-            return JobDetail(job_id=job_id, status=status, job=self._serializer.decode_job(payload), events=events)
         if outcome is not None:
             return JobDetail(
                 job_id=job_id, status=outcome.result.status, job=outcome.job, result=outcome.result, events=events
             )
         if not events:
             raise NotFound(f"nothing is known of job {job_id}: it never was, or its records have expired")
-        failed = any(stored.event.event_type == JobEventType.FAILED for stored in events)
-        return JobDetail(job_id=job_id, status=JobStatus.FAILED if failed else JobStatus.COMPLETED, events=events)
+        ends = [_ENDS[stored.event.event_type] for stored in events if stored.event.event_type in _ENDS]
+        return JobDetail(job_id=job_id, status=ends[-1] if ends else JobStatus.COMPLETED, events=events)
+
+    def _decoded(self, standing: Found) -> Job | None:
+        try:
+            return self._serializer.decode_job(standing.message.data)
+        except SerializationError:
+            return None
+
+    # Ends
+
+    async def cancel(self, job_id: str, *, reason: str = "", by: str = "") -> bool:
+        """End a job before it has ended by itself, wherever it stands.
+
+        A function in a thread cannot be made to end: it is told (`current_job().cancelled`), and may run to its end.
+
+        Returns:
+            ``False`` when it had ended already.
+
+        Raises:
+            NotFound: nothing is known of it.
+            ServerError: it may or may not be cancelled; do it again.
+        """
+        return await self._rules.cancelling.cancel(job_id, Cancellation(by or self._events.instance, reason))
+
+    async def cancel_all(self, standing: Sequence[Found], *, reason: str = "", by: str = "") -> int:
+        """End jobs that do not run, many at a time; how many."""
+        return await self._rules.cancelling.cancel_all(standing, Cancellation(by or self._events.instance, reason))
+
+    async def dead_letter(self, job_id: str) -> DeadLetter:
+        """A job that failed for good.
+
+        Raises:
+            NotFound: there is no dead letter of this id.
+        """
+        await self._topology.dead()
+        return await self._rules.dead.get(job_id)
+
+    async def dead_letters(self, wanted: DeadFilter | None = None) -> AsyncIterator[DeadLetter]:
+        """The jobs that failed for good and are meant, oldest first."""
+        await self._topology.dead()
+        async for letter in self._rules.dead.list(wanted):
+            yield letter
+
+    async def retry_dead(self, letter: DeadLetter, *, by: str = "") -> None:
+        """Put a dead letter back into its queue, as a first attempt.
+
+        Raises:
+            DuplicateJob: a job of its id is there again.
+            SerializationError: it never was a job that could be read.
+        """
+        await self._rules.dead.retry(letter, by=by or self._events.instance)
+
+    async def delete_dead(self, letters: Sequence[DeadLetter]) -> int:
+        """Forget dead letters; how many were still there."""
+        return await self._rules.dead.delete(letters)
 
     # Here
 
     async def execute_job(self, job: Job, worker_id: str) -> JobResult:
-        """Run a job in this process, with its events, without any queue or worker; errors come back in the result."""
+        """Run one attempt of a job in this process, with its events, without any worker.
+
+        Errors come back in the result. When the job has retries left, the next attempt is put into its queue.
+        """
         task = Task.of(job.function) if callable(job.function) else None
-        job = self._prepared(job, None)
+        prepared = self._enqueuing.prepared(job)
         executor = Executor(
             lambda name: task if task is not None else _no_task(name),
             self._serializer,
             worker_id=worker_id,
             threads=1,
             clock=self._clock,
+            emit=lambda job, event_type, fields: self._events.about(event_type, job, fields),
         )
-        report_started(self._events, job, worker_id, self._clock.time_ns())
+        report_started(self._events, prepared, worker_id, self._clock.time_ns())
         try:
-            execution = await executor.run(job)
+            execution = await executor.run(prepared)
         finally:
             executor.close()
-        report_ended(self._events, execution)
+        if execution.again is not None:
+            await self._topology.queue(prepared.queue_name or "default")
+            payload = self._serializer.encode_job(prepared)
+            await self._rules.ledger.write([Finished(execution, payload, 0)])
+        report_ended(self._events, execution, self._clock.time_ns(), buried=False)
         return execution.result
-
-    def _prepared(self, job: Job, queue_name: str | None) -> Job:
-        """The job with its function's name, its queue and the time."""
-        name, options = reference(job.function), options_of(job.function)
-        if callable(job.function):
-            ArgumentPlan.of(job.function).check(job.args, job.kwargs)
-        return job.evolve(
-            function=name,
-            queue_name=queue_name or job.queue_name or (options.queue if options else None) or "default",
-            result_ttl=job.result_ttl if job.result_ttl is not None or options is None else options.result_ttl,
-            enqueued_at_ns=self._clock.time_ns(),
-        )
-
-    async def _enqueue(self, jobs: Sequence[Job]) -> list[NaqError | None]:
-        for queue in {job.queue_name or "default" for job in jobs} - self._ready:
-            await self._topology.queue(queue)
-            self._ready.add(queue)
-        records = [(job.queue_name or "default", job.job_id, self._serializer.encode_job(job)) for job in jobs]
-        errors = await self._store.put_all(records)
-        for job, error in zip(jobs, errors, strict=True):
-            if error is None:
-                self._report_enqueued(job)
-        return errors
-
-    def _report_enqueued(self, job: Job) -> None:
-        self._events.job(
-            JobEventType.ENQUEUED,
-            timestamp_ns=job.enqueued_at_ns,
-            job_id=job.job_id,
-            queue_name=job.queue_name,
-            function_name=job.function,
-            args_count=len(job.args),
-            kwargs_count=len(job.kwargs),
-        )
 
     async def _outcome_or_nothing(self, job_id: str) -> Outcome | None:
         """While the server is away, nothing; the caller looks again."""
@@ -213,6 +278,22 @@ class JobService:
             return await self.outcome(job_id)
         except ServerError:
             return None
+
+
+_ENDS: dict[str, JobStatus] = {
+    JobEventType.COMPLETED: JobStatus.COMPLETED,
+    JobEventType.FAILED: JobStatus.FAILED,
+    JobEventType.TIMED_OUT: JobStatus.FAILED,
+    JobEventType.CANCELLED: JobStatus.CANCELLED,
+}
+
+
+def _status_of(standing: Found, events: Sequence[StoredEvent]) -> JobStatus:
+    """Where a job stands; its events tell one that runs from one that is queued."""
+    if standing.status is not JobStatus.QUEUED:
+        return standing.status
+    moves = [stored.event.event_type for stored in events if stored.event.event_type in _MOVES]
+    return JobStatus.RUNNING if moves and moves[-1] == JobEventType.STARTED else JobStatus.QUEUED
 
 
 def _no_task(name: str) -> Task:

@@ -10,6 +10,7 @@ from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.config import NAQConfig
 from naq_runtime.naming import Names, new_id
 from naq_runtime.nats.connection import Connection
+from naq_runtime.nats.streams import NatsStreams
 from naq_runtime.nats.topology import Topology
 from naq_runtime.serializer import JsonSerializer, Serializer
 
@@ -62,6 +63,7 @@ class ServiceManager:
         """One a manager: the emitter of its events."""
         self._connection: Connection | None = None
         self._topology: Topology | None = None
+        self._streams: NatsStreams | None = None
         self._services: dict[type[Service], Service] = {}
         self._stack = AsyncExitStack()
 
@@ -78,6 +80,8 @@ class ServiceManager:
         self._connection = await Connection.open(self.config.nats, name=f"naq {self.role} {self.instance}")
         self._stack.push_async_callback(self._connection.close)
         self._topology = Topology(self._connection, self.config)
+        self._streams = NatsStreams(self._connection, self._topology)
+        self._stack.push_async_callback(self._streams.close)
         return self
 
     async def __aexit__(
@@ -104,6 +108,13 @@ class ServiceManager:
         if self._topology is None:
             raise RuntimeError("use the manager as 'async with ServiceManager(config) as services'")
         return self._topology
+
+    @property
+    def streams(self) -> NatsStreams:
+        """What the rules of jobs need of the server."""
+        if self._streams is None:
+            raise RuntimeError("use the manager as 'async with ServiceManager(config) as services'")
+        return self._streams
 
     async def get_service(self, kind: type[S]) -> S:
         """The service of this kind, made and started if it is the first time."""

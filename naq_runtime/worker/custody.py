@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from naq_runtime.errors import ServerError
 from naq_runtime.nats.pull import Delivery
@@ -17,10 +17,19 @@ log = logging.getLogger(__name__)
 class Holding:
     """One job in the worker's hands; ``delivery`` is the latest by which it was given."""
 
-    __slots__ = ("delivery",)
+    __slots__ = ("cancel_reason", "delivery", "is_doubtful")
 
     def __init__(self, delivery: Delivery) -> None:
         self.delivery = delivery
+        self.cancel_reason: str | None = None
+        """Why somebody wanted it to end before it had begun."""
+        self.is_doubtful = False
+        """Whether the server may have given it to another worker meanwhile."""
+
+    @property
+    def job_id(self) -> str:
+        """As its subject says."""
+        return self.delivery.subject.rpartition(".")[2]
 
 
 class Custody:
@@ -28,10 +37,12 @@ class Custody:
 
     Args:
         ack_wait_s: the server's patience.
+        connected: whether the server can hear us now.
     """
 
-    def __init__(self, ack_wait_s: float) -> None:
-        self._interval_s = ack_wait_s / 3
+    def __init__(self, ack_wait_s: float, connected: Callable[[], bool] = lambda: True) -> None:
+        self._ack_wait_s = ack_wait_s
+        self._connected = connected
         self._held: dict[str, Holding] = {}
 
     def __len__(self) -> int:
@@ -54,6 +65,10 @@ class Custody:
         holding = self._held[delivery.subject] = Holding(delivery)
         return holding
 
+    def has(self, holding: Holding) -> bool:
+        """Whether the job is still held."""
+        return self._held.get(holding.delivery.subject) is holding
+
     def release(self, holding: Holding) -> None:
         """The job is settled or handed back."""
         subject = holding.delivery.subject
@@ -61,12 +76,23 @@ class Custody:
             del self._held[subject]
 
     async def run(self) -> None:
-        """Signal until cancelled."""
+        """Signal until cancelled. A silence that was longer than the server's patience makes what is held doubtful."""
+        loop = asyncio.get_running_loop()
+        heard_at = loop.time()
         while True:
-            await asyncio.sleep(self._interval_s)
-            for holding in self:
-                try:
-                    await holding.delivery.in_progress()
-                except ServerError as error:
-                    log.debug("in-progress not sent: %s", error, extra={"action": "in_progress_failed"})
-                    break
+            await asyncio.sleep(self._ack_wait_s / 3)
+            if not self._connected():
+                continue
+            if loop.time() - heard_at >= self._ack_wait_s:
+                for holding in self:
+                    holding.is_doubtful = True
+            heard_at = loop.time()
+            await self._signal()
+
+    async def _signal(self) -> None:
+        for holding in self:
+            try:
+                await holding.delivery.in_progress()
+            except ServerError as error:
+                log.debug("in-progress not sent: %s", error, extra={"action": "in_progress_failed"})
+                return

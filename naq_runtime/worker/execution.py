@@ -1,49 +1,85 @@
-"""Calling the function of a job, and turning whatever happens into a `JobResult`.
+"""Running one attempt of a job, and turning whatever happens into an `Execution`.
 
-Nothing here knows of a server: a job goes in, an `Execution` comes out.
+Nothing here knows of a server: a job goes in, an execution comes out.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import inspect
 import re
-import threading
-import traceback
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
-
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
-from naq_runtime.job import Job, JobResult, JobStatus
+from naq_runtime.context import JobContext, running_as
+from naq_runtime.errors import NaqError, TimedOut
+from naq_runtime.events.models import JobEventType
+from naq_runtime.hooks import Middleware
+from naq_runtime.job import Execution, Job, JobResult, JobStatus
+from naq_runtime.retry import NO_RETRIES, RetryPolicy
 from naq_runtime.serializer import Serializer
 from naq_runtime.tasks import Task
+from naq_runtime.worker.calling import Calls, Encoded, ProcessRunner, RaisedElsewhere
+from naq_runtime.worker.raising import Raised, judge, raised
 
-__all__ = ["Execution", "Executor", "failure", "undecodable"]
+__all__ = ["Emit", "Executor", "cancelled", "failed", "undecodable"]
 
-_MESSAGE_LIMIT = 2_000
-_TRACEBACK_LIMIT = 8_000
+Emit = Callable[[Job, JobEventType, dict[str, Any]], None]
+_NEVER_RETRIED = RetryPolicy(retry_on=())
 
 
-class Execution(Struct, frozen=True):
-    """A job that ran to an end."""
+class _Attempt:
+    """An attempt under way."""
 
-    job: Job
-    result: JobResult
-    value: bytes = b""
-    """The encoded result; empty for a failure."""
+    __slots__ = ("begun", "cancel_reason", "context", "job", "limit", "policy", "runner", "scope", "started_ns", "task")
+
+    def __init__(self, job: Job, task: Task | None, context: JobContext | None, started_ns: int, begun: int) -> None:
+        self.job = job
+        self.task = task
+        self.context = context
+        self.started_ns = started_ns
+        self.begun = begun
+        self.policy = NO_RETRIES if task is None else task.options.retry.override(job.retries, job.retry_delay)
+        self.limit = job.timeout if job.timeout is not None or task is None else task.options.timeout
+        self.scope = asyncio.timeout(self.limit)
+        self.runner = asyncio.current_task()
+        self.cancel_reason: str | None = None
+
+    @property
+    def is_in_thread(self) -> bool:
+        """Whether it can only be told to end, and not be made to."""
+        return self.task is not None and not self.task.is_async and not self.task.options.process
+
+    def cancel(self, reason: str) -> None:
+        """Make it end, or tell it to."""
+        if self.cancel_reason is None and self.context is not None:
+            self.cancel_reason = reason
+            self.context.cancel()
+            if self.runner is not None and not self.is_in_thread:
+                self.runner.cancel()
+
+    def judged(self, what: Raised | None) -> Raised | None:
+        """What happened, unless somebody wanted the job to end, and it did so for that."""
+        reason, context = self.cancel_reason, self.context
+        if reason is None or context is None:
+            return what
+        if self.runner is not None and not self.is_in_thread:
+            self.runner.uncancel()
+        if what is None and not (self.is_in_thread and context.cancel_observed):
+            return None  # it was faster
+        return Raised("Cancelled", reason, "", wish="cancel")
 
 
 class Executor:
-    """Runs jobs: async functions on the event loop, plain ones in threads of its own.
+    """Runs attempts of jobs: on the event loop, in threads, or in processes.
 
     Args:
         find: the task of a name; raises `UnknownTask`.
-        threads: how many plain functions may run at a time.
+        threads: how many plain functions are meant to run at a time.
         cancelled: whether a cancellation comes from the owner, and not from the job itself.
+        emit: takes the events that a running job makes.
+        processes: runs what is to run in a process.
+        middleware: called around each attempt, the first one outermost.
     """
 
     def __init__(
@@ -55,76 +91,146 @@ class Executor:
         threads: int,
         clock: Clock = SYSTEM_CLOCK,
         cancelled: Callable[[], bool] | None = None,
+        emit: Emit | None = None,
+        processes: ProcessRunner | None = None,
+        middleware: Sequence[Middleware] = (),
     ) -> None:
         self._find = find
         self._serializer = serializer
         self._worker_id = worker_id
         self._clock = clock
         self._cancelled = cancelled or _is_cancelled
-        self._lock = threading.Lock()
-        self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="naq-job")
-        self.threads_running = 0
-        """Plain functions that are running now, cancelled ones among them: a thread cannot be stopped."""
+        self._emit = emit
+        self._middleware = tuple(middleware)
+        self._running: dict[str, _Attempt] = {}
+        self.calls = Calls(threads, processes)
 
     def close(self) -> None:
-        """Take no more plain functions; those that run are not waited for."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Take no more; what runs in threads is not waited for."""
+        self.calls.close()
 
-    async def run(self, job: Job) -> Execution:
-        """Call the function of a job; every error of it becomes a failed result.
+    def cancel(self, job_id: str, reason: str) -> bool:
+        """Ask a running job to end; ``False`` when it does not run here."""
+        attempt = self._running.get(job_id)
+        if attempt is None:
+            return False
+        attempt.cancel(reason)
+        return True
+
+    async def run(
+        self, job: Job, payload: bytes = b"", dependencies: Mapping[str, JobResult] | None = None
+    ) -> Execution:
+        """Run one attempt; every error of it ends up in the execution.
+
+        Args:
+            payload: the job, encoded; needed for what runs in a process.
+            dependencies: the outcomes of the jobs that it waited for, by id.
 
         Raises:
             asyncio.CancelledError: the execution itself was cancelled.
         """
         started_ns, begun = self._clock.time_ns(), self._clock.monotonic_ns()
-        returned, value = None, b""
-        error: BaseException | None = None
         try:
-            returned = await self._call(job)
-            value = self._serializer.encode_value(returned)
-        except asyncio.CancelledError as cancelled:
-            if self._cancelled():
+            task = self._find(job.function if isinstance(job.function, str) else "")
+            arguments = task.arguments.convert(job.args, job.kwargs)
+        except NaqError as error:
+            return self._ended(_Attempt(job, None, None, started_ns, begun), raised(error, _NEVER_RETRIED))
+        context = JobContext(
+            job, self._worker_id, self._emitter(job), dependencies=dependencies, log_level=task.options.log_level
+        )
+        attempt = self._running[job.job_id] = _Attempt(job, task, context, started_ns, begun)
+        token = running_as.set(context)
+        what, returned = None, _NOTHING
+        try:
+            async with attempt.scope:
+                returned = await self._call(task, arguments, payload, context)
+            returned = self._encoded(returned)
+        except asyncio.CancelledError as error:
+            if attempt.cancel_reason is None and self._cancelled():
                 raise
-            error = cancelled  # the job's own doing
-        except BaseException as raised:  # user code may raise anything
-            error = raised
+            what = raised(error, attempt.policy)
+        except BaseException as error:  # user code may raise anything
+            what = _what(error, attempt)
+        finally:
+            running_as.reset(token)
+            context.close()
+            if self._running.get(job.job_id) is attempt:
+                del self._running[job.job_id]
+        what = attempt.judged(what)
+        return self._completed(attempt, returned) if what is None else self._ended(attempt, what)
+
+    async def _call(self, task: Task, arguments: Any, payload: bytes, context: JobContext) -> Any:
+        """The function itself, inside of all middleware."""
+        if not self._middleware:
+            return await self.calls.call(task, arguments, payload, context)
+
+        async def call() -> Any:
+            return await self.calls.call(task, arguments, payload, context)
+
+        for middleware in reversed(self._middleware):
+            call = _around(middleware, context, call)
+        return await call()
+
+    def _encoded(self, returned: Any) -> Encoded:
+        return returned if isinstance(returned, Encoded) else Encoded(self._serializer.encode_value(returned), returned)
+
+    def _emitter(self, job: Job) -> Callable[[JobEventType, dict[str, Any]], None] | None:
+        emit = self._emit
+        return None if emit is None else lambda event_type, fields: emit(job, event_type, fields)
+
+    def _completed(self, attempt: _Attempt, returned: Encoded) -> Execution:
+        result = JobResult(
+            job_id=attempt.job.job_id,
+            status=JobStatus.COMPLETED,
+            result=returned.value,
+            worker_id=self._worker_id,
+            attempt=attempt.job.attempt,
+            start_time_ns=attempt.started_ns,
+            finish_time_ns=self._clock.time_ns(),
+            duration_ms=(self._clock.monotonic_ns() - attempt.begun) / 1e6,
+        )
+        return Execution(attempt.job, result, returned.data)
+
+    def _ended(self, attempt: _Attempt, what: Raised) -> Execution:
+        """An attempt that did not complete: it is over for good, or there will be another."""
+        job = attempt.job
+        verdict = judge(what, job, attempt.policy)
         result = JobResult(
             job_id=job.job_id,
-            status=JobStatus.COMPLETED,
-            result=returned,
+            status=JobStatus.CANCELLED if verdict.cancelled else JobStatus.FAILED,
+            error_type=what.error_type,
+            error=what.error,
+            traceback=what.traceback or None,
             worker_id=self._worker_id,
             attempt=job.attempt,
-            start_time_ns=started_ns,
+            start_time_ns=attempt.started_ns,
             finish_time_ns=self._clock.time_ns(),
-            duration_ms=(self._clock.monotonic_ns() - begun) / 1e6,
+            duration_ms=(self._clock.monotonic_ns() - attempt.begun) / 1e6,
         )
-        return Execution(job, result, value) if error is None else failure(job, error, result)
+        again = None
+        if verdict.again_after is not None:
+            run_at_ns = result.finish_time_ns + int(verdict.again_after * 1e9)
+            again = job.evolve(attempt=job.attempt + verdict.costs_attempt, run_at_ns=run_at_ns)
+        timed_out = what.error_type == TimedOut.__name__ and attempt.scope.expired()
+        return Execution(job, result, again=again, timed_out=timed_out, asked=what.error if what.wish else None)
 
-    async def _call(self, job: Job) -> Any:
-        task = self._find(job.function if isinstance(job.function, str) else "")
-        args, kwargs = task.arguments.convert(job.args, job.kwargs)
-        if task.is_async:
-            return await task.function(*args, **kwargs)
-        returned = await self._call_in_thread(task, args, kwargs)
-        return await returned if inspect.isawaitable(returned) else returned
 
-    async def _call_in_thread(self, task: Task, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        context = contextvars.copy_context()
+_NOTHING = Encoded(b"")
 
-        def call() -> Any:
-            self._count(1)
-            try:
-                return context.run(task.function, *args, **kwargs)
-            except StopIteration as stop:  # a future cannot carry it
-                raise RuntimeError(f"the job raised {stop!r}") from stop
-            finally:
-                self._count(-1)
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+def _what(error: BaseException, attempt: _Attempt) -> Raised:
+    if isinstance(error, RaisedElsewhere):
+        return error.what
+    if isinstance(error, TimeoutError) and attempt.scope.expired():
+        return raised(TimedOut(f"the job took longer than the {attempt.limit:g} s that it may"), attempt.policy)
+    return raised(error, attempt.policy)
 
-    def _count(self, change: int) -> None:
-        with self._lock:
-            self.threads_running += change
+
+def _around(middleware: Middleware, context: JobContext, inner: Callable[[], Awaitable[Any]]) -> Any:
+    async def call() -> Any:
+        return await middleware(context, inner)
+
+    return call
 
 
 def _is_cancelled() -> bool:
@@ -132,57 +238,42 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def failure(job: Job, error: BaseException, result: JobResult) -> Execution:
-    """The execution of a job that ended in an error; ``result`` says when and where."""
-    failed = JobResult(
-        job_id=job.job_id,
-        status=JobStatus.FAILED,
-        error_type=type(error).__qualname__,
-        error=_clipped(_text(error), _MESSAGE_LIMIT),
-        traceback=_clipped(_traceback(error), _TRACEBACK_LIMIT),
-        worker_id=result.worker_id,
-        attempt=result.attempt,
-        start_time_ns=result.start_time_ns,
-        finish_time_ns=result.finish_time_ns,
-        duration_ms=result.duration_ms,
+def failed(job: Job, error: BaseException, *, worker_id: str, now_ns: int) -> Execution:
+    """The execution of a job that failed without having run."""
+    what = raised(error, _NEVER_RETRIED)
+    return Execution(
+        job,
+        JobResult(
+            job_id=job.job_id,
+            status=JobStatus.FAILED,
+            error_type=what.error_type,
+            error=what.error,
+            traceback=what.traceback or None,
+            worker_id=worker_id,
+            attempt=job.attempt,
+            start_time_ns=now_ns,
+            finish_time_ns=now_ns,
+        ),
     )
-    return Execution(job, failed)
+
+
+def cancelled(job: Job, reason: str, *, worker_id: str, now_ns: int) -> Execution:
+    """The execution of a job that was cancelled before it had begun."""
+    result = JobResult(
+        job_id=job.job_id,
+        status=JobStatus.CANCELLED,
+        error_type="Cancelled",
+        error=reason,
+        worker_id=worker_id,
+        attempt=job.attempt,
+        start_time_ns=now_ns,
+        finish_time_ns=now_ns,
+    )
+    return Execution(job, result, asked=reason)
 
 
 def undecodable(subject: str, error: Exception, worker_id: str, now_ns: int) -> Execution:
     """The execution of a message that is no job; queue and id are those of its subject, made fit to be names."""
     queue, job_id = (re.sub(r"[^A-Za-z0-9_-]", "_", token)[:64] for token in subject.split(".")[-2:])
     job = Job(function="unknown.unknown", queue_name=queue, job_id=job_id)
-    result = JobResult(
-        job_id=job_id, status=JobStatus.FAILED, worker_id=worker_id, start_time_ns=now_ns, finish_time_ns=now_ns
-    )
-    return failure(job, error, result)
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception as broken:  # user code: an exception's own __str__ may fail
-        return f"(its text cannot be had: {type(broken).__name__})"
-
-
-def _traceback(error: BaseException) -> str:
-    """From the first frame that is not of this package on."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(
-        ("naq_runtime.worker.", "concurrent.futures.", "naq_runtime.arguments", "naq_runtime.tasks")
-    ):
-        trace = trace.tb_next
-    try:
-        return "".join(traceback.format_exception(type(error), error, trace))
-    except Exception:  # user code: an exception's own __str__ or __repr__ may fail
-        return f"{type(error).__qualname__}: {_text(error)}\n"
-
-
-def _clipped(text: str, limit: int) -> str:
-    """The text, or its two ends with a word on what lies between."""
-    text = text.encode("utf-8", "backslashreplace").decode()
-    if len(text) <= limit:
-        return text
-    half = limit // 2
-    return f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
+    return failed(job, error, worker_id=worker_id, now_ns=now_ns)

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
-from naq_runtime.errors import SerializationError, ServerError
-from naq_runtime.job import Job
-from naq_runtime.nats.jobs import JobStore
+from naq_runtime.errors import SerializationError, ServerError, WorkerKilled
+from naq_runtime.job import Execution, Job, JobResult, JobStatus
+from naq_runtime.jobs.cancelling import TOMBSTONE, read_tombstone
+from naq_runtime.jobs.rules import JobRules
+from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.worker.custody import Custody, Holding
-from naq_runtime.worker.execution import Executor, undecodable
+from naq_runtime.worker.execution import Executor, cancelled, failed, undecodable
 from naq_runtime.worker.reporting import report_interrupted, report_started
-from naq_runtime.worker.settlement import Finished, Settlement
+from naq_runtime.worker.returning import Returning
+from naq_runtime.worker.settlement import Settlement
 
 __all__ = ["JobHandler"]
 
 log = logging.getLogger(__name__)
+
+_ASKED_S = 30.0
+_ASKED_MOST = 1_000
+_STONE_WAIT_S = 2.0
+"""A cancelled job that another worker is still ending is looked at again after so long."""
 
 
 class JobHandler:
@@ -34,29 +42,32 @@ class JobHandler:
         self,
         services: ServiceManager,
         events: EventService,
+        rules: JobRules,
         executor: Executor,
         settlement: Settlement,
         custody: Custody,
+        returning: Returning,
         *,
         worker_id: str,
         stop_reason: Callable[[], str | None],
     ) -> None:
         self._serializer = services.serializer
         self._clock = services.clock
-        self._store = JobStore(services.connection, services.names)
+        self._names = services.names
+        self._poison_after = services.config.jobs.poison_after
         self._events = events
+        self._rules = rules
         self._executor = executor
         self._settlement = settlement
         self._custody = custody
+        self._returning = returning
         self._worker_id = worker_id
         self._stop_reason = stop_reason
+        self._asked_for: dict[str, float] = {}
+        """Jobs that somebody wanted to end and that were not here, and when; one may be on its way."""
         self.interrupted = 0
         """Jobs that were begun and handed back."""
         self.fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    async def close(self) -> None:
-        """Give back what it holds."""
-        await self._store.close()
 
     async def handle(self, holding: Holding) -> None:
         """Take one job to its settlement."""
@@ -65,16 +76,33 @@ class JobHandler:
         except Exception as error:  # supervision: a fault of ours must cost no more than this one job
             self._give_up(holding, error)
 
-    async def hand_back(self, holding: Holding) -> None:
+    async def hand_back(self, holding: Holding, delay_s: float = 0.0) -> None:
         """Let another worker have a job."""
         self._custody.release(holding)
-        try:
-            await holding.delivery.hand_back()
-        except ServerError as error:
-            log.debug("not handed back: %s", error, extra={"action": "hand_back_failed"})
+        await self._returning.hand_back(holding.delivery, delay_s)
+
+    def end_job(self, holding: Holding, reason: str, by: str) -> bool:
+        """End a job that is held, begun or not; ``False`` for one that is cancelled already."""
+        headers = holding.delivery.headers
+        if headers is not None and TOMBSTONE in headers:
+            return False
+        because = ", ".join(part for part in (reason, f"by {by}" if by else "") if part) or "cancelled"
+        if not self._executor.cancel(holding.job_id, because):
+            holding.cancel_reason = because
+        return True
+
+    def remember_asked(self, job_ids: Iterable[str]) -> None:
+        """Somebody wanted these jobs to end, and they are not here."""
+        now = asyncio.get_running_loop().time()
+        if len(self._asked_for) > _ASKED_MOST:
+            self._asked_for = {one: at for one, at in self._asked_for.items() if now - at < _ASKED_S}
+        self._asked_for.update(dict.fromkeys(job_ids, now))
 
     async def _execute(self, holding: Holding) -> None:
         delivery = holding.delivery
+        if delivery.headers is not None and TOMBSTONE in delivery.headers:
+            await self._finish_cancelled(holding)
+            return
         try:
             job = self._serializer.decode_job(delivery.payload)
             if not delivery.subject.endswith(f".{job.queue_name}.{job.job_id}"):
@@ -83,23 +111,107 @@ class JobHandler:
             self._settle_broken(holding, error)
             return
         try:
-            if delivery.deliveries > 1 and await self._is_done(job):
-                await delivery.acknowledge()
-                self._custody.release(holding)
+            execution = await self._redelivered(holding, job) if delivery.deliveries > 1 else None
+            if job.job_id in self._asked_for:
+                await self._look_whether_replaced(holding)
+            dependencies = await self._dependencies_of(job) if job.depends_on else None
+            if not self._custody.has(holding):
                 return
-            report_started(self._events, job, self._worker_id, self._clock.time_ns())
-            self._settlement.add(Finished(holding, await self._executor.run(job), delivery.payload))
+            execution = execution or self._cancelled_before(holding, job)
+            if execution is None:
+                report_started(self._events, job, self._worker_id, self._clock.time_ns())
+                execution = await self._executor.run(job, delivery.payload, dependencies)
+            self._settlement.add(holding, execution, delivery.payload)
         except (asyncio.CancelledError, ServerError) as cause:
             await self._interrupt(holding, job, cause)
 
-    async def _is_done(self, job: Job) -> bool:
-        """Whether the outcome of this very job is stored: the worker before died before it could acknowledge."""
-        data = await self._store.outcome(job.job_id)
+    # Jobs that were with a worker before
+
+    async def _redelivered(self, holding: Holding, job: Job) -> Execution | None:
+        """See what the worker before left: the rest of its work is done here, and then the job is held no more.
+
+        Returns an execution for a job that has taken too many workers with it.
+        """
+        status = await self._outcome_of(job)
+        if status is not None:
+            await self._rules.dependencies.settle(job.job_id, status)
+            await self._acknowledge(holding)
+            return None
+        if await self._runs_again(job):
+            await self._acknowledge(holding)
+            return None
+        deaths = await self._returning.deaths(holding.delivery)
+        if deaths < self._poison_after:
+            return None
+        error = WorkerKilled(f"{deaths} workers died while they ran it: it is not tried again")
+        return failed(job, error, worker_id=self._worker_id, now_ns=self._clock.time_ns())
+
+    async def _outcome_of(self, job: Job) -> JobStatus | None:
+        """How this very job ended: the worker before died before it could acknowledge."""
+        data = await self._rules.store.outcome(job.job_id)
         try:
-            done = None if data is None else self._serializer.decode_outcome(data).job
+            outcome = None if data is None else self._serializer.decode_outcome(data)
         except SerializationError:
-            done = None  # whatever it is, it is no outcome of ours
-        return done is not None and done.enqueued_at_ns == job.enqueued_at_ns and done.attempt == job.attempt
+            return None  # whatever it is, it is no outcome of ours
+        if outcome is None or outcome.job.enqueued_at_ns != job.enqueued_at_ns:
+            return None
+        return outcome.result.status if outcome.job.attempt == job.attempt else None
+
+    async def _runs_again(self, job: Job) -> bool:
+        """Whether the next attempt of this very job waits for its time already."""
+        later = self._names.later(job.queue_name or "default", job.job_id)
+        messages = await self._rules.streams.last(self._names.jobs_stream, [later])
+        try:
+            return (
+                bool(messages) and self._serializer.decode_job(messages[-1].data).enqueued_at_ns == job.enqueued_at_ns
+            )
+        except SerializationError:
+            return False
+
+    async def _acknowledge(self, holding: Holding) -> None:
+        await holding.delivery.acknowledge()
+        self._custody.release(holding)
+
+    # Jobs that are cancelled, or wait for others
+
+    def _cancelled_before(self, holding: Holding, job: Job) -> Execution | None:
+        if holding.cancel_reason is None:
+            return None
+        return cancelled(job, holding.cancel_reason, worker_id=self._worker_id, now_ns=self._clock.time_ns())
+
+    async def _look_whether_replaced(self, holding: Holding) -> None:
+        """It was cancelled while it was on its way: then it lies in its queue no more, and is held no more."""
+        subject = holding.delivery.subject
+        there = await self._rules.streams.last(self._names.jobs_stream, [subject])
+        if not there or there[-1].sequence != holding.delivery.sequence:
+            self._custody.release(holding)
+
+    async def _finish_cancelled(self, holding: Holding) -> None:
+        """Whoever cancelled the job has not come to the end of it, or is just about to."""
+        delivery = holding.delivery
+        assert delivery.headers is not None
+        wish = read_tombstone(delivery.headers[TOMBSTONE])
+        try:
+            if await self._rules.ask([holding.job_id], by=wish.by, reason=wish.reason):
+                await self.hand_back(holding, _STONE_WAIT_S)
+                return
+            stone = StoredMessage(delivery.subject, delivery.sequence, delivery.payload, "", delivery.headers)
+            await self._rules.cancelling.finish(stone, wish)
+            await self._acknowledge(holding)
+        except ServerError:
+            await self.hand_back(holding, _STONE_WAIT_S)
+
+    async def _dependencies_of(self, job: Job) -> Mapping[str, JobResult]:
+        """The outcomes of the jobs that it waited for, as far as they can be read."""
+        found = {}
+        for job_id, data in (await self._rules.store.outcomes([need.job_id for need in job.depends_on])).items():
+            try:
+                found[job_id] = self._serializer.decode_outcome(data).result
+            except SerializationError as error:
+                log.warning("outcome of %s: %s", job_id, error, extra={"action": "outcome_not_decoded"})
+        return found
+
+    # Ends that are none
 
     async def _interrupt(self, holding: Holding, job: Job, cause: BaseException) -> None:
         self.interrupted += 1
@@ -117,5 +229,6 @@ class JobHandler:
                 self.fault.set_exception(fault)
 
     def _settle_broken(self, holding: Holding, error: Exception) -> None:
-        broken = undecodable(holding.delivery.subject, error, self._worker_id, self._clock.time_ns())
-        self._settlement.add(Finished(holding, broken, self._serializer.encode_job(broken.job)))
+        delivery = holding.delivery
+        broken = undecodable(delivery.subject, error, self._worker_id, self._clock.time_ns())
+        self._settlement.add(holding, broken, self._serializer.encode_job(broken.job), delivery.payload)

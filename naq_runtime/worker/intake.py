@@ -13,6 +13,7 @@ from naq_runtime.nats.connection import Connection
 from naq_runtime.nats.pull import CreditPull, Delivery
 from naq_runtime.nats.topology import Topology
 from naq_runtime.worker.custody import Custody, Holding
+from naq_runtime.worker.returning import Returning
 
 __all__ = ["Intake"]
 
@@ -65,6 +66,7 @@ class Intake:
         names: Names,
         queues: Sequence[str],
         custody: Custody,
+        returning: Returning,
         *,
         slots: int,
         start: Callable[[Holding], None],
@@ -75,6 +77,7 @@ class Intake:
         self._names = names
         self._queues = queues
         self._custody = custody
+        self._returning = returning
         self._start = start
         self._blocked = blocked
         self._pulls: dict[str, CreditPull] = {}
@@ -154,7 +157,8 @@ class Intake:
 
     def _arrived_at(self, delivery: Delivery) -> None:
         if self._custody.is_busy_with(delivery):
-            self._spawn(self._postpone(delivery))
+            # A job of this id still runs here: the new one must wait for its end.
+            self._spawn(self._returning.hand_back(delivery, _SAME_ID_WAIT_S))
             return
         holding = self._custody.take(delivery)
         if holding is None:
@@ -181,19 +185,9 @@ class Intake:
         if self._overflow:
             self._sweeper = self._loop.call_at(self._overflow[0][0] + _OVERFLOW_WAIT_S, self._sweep)
 
-    async def _postpone(self, delivery: Delivery) -> None:
-        """A job of this id still runs here: the new one must wait for its end."""
-        try:
-            await delivery.hand_back(_SAME_ID_WAIT_S)
-        except ServerError as error:
-            log.debug("not handed back: %s", error, extra={"action": "hand_back_failed"})
-
     async def _hand_back(self, holding: Holding) -> None:
         self._custody.release(holding)
-        try:
-            await holding.delivery.hand_back()
-        except ServerError as error:
-            log.debug("not handed back: %s", error, extra={"action": "hand_back_failed"})
+        await self._returning.hand_back(holding.delivery)
 
     async def _restore(self, queue: str, pull: CreditPull) -> None:
         """The consumer, or the stream with it, has been deleted under us."""

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from naq_runtime.config import NAQConfig
+from naq_runtime.context import JobLogHandler
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.tasks import TaskRegistry
 from naq_runtime.worker.worker import Worker
@@ -29,8 +30,14 @@ async def serve(
     *,
     name: str | None = None,
     concurrency: int | None = None,
+    burst: bool = False,
+    allow: Sequence[str] = (),
 ) -> None:
     """Work until SIGTERM or SIGINT; a second one hands everything back at once.
+
+    Args:
+        burst: stop by itself once no job is queued any more.
+        allow: names of functions that may run without a mark, with the shell's wildcards.
 
     Ends the process itself when a job that was handed back still holds a thread or the event loop.
 
@@ -38,11 +45,12 @@ async def serve(
         ModuleNotLoaded: a module does not import.
         ServerError: the server cannot be reached or used.
     """
-    registry = TaskRegistry.load(modules)
+    registry = TaskRegistry.load(modules, allow)
+    logging.getLogger().addHandler(JobLogHandler())
     if not len(registry):
         log.warning("no function in %s is marked with @task: every job will fail", ", ".join(modules))
     async with ServiceManager(config, role="worker") as services:
-        worker = Worker(services, queues, registry, modules=modules, name=name, concurrency=concurrency)
+        worker = Worker(services, queues, registry, modules=modules, name=name, concurrency=concurrency, burst=burst)
         _on_signals(lambda number: _stop(worker, number, config.worker.shutdown_grace))
         services.connection.on_lost.append(_say_lost)
         services.connection.on_restored.append(_say_restored)

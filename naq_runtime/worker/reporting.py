@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from naq_runtime.events.models import JobEventType, WorkerEventType
-from naq_runtime.job import Job, JobStatus
+from naq_runtime.job import Execution, Job, JobStatus
 from naq_runtime.services.events import EventService
-from naq_runtime.worker.execution import Execution
 from naq_runtime.worker.record import WorkerRecord
 
 __all__ = [
@@ -32,33 +31,60 @@ def report_started(events: EventService, job: Job, worker_id: str, started_ns: i
         function_name=job.function,
         worker_id=worker_id,
         attempt=job.attempt,
-        wait_ms=max(0, started_ns - job.enqueued_at_ns) / 1e6 if job.enqueued_at_ns else None,
+        wait_ms=max(0, started_ns - (job.run_at_ns or job.enqueued_at_ns)) / 1e6 if job.enqueued_at_ns else None,
     )
 
 
-def report_ended(events: EventService, execution: Execution) -> None:
-    """The job completed or failed, and that is certain now."""
+def report_ended(events: EventService, execution: Execution, now_ns: int, *, buried: bool = True) -> None:
+    """An attempt is over, and what follows from that is certain now.
+
+    Args:
+        buried: whether a job that failed for good is kept as a dead letter.
+    """
+    result, common = execution.result, _common(execution)
+    if result.status is JobStatus.COMPLETED:
+        events.job(JobEventType.COMPLETED, **common, duration_ms=result.duration_ms, result_size=len(execution.value))
+        return
+    if result.status is JobStatus.CANCELLED:
+        state = "running" if result.duration_ms else "queued"
+        events.job(JobEventType.CANCELLED, **common, duration_ms=result.duration_ms, state=state, reason=result.error)
+        return
+    again = execution.again
+    if execution.is_failure or again is None:
+        events.job(
+            JobEventType.TIMED_OUT if execution.timed_out else JobEventType.FAILED,
+            **common,
+            duration_ms=result.duration_ms,
+            error_type=result.error_type,
+            error_message=result.error,
+            traceback=result.traceback,
+            final=again is None,
+        )
+    common["timestamp_ns"] = now_ns
+    if again is None:
+        if buried:
+            events.job(JobEventType.DEAD_LETTERED, **common, reason=result.error_type)
+        return
+    events.job(
+        JobEventType.RETRY_SCHEDULED,
+        **common,
+        retry_count=again.attempt - 1,
+        retry_delay=max(0, again.run_at_ns - result.finish_time_ns) / 1e9,
+        run_at_ns=again.run_at_ns,
+        reason=execution.asked or result.error_type,
+    )
+
+
+def _common(execution: Execution) -> dict[str, Any]:
     job, result = execution.job, execution.result
-    common = {
+    return {
         "timestamp_ns": result.finish_time_ns,
         "job_id": job.job_id,
         "queue_name": job.queue_name,
         "function_name": job.function,
         "worker_id": result.worker_id,
         "attempt": result.attempt,
-        "duration_ms": result.duration_ms,
     }
-    if result.status is JobStatus.COMPLETED:
-        events.job(JobEventType.COMPLETED, **common, result_size=len(execution.value))
-        return
-    events.job(
-        JobEventType.FAILED,
-        **common,
-        error_type=result.error_type,
-        error_message=result.error,
-        traceback=result.traceback,
-        final=True,
-    )
 
 
 def report_stored(events: EventService, execution: Execution, now_ns: int) -> None:
@@ -113,6 +139,7 @@ def report_beat(events: EventService, record: WorkerRecord) -> None:
         concurrency_limit=record.concurrency_limit,
         active_jobs=record.active_jobs,
         running_job_ids=record.running_job_ids,
+        stuck_job_ids=record.stuck_job_ids,
         cpu_percent=record.cpu_percent,
         rss_bytes=record.rss_bytes,
         loop_lag_ms=record.loop_lag_ms,

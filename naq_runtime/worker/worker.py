@@ -15,17 +15,24 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from naq_runtime.errors import ServerError, ServerUnreachable
-from naq_runtime.job import JobStatus
+from naq_runtime.errors import ServerUnreachable
+from naq_runtime.events.models import JobEventType
+from naq_runtime.job import Execution, Job, JobStatus
+from naq_runtime.jobs.overdue import Overdue
+from naq_runtime.jobs.rules import JobRules
 from naq_runtime.naming import check_name, new_id
 from naq_runtime.nats.bucket import LeaseBucket
+from naq_runtime.nats.control import CancelRequest, Control, ControlDesk
+from naq_runtime.nats.state import queue_states
 from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.tasks import TaskRegistry
 from naq_runtime.version import VERSION
 from naq_runtime.worker.activity import Activity
+from naq_runtime.worker.children import Children
 from naq_runtime.worker.custody import Custody, Holding
-from naq_runtime.worker.execution import Execution, Executor
+from naq_runtime.worker.dependants import Dependants
+from naq_runtime.worker.execution import Executor
 from naq_runtime.worker.handling import JobHandler
 from naq_runtime.worker.heartbeat import Heartbeat, LoopLag, Usage
 from naq_runtime.worker.intake import Intake
@@ -38,7 +45,9 @@ from naq_runtime.worker.reporting import (
     report_worker_started,
     report_worker_stopped,
 )
-from naq_runtime.worker.settlement import Finished, Settlement
+from naq_runtime.worker.returning import Returning
+from naq_runtime.worker.settlement import Settlement, Unsettled
+from naq_runtime.worker.sweeper import Sweeper
 
 __all__ = ["Worker", "default_worker_name"]
 
@@ -49,6 +58,7 @@ _UNSETTLED_LIMIT = 2_000
 _LISTED_JOBS = 100
 _LOGGED = 200
 """Characters of an error that go into the log of the process; the event has more."""
+_BURST_LOOK_S = 0.2
 _CANCEL_WAIT_S = 1.0
 """A job that does not heed its cancellation is left behind after so long."""
 
@@ -69,6 +79,7 @@ class Worker:
         modules: what the registry was loaded from, for its record.
         name: unique among the workers.
         concurrency: jobs at a time; the configured number when left out.
+        burst: stop by itself once no job is queued any more.
 
     Raises:
         InvalidName: a queue's or the worker's name cannot be used.
@@ -83,6 +94,7 @@ class Worker:
         modules: Sequence[str] = (),
         name: str | None = None,
         concurrency: int | None = None,
+        burst: bool = False,
     ) -> None:
         self.worker_id = check_name("worker", name or default_worker_name())
         self.queues = tuple(dict.fromkeys(check_name("queue", queue) for queue in queues))
@@ -91,7 +103,9 @@ class Worker:
         self._services = services
         self._config = services.config
         self._clock = services.clock
+        self._registry = registry
         self._modules = tuple(modules)
+        self._burst = burst
         self._started_at_ns = self._clock.time_ns()
         self._stop_reason: str | None = None
         self._stop_requested = asyncio.Event()
@@ -99,42 +113,91 @@ class Worker:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._lag = LoopLag()
         self._usage = Usage()
-        self._custody = Custody(self._config.jobs.ack_wait)
-        self._settlement = Settlement(
-            services.connection,
-            services.topology,
-            services.names,
+
+    def _build(self, events: EventService) -> None:
+        """Make the parts, and join them."""
+        services, names, streams = self._services, self._services.names, self._services.streams
+        connection = services.connection
+        self._events = events
+        self._activity = Activity(events, self.worker_id, self.concurrency)
+        self._custody = Custody(self._config.jobs.ack_wait, lambda: connection.is_connected)
+        self._dependants = Dependants(connection, streams, names)
+        self._returning = Returning(connection, streams, names)
+        self._rules = JobRules(
+            streams,
+            names,
             services.serializer,
+            report=events.about,
+            ask=Control(connection, names).end_jobs,
+            may_be_needed=self._dependants.may_be_needed,
+            clock=self._clock,
+        )
+        self._settlement = Settlement(
+            connection,
+            streams,
+            names,
+            self._rules.ledger,
+            self._returning,
             commit_size=self._config.worker.commit_size,
             settled=self._on_settled,
-            troubled=self._on_trouble,
+            superseded=self._on_superseded,
+            troubled=lambda error: report_trouble(events, self.worker_id, error),
         )
         self._intake = Intake(
-            services.connection,
+            connection,
             services.topology,
-            services.names,
+            names,
             self.queues,
             self._custody,
+            self._returning,
             slots=self.concurrency,
             start=self._start,
             blocked=lambda: self._settlement.waiting >= _UNSETTLED_LIMIT,
         )
+        self._children = Children(self._modules, self._registry.allowed, services.serializer, most=self.concurrency)
         self._executor = Executor(
-            registry.get,
+            self._registry.get,
             services.serializer,
             worker_id=self.worker_id,
             threads=self.concurrency,
             clock=self._clock,
             cancelled=self._stop_requested.is_set,
+            emit=self._on_job_event,
+            processes=self._children,
+            middleware=self._registry.middleware,
+        )
+        self._handler = JobHandler(
+            services,
+            events,
+            self._rules,
+            self._executor,
+            self._settlement,
+            self._custody,
+            self._returning,
+            worker_id=self.worker_id,
+            stop_reason=lambda: self._stop_reason,
+        )
+        self._desk = ControlDesk(connection, names, self.worker_id, end_jobs=self._end_jobs, stop=self._asked_to_stop)
+        self._sweeper = Sweeper(
+            self._rules.dependencies,
+            self._dependants,
+            Overdue(streams, names, services.serializer, self._clock.time_ns),
+            interval_s=self._config.jobs.sweep_interval,
+        )
+        self._heartbeat = Heartbeat(
+            LeaseBucket(connection, names, names.workers_bucket),
+            self._config.worker.heartbeat_interval,
+            describe=self._record,
+            beaten=partial(report_beat, events),
         )
 
     def __repr__(self) -> str:
-        return f"<Worker {self.worker_id} running={len(self._running)}/{self.concurrency} {self._settlement!r}>"
+        return f"<Worker {self.worker_id} running={len(self._running)}/{self.concurrency}>"
 
     @property
     def interrupted(self) -> int:
         """How many jobs were begun and handed back."""
-        return self._handler.interrupted
+        return self._handler.interrupted if hasattr(self, "_handler") else 0
 
     @property
     def active(self) -> int:
@@ -149,7 +212,7 @@ class Worker:
     @property
     def stuck(self) -> int:
         """Functions that still run although their jobs were handed back: threads, and what heeds no cancellation."""
-        return self._executor.threads_running + len(self._running)
+        return self._executor.calls.threads_running + len(self._running)
 
     def request_stop(self, reason: str = "requested", *, at_once: bool = False) -> None:
         """Fetch no more, let running jobs end within the grace, hand back the rest. May be called twice.
@@ -170,32 +233,17 @@ class Worker:
         Raises:
             ServerError: the server cannot be used, or ended the connection for good.
         """
-        services = self._services
-        self._events = await services.get_service(EventService)
-        self._activity = Activity(self._events, self.worker_id, self.concurrency)
-        self._handler = JobHandler(
-            services,
-            self._events,
-            self._executor,
-            self._settlement,
-            self._custody,
-            worker_id=self.worker_id,
-            stop_reason=lambda: self._stop_reason,
-        )
-        await services.topology.jobs()
-        await services.topology.results()
-        await services.topology.workers()
-        bucket = LeaseBucket(services.connection, services.names, services.names.workers_bucket)
-        self._heartbeat = Heartbeat(
-            bucket,
-            self._config.worker.heartbeat_interval,
-            describe=self._record,
-            beaten=partial(report_beat, self._events),
-        )
+        services, topology = self._services, self._services.topology
+        self._build(await services.get_service(EventService))
+        for ready in (topology.jobs, topology.results, topology.workers, topology.dead):
+            await ready()
         report_worker_started(self._events, self._record())
         await self._heartbeat.beat()
         self._lag.start()
         try:
+            await self._registry.start_up()
+            await self._dependants.open()
+            await self._desk.open()
             await self._intake.open()
             await self._supervise()
         finally:
@@ -217,35 +265,44 @@ class Worker:
             self._activity.changed(len(self._running))
             self._intake.slot_freed((self._clock.monotonic_ns() - begun_ns) / 1e9)
 
-    def _on_settled(self, batch: Sequence[Finished]) -> None:
+    def _on_settled(self, batch: Sequence[Unsettled]) -> None:
         now_ns = self._clock.time_ns()
-        for finished in batch:
-            execution = finished.execution
-            self._custody.release(finished.holding)
+        for one in batch:
+            execution = one.execution
+            self._custody.release(one.holding)
             if execution.result.status is JobStatus.COMPLETED:
                 self.completed += 1
-            else:
-                self.failed += 1
-                self._log_failure(execution)
-            report_ended(self._events, execution)
-            if execution.job.result_ttl != 0:
+            elif execution.is_failure:
+                self.failed += execution.again is None
+                _log_failure(execution)
+            report_ended(self._events, execution, now_ns)
+            if execution.again is None and execution.job.result_ttl != 0:
                 report_stored(self._events, execution, now_ns)
         if self._settlement.waiting < _UNSETTLED_LIMIT // 2:
             self._intake.unblocked()
 
-    def _log_failure(self, execution: Execution) -> None:
-        job, result = execution.job, execution.result
+    def _on_superseded(self, one: Unsettled) -> None:
+        """Nothing of what it did here counts: another worker has ended the job, while this one could not be heard."""
+        self._custody.release(one.holding)
         log.warning(
-            "job %s (%s) failed: %s: %s",
-            job.job_id,
-            job.function,
-            result.error_type,
-            "".join(letter if letter.isprintable() else " " for letter in (result.error or "")[:_LOGGED]),
-            extra={"action": "job_failed"},
+            "job %s was ended elsewhere while this worker was not heard",
+            one.execution.job.job_id,
+            extra={"action": "job_superseded"},
         )
 
-    def _on_trouble(self, error: ServerError) -> None:
-        report_trouble(self._events, self.worker_id, error)
+    def _on_job_event(self, job: Job, event_type: JobEventType, fields: dict[str, Any]) -> None:
+        self._events.about(event_type, job, {"worker_id": self.worker_id, "attempt": job.attempt, **fields})
+
+    def _end_jobs(self, request: CancelRequest) -> list[str]:
+        """End those of the jobs that are here; which they are."""
+        wanted = set(request.job_ids)
+        here = [holding for holding in self._custody if holding.job_id in wanted]
+        ended = [holding.job_id for holding in here if self._handler.end_job(holding, request.reason, request.by)]
+        self._handler.remember_asked(wanted.difference(ended))
+        return ended
+
+    def _asked_to_stop(self, reason: str) -> None:
+        self.request_stop(reason or "asked to stop", at_once=self.is_stopping)
 
     # The worker itself
 
@@ -257,7 +314,9 @@ class Worker:
             asyncio.create_task(self._intake.run(), name="intake"),
             asyncio.create_task(self._custody.run(), name="custody"),
             asyncio.create_task(self._heartbeat.run(), name="heartbeat"),
+            asyncio.create_task(self._sweeper.run(), name="sweep"),
             asyncio.create_task(self._faultless(), name="handling a job"),
+            asyncio.create_task(self._end_of_burst(), name="burst"),
         ]
         stop = asyncio.create_task(self._stop_requested.wait(), name="stop")
         closed = asyncio.create_task(connection.closed.wait(), name="closed")
@@ -279,6 +338,19 @@ class Worker:
     async def _faultless(self) -> None:
         """Wait for a fault, for ever if need be, and raise it."""
         await self._handler.fault
+
+    async def _end_of_burst(self) -> None:
+        """In a burst, ask for the stop once nothing is queued; otherwise wait for ever."""
+        if not self._burst:
+            await asyncio.Event().wait()
+        while not self.is_stopping:
+            await asyncio.sleep(_BURST_LOOK_S)
+            if len(self._custody) or self._settlement.waiting:
+                continue
+            states = await queue_states(self._services.connection, self._services.names)
+            if not any(state.waiting or state.running for state in states if state.name in self.queues):
+                self.request_stop("burst over")
+        await asyncio.Event().wait()
 
     async def _drain(self) -> None:
         """Take no more, wait for what runs, hand back what does not end in time, settle what did."""
@@ -313,8 +385,10 @@ class Worker:
         self._lag.stop()
         self._activity.stop()
         self._executor.close()
-        await self._settlement.close()
-        await self._handler.close()
+        await self._desk.close()
+        await self._dependants.close()
+        await self._children.close()
+        await self._registry.shut_down()
         await self._heartbeat.end()
         report_worker_stopped(self._events, self._record(), self._stop_reason)
 
@@ -343,12 +417,26 @@ class Worker:
             jobs_completed=self.completed,
             jobs_failed=self.failed,
             jobs_interrupted=self.interrupted,
+            stuck_job_ids=self._executor.calls.stuck_job_ids[:_LISTED_JOBS],
             cpu_percent=self._usage.cpu_percent(),
             rss_bytes=self._usage.rss_bytes(),
             loop_lag_ms=self._lag.take_ms(),
             events_buffered=statistics.buffered,
             events_dropped=statistics.dropped,
         )
+
+
+def _log_failure(execution: Execution) -> None:
+    job, result, again = execution.job, execution.result, execution.again
+    log.warning(
+        "job %s (%s) failed: %s: %s%s",
+        job.job_id,
+        job.function,
+        result.error_type,
+        "".join(letter if letter.isprintable() else " " for letter in (result.error or "")[:_LOGGED]),
+        "" if again is None else f"; attempt {again.attempt} follows",
+        extra={"action": "job_failed"},
+    )
 
 
 async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:

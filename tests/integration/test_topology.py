@@ -39,7 +39,7 @@ async def test_a_stream_that_would_lose_jobs_is_refused_by_the_field(
 ) -> None:
     names = config.names
     await services.connection.api(
-        f"STREAM.CREATE.{names.jobs_stream}", {"name": names.jobs_stream, "subjects": [names.jobs]}
+        f"STREAM.CREATE.{names.jobs_stream}", {"name": names.jobs_stream, "subjects": list(names.job_states)}
     )
 
     with pytest.raises(TopologyMismatch, match=r"has retention='limits', naq needs 'workqueue'"):
@@ -50,7 +50,7 @@ async def test_subjects_that_another_stream_takes_are_named(config: NAQConfig, s
     name = f"{config.namespace.upper()}_OTHER"
     await services.connection.api(f"STREAM.CREATE.{name}", {"name": name, "subjects": [f"{config.namespace}.>"]})
 
-    with pytest.raises(TopologyMismatch, match=f"another stream already takes the subjects {config.names.jobs}"):
+    with pytest.raises(TopologyMismatch, match=f"another stream already takes the subjects {config.names.job_states[0]}"):
         await services.topology.jobs()
 
 

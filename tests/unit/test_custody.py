@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from nats.aio.client import Client
 
 from naq_runtime.config import NatsConfig
-from naq_runtime.nats.connection import Connection
+from naq_runtime.nats.connection import Connection, Msg
 from naq_runtime.nats.pull import Delivery
 from naq_runtime.worker.custody import Custody
 from tests.unit.looptime import LoopTime
@@ -16,11 +17,16 @@ from tests.unit.looptime import LoopTime
 def a_delivery(subject: str = "naq.jobs.mail.j1", deliveries: int = 1) -> Delivery:
     """A job as it comes from a server that is gone by now."""
     reply = f"$JS.ACK.NAQ_JOBS.queue-mail.{deliveries}.7.7.1700000000.0"
-    return Delivery(Connection(NatsConfig(), Client()), b"{}", subject, reply)
+    return Delivery.of(Connection(NatsConfig(), Client()), Msg(Client(), subject, reply, b"{}"))
 
 
-def test_a_delivery_says_how_often_it_was_delivered() -> None:
-    assert [a_delivery(deliveries=number).deliveries for number in (1, 2, 12)] == [1, 2, 12]
+@pytest.mark.parametrize("prefix", ["$JS.ACK", "$JS.ACK.hub.account"])
+def test_a_delivery_says_how_often_it_was_delivered_and_which_message_it_is(prefix: str) -> None:
+    reply = f"{prefix}.NAQ_JOBS.queue-mail.12.345.7.1700000000.0" + (".token" if "hub" in prefix else "")
+
+    delivery = Delivery.of(Connection(NatsConfig(), Client()), Msg(Client(), "naq.jobs.mail.j1", reply, b"{}"))
+
+    assert (delivery.deliveries, delivery.sequence) == (12, 345)
 
 
 def test_a_job_that_is_taken_is_held() -> None:

@@ -112,19 +112,19 @@ class TestThreads:
 
     async def test_the_loop_goes_on_while_plain_functions_run(self, executor: Executor, gate: threading.Event) -> None:
         held = [asyncio.create_task(executor.run(a_job("wait_at_gate"))) for _ in range(2)]
-        await eventually(lambda: executor.threads_running == 2)
+        await eventually(lambda: executor.calls.threads_running == 2)
 
         assert value_of(await executor.run(a_job("add", 1))) == b"2"
 
         gate.set()
         assert [value_of(execution) for execution in await asyncio.gather(*held)] == [b"true", b"true"]
-        assert executor.threads_running == 0
+        assert executor.calls.threads_running == 0
 
     async def test_no_more_plain_functions_run_at_a_time_than_there_are_threads(
         self, executor: Executor, gate: threading.Event
     ) -> None:
         held = [asyncio.create_task(executor.run(a_job("wait_at_gate"))) for _ in range(2)]
-        await eventually(lambda: executor.threads_running == 2)
+        await eventually(lambda: executor.calls.threads_running == 2)
         third = asyncio.create_task(executor.run(a_job("add_plainly", 1)))
 
         await executor.run(a_job("add", 1))
@@ -138,24 +138,24 @@ class TestThreads:
         self, executor: Executor, gate: threading.Event
     ) -> None:
         running = asyncio.create_task(executor.run(a_job("wait_at_gate")))
-        await eventually(lambda: executor.threads_running == 1)
+        await eventually(lambda: executor.calls.threads_running == 1)
 
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
-        assert executor.threads_running == 1
+        assert executor.calls.threads_running == 1
 
         gate.set()
-        await eventually(lambda: executor.threads_running == 0)
+        await eventually(lambda: executor.calls.threads_running == 0)
 
     async def test_closing_does_not_wait_for_what_runs(self, executor: Executor, gate: threading.Event) -> None:
         running = asyncio.create_task(executor.run(a_job("wait_at_gate")))
-        await eventually(lambda: executor.threads_running == 1)
+        await eventually(lambda: executor.calls.threads_running == 1)
 
         executor.close()
         executor.close()
 
-        assert executor.threads_running == 1
+        assert executor.calls.threads_running == 1
         gate.set()
         assert value_of(await running) == b"true"
 

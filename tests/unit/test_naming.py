@@ -60,7 +60,7 @@ def test_the_names_on_the_wire_of_a_namespace() -> None:
     names = Names("team-a")
 
     assert names.jobs_stream == "TEAM-A_JOBS"
-    assert names.jobs == "team-a.jobs.*.*"
+    assert names.job_states[:3] == ("team-a.jobs.*.*", "team-a.later.*.*", "team-a.waiting.*.*")
     assert names.job("mail", "j1") == "team-a.jobs.mail.j1"
     assert names.queue_consumer("mail") == "queue-mail"
     assert names.results_stream == "TEAM-A_RESULTS"

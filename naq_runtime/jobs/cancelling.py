@@ -1,0 +1,195 @@
+"""Ending jobs before they have ended by themselves.
+
+A job that runs is ended by its worker. Any other is first replaced, in its place, by a tombstone: from then on no
+worker can begin it. Then its outcome is stored, and the tombstone removed. Whoever dies in between leaves the
+tombstone, which a worker finds in the queue like any job, and finishes. Who removes it logs the one event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from naq_runtime.errors import NaqError, NotFound, SerializationError
+from naq_runtime.events.models import JobEventType
+from naq_runtime.job import Execution, Job, JobResult, JobStatus
+from naq_runtime.jobs.dependencies import Dependencies
+from naq_runtime.jobs.outcomes import Outcomes
+from naq_runtime.jobs.store import Found, JobStore, found
+from naq_runtime.naming import Names
+from naq_runtime.nats.direct import StoredMessage
+from naq_runtime.nats.publish import Outgoing, is_conflict
+from naq_runtime.nats.streams import Streams, if_last_is, in_header
+from naq_runtime.serializer import Serializer
+
+__all__ = ["TOMBSTONE", "Cancellation", "Cancelling", "read_tombstone"]
+
+TOMBSTONE = "Naq-Cancelled"
+_TRIES = 5
+
+
+class Cancellation(Struct, frozen=True):
+    """Who wants a job to end, and why."""
+
+    by: str = ""
+    reason: str = ""
+    state: str = "queued"
+    """Where it stood: ``queued``, ``scheduled`` or ``waiting``."""
+
+
+class AskWorkers(Protocol):
+    """Asks all workers whether they run some jobs, and if they do, to end them."""
+
+    def __call__(self, job_ids: Collection[str], *, by: str, reason: str) -> Awaitable[set[str]]:
+        """The ids of those that are being ended."""
+        ...
+
+
+def read_tombstone(header: str) -> Cancellation:
+    """What a tombstone says of itself."""
+    try:
+        return msgspec.json.decode(header, type=Cancellation)
+    except msgspec.MsgspecError:
+        return Cancellation()
+
+
+class Cancelling:
+    """Cancels jobs, wherever they stand.
+
+    Args:
+        ask: asks the workers.
+        report: takes an event of a job.
+        now_ns: the time by which outcomes are stamped.
+    """
+
+    def __init__(
+        self,
+        streams: Streams,
+        names: Names,
+        serializer: Serializer,
+        store: JobStore,
+        outcomes: Outcomes,
+        dependencies: Dependencies,
+        *,
+        ask: AskWorkers,
+        report: Callable[[JobEventType, Job, dict[str, Any]], None],
+        now_ns: Callable[[], int],
+    ) -> None:
+        self._streams = streams
+        self._names = names
+        self._serializer = serializer
+        self._store = store
+        self._outcomes = outcomes
+        self._dependencies = dependencies
+        self._ask = ask
+        self._report = report
+        self._now_ns = now_ns
+
+    async def cancel(self, job_id: str, wish: Cancellation) -> bool:
+        """Cancel a job: ``True`` when it is cancelled, or its worker is ending it; ``False`` when it had ended.
+
+        Raises:
+            NotFound: nothing is known of it.
+            ServerError: it may or may not be cancelled; do it again.
+        """
+        for _ in range(_TRIES):
+            if await self._ask([job_id], by=wish.by, reason=wish.reason):
+                return True
+            standing = await self._store.find(job_id)
+            if standing is None:
+                return await self._has_ended(job_id)
+            if await self.cancel_all([standing], wish):
+                return True
+        return False
+
+    async def cancel_all(self, standing: Sequence[Found], wish: Cancellation) -> int:
+        """Cancel jobs that do not run; how many of them that were, or are being ended by their workers.
+
+        Raises:
+            ServerError: some may be cancelled; do it again.
+        """
+        stones = await self._replace(standing, wish)
+        if not stones:
+            return 0
+        running = await self._ask([stone.job_id for stone in stones], by=wish.by, reason=wish.reason)
+        mine = [stone for stone in stones if stone.job_id not in running]
+        for stone in mine:
+            await self.finish(stone.message, read_tombstone(stone.message.headers[TOMBSTONE]))
+        return len(stones)
+
+    async def finish(self, message: StoredMessage, wish: Cancellation) -> None:
+        """End a job whose tombstone this is, unless it has ended otherwise; may be done again.
+
+        Raises:
+            ServerError: do it again.
+        """
+        job = self._job_of(message)
+        await self._remove_elsewhere(job)
+        status = await self._outcome_of(job)
+        if status is None:
+            result = JobResult(
+                job_id=job.job_id,
+                status=JobStatus.CANCELLED,
+                error_type="Cancelled",
+                error=wish.reason,
+                attempt=job.attempt,
+                start_time_ns=self._now_ns(),
+                finish_time_ns=self._now_ns(),
+            )
+            await self._outcomes.store([(Execution(job, result), message.data)])
+        await self._dependencies.settle(job.job_id, status or JobStatus.CANCELLED)
+        (removed,) = await self._streams.delete(self._names.jobs_stream, [message.sequence])
+        if removed and status is None:
+            said = {"state": wish.state, "reason": wish.reason or None, "by": wish.by or None}
+            self._report(JobEventType.CANCELLED, job, said)
+            await self._streams.announce(self._names.done(job.job_id))
+
+    async def _replace(self, standing: Sequence[Found], wish: Cancellation) -> list[Found]:
+        """Put a tombstone in the place of each job that is still as it was found; those that were put."""
+        outgoing = []
+        for one in standing:
+            stone = in_header(msgspec.structs.replace(wish, state=one.status.value))
+            headers = if_last_is(one.message.sequence, one.message.subject) | {TOMBSTONE: stone}
+            outgoing.append(Outgoing(self._names.job(one.queue, one.job_id), one.message.data, headers))
+        answers = await self._streams.publish(outgoing)
+        stones = []
+        for message, answer in zip(outgoing, answers, strict=True):
+            if is_conflict(answer):
+                continue
+            if isinstance(answer, NaqError):
+                raise answer
+            stored = StoredMessage(message.subject, answer, message.payload, "", message.headers or {})
+            stones.append(found(stored))
+        return stones
+
+    async def _remove_elsewhere(self, job: Job) -> None:
+        """Where it waited, it lies still."""
+        names, queue = self._names, job.queue_name or "default"
+        left = await self._streams.last(
+            names.jobs_stream, [names.later(queue, job.job_id), names.waiting(queue, job.job_id)]
+        )
+        await self._streams.delete(names.jobs_stream, [message.sequence for message in left])
+
+    async def _outcome_of(self, job: Job) -> JobStatus | None:
+        data = await self._store.outcome(job.job_id)
+        try:
+            outcome = None if data is None else self._serializer.decode_outcome(data)
+        except SerializationError:
+            return None
+        same = outcome is not None and outcome.job.enqueued_at_ns == job.enqueued_at_ns
+        return outcome.result.status if outcome is not None and same else None
+
+    async def _has_ended(self, job_id: str) -> bool:
+        if await self._store.outcome(job_id) is None:
+            raise NotFound(f"nothing is known of job {job_id}: it never was, or its outcome has expired")
+        return False
+
+    def _job_of(self, message: StoredMessage) -> Job:
+        try:
+            return self._serializer.decode_job(message.data)
+        except SerializationError:
+            queue, job_id = message.subject.split(".")[-2:]
+            return Job(function="unknown.unknown", queue_name=queue, job_id=job_id)

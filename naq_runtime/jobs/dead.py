@@ -1,0 +1,200 @@
+"""Dead letters: jobs that failed for good, whole, with what is known of their end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from naq_runtime.errors import NaqError, NotFound, SerializationError
+from naq_runtime.events.models import JobEventType
+from naq_runtime.job import Execution, Job
+from naq_runtime.jobs.store import Entry, JobStore
+from naq_runtime.naming import Names
+from naq_runtime.nats.direct import StoredMessage
+from naq_runtime.nats.publish import Outgoing
+from naq_runtime.nats.streams import Streams, in_header
+from naq_runtime.serializer import Serializer
+
+__all__ = ["DeadFilter", "DeadLetter", "DeadLetters"]
+
+_HEADER = "Naq-Failure"
+_HEADERS_SIZE = 512
+
+
+class _Failure(Struct, omit_defaults=True):
+    """What the header of a dead letter says."""
+
+    function: str
+    error_type: str
+    error: str
+    attempt: int
+    died_at_ns: int
+    worker_id: str | None = None
+    duration_ms: float = 0.0
+    traceback: str = ""
+
+
+class DeadLetter(Struct, frozen=True, kw_only=True):
+    """A job that failed for good."""
+
+    job_id: str
+    queue_name: str
+    function_name: str
+    error_type: str
+    error: str
+    traceback: str
+    attempts: int
+    worker_id: str | None
+    """Where it ran last."""
+    died_at_ns: int
+    duration_ms: float
+    """Of its last attempt."""
+    payload: bytes
+    """The job as it lay in its queue."""
+    sequence: int
+    """Of the letter among the dead letters."""
+
+
+class DeadFilter(Struct, frozen=True, kw_only=True):
+    """Which dead letters are meant; all that is given must hold. Names may have the wildcards of the shell."""
+
+    queue_name: str | None = None
+    function_name: str | None = None
+    error_type: str | None = None
+    before_ns: int | None = None
+    """Died before this moment."""
+
+    def matches(self, letter: DeadLetter) -> bool:
+        """Whether the letter is meant."""
+        pairs = (
+            (self.queue_name, letter.queue_name),
+            (self.function_name, letter.function_name),
+            (self.error_type, letter.error_type),
+        )
+        if any(wanted is not None and not fnmatchcase(name, wanted) for wanted, name in pairs):
+            return False
+        return self.before_ns is None or letter.died_at_ns < self.before_ns
+
+
+class DeadLetters:
+    """Keeps dead letters, and puts them back.
+
+    Args:
+        report: takes an event of a job.
+        now_ns: the time by which jobs are stamped.
+    """
+
+    def __init__(
+        self,
+        streams: Streams,
+        names: Names,
+        serializer: Serializer,
+        store: JobStore,
+        *,
+        report: Callable[[JobEventType, Job, dict[str, Any]], None],
+        now_ns: Callable[[], int],
+    ) -> None:
+        self._streams = streams
+        self._names = names
+        self._serializer = serializer
+        self._store = store
+        self._report = report
+        self._now_ns = now_ns
+
+    async def bury(self, failed: Sequence[tuple[Execution, bytes]]) -> None:
+        """Keep jobs that failed, each with its encoded form; to do it again does no harm.
+
+        Raises:
+            ServerError: a part of them may be kept.
+        """
+        for answer in await self._streams.publish([self._letter(*one) for one in failed]):
+            if isinstance(answer, NaqError):
+                raise answer
+
+    async def get(self, job_id: str) -> DeadLetter:
+        """One letter.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        messages = await self._streams.last(self._names.dead_stream, [self._names.dead("*", job_id)])
+        if not messages:
+            raise NotFound(f"there is no dead letter of job {job_id}")
+        return _read(messages[-1])
+
+    async def list(self, wanted: DeadFilter | None = None) -> AsyncIterator[DeadLetter]:
+        """The letters that are meant, oldest first."""
+        async for page in self._streams.scan(self._names.dead_stream, self._names.dead("*", "*")):
+            for message in page:
+                letter = _read(message)
+                if wanted is None or wanted.matches(letter):
+                    yield letter
+
+    async def retry(self, letter: DeadLetter, *, by: str | None = None) -> None:
+        """Put a job back into its queue, as its first attempt, and forget the letter.
+
+        Raises:
+            SerializationError: it never was a job that could be read.
+            DuplicateJob: a job of its id is there again.
+        """
+        try:
+            job = self._serializer.decode_job(letter.payload)
+        except SerializationError as error:
+            raise SerializationError(f"dead letter {letter.job_id} cannot be run: {error}") from error
+        again = job.evolve(attempt=1, enqueued_at_ns=self._now_ns(), run_at_ns=0, depends_on=())
+        entry = Entry(letter.queue_name, letter.job_id, self._serializer.encode_job(again))
+        (refusal,) = await self._store.put_all([entry])
+        if refusal is not None:
+            raise refusal
+        self._report(JobEventType.REQUEUED, again, {"by": by})
+        await self.delete([letter])
+
+    async def delete(self, letters: Sequence[DeadLetter]) -> int:
+        """Forget letters; how many were still there."""
+        return sum(await self._streams.delete(self._names.dead_stream, [letter.sequence for letter in letters]))
+
+    def _letter(self, execution: Execution, payload: bytes) -> Outgoing:
+        job, result = execution.job, execution.result
+        failure = _Failure(
+            function=str(job.function),
+            error_type=result.error_type or "Error",
+            error=result.error or "",
+            attempt=result.attempt,
+            died_at_ns=result.finish_time_ns,
+            worker_id=result.worker_id,
+            duration_ms=result.duration_ms,
+            traceback=result.traceback or "",
+        )
+        room = self._streams.largest - len(payload) - _HEADERS_SIZE
+        header = in_header(failure)
+        if len(header) > room:  # the job counts for more than its traceback
+            short = msgspec.structs.replace(failure, traceback="", error=failure.error[:200])
+            header = in_header(short)
+        subject = self._names.dead(job.queue_name or "default", job.job_id)
+        return Outgoing(subject, payload, {_HEADER: header} if len(header) <= room else None)
+
+
+def _read(message: StoredMessage) -> DeadLetter:
+    queue, job_id = message.subject.split(".")[-2:]
+    try:
+        failure = msgspec.json.decode(message.headers.get(_HEADER, ""), type=_Failure)
+    except msgspec.MsgspecError:
+        failure = _Failure("unknown.unknown", "Unknown", "nothing is known of its end", 1, 0)
+    return DeadLetter(
+        job_id=job_id,
+        queue_name=queue,
+        function_name=failure.function,
+        error_type=failure.error_type,
+        error=failure.error,
+        traceback=failure.traceback,
+        attempts=failure.attempt,
+        worker_id=failure.worker_id,
+        died_at_ns=failure.died_at_ns,
+        duration_ms=failure.duration_ms,
+        payload=message.data,
+        sequence=message.sequence,
+    )

@@ -1,0 +1,160 @@
+"""Speaking to workers that run now: nothing of it is stored."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from naq_runtime.errors import NotFound, ServerError, ServerUnreachable
+from naq_runtime.naming import Names
+from naq_runtime.nats.bucket import LeaseBucket
+from naq_runtime.nats.connection import Connection, Msg, Subscription, subscribed
+
+__all__ = ["Answer", "CancelRequest", "Control", "ControlDesk"]
+
+_PATIENCE_S = 0.5
+"""A worker that has not answered by then is taken for one that does not have the job."""
+
+
+class CancelRequest(Struct, frozen=True):
+    """Which jobs should end, if they run."""
+
+    job_ids: tuple[str, ...]
+    by: str = ""
+    reason: str = ""
+
+
+class Answer(Struct, frozen=True):
+    """Which of the jobs a worker has; it is ending them."""
+
+    worker_id: str
+    job_ids: tuple[str, ...] = ()
+
+
+class Command(Struct, frozen=True):
+    """What one worker should do."""
+
+    do: str
+    reason: str = ""
+
+
+class Control:
+    """Asks workers."""
+
+    def __init__(self, connection: Connection, names: Names) -> None:
+        self._connection = connection
+        self._names = names
+        self._bucket = LeaseBucket(connection, names, names.workers_bucket)
+
+    async def end_jobs(self, job_ids: Collection[str], *, by: str = "", reason: str = "") -> set[str]:
+        """Ask all workers to end these jobs; the ids of those that run, and are being ended.
+
+        Raises:
+            ServerError: they cannot be asked now.
+        """
+        expected = len(await self._bucket.values())
+        if not expected:
+            return set()
+        having: set[str] = set()
+        answered: set[str] = set()
+        complete = asyncio.Event()
+
+        async def hear(message: Msg) -> None:
+            answer = msgspec.json.decode(message.data, type=Answer)
+            having.update(answer.job_ids)
+            answered.add(answer.worker_id)
+            if len(answered) >= expected:
+                complete.set()
+
+        inbox = self._connection.new_inbox()
+        request = msgspec.json.encode(CancelRequest(tuple(job_ids), by, reason))
+        async with subscribed(self._connection, inbox, hear):
+            await self._connection.publish(self._names.control_jobs, request, inbox)
+            try:
+                async with asyncio.timeout(_PATIENCE_S):
+                    await complete.wait()
+            except TimeoutError:
+                pass
+        return having & set(job_ids)
+
+    async def stop_worker(self, worker_id: str, reason: str) -> None:
+        """Ask one worker to drain and end.
+
+        Raises:
+            NotFound: no worker of this name answers.
+        """
+        command = msgspec.json.encode(Command("stop", reason))
+        try:
+            await self._connection.request(self._names.control_worker(worker_id), command)
+        except ServerUnreachable as error:
+            if not self._connection.is_connected:
+                raise
+            raise NotFound(f"no worker named {worker_id} answers; 'naq worker list' shows those that run") from error
+
+
+class ControlDesk:
+    """Where a worker hears what it is asked.
+
+    Args:
+        end_jobs: ends those of the jobs that this worker has, and says which.
+        stop: drains and ends the worker.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        names: Names,
+        worker_id: str,
+        *,
+        end_jobs: Callable[[CancelRequest], Collection[str]],
+        stop: Callable[[str], None],
+    ) -> None:
+        self._connection = connection
+        self._names = names
+        self._worker_id = worker_id
+        self._end_jobs = end_jobs
+        self._stop = stop
+        self._subscriptions: list[Subscription] = []
+
+    async def open(self) -> None:
+        """Begin to listen."""
+        for subject, hear in (
+            (self._names.control_jobs, self._hear_cancel),
+            (self._names.control_worker(self._worker_id), self._hear_command),
+        ):
+            self._subscriptions.append(await self._connection.subscribe(subject, hear))
+
+    async def close(self) -> None:
+        """Listen no more."""
+        while self._subscriptions:
+            await self._connection.unsubscribe(self._subscriptions.pop())
+
+    async def _hear_cancel(self, message: Msg) -> None:
+        request = _decoded(message, CancelRequest)
+        if request is not None:
+            await self._answer(message, Answer(self._worker_id, tuple(self._end_jobs(request))))
+
+    async def _hear_command(self, message: Msg) -> None:
+        command = _decoded(message, Command)
+        if command is not None and command.do == "stop":
+            await self._answer(message, Answer(self._worker_id))
+            self._stop(command.reason)
+
+    async def _answer(self, message: Msg, answer: Answer) -> None:
+        if message.reply:
+            try:
+                await self._connection.publish(message.reply, msgspec.json.encode(answer))
+            except ServerError:
+                return  # whoever asked does so again
+
+
+def _decoded(message: Msg, kind: Callable[..., Any]) -> Any:
+    """What was asked; ``None`` for what nobody of ours has sent."""
+    try:
+        return msgspec.json.decode(message.data, type=kind)
+    except msgspec.MsgspecError:
+        return None

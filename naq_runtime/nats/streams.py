@@ -1,0 +1,202 @@
+"""What the rules of jobs need of a server: messages under subjects, one each, put there on conditions.
+
+`Streams` is the seam at which the server is exchanged for one in memory (`naq_runtime.testing`). A condition, a time to
+live and a time to be delivered are headers of the message, as the server defines them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Protocol
+
+import msgspec
+
+from naq_runtime.errors import JetStreamError, ServerError
+from naq_runtime.nats.connection import Connection, Msg, subscribed
+from naq_runtime.nats.direct import StoredMessage, last_by_subject, messages_from
+from naq_runtime.nats.publish import AckedPublish, Outgoing, Stored, StreamWriter, open_writer
+from naq_runtime.nats.topology import Topology
+
+__all__ = ["MESSAGE_ID", "NatsStreams", "Streams", "at_time", "if_last_is", "in_header", "living_for", "once"]
+
+MESSAGE_ID = "Nats-Msg-Id"
+_DELETES_AT_A_TIME = 100
+_NO_MESSAGE = {10037, 10043, 10057}
+
+
+class Streams(Protocol):
+    """Streams that keep one message a subject."""
+
+    @property
+    def largest(self) -> int:
+        """Bytes that one message may have, headers included."""
+        ...
+
+    @property
+    def skew_ns(self) -> int:
+        """How far the clock by which messages are moved is ahead of ours."""
+        ...
+
+    async def publish(self, messages: Sequence[Outgoing]) -> list[Stored]:
+        """Store each message on its conditions; its sequence, or why not, in order."""
+        ...
+
+    async def store(self, outcomes: Sequence[Outgoing]) -> None:
+        """Store outcomes as fast as can be, without conditions.
+
+        Raises:
+            ServerError: a part of them may be stored; to store them again does no harm.
+        """
+        ...
+
+    async def announce(self, subject: str, payload: bytes = b"") -> None:
+        """Tell whoever listens now; nothing is stored."""
+        ...
+
+    def heard(self, subject: str) -> AbstractAsyncContextManager[asyncio.Event]:
+        """An event that is set when something is announced under the subject, or may have been."""
+        ...
+
+    async def last(self, stream: str, subjects: Sequence[str]) -> list[StoredMessage]:
+        """The messages under the subjects, which may have wildcards, by sequence."""
+        ...
+
+    def scan(self, stream: str, subject: str, after: int = 0) -> AsyncIterator[list[StoredMessage]]:
+        """All messages that match, in pages, by sequence."""
+        ...
+
+    async def delete(self, stream: str, sequences: Sequence[int]) -> list[bool]:
+        """Remove messages; whether each was there."""
+        ...
+
+
+class NatsStreams:
+    """`Streams` on a server."""
+
+    def __init__(self, connection: Connection, topology: Topology) -> None:
+        self._connection = connection
+        self._topology = topology
+        self._publisher = AckedPublish(connection)
+        self._writer: StreamWriter | None = None
+
+    @property
+    def skew_ns(self) -> int:
+        """See `Streams.skew_ns`."""
+        return self._connection.skew_ns
+
+    @property
+    def largest(self) -> int:
+        """See `Streams.largest`."""
+        return self._connection.max_payload
+
+    async def close(self) -> None:
+        """Give back what it holds; it can be used again."""
+        await self._publisher.close()
+        await self._close_writer()
+
+    async def store(self, outcomes: Sequence[Outgoing]) -> None:
+        """See `Streams.store`; at most 1,000 of them."""
+        if self._writer is None:
+            stream = await self._topology.results()
+            self._writer = await open_writer(self._connection, fast=stream.fast_ingest)
+        try:
+            await self._writer.store(outcomes)
+        except ServerError:
+            await self._close_writer()  # the stream may be gone: the next try looks, and makes it anew
+            raise
+
+    async def _close_writer(self) -> None:
+        if self._writer is not None:
+            await self._writer.close()
+            self._writer = None
+
+    async def publish(self, messages: Sequence[Outgoing]) -> list[Stored]:
+        """See `Streams.publish`."""
+        await self._publisher.open()
+        return await self._publisher.publish_all(messages)
+
+    async def announce(self, subject: str, payload: bytes = b"") -> None:
+        """See `Streams.announce`."""
+        await self._connection.publish(subject, payload)
+
+    @asynccontextmanager
+    async def heard(self, subject: str) -> AsyncIterator[asyncio.Event]:
+        """See `Streams.heard`; set after a reconnect, too."""
+        heard = asyncio.Event()
+
+        async def hear(_: Msg) -> None:
+            heard.set()
+
+        async def restored() -> None:
+            heard.set()
+
+        self._connection.on_restored.append(restored)
+        try:
+            async with subscribed(self._connection, subject, hear):
+                await self._connection.flush()
+                yield heard
+        finally:
+            self._connection.on_restored.remove(restored)
+
+    async def last(self, stream: str, subjects: Sequence[str]) -> list[StoredMessage]:
+        """See `Streams.last`."""
+        return await last_by_subject(self._connection, stream, subjects)
+
+    async def scan(self, stream: str, subject: str, after: int = 0) -> AsyncIterator[list[StoredMessage]]:
+        """See `Streams.scan`."""
+        async for page in messages_from(self._connection, stream, after + 1, subject=subject):
+            yield page
+
+    async def delete(self, stream: str, sequences: Sequence[int]) -> list[bool]:
+        """See `Streams.delete`."""
+        done: list[bool] = []
+        for start in range(0, len(sequences), _DELETES_AT_A_TIME):
+            some = sequences[start : start + _DELETES_AT_A_TIME]
+            done += await asyncio.gather(*(self._delete(stream, sequence) for sequence in some))
+        return done
+
+    async def _delete(self, stream: str, sequence: int) -> bool:
+        try:
+            await self._connection.api(f"STREAM.MSG.DELETE.{stream}", {"seq": sequence, "no_erase": True})
+        except JetStreamError as error:
+            if error.code in _NO_MESSAGE:
+                return False
+            raise
+        return True
+
+
+# Headers
+
+
+def once(message_id: str) -> dict[str, str]:
+    """The stream takes one message of this id within two minutes, and answers the others as if it had taken them."""
+    return {MESSAGE_ID: message_id}
+
+
+def if_last_is(sequence: int, subject: str | None = None) -> dict[str, str]:
+    """Only while the last message under the subject, or under the message's own, has this sequence; 0 for none."""
+    headers = {"Nats-Expected-Last-Subject-Sequence": str(sequence)}
+    if subject is not None:
+        headers["Nats-Expected-Last-Subject-Sequence-Subject"] = subject
+    return headers
+
+
+def living_for(seconds: float) -> dict[str, str]:
+    """Removed after so long; the server counts whole seconds."""
+    return {"Nats-TTL": str(max(1, round(seconds)))}
+
+
+def at_time(time_ns: int, target: str) -> dict[str, str]:
+    """Moved to the target at a time of the server's clock, in place of what is there."""
+    seconds, rest = divmod(time_ns, 1_000_000_000)
+    moment = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return {"Nats-Schedule": f"@at {moment}.{rest:09d}Z", "Nats-Schedule-Target": target}
+
+
+def in_header(value: object) -> str:
+    """A value as JSON that can stand in a header: one line of ASCII."""
+    return json.dumps(msgspec.to_builtins(value))

@@ -1,0 +1,131 @@
+"""Where a function runs: async ones on the event loop, plain ones in threads, and some in processes of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, Protocol
+
+from naq_runtime.context import JobContext
+from naq_runtime.errors import TaskError
+from naq_runtime.tasks import Task
+from naq_runtime.worker.raising import Raised
+
+__all__ = ["Calls", "Encoded", "ProcessRunner", "RaisedElsewhere"]
+
+_SPARE_THREADS = 512
+"""Threads for those that are given up and still run; they are made as they are needed."""
+
+
+class Encoded(NamedTuple):
+    """A result that is encoded already."""
+
+    data: bytes
+    value: Any = None
+    """As it was before, where it is at hand."""
+
+
+class RaisedElsewhere(Exception):
+    """The job raised something in another process."""
+
+    def __init__(self, what: Raised) -> None:
+        super().__init__(what.error)
+        self.what = what
+
+
+class ProcessRunner(Protocol):
+    """Runs jobs in other processes."""
+
+    async def run(self, payload: bytes, context: JobContext) -> bytes | Raised:
+        """The encoded result, or what the job raised; when cancelled, the process is killed.
+
+        Raises:
+            ProcessCrashed: the process died.
+        """
+        ...
+
+
+class Calls:
+    """Calls functions, and knows which of the threads were given up."""
+
+    def __init__(self, threads: int, processes: ProcessRunner | None = None) -> None:
+        self._processes = processes
+        self._lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(max_workers=threads + _SPARE_THREADS, thread_name_prefix="naq-job")
+        self._running: set[_ThreadCall] = set()
+
+    @property
+    def threads_running(self) -> int:
+        """Plain functions that are running now, those given up among them: a thread cannot be stopped."""
+        return len(self._running)
+
+    @property
+    def stuck_job_ids(self) -> tuple[str, ...]:
+        """Jobs that were given up, and whose threads still run."""
+        with self._lock:
+            return tuple(call.job_id for call in self._running if call.is_given_up)
+
+    def close(self) -> None:
+        """Take no more plain functions; those that run are not waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def call(
+        self, task: Task, arguments: tuple[list[Any], dict[str, Any]], payload: bytes, job: JobContext
+    ) -> Any:
+        """What the function returns, or `Encoded`; raises what it raises."""
+        args, kwargs = arguments
+        if task.is_async:
+            return await task.function(*args, **kwargs)
+        if task.options.process:
+            return await self._in_process(payload, job)
+        returned = await self._in_thread(task, args, kwargs, job.job_id)
+        return await returned if inspect.isawaitable(returned) else returned
+
+    async def _in_process(self, payload: bytes, job: JobContext) -> Encoded:
+        if self._processes is None:
+            raise TaskError("this task runs in a process of its own, and nobody here starts processes")
+        answer = await self._processes.run(payload, job)
+        if isinstance(answer, Raised):
+            raise RaisedElsewhere(answer)
+        return Encoded(answer)
+
+    async def _in_thread(self, task: Task, args: list[Any], kwargs: dict[str, Any], job_id: str) -> Any:
+        context = contextvars.copy_context()
+        call = _ThreadCall(job_id)
+
+        def run() -> Any:
+            self._note(call, "running")
+            try:
+                return context.run(task.function, *args, **kwargs)
+            except StopIteration as stop:  # a future cannot carry it
+                raise RuntimeError(f"the job raised {stop!r}") from stop
+            finally:
+                self._note(call, "over")
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+        except asyncio.CancelledError:
+            self._note(call, "given up")
+            raise
+
+    def _note(self, call: _ThreadCall, what: str) -> None:
+        with self._lock:
+            if what == "running":
+                self._running.add(call)
+            elif what == "over":
+                self._running.discard(call)
+            else:
+                call.is_given_up = True
+
+
+class _ThreadCall:
+    """A plain function in its thread."""
+
+    __slots__ = ("is_given_up", "job_id")
+
+    def __init__(self, job_id: str) -> None:
+        self.job_id = job_id
+        self.is_given_up = False

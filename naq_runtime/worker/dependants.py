@@ -1,0 +1,67 @@
+"""Which jobs others wait for, known to a worker without asking."""
+
+from __future__ import annotations
+
+from naq_runtime.job import Job
+from naq_runtime.naming import Names
+from naq_runtime.nats.connection import Connection, Msg, Subscription
+from naq_runtime.nats.streams import Streams
+
+__all__ = ["Dependants"]
+
+_MOST = 200_000
+"""Above so many, every job is taken for one that others wait for."""
+_SHORT_S = 300.0
+"""An outcome that can be read for less is no help to those that look for it later."""
+
+
+class Dependants:
+    """Hears each edge as it is stored, and reads them all now and then.
+
+    An edge may be heard too late; then the job that waits is found by the sweep, by the outcome of the other one.
+    """
+
+    def __init__(self, connection: Connection, streams: Streams, names: Names) -> None:
+        self._connection = connection
+        self._streams = streams
+        self._names = names
+        self._needed: set[str] = set()
+        self._heard: set[str] = set()
+        """Since the last reading began."""
+        self._subscription: Subscription | None = None
+
+    async def open(self) -> None:
+        """Listen, and read what is there."""
+        self._subscription = await self._connection.subscribe(self._names.needs("*", "*"), self._hear)
+        await self.refresh()
+
+    async def close(self) -> None:
+        """Listen no more."""
+        if self._subscription is not None:
+            await self._connection.unsubscribe(self._subscription)
+            self._subscription = None
+
+    def may_be_needed(self, job: Job) -> bool:
+        """Whether others may wait for the job."""
+        if job.job_id in self._needed or len(self._needed) >= _MOST:
+            return True
+        return job.result_ttl is not None and job.result_ttl < _SHORT_S
+
+    async def refresh(self) -> None:
+        """Read all edges anew, so that those that are gone are forgotten.
+
+        Raises:
+            ServerError: do it again.
+        """
+        self._heard = set()
+        found: set[str] = set()
+        async for page in self._streams.scan(self._names.jobs_stream, self._names.needs("*", "*")):
+            found.update(message.subject.split(".")[2] for message in page)
+            if len(found) >= _MOST:
+                break
+        self._needed = found | self._heard
+
+    async def _hear(self, message: Msg) -> None:
+        parent_id = message.subject.split(".")[2]
+        self._heard.add(parent_id)
+        self._needed.add(parent_id)

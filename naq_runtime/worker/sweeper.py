@@ -1,0 +1,62 @@
+"""Finding, now and then, what processes that died have left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+
+from naq_runtime.errors import ServerError
+from naq_runtime.jobs.dependencies import Dependencies
+from naq_runtime.jobs.overdue import Overdue
+from naq_runtime.worker.dependants import Dependants
+
+__all__ = ["Sweeper"]
+
+log = logging.getLogger(__name__)
+
+
+class Sweeper:
+    """Lets go jobs that were left waiting. Every worker does it, each at moments of its own; it does no harm twice."""
+
+    def __init__(
+        self,
+        dependencies: Dependencies,
+        dependants: Dependants,
+        overdue: Overdue,
+        *,
+        interval_s: float,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._dependencies = dependencies
+        self._dependants = dependants
+        self._overdue = overdue
+        self._interval_s = interval_s
+        self._chance = chance
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        while True:
+            await asyncio.sleep(self._interval_s * (0.5 + self._chance()))
+            try:
+                await self.sweep()
+            except ServerError as error:
+                log.debug("not swept: %s", error, extra={"action": "sweep_failed"})
+
+    async def sweep(self) -> None:
+        """Sweep once.
+
+        Raises:
+            ServerError: the server cannot be asked now.
+        """
+        await self._dependants.refresh()
+        released = await self._dependencies.sweep()
+        overdue = await self._overdue.sweep()
+        if released or overdue:
+            log.info(
+                "swept: %d jobs released, %d overdue ones moved",
+                released,
+                overdue,
+                extra={"action": "swept"},
+            )
