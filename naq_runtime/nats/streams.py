@@ -82,6 +82,7 @@ class NatsStreams:
         self._topology = topology
         self._publisher = AckedPublish(connection)
         self._writer: StreamWriter | None = None
+        self._largest_outcome = 0
 
     @property
     def skew_ns(self) -> int:
@@ -90,8 +91,8 @@ class NatsStreams:
 
     @property
     def largest(self) -> int:
-        """See `Streams.largest`."""
-        return self._connection.max_payload
+        """See `Streams.largest`; the stream of outcomes may have a limit of its own."""
+        return min(self._connection.max_payload, self._largest_outcome or self._connection.max_payload)
 
     async def close(self) -> None:
         """Give back what it holds; it can be used again."""
@@ -102,6 +103,7 @@ class NatsStreams:
         """See `Streams.store`; at most 1,000 of them."""
         if self._writer is None:
             stream = await self._topology.results()
+            self._largest_outcome = stream.largest
             self._writer = await open_writer(self._connection, fast=stream.fast_ingest)
         try:
             await self._writer.store(outcomes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import Any
 
-from naq_runtime import EmbeddedServer, NAQConfig, Queue, ServiceManager
+from naq_runtime import EmbeddedServer, Job, JobStatus, NAQConfig, Queue, ServiceManager
 from naq_runtime.monitor import Monitor
 from naq_tui.live import LiveSource
 from naq_tui.source import ConnectionState
@@ -14,15 +14,23 @@ from tests.support.waiting import eventually
 from tests.support.workers import running_worker
 
 PRODUCER = """
-    publish: ["naq.jobs.>", "naq.events.>", "$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.INFO.NAQ_JOBS.*",
-              "$JS.API.DIRECT.GET.NAQ_RESULTS"]
+    publish: ["naq.jobs.>", "naq.later.>", "naq.waiting.>", "naq.needs.>", "naq.met.>", "naq.events.>",
+              "$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.INFO.NAQ_JOBS.*",
+              "$JS.API.DIRECT.GET.NAQ_JOBS", "$JS.API.DIRECT.GET.NAQ_RESULTS", "$JS.API.STREAM.MSG.DELETE.NAQ_JOBS"]
     subscribe: ["_INBOX_producer.>", "naq.done.*"]
 """
+OPERATOR = """
+    publish: ["naq.>", "$KV.NAQ_UNIQUE.*", "$JS.API.>"]
+    subscribe: ["_INBOX_operator.>", "naq.done.*"]
+"""
 WORKER = """
-    publish: ["naq.events.>", "naq.results.*", "naq.done.*", "$KV.NAQ_WORKERS.*", "$JS.ACK.NAQ_JOBS.>",
+    publish: ["naq.jobs.>", "naq.later.>", "naq.met.>", "naq.handed.*", "naq.dead.>", "naq.events.>", "naq.results.*",
+              "naq.done.*", "naq.control.jobs", "$KV.NAQ_WORKERS.*", "$JS.ACK.NAQ_JOBS.>",
               "$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.INFO.NAQ_JOBS.*",
-              "$JS.API.CONSUMER.MSG.NEXT.NAQ_JOBS.*", "$JS.API.DIRECT.GET.NAQ_RESULTS"]
-    subscribe: ["_INBOX_worker.>"]
+              "$JS.API.CONSUMER.MSG.NEXT.NAQ_JOBS.*", "$JS.API.STREAM.MSG.DELETE.NAQ_JOBS",
+              "$JS.API.DIRECT.GET.NAQ_JOBS", "$JS.API.DIRECT.GET.NAQ_RESULTS", "$JS.API.DIRECT.GET.KV_NAQ_WORKERS"]
+    subscribe: ["_INBOX_worker.>", "naq.needs.*.*", "naq.control.>"]
+    allow_responses: true
 """
 MONITOR = """
     publish: ["$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.LIST.NAQ_JOBS", "$JS.API.DIRECT.GET.*"]
@@ -33,6 +41,7 @@ authorization {{
   users: [
     {{user: "admin", password: "x"}},
     {{user: "producer", password: "x", permissions: {{ {PRODUCER} }} }},
+    {{user: "operator", password: "x", permissions: {{ {OPERATOR} }} }},
     {{user: "worker", password: "x", permissions: {{ {WORKER} }} }},
     {{user: "monitor", password: "x", permissions: {{ {MONITOR} }} }}
   ]
@@ -55,6 +64,7 @@ async def test_each_role_works_with_its_own_permissions() -> None:
     async with EmbeddedServer(config=SERVER) as server:
         async with ServiceManager(config_of(server.url, "admin")) as services:
             await services.get_service(Monitor)
+            await services.topology.dead()
             await services.topology.queue("default")
 
         async with (
@@ -75,6 +85,16 @@ async def test_each_role_works_with_its_own_permissions() -> None:
 
             await eventually(watched)
             detail = await source.job(handle.job_id)
+
+            parent = await queue.enqueue(tasks.nap, 0.2)
+            child = await queue.enqueue_job(Job(tasks.add, (1,), depends_on=parent))
+            failing = await queue.enqueue_job(Job(tasks.fail, retries=1, retry_delay=0.1))
+            endless = await queue.enqueue(tasks.nap, 60)
+            assert await child.result(timeout=10) == 2
+            assert (await failing.outcome(timeout=10)).attempt == 2
+            async with Queue(config=config_of(server.url, "operator")) as operators:
+                assert await operators.handle(endless.job_id).cancel("enough")
+                assert (await endless.outcome(timeout=10)).status is JobStatus.CANCELLED
 
     assert {"enqueued", "started", "completed"} <= set(seen)
     assert detail.result is not None
