@@ -16,7 +16,10 @@ RATE_WINDOW_S = 10
 MINUTE_S = 60
 
 _ENQUEUED, _STARTED = JobEventType.ENQUEUED, JobEventType.STARTED
-_COMPLETED, _FAILED = JobEventType.COMPLETED, JobEventType.FAILED
+_COMPLETED, _CANCELLED = JobEventType.COMPLETED, JobEventType.CANCELLED
+_ERRORS = frozenset((JobEventType.FAILED, JobEventType.TIMED_OUT))
+_OTHER_ENTRIES = frozenset((JobEventType.SCHEDULED, JobEventType.REQUEUED))
+"""A job that waits for others is enqueued when they have ended; it comes in only then."""
 
 
 class Quantiles(NamedTuple):
@@ -31,28 +34,53 @@ class Figures(NamedTuple):
 
     enqueued_rate: float
     done_rate: float
-    """Completed and failed."""
+    """Completed, failed for good and timed out for good."""
     failed_rate: float
+    """Failed for good and timed out for good."""
     failed: int
     """Since the monitor started."""
     failed_share: float
     """Of the jobs that ended in the latest minute; 0 to 1."""
     wait: Quantiles | None
     run: Quantiles | None
+    """Of all attempts."""
+    retried_rate: float
+    """Attempts that failed or timed out, and are followed by another."""
+    retried: int
+    """Since the monitor started."""
+    cancelled_rate: float
+    cancelled: int
+    """Since the monitor started."""
 
 
 class Tally:
     """Counts by second, and durations, of what happened to jobs."""
 
-    __slots__ = ("completed", "enqueued", "failed", "failed_ever", "latest", "run", "wait")
+    __slots__ = (
+        "cancelled",
+        "cancelled_ever",
+        "completed",
+        "enqueued",
+        "failed",
+        "failed_ever",
+        "latest",
+        "retried",
+        "retried_ever",
+        "run",
+        "wait",
+    )
 
     def __init__(self, history_s: int = 128) -> None:
         self.enqueued = SecondCounts(history_s)
         self.completed = SecondCounts(history_s)
         self.failed = SecondCounts(history_s)
+        self.retried = SecondCounts(RATE_WINDOW_S + 2)
+        self.cancelled = SecondCounts(RATE_WINDOW_S + 2)
         self.wait = RollingSketch()
         self.run = RollingSketch()
         self.failed_ever = 0
+        self.retried_ever = 0
+        self.cancelled_ever = 0
         self.latest = 0
         """The latest second in which anything happened."""
 
@@ -70,12 +98,22 @@ class Tally:
             self.completed.add(second)
             if event.duration_ms is not None:
                 self.run.observe(second, event.duration_ms)
-        elif kind is _FAILED:
-            self._count_failure(event, second)
+        elif kind in _ERRORS:
+            self._count_error(event, second)
+        elif kind in _OTHER_ENTRIES:
+            self.enqueued.add(second)
+        elif kind is _CANCELLED:
+            self.cancelled.add(second)
+            self.cancelled_ever += 1
 
-    def _count_failure(self, event: JobEvent, second: int) -> None:
-        self.failed.add(second)
-        self.failed_ever += 1
+    def _count_error(self, event: JobEvent, second: int) -> None:
+        """An attempt is over: so is the job, unless another attempt follows."""
+        if event.final is False:
+            self.retried.add(second)
+            self.retried_ever += 1
+        else:
+            self.failed.add(second)
+            self.failed_ever += 1
         if event.duration_ms is not None:
             self.run.observe(second, event.duration_ms)
 
@@ -95,10 +133,14 @@ class Tally:
             failed_share=failed_minute / ended_minute if ended_minute else 0.0,
             wait=_p50_p95(self.wait, second),
             run=_p50_p95(self.run, second),
+            retried_rate=self.retried.total(first, last) / covered,
+            retried=self.retried_ever,
+            cancelled_rate=self.cancelled.total(first, last) / covered,
+            cancelled=self.cancelled_ever,
         )
 
     def ended(self, first: int, last: int) -> tuple[int, ...]:
-        """Jobs that completed or failed, in each of these seconds."""
+        """Jobs that completed or failed for good, in each of these seconds."""
         return tuple(map(operator.add, self.completed.series(first, last), self.failed.series(first, last)))
 
 

@@ -19,7 +19,10 @@ WORKER_LIMIT = 4000
 """Workers whose events are counted, and stops and losses that are remembered."""
 
 _T = TypeVar("_T")
-_ENDS = (JobEventType.COMPLETED, JobEventType.FAILED)
+_ENDS = frozenset((JobEventType.COMPLETED, JobEventType.FAILED, JobEventType.TIMED_OUT, JobEventType.CANCELLED))
+"""With each of these a worker has room for another job."""
+_ELSEWHERE = frozenset(("queued", "scheduled", "waiting"))
+"""States of a job that is cancelled before any worker has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class WorkerView:
     """Its lease, or the last one that it had."""
     lost: bool
     rate: float
-    """Jobs that it ended a second."""
+    """Attempts that it ended a second, in whatever way."""
     beat_age_s: int
     uptime_s: int
 
@@ -51,7 +54,7 @@ class WorkerBook:
     def count(self, event: JobEvent, second: int) -> None:
         """Take in what a worker did with a job."""
         worker = event.worker_id
-        if worker is None or event.event_type not in _ENDS:
+        if worker is None or event.event_type not in _ENDS or event.state in _ELSEWHERE:
             return
         counts = self._ended.get(worker)
         if counts is None:

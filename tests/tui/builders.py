@@ -80,9 +80,9 @@ def stored(events: Iterable[Event], first: int = 1) -> tuple[StoredEvent, ...]:
     return tuple(StoredEvent(sequence, event) for sequence, event in enumerate(events, first))
 
 
-def queue(name: str = "default", waiting: int = 0, running: int = 0) -> QueueState:
-    """A queue's depths."""
-    return QueueState(name=name, waiting=waiting, running=running)
+def queue(name: str = "default", waiting: int = 0, running: int = 0, **fields: Any) -> QueueState:
+    """A queue's depths, and what holds it back."""
+    return QueueState(name=name, waiting=waiting, running=running, **fields)
 
 
 def worker(worker_id: str = "w-1", *, started_ago_s: float = 600, beat_ago_s: float = 1, **fields: Any) -> WorkerRecord:
