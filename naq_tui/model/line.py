@@ -8,20 +8,43 @@ from typing import Literal
 from naq_runtime.events.models import Event, JobEvent, StoredEvent, SystemEvent, WorkerEvent
 from naq_tui.text import clock_text, inert
 
-__all__ = ["Mood", "Said", "said", "search_text"]
+__all__ = ["Mark", "Mood", "Said", "level_mark", "said", "search_text"]
 
 Mood = Literal["neutral", "begin", "good", "bad", "warn", "quiet"]
 """How an event stands out: it decides the colour, beside the glyph."""
 
-_JOB: dict[str, tuple[str, Mood]] = {
+Mark = tuple[str, Mood]
+"""The glyph, and how it stands out."""
+
+_JOB: dict[str, Mark] = {
     "enqueued": ("+", "neutral"),
+    "scheduled": ("◷", "neutral"),
+    "waiting_for_dependencies": ("⋯", "neutral"),
+    "dependency_satisfied": ("⊕", "quiet"),
+    "dependency_failed": ("⊖", "warn"),
     "started": ("▸", "begin"),
+    "progress": ("◔", "quiet"),
+    "log": ("»", "quiet"),
     "completed": ("✓", "good"),
     "failed": ("✗", "bad"),
+    "timed_out": ("⊗", "bad"),
     "interrupted": ("↯", "warn"),
+    "retry_scheduled": ("↻", "neutral"),
+    "cancelled": ("⊘", "warn"),
+    "dead_lettered": ("†", "warn"),
+    "requeued": ("↺", "neutral"),
     "result_stored": ("≡", "quiet"),
 }
-_WORKER: dict[str, tuple[str, Mood]] = {
+_LEVELS: dict[str, Mark] = {
+    "TRACE": ("·", "quiet"),
+    "DEBUG": ("·", "quiet"),
+    "INFO": ("»", "quiet"),
+    "WARNING": ("!", "quiet"),
+    "ERROR": ("‼", "warn"),
+    "CRITICAL": ("‼", "warn"),
+}
+"""Only errors stand out among the lines of a log: a job may write thousands of the others."""
+_WORKER: dict[str, Mark] = {
     "started": ("▲", "good"),
     "stopped": ("▼", "warn"),
     "heartbeat": ("·", "quiet"),
@@ -29,17 +52,31 @@ _WORKER: dict[str, tuple[str, Mood]] = {
     "idle": ("◇", "quiet"),
     "error": ("!", "bad"),
 }
-_SYSTEM: dict[str, tuple[str, Mood]] = {
+_SYSTEM: dict[str, Mark] = {
     "connection_lost": ("○", "bad"),
     "connection_restored": ("●", "good"),
     "events_dropped": ("!", "warn"),
+    "queue_paused": ("‖", "warn"),
+    "queue_resumed": ("▸", "good"),
+    "queue_purged": ("⊘", "warn"),
+    "queue_limited": ("≤", "neutral"),
 }
-_UNKNOWN: tuple[str, Mood] = ("?", "quiet")
+_UNKNOWN: Mark = ("?", "quiet")
 _SHORT = {
+    "waiting_for_dependencies": "depends on",
+    "dependency_satisfied": "dep met",
+    "dependency_failed": "dep failed",
+    "timed_out": "timed out",
+    "retry_scheduled": "retry",
+    "dead_lettered": "dead letter",
     "result_stored": "result",
     "connection_lost": "link lost",
     "connection_restored": "link back",
     "events_dropped": "dropped",
+    "queue_paused": "paused",
+    "queue_resumed": "resumed",
+    "queue_purged": "purged",
+    "queue_limited": "limited",
 }
 
 
@@ -64,13 +101,13 @@ class Said:
         return self.message.replace(self.function, self.function.rpartition(".")[2], 1)
 
 
-def _said(event: Event, glyph: tuple[str, Mood], job_id: str = "", queue: str = "", worker: str | None = None) -> Said:
+def _said(event: Event, mark: Mark, job_id: str = "", queue: str = "", worker: str | None = None) -> Said:
     kind = str(event.event_type)
     return Said(
         time_ns=event.timestamp_ns,
-        glyph=glyph[0],
+        glyph=mark[0],
         kind=_SHORT.get(kind) or inert(kind, 24),
-        mood=glyph[1],
+        mood=mark[1],
         job_id=inert(job_id, 64),
         queue=inert(queue, 64),
         worker=inert(worker or "", 64),
@@ -79,15 +116,29 @@ def _said(event: Event, glyph: tuple[str, Mood], job_id: str = "", queue: str = 
     )
 
 
+def level_mark(level: str | None) -> Mark:
+    """How a line of a job's log of this level stands out in the feed."""
+    return _LEVELS.get((level or "").upper(), _LEVELS["INFO"])
+
+
+def _job_mark(event: JobEvent) -> Mark:
+    kind = event.event_type.value
+    if kind == "log":
+        return level_mark(event.level)
+    glyph, mood = _JOB.get(kind, _UNKNOWN)
+    # What is tried again is no failure yet.
+    return (glyph, "warn") if mood == "bad" and event.final is False else (glyph, mood)
+
+
 def said(stored: StoredEvent) -> Said:
     """What an event says."""
     event = stored.event
     if isinstance(event, JobEvent):
-        return _said(event, _JOB.get(event.event_type.value, _UNKNOWN), event.job_id, event.queue_name, event.worker_id)
+        return _said(event, _job_mark(event), event.job_id, event.queue_name, event.worker_id)
     if isinstance(event, WorkerEvent):
         return _said(event, _WORKER.get(event.event_type.value, _UNKNOWN), worker=event.worker_id)
     if isinstance(event, SystemEvent):
-        return _said(event, _SYSTEM.get(event.event_type.value, _UNKNOWN))
+        return _said(event, _SYSTEM.get(event.event_type.value, _UNKNOWN), queue=event.queue_name or "")
     return _said(event, _UNKNOWN)
 
 
@@ -100,4 +151,5 @@ def search_text(stored: StoredEvent) -> str:
         return f"{time} {kind} {event.job_id} {event.queue_name} {event.worker_id or '-'} {event.message}"
     if isinstance(event, WorkerEvent):
         return f"{time} {kind} - - {event.worker_id} {event.message}"
-    return f"{time} {kind} - - - {event.message}"
+    queue = getattr(event, "queue_name", None) or "-"
+    return f"{time} {kind} - {queue} - {event.message}"

@@ -12,10 +12,16 @@ _KEYS = 16
 _TITLE = 18
 _NOTES: tuple[tuple[str, str], ...] = (
     ("● ○ ◌", "a worker is busy, idle, stopping; ! late is behind with its beat, ✗ lost let its lease end"),
+    ("! stuck", "threads of a worker that run on although their jobs were given up"),
+    ("‖ paused", "a queue whose jobs no worker takes until it is resumed"),
     ("+ ▸ ✓ ✗ ↯", "a job is enqueued, starts, completes, fails, is interrupted"),
+    ("◷ ⋯ ⊕ ⊖", "it waits for its time, or for other jobs; one of those ended as it must, or did not"),
+    ("⊗ ↻ ⊘ † ↺", "it times out, is retried, is cancelled, goes to the dead letters, is requeued from there"),
+    ("◔ · » ! ‼", "it reports progress, or writes to its log: debug, info, warning, error"),
+    ("running 1/2", "with the jobs that may run at a time"),
     ("in/s out/s", "means of the latest 10 whole seconds"),
     ("p50 p95 fail %", "of the latest minute"),
-    ("failed", "of a queue: since the monitor started; of a worker: since the worker started"),
+    ("failed", "of a queue: since the monitor started, retries left out; of a worker: since it started"),
 )
 
 

@@ -1,0 +1,87 @@
+"""What an event says in the feed: its glyph, its short name, and how it stands out."""
+
+from __future__ import annotations
+
+import pytest
+
+from naq_runtime.events.models import JobEventType, StoredEvent, SystemEventType
+from naq_tui.model.line import Said, said, search_text
+from tests.tui.builders import batch, job_event, system_event
+from tests.tui.harness import watching
+
+_KIND_CELLS = 11
+"""The feed's column for the short name."""
+
+
+def said_of(kind: str, **fields: object) -> Said:
+    return said(StoredEvent(1, job_event(kind, **fields)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", list(JobEventType))
+def test_every_type_of_a_job_has_a_glyph_and_a_name_that_fits(kind: JobEventType) -> None:
+    line = said_of(kind.value)
+
+    assert line.glyph not in ("?", "")
+    assert 0 < len(line.kind) <= _KIND_CELLS
+
+
+@pytest.mark.parametrize("kind", list(SystemEventType))
+def test_every_type_of_a_process_has_a_glyph_and_a_name_that_fits(kind: SystemEventType) -> None:
+    line = said(StoredEvent(1, system_event(kind.value)))
+
+    assert line.glyph not in ("?", "")
+    assert 0 < len(line.kind) <= _KIND_CELLS
+
+
+def test_no_two_types_of_a_job_look_the_same() -> None:
+    lines = [said_of(kind.value) for kind in JobEventType]
+
+    assert len({(line.glyph, line.kind) for line in lines}) == len(JobEventType)
+    assert len({line.glyph for line in lines}) == len(JobEventType)
+
+
+@pytest.mark.parametrize("kind", ["failed", "timed_out"])
+def test_only_the_last_of_several_attempts_is_a_failure(kind: str) -> None:
+    assert said_of(kind, final=True).mood == "bad"
+    assert said_of(kind, final=False).mood == "warn"
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", None, "chatty"])
+def test_what_a_job_logs_is_quiet(level: str | None) -> None:
+    assert said_of("log", level=level, text="one of thousands").mood == "quiet"
+
+
+def test_an_error_that_a_job_logs_stands_out() -> None:
+    assert said_of("log", level="ERROR", text="no").mood == "warn"
+
+
+def test_levels_have_glyphs_of_their_own() -> None:
+    glyphs = {said_of("log", level=level).glyph for level in ("DEBUG", "INFO", "warning", "ERROR")}
+
+    assert len(glyphs) == 4
+
+
+def test_progress_is_quiet() -> None:
+    assert said_of("progress", done=1.0, total=3.0).mood == "quiet"
+
+
+def test_the_event_of_a_queue_names_the_queue() -> None:
+    paused = StoredEvent(1, system_event("queue_paused", queue_name="mail"))
+
+    assert said(paused).queue == "mail"
+    assert " mail " in search_text(paused)
+
+
+async def test_the_feed_shows_a_retry() -> None:
+    failed = job_event("failed", "job-1", error_type="OSError", attempt=1, final=False)
+    retry = job_event("retry_scheduled", "job-1", retry_count=1, retry_delay=15.0)
+    async with watching(batch(failed, retry)) as watched:
+        assert "✗ failed" in watched.events()[0]
+        assert "↻ retry" in watched.events()[1]
+        assert "retry 1, in 15.00 s" in watched.events()[1]
+
+
+async def test_the_feed_shows_who_cancelled_what() -> None:
+    async with watching(batch(job_event("cancelled", "job-1", "mail", by="ada", state="queued"))) as watched:
+        assert "⊘ cancelled" in watched.events()[0]
+        assert "while queued, by ada" in watched.events()[0]
