@@ -17,10 +17,17 @@ __all__ = ["RecordedSource"]
 
 _STATUS_AFTER = {
     JobEventType.ENQUEUED: JobStatus.QUEUED,
+    JobEventType.SCHEDULED: JobStatus.SCHEDULED,
+    JobEventType.WAITING_FOR_DEPENDENCIES: JobStatus.WAITING,
     JobEventType.STARTED: JobStatus.RUNNING,
     JobEventType.COMPLETED: JobStatus.COMPLETED,
     JobEventType.FAILED: JobStatus.FAILED,
+    JobEventType.TIMED_OUT: JobStatus.FAILED,
     JobEventType.INTERRUPTED: JobStatus.QUEUED,
+    JobEventType.RETRY_SCHEDULED: JobStatus.SCHEDULED,
+    JobEventType.CANCELLED: JobStatus.CANCELLED,
+    JobEventType.DEAD_LETTERED: JobStatus.FAILED,
+    JobEventType.REQUEUED: JobStatus.QUEUED,
 }
 
 
@@ -118,5 +125,5 @@ def _status(events: list[StoredEvent]) -> JobStatus:
         if isinstance(event, JobEvent) and event.event_type in _STATUS_AFTER:
             status = _STATUS_AFTER[event.event_type]
             if event.final is False:
-                status = JobStatus.QUEUED
+                status = JobStatus.SCHEDULED
     return status
