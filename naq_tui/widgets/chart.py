@@ -49,9 +49,11 @@ class Chart(LineWidget, can_focus=True):
         if self._jobs is None:
             return Content("")
         done, failed = self._jobs.done_rate - self._jobs.failed_rate, self._jobs.failed_rate
-        return Content.assemble(
-            (f"✓ {rate_text(done)}/s", "$success"), "  ", (f"✗ {rate_text(failed)}/s", "$error" if failed else _FAINT)
-        )
+        parts = [(f"✓ {rate_text(done)}/s", "$success"), (f"  ✗ {rate_text(failed)}/s", "$error" if failed else _FAINT)]
+        for glyph, rate in (("↻", self._jobs.retried_rate), ("⊘", self._jobs.cancelled_rate)):
+            if rate:
+                parts.append((f"  {glyph} {rate_text(rate)}/s", "$warning"))
+        return Content.assemble(*parts)
 
     def line(self, y: int) -> Line:
         """A row of the picture."""

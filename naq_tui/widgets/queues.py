@@ -31,8 +31,12 @@ _NO_QUEUES = (
 )
 
 
+def _paused(queue: QueueView) -> bool:
+    return queue.state is not None and queue.state.paused
+
+
 def _name(queue: QueueView, width: int) -> list[Span]:
-    return [(inert(queue.name, 64), "name")]
+    return [(inert(queue.name, 64), "warn" if _paused(queue) else "name")]
 
 
 def _waiting(queue: QueueView, width: int) -> list[Span]:
@@ -44,16 +48,28 @@ def _waiting(queue: QueueView, width: int) -> list[Span]:
 def _running(queue: QueueView, width: int) -> list[Span]:
     if queue.state is None:
         return [("-", "faint")]
-    return [(count_text(queue.state.running), "begin" if queue.state.running else "faint")]
+    running, limit = queue.state.running, queue.state.concurrency_limit
+    share = f"{count_text(running)}/{count_text(limit)}"
+    text = share if limit and len(share) <= width else count_text(running)
+    return [(text, "warn" if 0 < limit <= running else "begin" if running else "faint")]
+
+
+def _out(queue: QueueView, width: int) -> list[Span]:
+    """What leaves the queue; while it is paused, only what runs already does."""
+    return [("‖ paused", "warn")] if _paused(queue) else _rate(queue.figures.done_rate)
+
+
+def _rate_limit(queue: QueueView, width: int) -> list[Span]:
+    limit = queue.state.rate_limit if queue.state else ""
+    return [(inert(limit, 20), "text") if limit else ("-", "faint")]
+
+
+def _count(count: int, tone: Tone) -> list[Span]:
+    return [(count_text(count), tone if count else "faint")]
 
 
 def _rate(rate: float) -> list[Span]:
     return [(rate_text(rate), "text" if rate else "faint")]
-
-
-def _failed(queue: QueueView, width: int) -> list[Span]:
-    failed = queue.figures.failed
-    return [(count_text(failed), "bad")] if failed else [("0", "faint")]
 
 
 def _failed_share(queue: QueueView, width: int) -> list[Span]:
@@ -73,14 +89,17 @@ def _p95_order(quantiles: Quantiles | None) -> float:
 COLUMNS: tuple[Column[QueueView], ...] = (
     Column("queue", 10, _name, lambda q: q.name, "left", 0, most=28, descending=False),
     Column("waiting", 8, _waiting, lambda q: q.state.waiting if q.state else -1, rank=1),
-    Column("running", 8, _running, lambda q: q.state.running if q.state else -1, rank=2),
+    Column("running", 8, _running, lambda q: q.state.running if q.state else -1, rank=2, most=13),
     Column("in/s", 5, lambda q, _: _rate(q.figures.enqueued_rate), lambda q: q.figures.enqueued_rate, rank=5),
-    Column("out/s", 6, lambda q, _: _rate(q.figures.done_rate), lambda q: q.figures.done_rate, rank=3),
-    Column("failed", 7, _failed, lambda q: q.figures.failed, rank=4),
+    Column("out/s", 8, _out, lambda q: q.figures.done_rate, rank=3),
+    Column("failed", 7, lambda q, _: _count(q.figures.failed, "bad"), lambda q: q.figures.failed, rank=4),
     Column("fail %", 7, _failed_share, lambda q: q.figures.failed_share, rank=8),
     Column("wait p95", 9, lambda q, _: _p95(q.figures.wait), lambda q: _p95_order(q.figures.wait), rank=7),
     Column("run p95", 9, lambda q, _: _p95(q.figures.run), lambda q: _p95_order(q.figures.run), rank=9),
-    Column("minute", 8, lambda q, width: sparkline(q.ended, width), None, "left", 6, most=60),
+    Column("limit", 8, _rate_limit, rank=10, most=14),
+    Column("retries", 8, lambda q, _: _count(q.figures.retried, "warn"), lambda q: q.figures.retried, rank=11),
+    Column("cancelled", 10, lambda q, _: _count(q.figures.cancelled, "warn"), lambda q: q.figures.cancelled, rank=12),
+    Column("minute", 7, lambda q, width: sparkline(q.ended, width), None, "left", 6, most=60),
 )
 
 
@@ -102,7 +121,9 @@ class Queues(Table[QueueView]):
 
     def title(self) -> Content:
         """The heading in the border."""
-        return Content.assemble(self.NAME, " ", (count_text(len(self.rows)), "$foreground 60%"))
+        paused = sum(_paused(row) for row in self.rows)
+        marks = [(f" ‖ {paused} paused", "bold $warning")] if paused else []
+        return Content.assemble(self.NAME, " ", (count_text(len(self.rows)), "$foreground 60%"), *marks)
 
 
 def _hint(dashboard: Dashboard) -> Sequence[Line]:

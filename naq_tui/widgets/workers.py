@@ -49,6 +49,8 @@ def _state(worker: WorkerView, width: int) -> list[Span]:
         return [("✗ lost", "bad")]
     if _late(worker):
         return [("! late", "warn")]
+    if worker.record.stuck_job_ids:
+        return [(f"! {count_text(len(worker.record.stuck_job_ids))} stuck", "warn")]
     return [_STATES[worker.record.state]]
 
 
@@ -99,8 +101,14 @@ def _beat(worker: WorkerView, width: int) -> list[Span]:
     return [(short_age_text(worker.beat_age_s), "warn" if worker.lost or _late(worker) else "dim")]
 
 
-def _state_order(worker: WorkerView) -> tuple[bool, bool, str]:
-    return (not worker.lost, not _late(worker), worker.record.state)
+def _stuck(worker: WorkerView, width: int) -> list[Span]:
+    jobs = worker.record.stuck_job_ids
+    return [(" ".join(inert(job[:8]) for job in jobs[:20]), "warn") if jobs else ("-", "faint")]
+
+
+def _state_order(worker: WorkerView) -> tuple[bool, bool, int, str]:
+    record = worker.record
+    return (not worker.lost, not _late(worker), -len(record.stuck_job_ids), record.state)
 
 
 COLUMNS: tuple[Column[WorkerView], ...] = (
@@ -116,6 +124,7 @@ COLUMNS: tuple[Column[WorkerView], ...] = (
     Column("rss", 8, _rss, lambda w: w.record.rss_bytes, rank=7),
     Column("lag", 9, _lag, lambda w: w.record.loop_lag_ms, rank=12),
     Column("uptime", 9, lambda w, _: [(age_text(w.uptime_s), "dim")], lambda w: w.uptime_s, rank=11),
+    Column("stuck", 9, _stuck, lambda w: len(w.record.stuck_job_ids), "left", 13, most=27),
     Column("beat", 6, _beat, lambda w: w.beat_age_s, rank=8),
 )
 
@@ -143,7 +152,9 @@ class Workers(Table[WorkerView]):
     def title(self) -> Content:
         """The heading in the border."""
         lost = sum(row.lost for row in self.rows)
+        stuck = sum(len(row.record.stuck_job_ids) for row in self.rows if not row.lost)
         marks = [(f" ✗ {lost} lost", "bold $error")] if lost else []
+        marks += [(f" ! {count_text(stuck)} stuck", "bold $warning")] if stuck else []
         return Content.assemble(self.NAME, " ", (count_text(len(self.rows) - lost), "$foreground 60%"), *marks)
 
 
