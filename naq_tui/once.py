@@ -72,6 +72,8 @@ def document(dashboard: Dashboard, now_ns: int) -> dict[str, Any]:
             "jobs_per_s": round(jobs.done_rate, 2),
             "failed_per_s": round(jobs.failed_rate, 2),
             "failed_share": round(jobs.failed_share, 4),
+            "retried_per_s": round(jobs.retried_rate, 2),
+            "cancelled_per_s": round(jobs.cancelled_rate, 2),
             "wait_ms": _quantiles(jobs.wait),
             "run_ms": _quantiles(jobs.run),
             "events_missed": vitals.missed,
@@ -116,9 +118,15 @@ def _queue(view: QueueView) -> dict[str, Any]:
         "name": view.name,
         "waiting": state.waiting if state else None,
         "running": state.running if state else None,
+        "paused": state.paused if state else None,
+        "concurrency_limit": state.concurrency_limit if state else None,
+        "rate_limit": state.rate_limit if state else None,
         "in_per_s": round(figures.enqueued_rate, 2),
         "out_per_s": round(figures.done_rate, 2),
         "failed_share": round(figures.failed_share, 4),
+        "failed": figures.failed,
+        "retried": figures.retried,
+        "cancelled": figures.cancelled,
         "wait_ms": _quantiles(figures.wait),
         "run_ms": _quantiles(figures.run),
     }
@@ -133,10 +141,12 @@ def _print_raw(content: dict[str, Any]) -> None:
     for name, value in content["rates"].items():
         print(f"rate {name} {msgspec.json.encode(value).decode()}")
     for queue in content["queues"]:
-        print(f"queue {inert(queue['name'])} waiting={queue['waiting']} running={queue['running']}")
+        paused = "yes" if queue["paused"] else "no"
+        print(f"queue {inert(queue['name'])} waiting={queue['waiting']} running={queue['running']} paused={paused}")
     for worker in content["workers"]:
         running = f"{worker.get('active_jobs', 0)}/{worker['concurrency_limit']}"
-        print(f"worker {inert(worker['worker_id'])} {worker['state']} {running}")
+        stuck = len(worker.get("stuck_job_ids", ()))
+        print(f"worker {inert(worker['worker_id'])} {worker['state']} {running} stuck={stuck}")
 
 
 def _print_summary(content: dict[str, Any]) -> None:
@@ -144,25 +154,42 @@ def _print_summary(content: dict[str, Any]) -> None:
     print(f"Server   nats-server {server['version']} at {inert(server['url'])}, round trip {server['rtt_ms']} ms")
     print(
         f"Rates    {rates['events_per_s']} events/s, {rates['jobs_per_s']} jobs/s, "
-        f"{rates['failed_share']:.1%} failed, wait {_pair(rates['wait_ms'])}, run {_pair(rates['run_ms'])}"
+        f"{rates['failed_share']:.1%} failed, {rates['retried_per_s']} retries/s, "
+        f"{rates['cancelled_per_s']} cancelled/s, wait {_pair(rates['wait_ms'])}, run {_pair(rates['run_ms'])}"
     )
+    _print_queues(content["queues"])
+    _print_workers(content["workers"])
+    print()
+
+
+def _print_queues(queues: list[dict[str, Any]]) -> None:
     print("\nQueue           Waiting  Running     In/s    Out/s   Failed  Wait p95   Run p95")
-    for queue in content["queues"]:
+    for queue in queues:
         wait, run = (queue[key] or {"p95": None} for key in ("wait_ms", "run_ms"))
         print(
             f"{inert(queue['name']):<15}{_number(queue['waiting']):>8}{_number(queue['running']):>9}"
             f"{queue['in_per_s']:>9}{queue['out_per_s']:>9}{queue['failed_share']:>9.1%}"
-            f"{_time(wait['p95']):>10}{_time(run['p95']):>10}"
+            f"{_time(wait['p95']):>10}{_time(run['p95']):>10}{_remarks(queue)}"
         )
+
+
+def _remarks(queue: dict[str, Any]) -> str:
+    """What holds a queue back, behind its figures."""
+    limit, rate = queue["concurrency_limit"], inert(queue["rate_limit"] or "", 40)
+    marks = ("‖ paused" if queue["paused"] else "", f"{limit} at once" if limit else "", rate)
+    return "".join(f"  {mark}" for mark in marks if mark)
+
+
+def _print_workers(workers: list[dict[str, Any]]) -> None:
     print("\nWorker                    State     Running     Done   Failed    CPU     Memory")
-    for worker in content["workers"]:
+    for worker in workers:
         running = f"{worker.get('active_jobs', 0)}/{worker['concurrency_limit']}"
+        stuck = len(worker.get("stuck_job_ids", ()))
         print(
             f"{inert(worker['worker_id']):<26}{worker['state']:<10}{running:>7}{worker.get('jobs_completed', 0):>9}"
             f"{worker.get('jobs_failed', 0):>9}{worker.get('cpu_percent', 0.0):>6}%"
-            f"{size_text(worker.get('rss_bytes', 0)):>11}"
+            f"{size_text(worker.get('rss_bytes', 0)):>11}" + (f"  ! {stuck} stuck" if stuck else "")
         )
-    print()
 
 
 def _pair(quantiles: dict[str, float] | None) -> str:
