@@ -22,6 +22,7 @@ __all__ = [
     "fit",
     "inert",
     "inert_lines",
+    "moment_text",
     "percent_text",
     "rate_text",
     "short_age_text",
@@ -33,6 +34,7 @@ Align = Literal["left", "right"]
 
 _MARK = "\N{REPLACEMENT CHARACTER}"
 _ELLIPSIS = "…"
+_NEAR_NS = 12 * 3600 * 1_000_000_000
 _SPACES = "\t\n\v\f\r\u2028\u2029"
 
 _UNSAFE = re.compile(
@@ -145,6 +147,17 @@ def clock_text(time_ns: int, *, milliseconds: bool = False) -> str:
     except (OverflowError, ValueError, OSError):
         text = "--:--:--"
     return f"{text}.{rest // 1_000_000:03d}" if milliseconds else text
+
+
+def moment_text(time_ns: int, now_ns: int, *, milliseconds: bool = False) -> str:
+    """The local time of day, with the date before it when it is not near: ``2026-03-01 14:02:11``."""
+    clock = clock_text(time_ns, milliseconds=milliseconds)
+    if abs(time_ns - now_ns) < _NEAR_NS:
+        return clock
+    try:
+        return f"{time.strftime('%Y-%m-%d', time.localtime(time_ns // 1_000_000_000))} {clock}"
+    except (OverflowError, ValueError, OSError):
+        return clock
 
 
 def age_text(seconds: float) -> str:

@@ -1,6 +1,7 @@
 """A few minutes of a small shop: made up, the same every time, and full enough to look at.
 
-Three queues, five workers, failures with tracebacks, a burst of orders; one job that needs three attempts.
+Five queues, one of them paused and one limited; six workers, failures with tracebacks, a burst of orders; one job
+that fails three times, and one that waited for others and is in its second attempt.
 """
 
 from __future__ import annotations
@@ -20,18 +21,20 @@ from naq_runtime.events.models import (
     WorkerEvent,
     WorkerEventType,
 )
-from naq_runtime.job import Job, JobResult, JobStatus
+from naq_runtime.job import After, Job, JobResult, JobStatus
 from naq_runtime.snapshot import JobDetail, QueueState, ServerState, Snapshot
 from naq_runtime.worker.record import WorkerRecord, WorkerState
 from naq_tui.source import Batch, ConnectionState, Link
 
-__all__ = ["END_NS", "TROUBLED_JOB", "Recording", "shop"]
+__all__ = ["END_NS", "IMPORT_JOB", "TROUBLED_JOB", "Recording", "shop"]
 
 SECOND = 1_000_000_000
 END_NS = 1_760_000_400 * SECOND
 """When the recording ends: 2025-10-09 09:00:00 UTC."""
 TROUBLED_JOB = "8f3ac21e7d904b6fa1c2"
 """It fails twice, and then for good."""
+IMPORT_JOB = "c41d09e77b3a4f5c9e20"
+"""It waits for two others, times out, and runs again; it reports its progress, and writes to its log."""
 
 TRACEBACK = """\
 Traceback (most recent call last):
@@ -94,6 +97,7 @@ WORKERS = (
     ("worker-b1", "app-2", 1187, ("mail",), 6),
     ("worker-b2", "app-2", 1188, ("default",), 4),
     ("worker-r1", "batch-1", 902, ("reports",), 2),
+    ("worker-i1", "batch-1", 903, ("imports", "newsletter"), 2),
 )
 
 
@@ -136,13 +140,17 @@ class _Shop:
                 self._job(line, at)
         for worker in WORKERS:
             self._beats(*worker)
-        troubled = list(_troubled(END_NS - 74 * SECOND))
-        for event in troubled:
+        told = {
+            TROUBLED_JOB: list(_troubled(END_NS - 74 * SECOND)),
+            IMPORT_JOB: list(_imported(END_NS - 96 * SECOND)),
+        }
+        for event in (*told[TROUBLED_JOB], *told[IMPORT_JOB]):
             self._say(event)
         events = [heapq.heappop(self.found)[2] for _ in range(len(self.found))]
         stored = [StoredEvent(sequence, event) for sequence, event in enumerate(events, 48_211)]
-        detail = _troubled_detail([entry for entry in stored if entry.event in troubled])
-        return Recording(stored, self._snapshot(), {TROUBLED_JOB: detail})
+        troubled, imported = ([entry for entry in stored if entry.event in events] for events in told.values())
+        jobs = {TROUBLED_JOB: _troubled_detail(troubled), IMPORT_JOB: _imported_detail(imported)}
+        return Recording(stored, self._snapshot(), jobs)
 
     def _arrivals(self, line: Line) -> Iterator[int]:
         at = 0.0
@@ -203,20 +211,22 @@ class _Shop:
         heapq.heappush(self.found, (event.timestamp_ns, len(self.found), event))
 
     def _snapshot(self) -> Snapshot:
-        queues = tuple(
+        queues = [
             QueueState(
                 name=line.queue,
                 waiting=self.waiting[line.queue] + (212 if line.queue == "reports" else self.rng.randrange(9)),
                 running=self.running[line.queue],
             )
             for line in sorted(LINES, key=lambda line: line.queue)
-        )
+        ]
+        queues.insert(1, QueueState(name="imports", waiting=6, running=1, concurrency_limit=2, rate_limit="30/60s"))
+        queues.insert(3, QueueState(name="newsletter", waiting=1_840, running=0, paused=True))
         server = ServerState(name="nats-1", version="2.14.1", url="nats://10.0.4.12:4222", rtt_ms=0.4)
         workers = tuple(self._worker(index, *worker) for index, worker in enumerate(WORKERS))
-        return Snapshot(taken_at_ns=END_NS, server=server, queues=queues, workers=workers)
+        return Snapshot(taken_at_ns=END_NS, server=server, queues=tuple(queues), workers=workers)
 
     def _worker(self, index: int, name: str, host: str, pid: int, queues: tuple[str, ...], limit: int) -> WorkerRecord:
-        active = min(limit, self.active[name])
+        active = 1 if name == "worker-i1" else min(limit, self.active[name])
         return WorkerRecord(
             worker_id=name,
             state=WorkerState.BUSY if active else WorkerState.IDLE,
@@ -233,6 +243,7 @@ class _Shop:
             cpu_percent=self.rng.uniform(4, 60),
             rss_bytes=self.rng.randrange(90_000_000, 260_000_000),
             loop_lag_ms=self.rng.uniform(0.3, 9),
+            stuck_job_ids=(IMPORT_JOB,) if name == "worker-i1" else (),
         )
 
 
@@ -254,11 +265,16 @@ def _troubled(begin: int) -> Iterator[JobEvent]:
         yield _event("started", at, **run, function_name=function, wait_ms=180.0 if attempt == 1 else 40.0)
         at += int(run_s * SECOND)
         yield _event("failed", at, **run, **error, traceback=TRACEBACK, final=attempt == 3, duration_ms=run_s * 1000)
-        at += pause_s * SECOND
+        if pause_s:
+            again = {"retry_count": attempt, "retry_delay": float(pause_s), "run_at_ns": at + pause_s * SECOND}
+            yield _event("retry_scheduled", at, **run, **again)
+            at += pause_s * SECOND + 40_000_000
+    yield _event("dead_lettered", at + 2_000_000, **job, worker_id="worker-a2", function_name=function)
+    yield _event("result_stored", at + 3_000_000, **job, worker_id="worker-a2", result_size=2_911)
 
 
 def _troubled_detail(events: list[StoredEvent]) -> JobDetail:
-    last = events[-1].event
+    last = next(entry.event for entry in reversed(events) if entry.event.event_type == JobEventType.FAILED)
     assert isinstance(last, JobEvent)
     job = Job(
         "shop.mail.send_receipt",
@@ -291,3 +307,54 @@ def _troubled_detail(events: list[StoredEvent]) -> JobDetail:
         duration_ms=5400.0,
     )
     return JobDetail(job_id=TROUBLED_JOB, status=JobStatus.FAILED, job=job, result=result, events=tuple(events))
+
+
+IMPORT = {"job_id": IMPORT_JOB, "queue_name": "imports"}
+CATALOGUE = "shop.imports.catalogue"
+FEEDS = ("2b90e1c44d7f4a0f8d11", "77aa03f15c0e4be2b6c9")
+
+
+def _imported(begin: int) -> Iterator[JobEvent]:
+    """Two feeds are fetched first; the first attempt takes too long, the second is under way."""
+    yield _event("waiting_for_dependencies", begin, **IMPORT, function_name=CATALOGUE, depends_on=FEEDS)
+    for feed, after_s in zip(FEEDS, (6, 14), strict=True):
+        ended = {"dependency_id": feed, "reason": "completed"}
+        yield _event("dependency_satisfied", begin + after_s * SECOND, **IMPORT, **ended)
+    at = begin + 14 * SECOND
+    yield _event("enqueued", at, **IMPORT, function_name=CATALOGUE)
+    yield from _import_run(at + 2 * SECOND, 1, ((1, 150), (9, 310), (20, 320)), 2000.0)
+    at += 32 * SECOND
+    run = {**IMPORT, "worker_id": "worker-i1", "attempt": 1}
+    late = {"error_type": "JobTimeout", "error_message": "it took longer than 30 s", "final": False}
+    yield _event("timed_out", at, **run, **late, duration_ms=30_000.0)
+    again = {"retry_count": 1, "retry_delay": 15.0, "run_at_ns": at + 15 * SECOND}
+    yield _event("retry_scheduled", at, **run, **again)
+    yield from _import_run(at + 18 * SECOND, 2, ((1, 150), (8, 820), (19, 1510), (31, 2480)), 3000.0)
+
+
+def _import_run(at: int, attempt: int, steps: tuple[tuple[int, int], ...], wait_ms: float) -> Iterator[JobEvent]:
+    run = {**IMPORT, "worker_id": "worker-i1", "attempt": attempt}
+    yield _event("started", at, **run, function_name=CATALOGUE, wait_ms=wait_ms)
+    yield _event("log", at + SECOND // 5, **run, level="INFO", text="2 feeds, 4,000 products")
+    for after_s, done in steps:
+        report = {"done": float(done), "total": 4000.0, "text": f"feed {1 + done // 2000} of 2"}
+        yield _event("progress", at + after_s * SECOND, **run, **report)
+    slow = at + 9 * SECOND + 412_000_000
+    yield _event("log", slow, **run, level="WARNING", text="product POT-7 has no price: left out")
+    if attempt == 1:
+        yield _event("log", at + 21 * SECOND, **run, level="ERROR", text="feed 1 stalls: 0 products in 10 s")
+    else:
+        yield _event("log", at + 28 * SECOND, **run, level="DEBUG", text="page 25 of 40 fetched in 812 ms")
+
+
+def _imported_detail(events: list[StoredEvent]) -> JobDetail:
+    job = Job(
+        CATALOGUE,
+        kwargs={"feeds": ["north", "south"], "currency": "EUR"},
+        queue_name="imports",
+        job_id=IMPORT_JOB,
+        attempt=2,
+        enqueued_at_ns=events[0].event.timestamp_ns,
+        depends_on=tuple(After(feed) for feed in FEEDS),
+    )
+    return JobDetail(job_id=IMPORT_JOB, status=JobStatus.RUNNING, job=job, events=tuple(events))

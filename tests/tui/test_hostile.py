@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
+from naq_runtime.events.models import Event, JobEvent
 from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.snapshot import JobDetail, ServerState, Snapshot
 from naq_tui.source import Batch, ConnectionState, Link
@@ -27,16 +28,36 @@ HOSTILE = (
 NEVER = set("\x00\x07\x1b\x7f\x90\x9b\x9c\u200d\u200f\u202e\u2066\ufe0f\ud800\n\r\t")
 
 
+def talk(text: str, job_id: str) -> tuple[JobEvent, ...]:
+    """The text wherever a job, or whoever deals with it, may speak."""
+    return (
+        job_event("waiting_for_dependencies", job_id, depends_on=(text, "other")),
+        job_event("dependency_failed", job_id, dependency_id=text, reason=text),
+        job_event("started", job_id, worker_id=text, attempt=2),
+        job_event("progress", job_id, worker_id=text, done=1.0, total=3.0, text=text),
+        job_event("log", job_id, worker_id=text, level=text, text=text),
+        job_event("log", job_id, worker_id=text, level="ERROR", text=text),
+        job_event("timed_out", job_id, worker_id=text, error_type=text, error_message=text, final=False),
+        job_event("retry_scheduled", job_id, worker_id=text, reason=text),
+        job_event("dead_lettered", job_id, function_name=text, reason=text),
+        job_event("cancelled", job_id, worker_id=text, by=text, reason=text, state=text),
+    )
+
+
 def everywhere(text: str) -> Batch:
     """The text in every field that anybody can fill."""
-    events = (
+    events: tuple[Event, ...] = (
         job_event("enqueued", text, text, function_name=text),
         job_event("failed", text, text, worker_id=text, error_type=text, error_message=text, traceback=text),
         worker_event("started", text, hostname=text, pid=1, queue_names=(text, text)),
         worker_event("error", text, error_type=text, error_message=text),
+        *talk(text, text),
+        system_event("queue_paused", role=text, queue_name=text),
+        system_event("queue_limited", queue_name=text, rate_limit=text, concurrency_limit=3),
         system_event("events_dropped", role=text, hostname=text, pid=1, dropped={text: 3}),
     )
-    taken = snapshot([queue(text, 1, 1)], [worker(text, hostname=text, queue_names=(text,))])
+    held = queue(text, 1, 1, paused=True, concurrency_limit=3, rate_limit=text)
+    taken = snapshot([held], [worker(text, hostname=text, queue_names=(text,), stuck_job_ids=(text, text))])
     server = ServerState(name=text, version=text, url=text)
     evil = Snapshot(taken_at_ns=NOW_NS, server=server, queues=taken.queues, workers=taken.workers)
     return Batch(Link(ConnectionState.LIVE, NOW_NS, text), stored(events), snapshot=evil)
@@ -67,7 +88,11 @@ async def test_in_the_drill_down(text: str) -> None:
     )
     safe = text.encode(errors="replace").decode()
     job = Job(text, args=(safe,), kwargs={safe: safe}, job_id="job-1")
-    events = (job_event("enqueued", function_name=text), job_event("failed", worker_id=text, error_type=text))
+    events = (
+        job_event("enqueued", function_name=text),
+        *talk(text, "job-1"),
+        job_event("failed", worker_id=text, error_type=text),
+    )
     detail = JobDetail(job_id="job-1", status=JobStatus.FAILED, job=job, result=result, events=stored(events))
     async with watching(batch(job_event()), jobs={"job-1": detail}) as watched:
         await watched.press("enter")
@@ -85,6 +110,18 @@ async def test_as_the_result(text: str) -> None:
         await watched.press("enter")
         await watched.settle()
         assert_harmless(watched.lines, 120)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("status", [JobStatus.CANCELLED, JobStatus.SCHEDULED, JobStatus.WAITING])
+async def test_in_the_drill_down_of_a_job_that_has_not_run_to_its_end(text: str, status: JobStatus) -> None:
+    detail = JobDetail(job_id="job-1", status=status, events=stored(talk(text, "job-1")))
+    async with watching(batch(job_event()), jobs={"job-1": detail}, size=(80, 40)) as watched:
+        await watched.press("enter")
+        await watched.settle()
+        for _ in range(4):
+            assert_harmless(watched.lines, 80)
+            await watched.press("pagedown")
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -121,4 +158,4 @@ async def test_markup_in_a_queue_that_is_chosen_as_a_filter() -> None:
     async with watching(everywhere("[/red]")) as watched:
         await watched.press("tab", "enter")
         assert "/ [/red]" in watched.text
-        assert len(watched.events()) == 5
+        assert "Events 17 of 17" in watched.text

@@ -10,7 +10,8 @@ from naq_runtime.errors import NotFound, ServerUnreachable
 from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.snapshot import JobDetail
 from naq_tui.pages.job import job_page
-from naq_tui.pages.timeline import phases, timeline
+from naq_tui.pages.phases import phases
+from naq_tui.pages.timeline import timeline
 from naq_tui.source import ConnectionState
 from naq_tui.widgets.document import Document
 from naq_tui.widgets.flow import width_of

@@ -14,7 +14,7 @@ from naq_tui.recorded import RecordedSource
 from naq_tui.source import Batch, ConnectionState, Link
 from tests.tui.builders import SECOND, batch, snapshot
 from tests.tui.harness import make_app
-from tests.tui.recording import END_NS, TROUBLED_JOB, Recording, shop
+from tests.tui.recording import END_NS, IMPORT_JOB, TROUBLED_JOB, Recording, shop
 
 Compare = Callable[..., bool]
 SIZES = ((60, 20), (80, 24), (120, 40))
@@ -66,12 +66,28 @@ def test_disconnected(snap_compare: Compare, size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_job(snap_compare: Compare, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("job_id", [TROUBLED_JOB, IMPORT_JOB], ids=["failed", "running"])
+def test_job(snap_compare: Compare, job_id: str, size: tuple[int, int]) -> None:
     source = RecordedSource(recording().batches(), jobs=recording().jobs)
 
     async def drill_down(pilot: Pilot[None]) -> None:
         await settle(pilot, source)
-        await pilot.press("slash", *TROUBLED_JOB[:4], "enter", "enter")
+        await pilot.press("slash", *job_id[:4], "enter", "enter")
         await settle(pilot, source)
 
     assert snap_compare(make_app(source, ManualClock(END_NS)), terminal_size=size, run_before=drill_down)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_job_below(snap_compare: Compare, size: tuple[int, int]) -> None:
+    """The log, what it depends on, and the events."""
+    source = RecordedSource(recording().batches(), jobs=recording().jobs)
+
+    async def scroll(pilot: Pilot[None]) -> None:
+        await settle(pilot, source)
+        await pilot.press("slash", *IMPORT_JOB[:4], "enter", "enter")
+        await settle(pilot, source)
+        await pilot.press("pagedown")
+        await settle(pilot, source)
+
+    assert snap_compare(make_app(source, ManualClock(END_NS)), terminal_size=size, run_before=scroll)

@@ -1,0 +1,134 @@
+"""The head of a job's page: what it is, how it stands, and how long it took so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from naq_runtime.events.messages import duration_text
+from naq_runtime.events.models import JobEventType
+from naq_runtime.job import JobStatus
+from naq_runtime.snapshot import JobDetail
+from naq_tui.model.seconds import SECOND_NS
+from naq_tui.pages.history import History
+from naq_tui.pages.phases import Phase
+from naq_tui.text import age_text, fit, inert, moment_text
+from naq_tui.widgets.columns import fitted
+from naq_tui.widgets.flow import width_of
+from naq_tui.widgets.line import Line, Span, Tone
+
+__all__ = ["STATUS_MARKS", "facts"]
+
+STATUS_MARKS: dict[JobStatus, tuple[str, Tone]] = {
+    JobStatus.SCHEDULED: ("◷ scheduled", "text"),
+    JobStatus.WAITING: ("⋯ waiting for other jobs", "text"),
+    JobStatus.QUEUED: ("+ queued", "text"),
+    JobStatus.RUNNING: ("▸ running", "begin"),
+    JobStatus.COMPLETED: ("✓ completed", "good"),
+    JobStatus.FAILED: ("✗ failed", "bad"),
+    JobStatus.CANCELLED: ("⊘ cancelled", "warn"),
+}
+_LABEL = 11
+_WIDE = 84
+
+Fact = tuple[str, list[Span]]
+
+
+def facts(history: History, found: list[Phase], width: int, now_ns: int) -> Iterator[Line]:
+    """What is known, in two columns where there is room."""
+    known = [*_identity(history), *_course(history, found, now_ns)]
+    if width < _WIDE:
+        yield from (_side_by_side([fact], width) for fact in known)
+        return
+    half = -(-len(known) // 2)
+    for index in range(half):
+        yield _side_by_side(known[index::half], width)
+
+
+def _side_by_side(pair: list[Fact], width: int) -> Line:
+    room = (width - 2) // (2 if width >= _WIDE else 1)
+    spans: list[Span] = [("  ", "text")]
+    for label, value in pair:
+        shown = fitted(value, room - _LABEL - 2)
+        blank = " " * (room - _LABEL - width_of(shown))
+        spans += [(fit(label, _LABEL), "dim"), *shown, (blank, "text")]
+    return Line(tuple(spans[:-1]))
+
+
+def _identity(history: History) -> list[Fact]:
+    detail = history.detail
+    return [
+        ("status", [STATUS_MARKS[detail.status], *_remarks(history)]),
+        ("function", [(inert(_function(detail)), "strong")]),
+        ("queue", [(inert(_queue(detail), 64), "name")]),
+        ("job id", [(inert(detail.job_id, 64), "text")]),
+    ]
+
+
+def _remarks(history: History) -> Iterator[Span]:
+    """What the status alone does not say."""
+    detail, error = history.detail, history.error
+    if detail.status is JobStatus.FAILED:
+        if error is not None and error.event_type is JobEventType.TIMED_OUT:
+            yield "  timed out", "bad"
+        if history.burial is not None:
+            yield "  † dead letter", "warn"
+    elif detail.status is JobStatus.SCHEDULED and history.is_retried:
+        yield "  for another attempt", "warn"
+    elif detail.status is JobStatus.RUNNING:
+        started = history.last(JobEventType.STARTED)
+        if started is not None and (started.attempt or 1) > 1:
+            yield f"  attempt {started.attempt}", "warn"
+
+
+def _function(detail: JobDetail) -> str:
+    if detail.job is not None:
+        function = detail.job.function
+        return function if isinstance(function, str) else f"{function.__module__}.{function.__qualname__}"
+    names = (getattr(stored.event, "function_name", None) for stored in detail.events)
+    return next((name for name in names if name), "-")
+
+
+def _queue(detail: JobDetail) -> str:
+    if detail.job is not None and detail.job.queue_name:
+        return detail.job.queue_name
+    names = (getattr(stored.event, "queue_name", None) for stored in detail.events)
+    return next((name for name in names if name), "-")
+
+
+def _course(history: History, found: list[Phase], now_ns: int) -> Iterator[Fact]:
+    if found:
+        yield "enqueued", _moment(found[0].start_ns, now_ns)
+    if history.due_ns and (history.detail.status is JobStatus.SCHEDULED or history.all(JobEventType.SCHEDULED)):
+        yield "retry at" if history.is_retried else "scheduled", _due(history, now_ns)
+    waits = [phase for phase in found if phase.kind == "waiting"]
+    if waits:
+        yield "waited", list(_waited(waits))
+    runs = [phase for phase in found if phase.kind == "running"]
+    if runs:
+        ran = sum(phase.milliseconds for phase in runs)
+        count = f"  in {len(runs)} runs" if len(runs) > 1 else ""
+        yield "ran", [(duration_text(ran), "text"), (count, "warn")]
+        yield "worker", [(inert(runs[-1].worker or "-", 64), "text")]
+
+
+def _moment(at_ns: int, now_ns: int) -> list[Span]:
+    shown = moment_text(at_ns, now_ns, milliseconds=True)
+    return [(shown, "text"), (f"  {age_text((now_ns - at_ns) / SECOND_NS)} ago", "dim")]
+
+
+def _due(history: History, now_ns: int) -> list[Span]:
+    due = history.due_ns
+    left = (due - now_ns) / SECOND_NS
+    if left <= 0:
+        return [(moment_text(due, now_ns, milliseconds=True), "text"), (f"  {age_text(-left)} ago", "dim")]
+    waits = history.detail.status is JobStatus.SCHEDULED
+    return [(moment_text(due, now_ns), "text"), (f"  in {age_text(left)}", "accent" if waits else "dim")]
+
+
+def _waited(waits: list[Phase]) -> Iterator[Span]:
+    """For a worker; what was planned, or was for other jobs to end, comes beside it."""
+    planned = sum(phase.planned_until_ns - phase.start_ns for phase in waits) / 1e6
+    total = sum(phase.milliseconds for phase in waits)
+    yield duration_text(max(0.0, total - planned)), "text"
+    if planned > 0:
+        yield f"  besides {duration_text(planned)} not runnable", "dim"

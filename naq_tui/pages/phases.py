@@ -1,0 +1,167 @@
+"""The stretches of a job's life: what it waited for, and where it ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from naq_runtime.events.models import JobEvent, JobEventType
+from naq_runtime.job import Job, JobResult, JobStatus
+from naq_runtime.snapshot import JobDetail
+
+__all__ = ["ENDED", "Outcome", "Phase", "Wait", "phases"]
+
+Wait = Literal["queue", "time", "retry", "jobs"]
+"""What it waits for: a worker, its time, its next attempt, or other jobs."""
+
+Outcome = Literal["", "completed", "failed", "timed_out", "interrupted", "cancelled", "lost"]
+"""How a run ended: ``lost`` when it began anew somewhere else; empty while it lasts, and for waiting."""
+
+ENDED = frozenset((JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED))
+"""A job of such a status does not go on by itself."""
+
+_WAITS: dict[JobEventType, Wait] = {
+    JobEventType.ENQUEUED: "queue",
+    JobEventType.REQUEUED: "queue",
+    JobEventType.SCHEDULED: "time",
+    JobEventType.RETRY_SCHEDULED: "retry",
+    JobEventType.WAITING_FOR_DEPENDENCIES: "jobs",
+}
+_ENDS: dict[JobEventType, Outcome] = {
+    JobEventType.COMPLETED: "completed",
+    JobEventType.FAILED: "failed",
+    JobEventType.TIMED_OUT: "timed_out",
+    JobEventType.INTERRUPTED: "interrupted",
+}
+_OUTCOMES: dict[JobStatus, Outcome] = {JobStatus.COMPLETED: "completed", JobStatus.CANCELLED: "cancelled"}
+_WAITS_OF: dict[JobStatus, Wait] = {JobStatus.SCHEDULED: "time", JobStatus.WAITING: "jobs"}
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A stretch of a job's life."""
+
+    kind: Literal["waiting", "running"]
+    start_ns: int
+    end_ns: int
+    attempt: int = 1
+    worker: str = ""
+    outcome: Outcome = ""
+    open: bool = False
+    """Whether it lasts."""
+    wait: Wait = "queue"
+    due_ns: int = 0
+    """When a wait for a time, or for an attempt, was to be over; 0 when nobody said."""
+
+    @property
+    def milliseconds(self) -> float:
+        """How long it lasted."""
+        return (self.end_ns - self.start_ns) / 1e6
+
+    @property
+    def planned_until_ns(self) -> int:
+        """Up to here nothing was to happen: it waited for a time, or for other jobs."""
+        if self.kind == "running" or self.wait == "queue":
+            return self.start_ns
+        return self.end_ns if self.wait == "jobs" else max(self.start_ns, min(self.end_ns, self.due_ns))
+
+
+def phases(detail: JobDetail, now_ns: int) -> list[Phase]:
+    """The stretches of waiting and running, in order, as far as events or the outcome tell them."""
+    found = _from_events([stored.event for stored in detail.events if isinstance(stored.event, JobEvent)])
+    if not found:
+        found = list(_without_events(detail))
+    return [_closed(phase, now_ns, detail.status in ENDED) for phase in found]
+
+
+def _closed(phase: Phase, now_ns: int, ended: bool) -> Phase:
+    if not phase.open:
+        return phase
+    return replace(phase, end_ns=phase.start_ns if ended else max(now_ns, phase.start_ns), open=not ended)
+
+
+def _from_events(events: Sequence[JobEvent]) -> list[Phase]:
+    found: list[Phase] = []
+    for event in events:
+        kind = event.event_type
+        if kind in _WAITS:
+            _begin_to_wait(found, event)
+        elif kind is JobEventType.STARTED:
+            _begin_to_run(found, event)
+        elif kind in _ENDS:
+            _end(found, event)
+        elif kind is JobEventType.CANCELLED:
+            _close(found, event.timestamp_ns, "cancelled")
+    return found
+
+
+def _close(found: list[Phase], at: int, outcome: Outcome = "") -> None:
+    """What lasts is over."""
+    if found and found[-1].open:
+        found[-1] = replace(found[-1], end_ns=max(at, found[-1].start_ns), outcome=outcome, open=False)
+
+
+def _begin_to_wait(found: list[Phase], event: JobEvent) -> None:
+    wait, at, due = _WAITS[event.event_type], event.timestamp_ns, event.run_at_ns or 0
+    if wait == "retry" and found and found[-1].open and found[-1].kind == "waiting":
+        found[-1] = replace(found[-1], wait=wait, due_ns=due)
+        return
+    _close(found, at, "lost" if found and found[-1].kind == "running" else "")
+    attempt = (event.retry_count or 1) + 1 if wait == "retry" else 1
+    found.append(Phase("waiting", at, at, attempt, open=True, wait=wait, due_ns=due))
+
+
+def _begin_to_run(found: list[Phase], event: JobEvent) -> None:
+    at, attempt = event.timestamp_ns, event.attempt or 1
+    last = found[-1] if found and found[-1].open else None
+    if last is not None and last.kind == "waiting":
+        found[-1] = replace(last, end_ns=max(at, last.start_ns), attempt=attempt, open=False)
+    else:
+        begun = at - int((event.wait_ms or 0) * 1e6)
+        overlaps = last is not None and begun < last.start_ns
+        _close(found, at if overlaps else begun, "lost")
+        if event.wait_ms is not None and not overlaps:
+            found.append(Phase("waiting", begun, at, attempt))
+    found.append(Phase("running", at, at, attempt, event.worker_id or "", open=True))
+
+
+def _end(found: list[Phase], event: JobEvent) -> None:
+    at, outcome, attempt = event.timestamp_ns, _ENDS[event.event_type], event.attempt or 1
+    if found and found[-1].open and found[-1].kind == "running":
+        _close(found, at, outcome)
+    else:
+        begun = at - int((event.duration_ms or 0) * 1e6)
+        _close(found, begun)
+        found.append(Phase("running", begun, at, attempt, event.worker_id or "", outcome))
+    if outcome == "interrupted":
+        found.append(Phase("waiting", at, at, attempt, open=True))
+    elif event.final is False:
+        found.append(Phase("waiting", at, at, attempt + 1, open=True, wait="retry"))
+
+
+def _without_events(detail: JobDetail) -> Iterator[Phase]:
+    job, result = detail.job, detail.result
+    if job is not None and job.enqueued_at_ns:
+        yield _wait_of(job, result, _WAITS_OF.get(detail.status, "queue"))
+    if result is not None and result.start_time_ns and _has_run(result):
+        yield Phase(
+            "running",
+            result.start_time_ns,
+            max(result.finish_time_ns, result.start_time_ns),
+            result.attempt,
+            result.worker_id or "",
+            _OUTCOMES.get(result.status, "failed"),
+        )
+
+
+def _has_run(result: JobResult) -> bool:
+    """A job that is cancelled before it runs has an outcome of no length."""
+    return result.status is not JobStatus.CANCELLED or result.finish_time_ns > result.start_time_ns
+
+
+def _wait_of(job: Job, result: JobResult | None, wait: Wait) -> Phase:
+    begun = job.enqueued_at_ns
+    end = result.start_time_ns if result else begun
+    due = job.run_at_ns
+    return Phase("waiting", begun, max(end, begun), open=result is None, wait="time" if due else wait, due_ns=due)
