@@ -244,7 +244,7 @@ def _heed_no_signals() -> None:
 def _prepared(hello: Hello) -> tuple[TaskRegistry, Serializer]:
     """What the jobs need; this imports user code."""
     sys.path[:] = hello.path
-    registry = TaskRegistry.load(hello.modules, **({"allow": hello.allow} if hello.allow else {}))
+    registry = TaskRegistry.load(hello.modules, allow=hello.allow)
     module, _, name = hello.serializer.partition(":")
     try:
         serializer: Serializer = attrgetter(name)(import_module(module))()

@@ -14,6 +14,7 @@ from asyncio.subprocess import PIPE
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
@@ -141,6 +142,19 @@ class Children:
     async def _start(self) -> _Child:
         hello = Hello(self._modules, self._allow, self._serializer, tuple(map(str, sys.path)))
         child = _Child(self._alive)
+        try:
+            await _executed(child)
+            await child.greet(frame(Kind.HELLO, msgspec.json.encode(hello)))
+        except BaseException:
+            child.kill()
+            await child.end()
+            raise
+        return child
+
+
+async def _executed(child: _Child) -> None:
+    """Start the program of a child."""
+    try:
         lifeline, child.lifeline = os.pipe()
         try:
             await asyncio.get_running_loop().subprocess_exec(
@@ -157,17 +171,11 @@ class Children:
                 start_new_session=True,
                 env=_environment(),
             )
-            await child.greet(frame(Kind.HELLO, msgspec.json.encode(hello)))
-        except OSError as error:
-            child.bury()
-            raise ProcessCrashed(f"no process could be started for the job: {error}") from error
-        except BaseException:
-            child.kill()
-            await child.end()
-            raise
         finally:
             os.close(lifeline)
-        return child
+    except OSError as error:
+        child.bury()
+        raise ProcessCrashed(f"no process could be started for the job: {error}") from error
 
 
 def _terms(context: JobContext) -> bytes:
@@ -275,8 +283,7 @@ class _Child(asyncio.SubprocessProtocol):
     # What asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.SubprocessTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.SubprocessTransport", transport)  # that of uvloop does not say so
         if self._is_doomed:
             self.kill()
 
@@ -324,7 +331,7 @@ class _Child(asyncio.SubprocessProtocol):
     @property
     def _pipe(self) -> asyncio.WriteTransport | None:
         pipe = None if self._transport is None else self._transport.get_pipe_transport(0)
-        return pipe if isinstance(pipe, asyncio.WriteTransport) else None
+        return cast("asyncio.WriteTransport | None", pipe)
 
     def _write(self, data: bytes) -> None:
         if (pipe := self._pipe) is not None:
