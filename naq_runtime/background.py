@@ -94,6 +94,7 @@ class Background:
         for opened in self._opened.values():
             if _is_open(opened):
                 self._close(opened.result())
+            opened.cancel()  # which is nothing to one that is open
         if self._closing:
             _, late = await asyncio.wait(self._closing, timeout=_PATIENCE_S)
             if late:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -53,8 +53,8 @@ def run_worker(
     if lifeline is not None:
         end_with_supervisor(lifeline)
     sys.path.insert(0, os.getcwd())
-    wishes: dict[str, Any] = ({"burst": True} if burst else {}) | ({"allow": tuple(allow)} if allow else {})
-    run_loop(serve(config, queues or ["default"], module, name=name, concurrency=concurrency, **wishes))
+    queues = queues or ["default"]
+    run_loop(serve(config, queues, module, name=name, concurrency=concurrency, burst=burst, allow=tuple(allow or ())))
 
 
 def _supervise(context: typer.Context, name: str | None, processes: int, burst: bool) -> int:

@@ -226,6 +226,29 @@ async def test_all_other_options_reach_the_workers(config: NAQConfig, tmp_path: 
     assert b" D " in err
 
 
+async def test_a_burst_ends_when_all_workers_have_found_nothing_more_to_do(config: NAQConfig) -> None:
+    async with Queue(config=config) as queue:
+        handles = await queue.enqueue_many(Job(tasks.add, (number,)) for number in range(50))
+
+        finished = await naq("run-worker", "-m", MODULE, "--burst", "--processes", "2", config=config)
+
+        assert [await handle.result(timeout=1) for handle in handles] == [number + 1 for number in range(50)]
+    assert finished.code == 0
+    assert finished.err.count("ended with exit code 0") == 2
+    assert "started again" not in finished.err
+
+
+async def test_a_function_without_a_mark_runs_where_it_is_allowed_by_a_pattern(config: NAQConfig) -> None:
+    async with Queue(config=config) as queue:
+        handle = await queue.enqueue(tasks.not_a_task)
+        wanted = ("--allow", "no.such.*", "--allow", "tests.support.*.not_a_*")
+
+        finished = await naq("run-worker", "-m", MODULE, "--burst", "-p", "1", *wanted, config=config)
+
+        assert await handle.result(timeout=1) is None
+    assert finished.code == 0
+
+
 async def test_modules_of_the_project_do_not_take_the_place_of_pythons_own(config: NAQConfig, tmp_path: Path) -> None:
     (tmp_path / "selectors.py").write_text("raise SystemExit('this is not what Python wanted')")
     (tmp_path / "more_tasks.py").write_text(ONE)

@@ -1,0 +1,432 @@
+"""Queues without asyncio: from threads, over forks, and at the end of a process."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import pytest
+
+import naq_runtime
+from naq_runtime import EmbeddedServer, Job, JobFailed, JobStatus, NAQConfig, PartlyRefused, ResultTimeout, background
+from naq_runtime.errors import InvalidName, NotImportable, ServerUnreachable
+from naq_runtime.sync import JobHandle, Queue, close
+from tests.conftest import MakeConfig
+from tests.support import sample_tasks as tasks
+from tests.support.history import all_events, event_types
+from tests.support.processes import Finished, environment
+from tests.support.server import config_for
+from tests.support.waiting import eventually
+from tests.support.workers import running_worker
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    """Each test begins with nothing open."""
+    close()
+    yield
+    close()
+
+
+def connections_to(config: NAQConfig) -> int:
+    """Of this process."""
+    port = int(config.nats.url.rpartition(":")[2])
+    return sum(bool(c.raddr) and c.raddr.port == port for c in psutil.Process().net_connections("tcp"))
+
+
+async def script(code: str, config: NAQConfig, within: float = 30) -> Finished:
+    """Run a script to its end; what Python would warn of goes to stderr, unless it is of a later version's future."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-X", "dev", "-W", "ignore::DeprecationWarning", "-c", code),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment(config),
+    )
+    async with asyncio.timeout(within):
+        out, err = await process.communicate()
+    assert process.returncode is not None
+    return Finished(process.returncode, out.decode(), err.decode())
+
+
+async def test_a_job_runs_and_its_result_comes_back(config: NAQConfig) -> None:
+    def produce() -> object:
+        with Queue("mail", config=config) as queue:
+            handle = queue.enqueue(tasks.add, 2, right=40)
+            return handle.result(timeout=10)
+
+    async with running_worker(config, "mail"):
+        assert await asyncio.to_thread(produce) == 42
+
+
+async def test_a_queue_opens_by_itself_at_the_first_call(config: NAQConfig) -> None:
+    queue = Queue(config=config)
+    assert connections_to(config) == 0
+
+    handle = await asyncio.to_thread(queue.enqueue, tasks.add, 1)
+
+    async with running_worker(config):
+        assert (await asyncio.to_thread(handle.outcome, 10)).status is JobStatus.COMPLETED
+
+
+async def test_the_error_of_a_job_comes_back_as_it_does_elsewhere(config: NAQConfig) -> None:
+    queue = Queue(config=config)
+    async with running_worker(config):
+        handle = await asyncio.to_thread(queue.enqueue, tasks.fail, "out of paper")
+
+        with pytest.raises(JobFailed, match="ValueError: out of paper"):
+            await asyncio.to_thread(handle.result, 10)
+
+
+def test_a_result_that_does_not_come_in_time_is_an_error_of_its_own(config: NAQConfig) -> None:
+    with Queue(config=config) as queue, pytest.raises(ResultTimeout, match=r"within 0\.2 s"):
+        queue.enqueue(tasks.add, 1).result(timeout=0.2)
+
+
+def test_what_cannot_be_enqueued_is_refused_at_the_call(config: NAQConfig) -> None:
+    queue = Queue(config=config)
+
+    with pytest.raises(NotImportable, match="lambda"):
+        queue.enqueue(lambda: None)
+    with pytest.raises(ValueError, match="has no time zone"):
+        queue.enqueue_at(datetime(2030, 1, 1), tasks.add, 1)
+    with pytest.raises(InvalidName):
+        queue.handle("a b")
+    with pytest.raises(InvalidName):
+        Queue("a b", config=config)
+
+
+def test_jobs_for_later_stand_as_such_and_can_be_cancelled(config: NAQConfig) -> None:
+    with Queue(config=config) as queue:
+        soon = queue.enqueue_in(600, tasks.add, 1)
+        later = queue.enqueue_at(datetime(2100, 1, 1, tzinfo=UTC), tasks.add, 1)
+
+        assert [soon.status(), later.status()] == [JobStatus.SCHEDULED] * 2
+        assert soon.cancel("not needed") is True
+        assert soon.status() is JobStatus.CANCELLED
+
+
+async def test_many_jobs_are_made_in_the_thread_of_the_caller(config: NAQConfig) -> None:
+    threads = set()
+
+    def jobs() -> Iterator[Job]:
+        for number in range(100):
+            threads.add(threading.current_thread())
+            yield Job(tasks.add, (number,))
+
+    def produce() -> list[JobHandle]:
+        threads.add(threading.current_thread())
+        return Queue(config=config).enqueue_many(jobs())
+
+    handles = await asyncio.to_thread(produce)
+
+    assert len(threads) == 1
+    async with running_worker(config):
+        assert await asyncio.to_thread(handles[-1].result, 10) == 100
+
+
+def test_of_many_jobs_those_refused_are_named(config: NAQConfig) -> None:
+    with pytest.raises(PartlyRefused) as caught:
+        Queue(config=config).enqueue_many([Job(tasks.add, (1,)), Job(tasks.huge, ("x" * 2_000_000,), job_id="big")])
+
+    assert list(caught.value.refused) == ["big"]
+
+
+async def test_a_handle_on_a_job_of_elsewhere(config: NAQConfig) -> None:
+    async with naq_runtime.Queue(config=config) as queue, running_worker(config):
+        job_id = (await queue.enqueue(tasks.add, 1)).job_id
+
+        assert await asyncio.to_thread(Queue(config=config).handle(job_id).result, 10) == 2
+
+
+# Threads and loops
+
+
+def test_all_queues_of_many_threads_share_one_connection_and_one_thread(config: NAQConfig) -> None:
+    def produce(number: int) -> str:
+        return Queue(f"q{number % 5}", config=config).enqueue(tasks.add, number).job_id
+
+    with ThreadPoolExecutor(16) as pool:
+        ids = set(pool.map(produce, range(200)))
+
+    assert len(ids) == 200
+    assert connections_to(config) == 1
+    assert [thread.name for thread in threading.enumerate()].count("naq") == 1
+
+
+def test_queues_of_other_settings_have_a_connection_of_their_own(make_config: MakeConfig) -> None:
+    one, other = make_config(), make_config()
+    for config in (one, other, one):
+        Queue(config=config).enqueue(tasks.add, 1)
+
+    assert connections_to(one) == 2
+
+
+def test_threads_that_come_while_the_server_is_away_all_hear_of_it_at_once() -> None:
+    config = config_for("nats://192.0.2.1:4222", nats__connect_timeout=1)  # an address that never answers
+    begun = time.monotonic()
+
+    def attempt(_: int) -> str:
+        with pytest.raises(ServerUnreachable) as caught:
+            Queue(config=config).enqueue(tasks.add, 1)
+        return str(caught.value)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(list(pool.map(attempt, range(8)))) == 8
+    assert time.monotonic() - begun < 5
+
+
+async def test_a_server_that_was_away_is_found_at_the_next_call(tmp_path: Path) -> None:
+    async with EmbeddedServer() as server:
+        port = int(server.url.rpartition(":")[2])
+    queue = Queue(config=config_for(f"nats://127.0.0.1:{port}"))
+    with pytest.raises(ServerUnreachable):
+        await asyncio.to_thread(queue.enqueue, tasks.add, 1)
+
+    async with EmbeddedServer(port=port):
+        assert await asyncio.to_thread(lambda: queue.enqueue(tasks.add, 1).status()) is JobStatus.QUEUED
+        await asyncio.to_thread(close)
+
+
+def test_a_connection_that_was_closed_for_good_is_replaced_at_the_next_call(config: NAQConfig) -> None:
+    queue = Queue(config=config)
+    handle = queue.enqueue(tasks.add, 1)
+
+    async def shut(running: background.Background) -> None:
+        await (await running.services(config)).connection.close()
+
+    background.call(shut)
+
+    assert queue.enqueue(tasks.add, 1).status() is JobStatus.QUEUED
+    assert handle.status() is JobStatus.QUEUED
+
+
+async def test_where_a_loop_runs_it_says_what_to_use_instead(config: NAQConfig) -> None:
+    queue = Queue(config=config)
+
+    with pytest.raises(RuntimeError, match=r"use naq_runtime\.Queue, and await it"):
+        queue.enqueue(tasks.add, 1)
+    with pytest.raises(RuntimeError, match="an event loop runs in this thread"), queue:
+        pass
+
+
+def tasks_of_the_loop() -> int:
+    async def count(_: background.Background) -> int:
+        return len(asyncio.all_tasks())
+
+    return background.call(count)
+
+
+def in_another_thread(action: Callable[[], None], *, once: Callable[[], bool]) -> threading.Thread:
+    """Do something there as soon as a condition holds."""
+
+    def wait_and_act() -> None:
+        asyncio.run(eventually(lambda: asyncio.to_thread(once)))
+        action()
+
+    thread = threading.Thread(target=wait_and_act)
+    thread.start()
+    return thread
+
+
+def test_ctrl_c_ends_the_wait_here_and_in_the_loop(config: NAQConfig) -> None:
+    handle = Queue(config=config).enqueue(tasks.add, 1)
+    before = tasks_of_the_loop()
+
+    thread = in_another_thread(lambda: os.kill(os.getpid(), signal.SIGINT), once=lambda: tasks_of_the_loop() > before)
+    with pytest.raises(KeyboardInterrupt):
+        handle.result()
+
+    thread.join()
+    in_another_thread(lambda: None, once=lambda: tasks_of_the_loop() == before).join()
+    assert tasks_of_the_loop() == before
+    assert handle.status() is JobStatus.QUEUED
+
+
+# The end
+
+
+async def test_the_end_of_a_with_block_has_stored_all_events(make_config: MakeConfig) -> None:
+    config = make_config(events__flush_interval=60)
+
+    def produce() -> str:
+        with Queue(config=config) as queue:
+            return queue.enqueue(tasks.add, 1).job_id
+
+    assert await event_types(config, await asyncio.to_thread(produce)) == ["enqueued"]
+
+
+def test_what_was_closed_opens_again(config: NAQConfig) -> None:
+    queue = Queue(config=config)
+    handle = queue.enqueue(tasks.add, 1)
+
+    close()
+    assert connections_to(config) == 0
+
+    assert handle.status() is JobStatus.QUEUED
+    close()
+    close()
+
+
+def test_a_call_that_waits_while_all_is_closed_ends_with_an_error(config: NAQConfig) -> None:
+    handle = Queue(config=config).enqueue(tasks.add, 1)
+    before = tasks_of_the_loop()
+
+    thread = in_another_thread(close, once=lambda: tasks_of_the_loop() > before)
+    with pytest.raises(RuntimeError, match="was closed while this call waited"):
+        handle.result()
+
+    thread.join()
+
+
+SCRIPT = """
+from naq_runtime.sync import Queue
+queue = Queue("mail")
+handle = queue.enqueue("shop.tasks.send", 1)
+"""
+
+
+async def test_a_script_that_just_ends_has_stored_its_events(make_config: MakeConfig) -> None:
+    config = make_config(events__flush_interval=60)
+
+    finished = await script(SCRIPT + "print(handle.job_id)", config)
+
+    assert (finished.code, finished.err) == (0, "")
+    assert await event_types(config, finished.out.strip()) == ["enqueued"]
+
+
+async def test_a_script_that_is_interrupted_while_it_waits_ends_at_once(config: NAQConfig) -> None:
+    code = SCRIPT + "import os, signal, threading\n"
+    code += "threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()\nhandle.result()\n"
+
+    finished = await script(code, config)
+
+    assert finished.code == -signal.SIGINT
+    assert finished.err.rstrip().endswith("KeyboardInterrupt")
+    assert finished.err.count("Traceback") == 1
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+async def test_a_script_ends_in_time_and_without_a_word_when_its_server_is_away(how: signal.Signals) -> None:
+    async with EmbeddedServer() as server:
+        config = config_for(server.url, events__flush_interval=60)
+        begun = time.monotonic()
+        finished = await script(SCRIPT + f"import os; os.kill({server.pid}, {how.value})", config)
+        took = time.monotonic() - begun
+        if how is signal.SIGSTOP:
+            os.kill(server.pid, signal.SIGCONT)
+
+    assert finished == (0, "", "")
+    assert took < 9
+
+
+async def test_a_script_that_never_reached_its_server_ends_without_another_word() -> None:
+    code = SCRIPT.replace("handle =", "try: handle =") + "except Exception as error: print(type(error).__name__)"
+
+    assert await script(code, config_for("nats://127.0.0.1:1")) == (0, "ServerUnreachable\n", "")
+
+
+# Forks
+
+FORKING = (
+    SCRIPT
+    + """
+import gc, os, psutil, sys, time
+with queue:
+    pass
+children = []
+for number in range(3):
+    child = os.fork()
+    if not child:
+        gc.collect()
+        inherited = len(psutil.Process().net_connections("tcp"))
+        mine = queue.enqueue("shop.tasks.send", 2)
+        stand = str(inherited), handle.status(), mine.status(), queue.handle(handle.job_id).status()
+        os.write(1, (" ".join(stand) + "\\n").encode())
+        sys.exit(0)
+    children.append(child)
+    queue.enqueue("shop.tasks.send", 3)
+codes = [os.waitpid(child, 0)[1] for child in children]
+gc.collect()
+begun = time.monotonic()
+handles = [queue.enqueue("shop.tasks.send", 4) for _ in range(10)]
+print(codes, handle.status(), time.monotonic() - begun < 3)
+"""
+)
+
+
+async def test_children_have_connections_of_their_own_and_leave_the_parents_alone(make_config: MakeConfig) -> None:
+    config = make_config(events__flush_interval=0.5)
+
+    finished = await script(FORKING, config)
+
+    assert finished == (0, "0 queued queued queued\n" * 3 + "[0, 0, 0] queued True\n", "")
+    events = [stored.event for stored in await all_events(config)]
+    assert sorted(str(event.event_type) for event in events) == ["enqueued"] * 17
+
+
+async def test_a_fork_while_other_threads_enqueue(config: NAQConfig) -> None:
+    code = """
+import os, sys, threading
+from naq_runtime.sync import Queue
+queue = Queue("mail")
+threads = [threading.Thread(target=lambda: [queue.enqueue("a.b", n) for n in range(50)]) for _ in range(4)]
+for thread in threads:
+    thread.start()
+codes = []
+for number in range(8):
+    child = os.fork()
+    if not child:
+        queue.enqueue("a.b", 0)
+        sys.exit(0)
+    codes.append(os.waitpid(child, 0)[1])
+for thread in threads:
+    thread.join()
+print(codes)
+"""
+
+    assert await script(code, config) == (0, f"{[0] * 8}\n", "")
+
+
+async def test_children_of_multiprocessing(config: NAQConfig) -> None:
+    code = (
+        SCRIPT.replace("handle =", "if __name__ == '__main__': handle =")
+        + """
+from multiprocessing import get_context
+def produce(number):
+    with Queue("mail") as queue:
+        return queue.enqueue("a.b", number).job_id
+with get_context("fork").Pool(2) as pool:
+    ids = pool.map(produce, range(20))
+print(len(set(ids)), {str(queue.handle(id).status()) for id in ids})
+"""
+    )
+
+    assert await script(code, config) == (0, "20 {'queued'}\n", "")
+
+
+# The two faces
+
+
+@pytest.mark.parametrize(
+    ("blocking", "other"), [(Queue, naq_runtime.Queue), (JobHandle, naq_runtime.JobHandle)], ids=["Queue", "JobHandle"]
+)
+def test_the_blocking_face_has_all_methods_of_the_other(blocking: type, other: type) -> None:
+    def methods(kind: type) -> dict[str, list[str]]:
+        public = {name: value for name, value in vars(kind).items() if not name.startswith("_") and callable(value)}
+        return {
+            name: [str(parameter).partition(":")[0] for parameter in inspect.signature(method).parameters.values()]
+            for name, method in public.items()
+        }
+
+    assert methods(blocking) == methods(other)
