@@ -7,8 +7,8 @@ tombstone, which a worker finds in the queue like any job, and finishes. Who rem
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -29,6 +29,8 @@ __all__ = ["TOMBSTONE", "Cancellation", "Cancelling", "read_tombstone"]
 
 TOMBSTONE = "Naq-Cancelled"
 _TRIES = 5
+_AT_A_TIME = 500
+"""Jobs whose ends are written down together."""
 
 
 class Cancellation(Struct, frozen=True):
@@ -38,6 +40,14 @@ class Cancellation(Struct, frozen=True):
     reason: str = ""
     state: str = "queued"
     """Where it stood: ``queued``, ``scheduled`` or ``waiting``."""
+
+
+class _Stone(NamedTuple):
+    """A tombstone, and the job that it stands for."""
+
+    message: StoredMessage
+    wish: Cancellation
+    job: Job
 
 
 class AskWorkers(Protocol):
@@ -116,8 +126,8 @@ class Cancelling:
             return 0
         running = await self._ask([stone.job_id for stone in stones], by=wish.by, reason=wish.reason)
         mine = [stone for stone in stones if stone.job_id not in running]
-        for stone in mine:
-            await self.finish(stone.message, read_tombstone(stone.message.headers[TOMBSTONE]))
+        for start in range(0, len(mine), _AT_A_TIME):
+            await self._finish_all([stone.message for stone in mine[start : start + _AT_A_TIME]])
         return len(stones)
 
     async def finish(self, message: StoredMessage, wish: Cancellation) -> None:
@@ -126,26 +136,27 @@ class Cancelling:
         Raises:
             ServerError: do it again.
         """
-        job = self._job_of(message)
-        await self._remove_elsewhere(job)
-        status = await self._outcome_of(job)
-        if status is None:
-            result = JobResult(
-                job_id=job.job_id,
-                status=JobStatus.CANCELLED,
-                error_type="Cancelled",
-                error=wish.reason,
-                attempt=job.attempt,
-                start_time_ns=self._now_ns(),
-                finish_time_ns=self._now_ns(),
-            )
-            await self._outcomes.store([(Execution(job, result), message.data)])
-        await self._dependencies.settle(job.job_id, status or JobStatus.CANCELLED)
-        (removed,) = await self._streams.delete(self._names.jobs_stream, [message.sequence])
-        if removed and status is None:
-            said = {"state": wish.state, "reason": wish.reason or None, "by": wish.by or None}
-            self._report(JobEventType.CANCELLED, job, said)
-            await self._streams.announce(self._names.done(job.job_id))
+        await self._finish([_Stone(message, wish, self._job_of(message))])
+
+    async def _finish_all(self, messages: Sequence[StoredMessage]) -> None:
+        await self._finish(
+            [_Stone(message, read_tombstone(message.headers[TOMBSTONE]), self._job_of(message)) for message in messages]
+        )
+
+    async def _finish(self, stones: Sequence[_Stone]) -> None:
+        """Each step for all of them, before the next: what is left when we die in between can be done again."""
+        await self._remove_elsewhere(stones)
+        ended = await self._statuses([stone.job for stone in stones])
+        ours = [stone for stone in stones if stone.job.job_id not in ended]
+        await self._outcomes.store([self._outcome(stone) for stone in ours])
+        await self._settle(stones, ended)
+        removed = await self._streams.delete(self._names.jobs_stream, [stone.message.sequence for stone in stones])
+        for stone, was_there in zip(stones, removed, strict=True):
+            if was_there and stone.job.job_id not in ended:
+                wish = stone.wish
+                said = {"state": wish.state, "reason": wish.reason or None, "by": wish.by or None}
+                self._report(JobEventType.CANCELLED, stone.job, said)
+                await self._streams.announce(self._names.done(stone.job.job_id))
 
     async def _replace(self, standing: Sequence[Found], wish: Cancellation) -> list[Found]:
         """Put a tombstone in the place of each job that is still as it was found; those that were put."""
@@ -165,22 +176,51 @@ class Cancelling:
             stones.append(found(stored))
         return stones
 
-    async def _remove_elsewhere(self, job: Job) -> None:
-        """Where it waited, it lies still."""
-        names, queue = self._names, job.queue_name or "default"
-        left = await self._streams.last(
-            names.jobs_stream, [names.later(queue, job.job_id), names.waiting(queue, job.job_id)]
-        )
+    async def _remove_elsewhere(self, stones: Sequence[_Stone]) -> None:
+        """Where they waited, they lie still."""
+        names, subjects = self._names, list[str]()
+        for job in (stone.job for stone in stones):
+            queue = job.queue_name or "default"
+            subjects += (names.later(queue, job.job_id), names.waiting(queue, job.job_id))
+        left = await self._streams.last(names.jobs_stream, subjects)
         await self._streams.delete(names.jobs_stream, [message.sequence for message in left])
 
-    async def _outcome_of(self, job: Job) -> JobStatus | None:
-        data = await self._store.outcome(job.job_id)
-        try:
-            outcome = None if data is None else self._serializer.decode_outcome(data)
-        except SerializationError:
-            return None
-        same = outcome is not None and outcome.job.enqueued_at_ns == job.enqueued_at_ns
-        return outcome.result.status if outcome is not None and same else None
+    async def _statuses(self, jobs: Sequence[Job]) -> dict[str, JobStatus]:
+        """How those of these very jobs ended that have ended otherwise."""
+        stored = await self._store.outcomes([job.job_id for job in jobs])
+        ended = {}
+        for job in jobs:
+            try:
+                outcome = self._serializer.decode_outcome(stored[job.job_id]) if job.job_id in stored else None
+            except SerializationError:
+                continue
+            if outcome is not None and outcome.job.enqueued_at_ns == job.enqueued_at_ns:
+                ended[job.job_id] = outcome.result.status
+        return ended
+
+    def _outcome(self, stone: _Stone) -> tuple[Execution, bytes]:
+        job, now_ns = stone.job, self._now_ns()
+        result = JobResult(
+            job_id=job.job_id,
+            status=JobStatus.CANCELLED,
+            error_type="Cancelled",
+            error=stone.wish.reason,
+            attempt=job.attempt,
+            start_time_ns=now_ns,
+            finish_time_ns=now_ns,
+        )
+        return Execution(job, result), stone.message.data
+
+    async def _settle(self, stones: Sequence[_Stone], ended: Mapping[str, JobStatus]) -> None:
+        """Let those know that wait for one of them."""
+        job_ids = [stone.job.job_id for stone in stones]
+        edges = await self._streams.last(
+            self._names.jobs_stream, [self._names.needs(job_id, "*") for job_id in job_ids]
+        )
+        needed = {edge.subject.split(".")[2] for edge in edges}
+        for job_id in job_ids:
+            if job_id in needed:
+                await self._dependencies.settle(job_id, ended.get(job_id, JobStatus.CANCELLED))
 
     async def _has_ended(self, job_id: str) -> bool:
         if await self._store.outcome(job_id) is None:
