@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from naq_runtime.errors import NotFound, ServerError, ServerUnreachable
+from naq_runtime.errors import NotFound, SerializationError, ServerError, ServerUnreachable
 from naq_runtime.naming import Names
 from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.nats.connection import Connection, Msg, Subscription, subscribed
+from naq_runtime.worker.record import WorkerState, decode_worker
 
 __all__ = ["Answer", "CancelRequest", "Control", "ControlDesk"]
 
@@ -26,10 +27,12 @@ class CancelRequest(Struct, frozen=True):
     job_ids: tuple[str, ...]
     by: str = ""
     reason: str = ""
+    only_asking: bool = False
+    """They should go on: who has them is all that is wanted."""
 
 
 class Answer(Struct, frozen=True):
-    """Which of the jobs a worker has; it is ending them."""
+    """Which of the jobs a worker has; it is ending them, if that was wanted."""
 
     worker_id: str
     job_ids: tuple[str, ...] = ()
@@ -56,9 +59,23 @@ class Control:
         Raises:
             ServerError: they cannot be asked now.
         """
-        expected = len(await self._bucket.values())
+        having, _ = await self._ask(CancelRequest(tuple(job_ids), by, reason))
+        return having
+
+    async def find_jobs(self, job_ids: Collection[str]) -> set[str] | None:
+        """The ids of those that workers have; ``None`` when one of the workers does not answer.
+
+        Raises:
+            ServerError: they cannot be asked now.
+        """
+        having, complete = await self._ask(CancelRequest(tuple(job_ids), only_asking=True))
+        return having if complete else None
+
+    async def _ask(self, request: CancelRequest) -> tuple[set[str], bool]:
+        """Which of the jobs are with workers, and whether all of them have answered."""
+        expected = {_worker_of(record) for record in await self._bucket.values()} - {""}
         if not expected:
-            return set()
+            return set(), True
         having: set[str] = set()
         answered: set[str] = set()
         complete = asyncio.Event()
@@ -67,19 +84,18 @@ class Control:
             answer = msgspec.json.decode(message.data, type=Answer)
             having.update(answer.job_ids)
             answered.add(answer.worker_id)
-            if len(answered) >= expected:
+            if expected <= answered:
                 complete.set()
 
         inbox = self._connection.new_inbox()
-        request = msgspec.json.encode(CancelRequest(tuple(job_ids), by, reason))
         async with subscribed(self._connection, inbox, hear):
-            await self._connection.publish(self._names.control_jobs, request, inbox)
+            await self._connection.publish(self._names.control_jobs, msgspec.json.encode(request), inbox)
             try:
                 async with asyncio.timeout(_PATIENCE_S):
                     await complete.wait()
             except TimeoutError:
                 pass
-        return having & set(job_ids)
+        return having.intersection(request.job_ids), complete.is_set()
 
     async def stop_worker(self, worker_id: str, reason: str) -> None:
         """Ask one worker to drain and end.
@@ -150,6 +166,15 @@ class ControlDesk:
                 await self._connection.publish(message.reply, msgspec.json.encode(answer))
             except ServerError:
                 return  # whoever asked does so again
+
+
+def _worker_of(data: bytes) -> str:
+    """Whose record it is; empty for a worker that has stopped, and will not answer."""
+    try:
+        record = decode_worker(data)
+    except SerializationError:
+        return "of a version that we do not know"
+    return "" if record.state is WorkerState.STOPPED else record.worker_id
 
 
 def _decoded(message: Msg, kind: Callable[..., Any]) -> Any:
