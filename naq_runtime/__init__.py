@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from naq_runtime.services.events import EventService
     from naq_runtime.services.jobs import JobService, PartlyRefused
     from naq_runtime.services.manager import ServiceManager
+    from naq_runtime.services.queues import QueueService
     from naq_runtime.tasks import TaskRegistry, task
     from naq_runtime.worker.worker import Worker
 
@@ -71,6 +72,7 @@ _HOMES = {
     "naq_runtime.services.events": ("EventService",),
     "naq_runtime.services.jobs": ("JobService", "PartlyRefused"),
     "naq_runtime.services.manager": ("ServiceManager",),
+    "naq_runtime.services.queues": ("QueueService",),
     "naq_runtime.tasks": ("TaskRegistry", "task"),
     "naq_runtime.worker.worker": ("Worker",),
 }
@@ -97,6 +99,7 @@ __all__ = [
     "NaqError",
     "PartlyRefused",
     "Queue",
+    "QueueService",
     "ResultTimeout",
     "ServiceManager",
     "StoredEvent",

@@ -178,6 +178,10 @@ class Names:
         """Where one worker hears what it should do."""
         return f"{self.namespace}.control.worker.{worker_id}"
 
+    def control_queue(self, queue: str) -> str:
+        """Where the workers of a queue hear that what holds it back has changed."""
+        return f"{self.namespace}.control.queue.{queue}"
+
     # Events
 
     @property

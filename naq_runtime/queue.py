@@ -9,11 +9,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from naq_runtime.config import NAQConfig, get_config
+from naq_runtime.errors import InvalidName
 from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.naming import check_name
 from naq_runtime.retry import seconds_of
 from naq_runtime.services.jobs import JobService
 from naq_runtime.services.manager import ServiceManager
+from naq_runtime.services.queues import QueueService
 
 __all__ = ["JobHandle", "Queue"]
 
@@ -159,9 +161,57 @@ class Queue:
         ids = await self._jobs.enqueue_jobs([job.evolve(queue_name=self.name or job.queue_name) for job in jobs])
         return [JobHandle(job_id, self._jobs, since_ns) for job_id in ids]
 
+    async def pause(self, reason: str = "") -> None:
+        """Begin no more jobs of this queue, on any worker, until `resume`; those that run go on."""
+        await (await self._queues()).pause(self._own_name(), reason=reason)
+
+    async def resume(self) -> None:
+        """Let this queue go on after `pause`.
+
+        Raises:
+            NotFound: no job was ever put into it.
+        """
+        await (await self._queues()).resume(self._own_name())
+
+    async def limit(self, *, concurrency: int | None = None, rate: str | None = None) -> None:
+        """Limit this queue over all workers.
+
+        Args:
+            concurrency: jobs that may run at a time; 0 for no limit, ``None`` to leave it as it is.
+            rate: starts within any span of time, ``5/s``, ``100/min`` or ``10/30s``; an empty string for no limit,
+                ``None`` to leave it as it is.
+
+        Raises:
+            ConfigError: a limit that cannot be kept.
+        """
+        await (await self._queues()).limit(self._own_name(), concurrency=concurrency, rate=rate)
+
+    async def purge(
+        self,
+        *,
+        function: str | None = None,
+        older_than_s: float | None = None,
+        scheduled: bool = False,
+        waiting: bool = False,
+    ) -> int:
+        """Cancel the jobs of this queue that no worker has; how many that were. See `QueueService.purge`."""
+        return await (await self._queues()).purge(
+            self._own_name(), function=function, older_than_s=older_than_s, scheduled=scheduled, waiting=waiting
+        )
+
     def handle(self, job_id: str) -> JobHandle:
         """A handle on a job that was enqueued elsewhere or earlier."""
         return JobHandle(check_name("job id", job_id), self._jobs)
+
+    async def _queues(self) -> QueueService:
+        assert self._jobs is not None
+        assert self._services is not None
+        return await self._services.get_service(QueueService)
+
+    def _own_name(self) -> str:
+        if self.name is None:
+            raise InvalidName("this queue has no name, so that it is not clear which is meant: use Queue('mail')")
+        return self.name
 
     @property
     def _jobs(self) -> JobService:

@@ -142,7 +142,7 @@ def system_message(event: SystemEvent) -> str:
         case "connection_restored":
             return _joined(where, _ms("away for", event.outage_ms))
         case "queue_paused" | "queue_resumed":
-            return _joined(_queue(event.queue_name), where)
+            return _joined(_queue(event.queue_name), event.reason, where)
         case "queue_purged":
             count = None if event.count is None else f"{event.count} jobs"
             return _joined(_queue(event.queue_name), count, where)

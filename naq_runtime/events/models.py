@@ -218,6 +218,8 @@ class SystemEvent(EventBase, tag="system", frozen=True, kw_only=True, omit_defau
     """Jobs of the queue that may run at a time; 0 for no limit."""
     rate_limit: str | None = None
     """``100/60s``; empty for no limit."""
+    reason: str | None = None
+    """Why the queue was paused."""
 
     @property
     def message(self) -> str:

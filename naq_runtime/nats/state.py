@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from naq_runtime.config import redacted_url
@@ -9,9 +10,10 @@ from naq_runtime.errors import JetStreamError
 from naq_runtime.naming import Names
 from naq_runtime.nats.connection import Connection
 from naq_runtime.nats.direct import STREAM_NOT_FOUND
+from naq_runtime.nats.queues import limits_of
 from naq_runtime.snapshot import QueueState, ServerState, StreamState
 
-__all__ = ["queue_states", "server_state", "stream_states"]
+__all__ = ["queue_state", "queue_states", "server_state", "stream_states"]
 
 
 async def server_state(connection: Connection) -> ServerState:
@@ -29,7 +31,7 @@ async def queue_states(connection: Connection, names: Names) -> tuple[QueueState
     """Every queue that has a consumer, by name; none while the stream is not there."""
     prefix = names.queue_consumer("")
     states = [
-        _queue_state(consumer["name"].removeprefix(prefix), consumer)
+        queue_state(consumer["name"].removeprefix(prefix), consumer)
         for consumer in await _paged(connection, f"CONSUMER.LIST.{names.jobs_stream}", "consumers")
         if consumer["name"].startswith(prefix)
     ]
@@ -64,13 +66,18 @@ async def stream_states(connection: Connection, names: Names) -> tuple[StreamSta
     return tuple(states)
 
 
-def _queue_state(name: str, consumer: dict[str, Any]) -> QueueState:
+def queue_state(name: str, consumer: Mapping[str, Any]) -> QueueState:
+    """A queue, as the server describes its consumer."""
+    limits = limits_of(consumer)
     return QueueState(
         name=name,
         waiting=consumer.get("num_pending", 0),
         running=consumer.get("num_ack_pending", 0),
         redelivered=consumer.get("num_redelivered", 0),
         pulls=consumer.get("num_waiting", 0),
+        paused=limits.paused,
+        concurrency_limit=limits.concurrency,
+        rate_limit=str(limits.rate or ""),
     )
 
 
