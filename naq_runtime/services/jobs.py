@@ -17,7 +17,6 @@ from naq_runtime.jobs.ledger import Finished
 from naq_runtime.jobs.rules import JobRules
 from naq_runtime.jobs.store import Found
 from naq_runtime.jobs.unique import UniqueKeys
-from naq_runtime.nats.control import Control
 from naq_runtime.serializer import Outcome
 from naq_runtime.services.events import EventService
 from naq_runtime.snapshot import JobDetail
@@ -67,13 +66,12 @@ class JobService:
         self._clock = services.clock
         self._serializer = services.serializer
         self._topology = services.topology
-        control = Control(services.connection, services.names)
         self._rules = JobRules(
             services.streams,
             services.names,
             services.serializer,
             report=events.about,
-            ask=control.end_jobs,
+            ask=services.ask,
             clock=services.clock,
         )
         self._store = self._rules.store

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.config import NAQConfig
+from naq_runtime.jobs.cancelling import AskWorkers
 from naq_runtime.naming import Names, new_id
 from naq_runtime.nats.connection import Connection
-from naq_runtime.nats.streams import NatsStreams
+from naq_runtime.nats.control import Control
+from naq_runtime.nats.streams import NatsStreams, Streams
 from naq_runtime.nats.topology import Topology
 from naq_runtime.serializer import JsonSerializer, Serializer
 
-__all__ = ["Service", "ServiceManager"]
+__all__ = ["Ground", "OpenGround", "Service", "ServiceManager", "stand_on"]
 
 
 class Service(Protocol):
@@ -31,6 +34,39 @@ class Service(Protocol):
 
 
 S = TypeVar("S", bound=Service)
+
+
+class Ground(NamedTuple):
+    """What services stand on: a server, or what a test puts in its place (`naq_runtime.testing`)."""
+
+    connection: Connection
+    topology: Topology
+    streams: Streams
+    ask: AskWorkers
+    """Asks all workers whether they run some jobs, and if they do, to end them."""
+
+
+OpenGround = Callable[["ServiceManager", AsyncExitStack], Awaitable[Ground]]
+"""Opens it for a manager; what is to be closed with the manager goes into the stack."""
+
+
+async def _on_server(services: ServiceManager, stack: AsyncExitStack) -> Ground:
+    connection = await Connection.open(services.config.nats, name=f"naq {services.role} {services.instance}")
+    stack.push_async_callback(connection.close)
+    topology = Topology(connection, services.config)
+    streams = NatsStreams(connection, topology)
+    stack.push_async_callback(streams.close)
+    return Ground(connection, topology, streams, Control(connection, services.names).end_jobs)
+
+
+_open_ground: OpenGround = _on_server
+
+
+def stand_on(opened: OpenGround) -> OpenGround:
+    """Let all managers that are entered from now on stand on something else; returns what they stood on before."""
+    global _open_ground
+    before, _open_ground = _open_ground, opened
+    return before
 
 
 class ServiceManager:
@@ -61,9 +97,7 @@ class ServiceManager:
         self.serializer: Serializer = serializer or JsonSerializer()
         self.instance = new_id(8)
         """One a manager: the emitter of its events."""
-        self._connection: Connection | None = None
-        self._topology: Topology | None = None
-        self._streams: NatsStreams | None = None
+        self._ground: Ground | None = None
         self._services: dict[type[Service], Service] = {}
         self._stack = AsyncExitStack()
 
@@ -77,11 +111,7 @@ class ServiceManager:
         Raises:
             ServerError: the server cannot be reached or used.
         """
-        self._connection = await Connection.open(self.config.nats, name=f"naq {self.role} {self.instance}")
-        self._stack.push_async_callback(self._connection.close)
-        self._topology = Topology(self._connection, self.config)
-        self._streams = NatsStreams(self._connection, self._topology)
-        self._stack.push_async_callback(self._streams.close)
+        self._ground = await _open_ground(self, self._stack)
         return self
 
     async def __aexit__(
@@ -98,23 +128,32 @@ class ServiceManager:
     @property
     def connection(self) -> Connection:
         """The one connection of this process."""
-        if self._connection is None:
-            raise RuntimeError("use the manager as 'async with ServiceManager(config) as services'")
-        return self._connection
+        return self._standing.connection
 
     @property
     def topology(self) -> Topology:
         """The streams and consumers."""
-        if self._topology is None:
-            raise RuntimeError("use the manager as 'async with ServiceManager(config) as services'")
-        return self._topology
+        return self._standing.topology
 
     @property
-    def streams(self) -> NatsStreams:
+    def streams(self) -> Streams:
         """What the rules of jobs need of the server."""
-        if self._streams is None:
+        return self._standing.streams
+
+    @property
+    def ask(self) -> AskWorkers:
+        """Asks all workers whether they run some jobs, and if they do, to end them."""
+        return self._standing.ask
+
+    @property
+    def _standing(self) -> Ground:
+        if self._ground is None:
             raise RuntimeError("use the manager as 'async with ServiceManager(config) as services'")
-        return self._streams
+        return self._ground
+
+    def provide(self, kind: type[S], service: S) -> None:
+        """Have this one for a service, instead of making it."""
+        self._services[kind] = service
 
     async def get_service(self, kind: type[S]) -> S:
         """The service of this kind, made and started if it is the first time."""
