@@ -1,0 +1,97 @@
+"""How commands ask before they destroy something, do it to many things, and tell what they could not do."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import typer
+
+from naq_runtime.errors import JobCancelled, JobFailed, NaqError, ServerUnreachable
+from naq_runtime.job import JobResult
+from naq_tui.cli.context import EXIT_CONDITION, EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, exit_code, fail
+from naq_tui.cli.output import json_text, note
+from naq_tui.text import inert
+
+__all__ = ["Unmet", "ask", "caller", "check_can_ask", "do_all", "print_result"]
+
+T = TypeVar("T")
+
+_AT_A_TIME = 16
+
+
+def print_result(result: JobResult) -> None:
+    """Print what a job returned as JSON; end the command when it failed or was cancelled."""
+    try:
+        value = result.unwrap()
+    except (JobFailed, JobCancelled) as error:
+        fail(str(error), EXIT_CONDITION)
+    print(json_text(value))
+
+
+def check_can_ask(*, yes: bool, dry_run: bool) -> None:
+    """End the command when it needs a yes, and there is nobody to say it."""
+    if not (yes or dry_run or (sys.stdin.isatty() and sys.stderr.isatty())):
+        fail("there is no terminal to ask on: say --yes, or look at what would go with --dry-run", EXIT_USAGE)
+
+
+async def ask(question: str, *, yes: bool) -> None:
+    """Go on after a yes; end the command after anything else."""
+    if yes:
+        return
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    loop, typed, answer = asyncio.get_running_loop(), asyncio.Event(), ""
+    loop.add_reader(sys.stdin, typed.set)
+    try:
+        await typed.wait()
+        answer = sys.stdin.readline()
+    finally:
+        loop.remove_reader(sys.stdin)
+        if not answer:
+            print(file=sys.stderr)  # a key that ends the question leaves the cursor behind it
+    if answer.strip().lower() not in ("y", "yes"):
+        fail("nothing was done", EXIT_INTERRUPTED)
+
+
+class Unmet(NaqError):
+    """A condition did not hold, such as that a job has not ended yet."""
+
+
+async def do_all(things: Sequence[T], do: Callable[[T], Awaitable[str | None]]) -> None:
+    """Do something to each of many things, some at a time; what it returns is printed.
+
+    For each that fails stderr has a line. Then the command ends: with the exit code of their errors when all things
+    failed in the same way, with 1 otherwise.
+
+    Raises:
+        ServerUnreachable: the rest was not tried.
+    """
+    codes: list[int] = []
+    fatal: list[BaseException] = []
+    for start in range(0, len(things), _AT_A_TIME):
+        some = things[start : start + _AT_A_TIME]
+        for done in await asyncio.gather(*map(do, some), return_exceptions=True):
+            if isinstance(done, NaqError) and not isinstance(done, ServerUnreachable):
+                note(str(done))
+                codes.append(EXIT_CONDITION if isinstance(done, Unmet) else exit_code(done))
+            elif isinstance(done, BaseException):
+                fatal.append(done)
+            elif done is not None:
+                print(inert(done), flush=True)
+        if fatal:
+            raise fatal[0]
+    if codes:
+        alike = len(codes) == len(things) and len(set(codes)) == 1
+        raise typer.Exit(codes[0] if alike else EXIT_FAILURE)
+
+
+def caller() -> str:
+    """Who gives the command, for the events: ``ada@build-7``."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (ImportError, KeyError, OSError):
+        return f"somebody@{socket.gethostname()}"
