@@ -1,26 +1,56 @@
-"""The read side: what stands now, what happened lately, what comes, and all about one job."""
+"""The read side: what stands now, what happened lately, what comes, and all about one job; and a word to a worker."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Self
+from collections.abc import AsyncIterator, Collection
+from typing import NamedTuple, Self
 
-from naq_runtime.errors import SerializationError
+from naq_runtime.errors import NotFound, SerializationError
 from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.events.storage import EventTail, NATSJobEventStorage
+from naq_runtime.job import JobStatus
+from naq_runtime.jobs.cancelling import TOMBSTONE
+from naq_runtime.jobs.store import Found, found
+from naq_runtime.naming import check_name
 from naq_runtime.nats.bucket import LeaseBucket
+from naq_runtime.nats.control import Control
 from naq_runtime.nats.state import queue_states, server_state, stream_states
 from naq_runtime.services.jobs import JobService
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.snapshot import JobDetail, Snapshot
 from naq_runtime.worker.record import WorkerRecord, decode_worker
 
-__all__ = ["Monitor"]
+__all__ = ["Monitor", "QueueCounts", "StandingJob"]
+
+_BEYOND = 10**9
+"""No stream has so many subjects: asked for those behind, the server only counts them."""
+
+
+class QueueCounts(NamedTuple):
+    """Jobs of a queue that wait for something else than a worker."""
+
+    scheduled: int
+    """For their time."""
+    waiting: int
+    """For other jobs."""
+
+
+class StandingJob(NamedTuple):
+    """A job that has not ended, without its arguments."""
+
+    status: JobStatus
+    job_id: str
+    function_name: str
+    """Empty for what cannot be read."""
+    enqueued_at_ns: int
 
 
 class Monitor:
-    """Looks without changing anything but creating the streams when it is the first to come."""
+    """Looks without changing anything, but for making the streams when it is the first to come; what it does to workers
+    it only asks of them.
+    """
 
     def __init__(self, services: ServiceManager, jobs: JobService) -> None:
         self._services = services
@@ -29,6 +59,7 @@ class Monitor:
         self._connection = services.connection
         self._storage = NATSJobEventStorage(services.connection, services.config, services.topology)
         self._bucket = LeaseBucket(services.connection, services.names, services.names.workers_bucket)
+        self._control = Control(services.connection, services.names)
 
     @classmethod
     async def create(cls, services: ServiceManager) -> Self:
@@ -67,6 +98,69 @@ class Monitor:
                 continue  # written by a version that this one cannot read
         return tuple(sorted(records, key=lambda record: record.worker_id))
 
+    async def worker(self, worker_id: str) -> WorkerRecord:
+        """One worker whose lease stands.
+
+        Raises:
+            NotFound: there is none of this name.
+        """
+        check_name("worker", worker_id)
+        record = next((record for record in await self.workers() if record.worker_id == worker_id), None)
+        if record is None:
+            raise NotFound(f"no worker named {worker_id} runs; 'naq worker list' shows those that do")
+        return record
+
+    async def stop_worker(self, worker_id: str, reason: str = "") -> None:
+        """Ask a worker to let its jobs end, and to leave; asked again, it hands them back at once.
+
+        Raises:
+            NotFound: no worker of this name answers.
+        """
+        await self._control.stop_worker(check_name("worker", worker_id), reason)
+
+    async def queue_counts(self, queue: str) -> QueueCounts:
+        """How many jobs of a queue wait for their time, and for other jobs."""
+        check_name("queue", queue)
+        stream, names = self._names.jobs_stream, self._names
+        answers = [
+            await self._connection.api(f"STREAM.INFO.{stream}", {"subjects_filter": subject, "offset": _BEYOND})
+            for subject in (names.later(queue, "*"), names.waiting(queue, "*"))
+        ]
+        return QueueCounts(*(answer.get("total", 0) for answer in answers))
+
+    async def standing(self, queue: str, statuses: Collection[JobStatus]) -> AsyncIterator[StandingJob]:
+        """The jobs of a queue that have not ended and are of some statuses, oldest first within each.
+
+        One is running when a worker says so, and queued otherwise.
+        """
+        check_name("queue", queue)
+        names = self._names
+        for status, subject in (
+            (JobStatus.QUEUED, names.job(queue, "*")),
+            (JobStatus.SCHEDULED, names.later(queue, "*")),
+            (JobStatus.WAITING, names.waiting(queue, "*")),
+        ):
+            if status not in statuses and not (status is JobStatus.QUEUED and JobStatus.RUNNING in statuses):
+                continue
+            async for page in self._services.streams.scan(names.jobs_stream, subject):
+                some = [found(message) for message in page if TOMBSTONE not in message.headers]
+                running = await self._running(some) if status is JobStatus.QUEUED else set()
+                for one in some:
+                    job = self._standing_job(one, one.job_id in running)
+                    if job.status in statuses:
+                        yield job
+
+    async def _running(self, some: Collection[Found]) -> set[str]:
+        return await self._control.find_jobs([one.job_id for one in some]) or set()
+
+    def _standing_job(self, one: Found, runs: bool) -> StandingJob:
+        try:
+            job = self._services.serializer.decode_job(one.message.data)
+            function, enqueued_at_ns = str(job.function), job.enqueued_at_ns
+        except SerializationError:
+            function, enqueued_at_ns = "", 0
+        return StandingJob(JobStatus.RUNNING if runs else one.status, one.job_id, function, enqueued_at_ns)
+
     async def recent(self, limit: int, wanted: EventFilter | None = None) -> tuple[list[StoredEvent], int]:
         """The last events that match, oldest first, and the sequence up to which was looked."""
         return await self._storage.recent(limit, wanted or EventFilter())
@@ -82,3 +176,14 @@ class Monitor:
             NotFound: nothing is.
         """
         return await self._jobs.detail(job_id)
+
+    async def standings(self, job_ids: Collection[str]) -> dict[str, JobStatus | None]:
+        """Where some jobs stand, ``None`` for those of which nothing is known."""
+
+        async def standing(job_id: str) -> JobStatus | None:
+            try:
+                return (await self._jobs.detail(job_id)).status
+            except NotFound:
+                return None
+
+        return dict(zip(job_ids, await asyncio.gather(*map(standing, job_ids)), strict=True))
