@@ -1,17 +1,86 @@
-"""``naq``: workers, jobs and events from the shell."""
+"""``naq``: workers, jobs, queues and events from the shell.
+
+A command is loaded when it is called for: the help of all of them costs no more than that of one.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any, NamedTuple
+
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command, get_group
 
 from naq_runtime.version import VERSION
-from naq_tui.cli import enqueue, events, server, worker
 from naq_tui.cli.context import command
 
 __all__ = ["app", "run"]
 
+
+class Entry(NamedTuple):
+    """A command, before it is loaded."""
+
+    where: str
+    """The module in this package, and in it the function, or the application of a group."""
+    help: str
+    """In one line."""
+
+
+COMMANDS: dict[str, dict[str, Entry]] = {
+    "Jobs": {
+        "enqueue": Entry("enqueue:enqueue", "Put a job into a queue, for now or for later."),
+    },
+    "Queues and workers": {
+        "run-worker": Entry("worker:run_worker", "Run the jobs of some queues."),
+    },
+    "Log and server": {
+        "events": Entry("events:app", "Follow the log of events, or read what happened to a job."),
+        "server": Entry("server:server", "Run a nats-server, for development."),
+    },
+}
+"""All commands, as the help groups them."""
+
+
+class Commands(TyperGroup):
+    """The commands of `COMMANDS`, each loaded with its first use."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._entries = {name: entry for panel in COMMANDS.values() for name, entry in panel.items()}
+        for name, entry in self._entries.items():
+            self.commands[name] = TyperCommand(name, short_help=entry.help, help=entry.help)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command itself, no longer what stands for it."""
+        entry = self._entries.pop(cmd_name, None)
+        if entry is not None:
+            self.commands[cmd_name] = _loaded(cmd_name, entry)
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The help: a line for each, by what they are for."""
+        width = max(map(len, self.commands))
+        for title, panel in COMMANDS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), entry.help) for name, entry in panel.items()])
+
+
+def _loaded(name: str, entry: Entry) -> Any:
+    module, _, attribute = entry.where.partition(":")
+    found = getattr(import_module(f"naq_tui.cli.{module}"), attribute)
+    if isinstance(found, typer.Typer):
+        group = get_group(found)
+        group.name = name
+        return group
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    alone.command(name)(command(found))
+    return get_command(alone)
+
+
 app = typer.Typer(
     name="naq",
+    cls=Commands,
     help="A job queue on NATS JetStream that records everything. The monitor is a command of its own: naq-top.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -31,12 +100,6 @@ def _root(
     version: bool = typer.Option(False, "--version", is_eager=True, callback=_version, help="Print the version."),
 ) -> None:
     """A job queue on NATS JetStream that records everything. The monitor is a command of its own: naq-top."""
-
-
-app.command("server")(command(server.server))
-app.command("run-worker")(command(worker.run_worker))
-app.command("enqueue")(command(enqueue.enqueue))
-app.add_typer(events.app, name="events")
 
 
 def run() -> None:
