@@ -6,55 +6,138 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from naq_tui.cli.format import a_moment, a_span
+
 if TYPE_CHECKING:
     from naq_runtime.config import NAQConfig
+    from naq_runtime.job import After, Job
 
 __all__ = ["enqueue"]
 
-_LONGEST_S = 10 * 365 * 86_400
+Function = Annotated[str, typer.Argument(help="The function, as module.name.")]
+Arguments = Annotated[list[str] | None, typer.Argument(metavar="[ARG]...", help="JSON where it is JSON, else text.")]
+Kwarg = Annotated[
+    list[str] | None, typer.Option("--kwarg", "-k", metavar="NAME=VALUE", help="Argument by name; may be repeated.")
+]
+QueueName = Annotated[str, typer.Option("--queue", "-q", help="The queue.")]
+JobId = Annotated[str | None, typer.Option("--id", help="Id of the job; made up when left out.")]
+Delay = Annotated[
+    float | None, typer.Option("--in", metavar="SPAN", parser=a_span, help="Not before so long: 90s, 5m, 2h, 1d.")
+]
+Moment = Annotated[
+    int | None,
+    typer.Option("--at", metavar="TIME", parser=a_moment, help="Not before then: 14:30, 2026-03-01T14:30+01:00."),
+]
+AfterSuccess = Annotated[
+    list[str] | None, typer.Option("--after", metavar="JOB", help="Once this job has succeeded; may be repeated.")
+]
+AfterFailure = Annotated[
+    list[str] | None, typer.Option(metavar="JOB", help="Once this job has failed or was cancelled.")
+]
+AfterAny = Annotated[list[str] | None, typer.Option(metavar="JOB", help="Once this job has ended in any way.")]
+Retries = Annotated[int | None, typer.Option(metavar="N", help="Tries after an error, instead of the task's number.")]
+TimeLimit = Annotated[float | None, typer.Option(metavar="SPAN", parser=a_span, help="What an attempt may take.")]
+ResultTtl = Annotated[float | None, typer.Option(metavar="SPAN", parser=a_span, help="How long the result is kept.")]
+UniqueKey = Annotated[str | None, typer.Option(metavar="KEY", help="Refuse it while another job has this key.")]
+UniqueFor = Annotated[float | None, typer.Option(metavar="SPAN", parser=a_span, help="How long it has its key.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait for the job to end, and print its result.")]
+WaitTimeout = Annotated[float | None, typer.Option(metavar="SPAN", parser=a_span, help="Wait so long at most.")]
 
 
 async def enqueue(
-    function: Annotated[str, typer.Argument(help="The function, as module.name.")],
-    arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[ARG]...", help="JSON where it is JSON, else text.")
-    ] = None,
+    function: Function,
+    arguments: Arguments = None,
     *,
-    kwarg: Annotated[
-        list[str] | None, typer.Option("--kwarg", "-k", metavar="NAME=VALUE", help="Argument by name; may be repeated.")
-    ] = None,
-    queue: Annotated[str, typer.Option("--queue", "-q", help="The queue.")] = "default",
-    job_id: Annotated[str | None, typer.Option("--id", help="Id of the job; made up when left out.")] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for the job to end, and print its result.")] = False,
-    wait_timeout: Annotated[
-        float | None, typer.Option("--wait-timeout", metavar="SECONDS", help="Wait no longer than this.")
-    ] = None,
+    kwarg: Kwarg = None,
+    queue: QueueName = "default",
+    job_id: JobId = None,
+    delay: Delay = None,
+    moment: Moment = None,
+    after: AfterSuccess = None,
+    after_failure: AfterFailure = None,
+    after_any: AfterAny = None,
+    retries: Retries = None,
+    time_limit: TimeLimit = None,
+    result_ttl: ResultTtl = None,
+    unique_key: UniqueKey = None,
+    unique_for: UniqueFor = None,
+    wait: Wait = False,
+    wait_timeout: WaitTimeout = None,
     config: NAQConfig,
 ) -> None:
     """Put a job into a queue, and print its id, or with --wait its result as JSON.
 
-    Ends with 5 when the job failed or did not end in time.
+    One that is to run after others is cancelled when they do not end as they should. A time of day is a local one, the
+    next that comes. Ends with 5 when the job that was waited for failed or did not end in time.
 
     Example: naq enqueue tasks.count_words '"to be or not"' --wait
     """
-    import msgspec
+    job = _job(
+        function,
+        tuple(_value(text) for text in arguments or ()),
+        dict(_named(text) for text in kwarg or ()),
+        job_id=job_id,
+        run_at_ns=_run_at_ns(delay, moment),
+        depends_on=_needs(after, after_failure, after_any),
+        retries=retries,
+        timeout=time_limit,
+        result_ttl=result_ttl,
+        **_uniqueness(unique_key, unique_for),
+    )
+    await _put(job, queue, config, wait=wait, wait_timeout_s=wait_timeout)
 
-    from naq_runtime.job import Job
-    from naq_runtime.naming import new_id
+
+async def _put(job: Job, queue: str, config: NAQConfig, *, wait: bool, wait_timeout_s: float | None) -> None:
     from naq_runtime.queue import Queue
+    from naq_tui.cli.acting import print_result
 
-    if wait_timeout is not None and not 0 <= wait_timeout < _LONGEST_S:
-        raise typer.BadParameter("expected a number of seconds", param_hint="--wait-timeout")
-    values = tuple(_value(text) for text in arguments or ())
-    named = dict(_named(text) for text in kwarg or ())
-    job = Job(function, values, named, job_id=new_id() if job_id is None else job_id)
     async with Queue(queue, config=config) as opened:
         handle = await opened.enqueue_job(job)
         if not wait:
             print(handle.job_id)
             return
         typer.echo(f"job {handle.job_id} is in queue {queue}", err=True)
-        print(msgspec.json.encode(await handle.result(wait_timeout)).decode())
+        print_result(await handle.outcome(wait_timeout_s))
+
+
+def _job(function: str, args: tuple[Any, ...], kwargs: dict[str, Any], *, job_id: str | None, **wishes: Any) -> Job:
+    from naq_runtime.errors import NaqError
+    from naq_runtime.job import Job
+    from naq_runtime.naming import new_id
+
+    try:
+        return Job(function, args, kwargs, job_id=new_id() if job_id is None else job_id, **wishes)
+    except NaqError:
+        raise
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _run_at_ns(delay: float | None, moment: int | None) -> int:
+    """When it becomes runnable; 0 for at once."""
+    import time
+
+    if delay is not None and moment is not None:
+        raise typer.BadParameter("the time is said twice, by --in and by --at", param_hint="--at")
+    if delay is not None:
+        return time.time_ns() + int(delay * 1e9)
+    return max(moment or 0, 0)
+
+
+def _needs(success: list[str] | None, failure: list[str] | None, always: list[str] | None) -> tuple[After, ...]:
+    from naq_runtime.job import After
+
+    return (
+        *(After(job_id, "success") for job_id in success or ()),
+        *(After(job_id, "failure") for job_id in failure or ()),
+        *(After(job_id, "always") for job_id in always or ()),
+    )
+
+
+def _uniqueness(key: str | None, span_s: float | None) -> dict[str, Any]:
+    if (key is None) != (span_s is None):
+        raise typer.BadParameter("--unique-key and --unique-for go together", param_hint="--unique-key/--unique-for")
+    return {"unique_key": key, "unique_for": span_s}
 
 
 def _value(text: str) -> Any:
