@@ -30,6 +30,8 @@ class Entry(NamedTuple):
 COMMANDS: dict[str, dict[str, Entry]] = {
     "Jobs": {
         "enqueue": Entry("enqueue:enqueue", "Put a job into a queue, for now or for later."),
+        "job": Entry("job:app", "Show, await, cancel and retry jobs."),
+        "dead": Entry("dead:app", "List, retry and delete jobs that failed for good."),
     },
     "Queues and workers": {
         "run-worker": Entry("worker:run_worker", "Run the jobs of some queues."),
