@@ -1,0 +1,257 @@
+"""``naq worker``: the workers that run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from naq_tui.cli.context import EXIT_CONDITION, command, fail
+from naq_tui.cli.format import Format, a_span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from naq_runtime.config import NAQConfig
+    from naq_runtime.monitor import Monitor
+    from naq_runtime.worker.record import WorkerRecord
+    from naq_tui.cli.output import Line, Span
+
+__all__ = ["app"]
+
+app = typer.Typer(help="List and stop the workers that run.", no_args_is_help=True, rich_markup_mode=None)
+
+_LOOK_AGAIN_S = 0.25
+_MOST_JOBS = 20
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The worker.")]
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
+
+_STYLES = {"idle": "dim", "busy": "cyan", "stopping": "yellow", "stopped": "yellow"}
+
+
+async def list_(*, format: FormatOption = Format.TABLE, config: NAQConfig) -> None:
+    """Print the workers that run, by name.
+
+    Example: naq worker list
+    """
+    import time
+
+    from naq_runtime.monitor import Monitor
+    from naq_runtime.services.manager import ServiceManager
+    from naq_tui.cli.output import note, print_json, print_raw
+
+    async with ServiceManager(config, role="monitor") as services:
+        records = await (await services.get_service(Monitor)).workers()
+    if format is Format.JSON:
+        print_json([_document(record) for record in records])
+    elif format is Format.RAW:
+        for record in records:
+            print_raw(*_raw(record))
+    elif records:
+        _print_table(records, time.time_ns())
+    else:
+        note("no worker runs; 'naq run-worker' starts one")
+
+
+async def show(name: Name, *, format: FormatOption = Format.TABLE, config: NAQConfig) -> None:
+    """Print all that a worker says of itself, and what it runs.
+
+    Example: naq worker show build-7-4242-k3f9
+    """
+    import time
+
+    from naq_runtime.monitor import Monitor
+    from naq_runtime.services.manager import ServiceManager
+    from naq_tui.cli.output import print_json, print_lines, print_raw_members
+
+    async with ServiceManager(config, role="monitor") as services:
+        record = await (await services.get_service(Monitor)).worker(name)
+    if format is Format.TABLE:
+        print_lines(_page(record, time.time_ns()))
+    elif format is Format.JSON:
+        print_json(_document(record))
+    else:
+        print_raw_members(_document(record))
+
+
+async def stop(
+    name: Name,
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the record.")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it has ended.")] = False,
+    wait_timeout: Annotated[
+        float | None,
+        typer.Option("--wait-timeout", metavar="SPAN", parser=a_span, help="Wait so long at most, such as 30s or 5m."),
+    ] = None,
+    config: NAQConfig,
+) -> None:
+    """Ask a worker to take no more jobs, to let those that run end, and to leave.
+
+    Asked a second time, it hands its jobs back at once. Ends with 5 when it has not ended in time.
+
+    Example: naq worker stop build-7-4242-k3f9 --reason "new release" --wait
+    """
+    import asyncio
+
+    from naq_runtime.monitor import Monitor
+    from naq_runtime.services.manager import ServiceManager
+
+    async with ServiceManager(config) as services:
+        monitor = await services.get_service(Monitor)
+        await monitor.stop_worker(name, reason)
+        if not wait and wait_timeout is None:
+            return
+        try:
+            async with asyncio.timeout(wait_timeout):
+                await _has_ended(monitor, name)
+        except TimeoutError:
+            fail(f"worker {name} has not ended within {wait_timeout:g} s", EXIT_CONDITION)
+
+
+async def events(
+    name: Name,
+    *,
+    format: FormatOption = Format.TABLE,
+    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Go on with what comes.")] = True,
+    tail: Annotated[int, typer.Option(min=0, help="Begin with the last so many.")] = 10,
+    config: NAQConfig,
+) -> None:
+    """Print the last events of a worker and of the jobs that it runs, then each one as it comes.
+
+    The same as: naq events stream --worker NAME
+
+    Example: naq worker events build-7-4242-k3f9 --tail 100 --no-follow
+    """
+    from naq_tui.cli.events import stream
+
+    await stream(worker=name, format=format, follow=follow, tail=tail, config=config)
+
+
+async def _has_ended(monitor: Monitor, name: str) -> None:
+    """Return when the worker says that it has stopped, or its lease is gone."""
+    import asyncio
+
+    from naq_runtime.errors import NotFound
+    from naq_runtime.worker.record import WorkerState
+
+    while True:
+        try:
+            record = await monitor.worker(name)
+        except NotFound:
+            return
+        if record.state is WorkerState.STOPPED:
+            return
+        await asyncio.sleep(_LOOK_AGAIN_S)
+
+
+# Printing
+
+
+def _document(record: WorkerRecord) -> dict[str, Any]:
+    """All of its record, also what is as it is by default."""
+    from naq_tui.cli.output import moment_json
+
+    content = {name: getattr(record, name) for name in record.__struct_fields__}
+    for name in ("started_at", "beat_at"):
+        content |= moment_json(name, content.pop(f"{name}_ns"))
+    return content
+
+
+def _raw(record: WorkerRecord) -> Iterable[object]:
+    return (
+        record.worker_id,
+        record.state.value,
+        f"{record.hostname}:{record.pid}",
+        f"{record.active_jobs}/{record.concurrency_limit}",
+        f"done={record.jobs_completed}",
+        f"failed={record.jobs_failed}",
+        f"stuck={len(record.stuck_job_ids)}",
+        ",".join(record.queue_names),
+    )
+
+
+def _print_table(records: Iterable[WorkerRecord], now_ns: int) -> None:
+    from naq_tui.cli.output import Column, print_table
+
+    columns = (
+        Column("Worker", least=12),
+        Column("State"),
+        Column("Host", least=10, rank=6),
+        Column("Queues", least=7, rank=1),
+        Column("Jobs", align="right"),
+        Column("Done", align="right", rank=2),
+        Column("Failed", align="right", rank=1),
+        Column("CPU", align="right", rank=4),
+        Column("Memory", align="right", rank=5),
+        Column("Beat", align="right", rank=3),
+        Column("Stuck", align="right"),
+    )
+    print_table(columns, [_row(record, now_ns) for record in records])
+
+
+def _row(record: WorkerRecord, now_ns: int) -> list[Span]:
+    from naq_runtime.events.messages import size_text
+    from naq_tui.text import count_text, inert, short_age_text
+
+    stuck = len(record.stuck_job_ids)
+    return [
+        (inert(record.worker_id), "bold"),
+        (record.state.value, _STYLES[record.state]),
+        (inert(f"{record.hostname}:{record.pid}"), "dim"),
+        (inert(" ".join(record.queue_names)), ""),
+        (f"{count_text(record.active_jobs)}/{count_text(record.concurrency_limit)}", ""),
+        (count_text(record.jobs_completed), ""),
+        (count_text(record.jobs_failed), "red" if record.jobs_failed else "dim"),
+        (f"{record.cpu_percent:.0f} %", ""),
+        (size_text(record.rss_bytes), ""),
+        (short_age_text((now_ns - record.beat_at_ns) / 1e9), "dim"),
+        (count_text(stuck) if stuck else "-", "bold red" if stuck else "dim"),
+    ]
+
+
+def _page(record: WorkerRecord, now_ns: int) -> Iterator[Line]:
+    from naq_tui.cli.output import facts, heading
+    from naq_tui.text import inert
+
+    yield from facts(_facts(record, now_ns))
+    for title, job_ids, style in (
+        ("Running", record.running_job_ids, ""),
+        ("Stuck: given up, but their threads still run", record.stuck_job_ids, "red"),
+    ):
+        if not job_ids:
+            continue
+        yield from heading(title)
+        yield from ([("  " + inert(job_id), style)] for job_id in job_ids[:_MOST_JOBS])
+        if len(job_ids) > _MOST_JOBS:
+            yield [(f"  … {len(job_ids) - _MOST_JOBS} more", "dim")]
+
+
+def _facts(record: WorkerRecord, now_ns: int) -> Iterator[tuple[str, Line]]:
+    from naq_runtime.events.messages import duration_text, size_text
+    from naq_tui.text import age_text, count_text, inert, moment_text
+
+    up, silent = ((now_ns - then) / 1e9 for then in (record.started_at_ns, record.beat_at_ns))
+    ended = [f"{count_text(record.jobs_completed)} done", f"{count_text(record.jobs_failed)} failed"]
+    if record.jobs_interrupted:
+        ended.append(f"{count_text(record.jobs_interrupted)} handed back")
+    dropped = f", {count_text(record.events_dropped)} dropped" if record.events_dropped else ""
+    yield "worker", [(inert(record.worker_id), "bold")]
+    yield "state", [(record.state.value, _STYLES[record.state])]
+    yield "host", [(inert(f"{record.hostname}:{record.pid}"), ""), (f"  naq {inert(record.version)}", "dim")]
+    yield "queues", [(inert(" ".join(record.queue_names)), "")]
+    yield "modules", [(inert(" ".join(record.modules)), "")]
+    yield "started", [(moment_text(record.started_at_ns, now_ns), ""), (f"  {age_text(up)} ago", "dim")]
+    every = f"  every {duration_text(record.heartbeat_interval * 1000)}"
+    yield "last beat", [(f"{age_text(silent)} ago", ""), (every, "dim")]
+    yield "jobs", [(f"{record.active_jobs} of {record.concurrency_limit} running", ""), (f"  {', '.join(ended)}", "")]
+    yield "cpu", [(f"{record.cpu_percent:.0f} %", ""), ("  of one core", "dim")]
+    yield "memory", [(size_text(record.rss_bytes), "")]
+    yield "loop lag", [(duration_text(record.loop_lag_ms), "")]
+    yield "events", [(f"{count_text(record.events_buffered)} not stored yet{dropped}", "")]
+
+
+app.command("list")(command(list_))
+app.command("show")(command(show))
+app.command("stop")(command(stop))
+app.command("events")(command(events))
