@@ -34,6 +34,7 @@ COMMANDS: dict[str, dict[str, Entry]] = {
         "dead": Entry("dead:app", "List, retry and delete jobs that failed for good."),
     },
     "Queues and workers": {
+        "queue": Entry("queue:app", "List, pause, limit and purge queues."),
         "worker": Entry("workers:app", "List and stop the workers that run."),
         "run-worker": Entry("worker:run_worker", "Run the jobs of some queues."),
     },

@@ -1,0 +1,390 @@
+"""``naq queue``: the queues, and what holds them back."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from naq_tui.cli.context import EXIT_USAGE, command, fail
+from naq_tui.cli.format import Format, a_span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import TextIO
+
+    from naq_runtime.config import NAQConfig
+    from naq_runtime.monitor import Monitor, QueueCounts
+    from naq_runtime.snapshot import QueueState
+    from naq_runtime.worker.record import WorkerRecord
+    from naq_tui.cli.output import Line, Span
+
+__all__ = ["app"]
+
+app = typer.Typer(help="List, pause, limit and purge queues.", no_args_is_help=True, rich_markup_mode=None)
+
+_MOST_WORKERS = 20
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The queue.")]
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
+
+
+class _Queue(NamedTuple):
+    """A queue, and who works at it."""
+
+    state: QueueState
+    counts: QueueCounts
+    workers: Sequence[WorkerRecord]
+
+
+class _Wanted(NamedTuple):
+    """Which jobs of a queue are to go."""
+
+    queue: str
+    function: str | None
+    older_than_s: float | None
+    scheduled: bool
+    waiting: bool
+
+
+async def list_(*, format: FormatOption = Format.TABLE, config: NAQConfig) -> None:
+    """Print the queues by name, with what waits and runs, and what holds them back.
+
+    Example: naq queue list --format json
+    """
+    from naq_runtime.monitor import Monitor
+    from naq_runtime.services.manager import ServiceManager
+    from naq_runtime.services.queues import QueueService
+    from naq_tui.cli.output import note, print_json, print_raw
+
+    async with ServiceManager(config, role="monitor") as services:
+        monitor = await services.get_service(Monitor)
+        states = await (await services.get_service(QueueService)).states()
+        workers = await monitor.workers()
+        queues = [_Queue(state, await monitor.queue_counts(state.name), _of(workers, state.name)) for state in states]
+    if format is Format.JSON:
+        print_json([_document(queue) for queue in queues])
+    elif format is Format.RAW:
+        for queue in queues:
+            print_raw(*_raw(queue))
+    elif queues:
+        _print_table(queues)
+    else:
+        note("there is no queue yet; the first job of a queue makes it")
+
+
+async def show(name: Name, *, format: FormatOption = Format.TABLE, config: NAQConfig) -> None:
+    """Print how a queue stands, and who works at it.
+
+    Example: naq queue show mail
+    """
+    from naq_runtime.monitor import Monitor
+    from naq_runtime.services.manager import ServiceManager
+    from naq_runtime.services.queues import QueueService
+    from naq_tui.cli.output import print_json, print_lines, print_raw_members
+
+    async with ServiceManager(config, role="monitor") as services:
+        monitor = await services.get_service(Monitor)
+        state = await (await services.get_service(QueueService)).state(name)
+        queue = _Queue(state, await monitor.queue_counts(name), _of(await monitor.workers(), name))
+    if format is Format.TABLE:
+        print_lines(_page(queue))
+    elif format is Format.JSON:
+        print_json(_document(queue))
+    else:
+        print_raw_members(_document(queue))
+
+
+async def pause(
+    name: Name,
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the record.")] = "",
+    config: NAQConfig,
+) -> None:
+    """Begin no more jobs of a queue, until it is resumed.
+
+    Jobs that run go on, and more may be put in. It may be done before there is any job.
+
+    Example: naq queue pause mail --reason "the mail server is down"
+    """
+    from naq_runtime.services.manager import ServiceManager
+    from naq_runtime.services.queues import QueueService
+
+    async with ServiceManager(config) as services:
+        await (await services.get_service(QueueService)).pause(name, reason=reason)
+
+
+async def resume(name: Name, *, config: NAQConfig) -> None:
+    """Let a paused queue go on.
+
+    Example: naq queue resume mail
+    """
+    from naq_runtime.services.manager import ServiceManager
+    from naq_runtime.services.queues import QueueService
+
+    async with ServiceManager(config) as services:
+        await (await services.get_service(QueueService)).resume(name)
+
+
+async def limit(
+    name: Name,
+    *,
+    concurrency: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Jobs that may run at a time; 0 for no limit.")
+    ] = None,
+    rate: Annotated[
+        str | None, typer.Option(metavar="RATE", help="Starts in a time: 5/s, 100/min, 10/30s; 'none' for no limit.")
+    ] = None,
+    config: NAQConfig,
+) -> None:
+    """Limit what all workers of a queue together may do; what is not said stays as it is.
+
+    Example: naq queue limit mail --concurrency 4 --rate 100/min
+    """
+    from naq_runtime.services.manager import ServiceManager
+    from naq_runtime.services.queues import QueueService
+
+    if concurrency is None and rate is None:
+        fail("say --concurrency, --rate, or both", EXIT_USAGE)
+    wanted = "" if rate in ("none", "0", "") else rate
+    async with ServiceManager(config) as services:
+        await (await services.get_service(QueueService)).limit(name, concurrency=concurrency, rate=wanted)
+
+
+async def purge(
+    name: Name,
+    *,
+    function: Annotated[
+        str | None, typer.Option(metavar="PATTERN", help="Only those of these functions, such as 'shop.*'.")
+    ] = None,
+    older_than: Annotated[
+        float | None, typer.Option(metavar="AGE", parser=a_span, help="Only those enqueued so long ago, such as 2h.")
+    ] = None,
+    scheduled: Annotated[bool, typer.Option("--scheduled", help="Also those that wait for their time.")] = False,
+    waiting: Annotated[bool, typer.Option("--waiting", help="Also those that wait for other jobs.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
+    format: Annotated[Format, typer.Option("--format", "-f", help="How --dry-run prints.")] = Format.TABLE,
+    config: NAQConfig,
+) -> None:
+    """Cancel the jobs of a queue that no worker has yet, and print how many those were.
+
+    Asks first.
+
+    Example: naq queue purge mail --function 'shop.remind*' --older-than 1d --dry-run
+    """
+    from naq_runtime.monitor import Monitor
+    from naq_runtime.services.manager import ServiceManager
+    from naq_runtime.services.queues import QueueService
+    from naq_tui.cli.acting import ask, check_can_ask
+
+    check_can_ask(yes=yes, dry_run=dry_run)
+    wanted = _Wanted(name, function, older_than, scheduled, waiting)
+    async with ServiceManager(config) as services:
+        queues = await services.get_service(QueueService)
+        await queues.state(name)
+        if dry_run or not yes:
+            groups = await _groups(await services.get_service(Monitor), wanted)
+            _print_groups(groups, format, to=None if dry_run else sys.stderr)
+            if dry_run or not groups:
+                return
+            count = sum(group.jobs for group in groups)
+            await ask(f"Cancel {'this job' if count == 1 else f'these {count:,} jobs'} of queue {name}?", yes=yes)
+        purged = await queues.purge(
+            name, function=function, older_than_s=older_than, scheduled=scheduled, waiting=waiting
+        )
+    print(purged)
+
+
+def _of(workers: Iterable[WorkerRecord], queue: str) -> list[WorkerRecord]:
+    return [record for record in workers if queue in record.queue_names]
+
+
+# What would go
+
+
+class _Group(NamedTuple):
+    """Jobs of one function that stand alike."""
+
+    status: str
+    function_name: str
+    jobs: int
+    oldest_ns: int
+
+
+async def _groups(monitor: Monitor, wanted: _Wanted) -> list[_Group]:
+    import time
+    from fnmatch import fnmatchcase
+
+    from naq_runtime.job import JobStatus
+
+    statuses = {JobStatus.QUEUED}
+    statuses |= {JobStatus.SCHEDULED} if wanted.scheduled else set()
+    statuses |= {JobStatus.WAITING} if wanted.waiting else set()
+    before_ns = time.time_ns() - int((wanted.older_than_s or 0) * 1e9)
+    groups: dict[tuple[str, str], _Group] = {}
+    async for job in monitor.standing(wanted.queue, statuses):
+        if wanted.function is not None and not fnmatchcase(job.function_name, wanted.function):
+            continue
+        if wanted.older_than_s is not None and not 0 < job.enqueued_at_ns <= before_ns:
+            continue
+        key = (job.status.value, job.function_name)
+        group = groups.get(key) or _Group(*key, 0, job.enqueued_at_ns)
+        groups[key] = group._replace(jobs=group.jobs + 1, oldest_ns=min(group.oldest_ns, job.enqueued_at_ns))
+    return sorted(groups.values())
+
+
+def _print_groups(groups: list[_Group], format: Format, *, to: TextIO | None) -> None:
+    import time
+
+    from naq_tui.cli.output import Column, moment_json, note, print_json, print_raw, print_table
+    from naq_tui.text import count_text, inert, short_age_text
+
+    if format is Format.JSON and to is None:
+        print_json(
+            [
+                {
+                    "status": group.status,
+                    "function_name": group.function_name,
+                    "jobs": group.jobs,
+                    **moment_json("oldest", group.oldest_ns),
+                }
+                for group in groups
+            ]
+        )
+    elif format is Format.RAW and to is None:
+        for group in groups:
+            print_raw(group.status, group.jobs, group.function_name)
+    elif not groups:
+        note("there are no such jobs")
+    else:
+        columns = (
+            Column("Jobs", align="right"),
+            Column("Status"),
+            Column("Function", least=14, keep_end=True),
+            Column("Oldest", align="right"),
+        )
+        now_ns = time.time_ns()
+        rows = [
+            [
+                (count_text(group.jobs), "bold"),
+                (group.status, ""),
+                (inert(group.function_name) or "cannot be read", ""),
+                (short_age_text((now_ns - group.oldest_ns) / 1e9), "dim"),
+            ]
+            for group in groups
+        ]
+        print_table(columns, rows, to=to)
+
+
+# Printing
+
+
+def _document(queue: _Queue) -> dict[str, Any]:
+    state = queue.state
+    return {
+        "name": state.name,
+        "paused": state.paused,
+        "waiting": state.waiting,
+        "running": state.running,
+        "redelivered": state.redelivered,
+        "scheduled": queue.counts.scheduled,
+        "depending": queue.counts.waiting,
+        "workers": [record.worker_id for record in queue.workers],
+        "concurrency_limit": state.concurrency_limit,
+        "rate_limit": state.rate_limit,
+    }
+
+
+def _raw(queue: _Queue) -> Iterator[object]:
+    state = queue.state
+    yield state.name
+    yield "paused" if state.paused else "active"
+    for name, count in (
+        ("waiting", state.waiting),
+        ("running", state.running),
+        ("scheduled", queue.counts.scheduled),
+        ("depending", queue.counts.waiting),
+        ("workers", len(queue.workers)),
+        ("concurrency", state.concurrency_limit),
+        ("rate", state.rate_limit or 0),
+    ):
+        yield f"{name}={count}"
+
+
+def _state(queue: _Queue) -> Span:
+    if queue.state.paused:
+        return "‖ paused", "yellow"
+    return ("active", "green") if queue.workers else ("no worker", "yellow" if queue.state.waiting else "dim")
+
+
+def _limits(state: QueueState) -> str:
+    most = f"{state.concurrency_limit:,} at once" if state.concurrency_limit else ""
+    return "  ".join(part for part in (most, state.rate_limit) if part)
+
+
+def _print_table(queues: Iterable[_Queue]) -> None:
+    from naq_tui.cli.output import Column, print_table
+
+    columns = (
+        Column("Queue", least=12),
+        Column("State"),
+        Column("Waiting", align="right"),
+        Column("Running", align="right"),
+        Column("Scheduled", align="right", rank=1),
+        Column("Depending", align="right", rank=3),
+        Column("Workers", align="right", rank=2),
+        Column("Limits"),
+    )
+    print_table(columns, [_row(queue) for queue in queues])
+
+
+def _row(queue: _Queue) -> list[Span]:
+    from naq_tui.text import count_text, inert
+
+    state = queue.state
+    counts = (queue.counts.scheduled, queue.counts.waiting, len(queue.workers))
+    return [
+        (inert(state.name), "bold"),
+        _state(queue),
+        (count_text(state.waiting), ""),
+        (count_text(state.running), "cyan" if state.running else ""),
+        *((count_text(count), "" if count else "dim") for count in counts),
+        (inert(_limits(state)) or "-", "" if _limits(state) else "dim"),
+    ]
+
+
+def _page(queue: _Queue) -> Iterator[Line]:
+    from naq_tui.cli.output import facts, heading
+    from naq_tui.text import inert
+
+    state = queue.state
+    redelivered = f"  {state.redelivered:,} of them had been with a worker before" if state.redelivered else ""
+    yield from facts(
+        [
+            ("queue", [(inert(state.name), "bold")]),
+            ("state", [_state(queue)]),
+            ("waiting", [(f"{state.waiting:,}", "")]),
+            ("running", [(f"{state.running:,}", ""), (redelivered, "dim")]),
+            ("scheduled", [(f"{queue.counts.scheduled:,}", ""), ("  for a time, or for another attempt", "dim")]),
+            ("depending", [(f"{queue.counts.waiting:,}", ""), ("  on other jobs", "dim")]),
+            ("limits", [(inert(_limits(state)) or "none", "")]),
+        ]
+    )
+    yield from heading("Workers")
+    for record in queue.workers[:_MOST_WORKERS]:
+        running = f"  {record.state.value}  {record.active_jobs}/{record.concurrency_limit} running"
+        yield [("  " + inert(record.worker_id), "bold"), (running, "")]
+    if len(queue.workers) > _MOST_WORKERS:
+        yield [(f"  … {len(queue.workers) - _MOST_WORKERS} more", "dim")]
+    if not queue.workers:
+        yield [(f"  none; 'naq run-worker {inert(state.name)} -m MODULE' starts one", "dim")]
+
+
+app.command("list")(command(list_))
+app.command("show")(command(show))
+app.command("pause")(command(pause))
+app.command("resume")(command(resume))
+app.command("limit")(command(limit))
+app.command("purge")(command(purge))
