@@ -111,6 +111,8 @@ class WorkerConfig(_Section, frozen=True, kw_only=True):
 
     concurrency: Annotated[int, Meta(ge=1, le=10_000)] = 10
     """Jobs that run at a time."""
+    queue_order: Literal["fair", "strict", "weighted"] = "fair"
+    """Of a worker with several queues: all alike; each only while nothing waits in those before it; or by weight."""
     heartbeat_interval: Annotated[float, Meta(ge=0.1, le=3600)] = 5.0
     shutdown_grace: Annotated[float, Meta(ge=0, le=86_400)] = 20.0
     """How long running jobs may take to end after a request to stop."""

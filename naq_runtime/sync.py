@@ -178,6 +178,41 @@ class Queue:
         made = list(jobs)  # here, not in the loop: they may come from a database
         return self._put_many(lambda queue: queue.enqueue_many(made))
 
+    def pause(self, reason: str = "") -> None:
+        """Begin no more jobs of this queue, on any worker, until `resume`; those that run go on."""
+        self._do(lambda queue: queue.pause(reason))
+
+    def resume(self) -> None:
+        """Let this queue go on after `pause`.
+
+        Raises:
+            NotFound: no job was ever put into it.
+        """
+        self._do(lambda queue: queue.resume())
+
+    def limit(self, *, concurrency: int | None = None, rate: str | None = None) -> None:
+        """Limit this queue over all workers; see `naq_runtime.Queue.limit`.
+
+        Raises:
+            ConfigError: a limit that cannot be kept.
+        """
+        self._do(lambda queue: queue.limit(concurrency=concurrency, rate=rate))
+
+    def purge(
+        self,
+        *,
+        function: str | None = None,
+        older_than_s: float | None = None,
+        scheduled: bool = False,
+        waiting: bool = False,
+    ) -> int:
+        """Cancel the jobs of this queue that no worker has; how many that were."""
+        return self._do(
+            lambda queue: queue.purge(
+                function=function, older_than_s=older_than_s, scheduled=scheduled, waiting=waiting
+            )
+        )
+
     def handle(self, job_id: str) -> JobHandle:
         """A handle on a job that was enqueued elsewhere or earlier."""
         return JobHandle(self, check_name("job id", job_id))

@@ -108,6 +108,11 @@ class CreditPull:
     def __repr__(self) -> str:
         return f"<CreditPull {self._subject.rpartition('.')[2]} outstanding={self.outstanding}>"
 
+    @property
+    def unanswered_s(self) -> float:
+        """For how long a request has been there that may still bring something; 0 when there is none."""
+        return self._loop.time() - self._grants[0].asked_at if self._grants else 0.0
+
     async def start(self) -> None:
         """Subscribe; nothing is asked for yet."""
         self._inbox = self._connection.new_inbox()
@@ -133,7 +138,7 @@ class CreditPull:
             return
         request = {"batch": credit, "expires": int(_EXPIRES_S * 1e9)}
         await self._connection.publish(self._subject, msgspec.json.encode(request), self._inbox)
-        self._grants.append(_Grant(self._loop.time() + _EXPIRES_S + _GRACE_S, credit))
+        self._grants.append(_Grant(self._loop.time(), credit))
         self.outstanding += credit
 
     async def _receive(self, message: Msg) -> None:
@@ -183,7 +188,7 @@ class CreditPull:
         while True:
             await asyncio.sleep(_WATCH_S)
             now, lost = self._loop.time(), 0
-            while self._grants and self._grants[0].deadline < now:
+            while self._grants and self._grants[0].asked_at + _EXPIRES_S + _GRACE_S < now:
                 lost += self._grants.popleft().left
             if lost:
                 self.outstanding -= lost
@@ -194,6 +199,6 @@ class CreditPull:
 class _Grant:
     """One request to the server."""
 
-    deadline: float
+    asked_at: float
     left: int
     """Messages that it may still bring."""

@@ -47,6 +47,7 @@ from naq_runtime.worker.reporting import (
 )
 from naq_runtime.worker.returning import Returning
 from naq_runtime.worker.settlement import Settlement, Unsettled
+from naq_runtime.worker.sharing import parse_shares, sharing_of
 from naq_runtime.worker.sweeper import Sweeper
 
 __all__ = ["Worker", "default_worker_name"]
@@ -74,7 +75,8 @@ class Worker:
 
     Args:
         services: connection, event log and settings.
-        queues: whose jobs to run.
+        queues: whose jobs to run; in order, where ``worker.queue_order`` is strict, and with weights (``mail=3``),
+            where it is weighted.
         registry: the functions it may run.
         modules: what the registry was loaded from, for its record.
         name: unique among the workers.
@@ -83,6 +85,7 @@ class Worker:
 
     Raises:
         InvalidName: a queue's or the worker's name cannot be used.
+        ConfigError: a weight cannot be used, or is not.
     """
 
     def __init__(
@@ -97,7 +100,9 @@ class Worker:
         burst: bool = False,
     ) -> None:
         self.worker_id = check_name("worker", name or default_worker_name())
-        self.queues = tuple(dict.fromkeys(check_name("queue", queue) for queue in queues))
+        self._shares = parse_shares(queues)
+        sharing_of(services.config.worker.queue_order, self._shares)
+        self.queues = tuple(self._shares)
         self.concurrency = concurrency or services.config.worker.concurrency
         self.completed = self.failed = 0
         self._services = services
@@ -145,11 +150,13 @@ class Worker:
         )
         self._intake = Intake(
             connection,
+            streams,
             services.topology,
             names,
-            self.queues,
+            self._shares,
             self._custody,
             self._returning,
+            order=self._config.worker.queue_order,
             slots=self.concurrency,
             start=self._start,
             blocked=lambda: self._settlement.waiting >= _UNSETTLED_LIMIT,
@@ -301,6 +308,7 @@ class Worker:
             return [holding.job_id for holding in here]
         ended = [holding.job_id for holding in here if self._handler.end_job(holding, request.reason, request.by)]
         self._handler.remember_asked(wanted.difference(ended))
+        self._intake.reconsider()
         return ended
 
     def _asked_to_stop(self, reason: str) -> None:
@@ -314,6 +322,7 @@ class Worker:
         side = [
             asyncio.create_task(self._settlement.run(), name="settlement"),
             asyncio.create_task(self._intake.run(), name="intake"),
+            asyncio.create_task(self._intake.watch(), name="limits"),
             asyncio.create_task(self._custody.run(), name="custody"),
             asyncio.create_task(self._heartbeat.run(), name="heartbeat"),
             asyncio.create_task(self._sweeper.run(), name="sweep"),
@@ -350,7 +359,8 @@ class Worker:
             if len(self._custody) or self._settlement.waiting:
                 continue
             states = await queue_states(self._services.connection, self._services.names)
-            if not any(state.waiting or state.running for state in states if state.name in self.queues):
+            ours = [state for state in states if state.name in self.queues]
+            if not any((state.waiting and not state.paused) or state.running for state in ours):
                 self.request_stop("burst over")
         await asyncio.Event().wait()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from naq_runtime.worker.intake import Pace
+from naq_runtime.worker.sharing import Pace
 
 durations = st.lists(st.floats(0, 1e4), max_size=200)
 
