@@ -88,7 +88,7 @@ async def show(
     format: FormatOption = Format.TABLE,
     config: NAQConfig,
 ) -> None:
-    """Print a dead letter: the job with its arguments, and the error with its traceback.
+    """Print a dead letter, with its arguments and its traceback.
 
     Example: naq dead show 3k9x2abq0e7d5c1m8t4z
     """
@@ -130,9 +130,9 @@ async def retry(
     format: FormatOption = Format.TABLE,
     config: NAQConfig,
 ) -> None:
-    """Put dead letters back into their queues, and print their ids; the jobs run again from their first attempt.
+    """Put dead letters back into their queues, and print their ids.
 
-    Asks first, unless they are named.
+    The jobs run again from their first attempt. Asks first, unless they are named.
 
     Example: naq dead retry --queue mail --error 'Connection*' --dry-run
     """

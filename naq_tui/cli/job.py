@@ -100,10 +100,10 @@ async def cancel(
     reason: Annotated[str, typer.Option("--reason", help="Why, for the record.")] = "",
     config: NAQConfig,
 ) -> None:
-    """End jobs that have not ended, wherever they stand, and print the ids of those.
+    """End jobs before they end by themselves, and print their ids.
 
-    A plain function that runs in a thread is only told so, and may run to its end. Ends with 5 when all of the jobs had
-    ended already.
+    It does not matter where they stand. A plain function that runs in a thread is only told so, and may run to its end.
+    Ends with 5 when all of the jobs had ended already.
 
     Example: naq job cancel 3k9x2abq0e7d5c1m8t4z --reason "ordered twice"
     """
@@ -126,9 +126,9 @@ async def cancel(
 
 
 async def retry(job_ids: JobIds, *, config: NAQConfig) -> None:
-    """Put jobs that failed for good back into their queues, and print their ids.
+    """Put jobs that failed for good back into their queues.
 
-    They run again from their first attempt. The same as: naq dead retry ID
+    They run again from their first attempt; their ids are printed. The same as: naq dead retry ID
 
     Example: naq job retry 3k9x2abq0e7d5c1m8t4z
     """

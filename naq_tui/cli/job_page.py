@@ -36,6 +36,7 @@ __all__ = ["argument_lines", "document", "error_lines", "needs", "page"]
 Standings = Mapping[str, JobStatus | None]
 
 _BAR = 40
+_SHORT = 72
 _MOST_NEEDS = 100
 _MOST_LOG_LINES = 20
 _MOST_EVENTS = 60
@@ -259,7 +260,7 @@ def argument_lines(job: Job | None) -> Iterator[Line]:
 def _json_of(value: Any) -> str:
     """On one line when it is short."""
     short = json_text(value)
-    return short if len(short) <= 100 else json_text(value, indent=2)
+    return short if len(short) <= _SHORT else json_text(value, indent=2)
 
 
 def _log(history: History) -> Iterator[Line]:

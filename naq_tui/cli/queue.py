@@ -49,7 +49,7 @@ class _Wanted(NamedTuple):
 
 
 async def list_(*, format: FormatOption = Format.TABLE, config: NAQConfig) -> None:
-    """Print the queues by name, with what waits and runs, and what holds them back.
+    """Print the queues: what waits, what runs, what holds them back.
 
     Example: naq queue list --format json
     """
@@ -138,7 +138,9 @@ async def limit(
     ] = None,
     config: NAQConfig,
 ) -> None:
-    """Limit what all workers of a queue together may do; what is not said stays as it is.
+    """Limit what all workers of a queue together may do.
+
+    What is not said stays as it is.
 
     Example: naq queue limit mail --concurrency 4 --rate 100/min
     """
@@ -168,11 +170,11 @@ async def purge(
     format: Annotated[Format, typer.Option("--format", "-f", help="How --dry-run prints.")] = Format.TABLE,
     config: NAQConfig,
 ) -> None:
-    """Cancel the jobs of a queue that no worker has yet, and print how many those were.
+    """Cancel the jobs of a queue that no worker has yet.
 
-    Asks first.
+    Asks first; afterwards it prints how many those were.
 
-    Example: naq queue purge mail --function 'shop.remind*' --older-than 1d --dry-run
+    Example: naq queue purge mail --function 'shop.*' --older-than 1d --dry-run
     """
     from naq_runtime.monitor import Monitor
     from naq_runtime.services.manager import ServiceManager
@@ -328,7 +330,7 @@ def _print_table(queues: Iterable[_Queue]) -> None:
     from naq_tui.cli.output import Column, print_table
 
     columns = (
-        Column("Queue", least=12),
+        Column("Queue", least=24),
         Column("State"),
         Column("Waiting", align="right"),
         Column("Running", align="right"),

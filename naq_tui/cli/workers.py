@@ -86,9 +86,9 @@ async def stop(
     ] = None,
     config: NAQConfig,
 ) -> None:
-    """Ask a worker to take no more jobs, to let those that run end, and to leave.
+    """Ask a worker to let its jobs end, and to leave.
 
-    Asked a second time, it hands its jobs back at once. Ends with 5 when it has not ended in time.
+    It takes no more. Asked a second time, it hands its jobs back at once. Ends with 5 when it has not ended in time.
 
     Example: naq worker stop build-7-4242-k3f9 --reason "new release" --wait
     """
@@ -117,7 +117,7 @@ async def events(
     tail: Annotated[int, typer.Option(min=0, help="Begin with the last so many.")] = 10,
     config: NAQConfig,
 ) -> None:
-    """Print the last events of a worker and of the jobs that it runs, then each one as it comes.
+    """Print the events of a worker and of its jobs, as they come.
 
     The same as: naq events stream --worker NAME
 
@@ -175,7 +175,7 @@ def _print_table(records: Iterable[WorkerRecord], now_ns: int) -> None:
     from naq_tui.cli.output import Column, print_table
 
     columns = (
-        Column("Worker", least=12),
+        Column("Worker", least=24),
         Column("State"),
         Column("Host", least=10, rank=6),
         Column("Queues", least=7, rank=1),

@@ -98,7 +98,7 @@ class History:
         waits = self.last(JobEventType.WAITING_FOR_DEPENDENCIES)
         wanted = dict.fromkeys(waits.depends_on if waits else (), "")
         if self.detail.job is not None:
-            wanted |= {after.job_id: after.on for after in self.detail.job.depends_on}
+            wanted |= {after.job_id: after.on for after in self.detail.job.needs}
         ends = {event.dependency_id or "": event for kind in _DEPENDENCY_ENDS for event in self.all(kind)}
         wanted |= {job_id: "" for job_id in ends if job_id not in wanted}
         return [_dependency(job_id, condition, ends.get(job_id)) for job_id, condition in wanted.items()]

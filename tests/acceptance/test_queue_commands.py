@@ -20,7 +20,7 @@ async def fill(config: NAQConfig) -> None:
         await queue.enqueue(tasks.add, 2)
         await queue.enqueue(tasks.nap, 0.0)
         await queue.enqueue_in(3600, tasks.add, 3)
-        await queue.enqueue_job(Job(tasks.add, (4,), depends_on=first))  # type: ignore[arg-type]  # it takes a handle
+        await queue.enqueue_job(Job(tasks.add, (4,), depends_on=first))
 
 
 async def queues(config: NAQConfig) -> dict[str, dict[str, object]]:

@@ -1,0 +1,96 @@
+"""The examples in ``docs/cli.md`` do what it says that they do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from naq_runtime import NAQConfig
+from tests.acceptance.test_commands import worker_process
+from tests.support.processes import ROOT, environment
+
+MANUAL = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+TELLING = (
+    (r"\d\d:\d\d:\d\d(\.\d{3})?", "TIME"),
+    (r"\d{10}\.\d{6}", "TIME"),
+    (r"\+?[\d.]+ (ms|s|m|h|B|kB|MB)( \d\d [sm])?(?=\W|$)", "AMOUNT"),
+    (r"\d+ %", "SHARE"),
+    (r"[\w.-]+:\d{3,7}\b", "HOST"),
+    (r"[ \t]+", " "),
+)
+"""What is another one each time, and the blanks, which depend on it."""
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", MANUAL, re.MULTILINE | re.DOTALL)
+
+
+def examples() -> list[tuple[str, list[str]]]:
+    """Commands, and the lines that they print."""
+    found: list[tuple[str, list[str]]] = []
+    for line in "".join(blocks("console")).splitlines():
+        if line.startswith("$ "):
+            found.append((line[2:], []))
+        else:
+            found[-1][1].append(line)
+    return found
+
+
+def told(line: str) -> str:
+    """A line without what is another one each time."""
+    for pattern, name in TELLING:
+        line = re.sub(pattern, name, line)
+    return line.strip()
+
+
+def pattern_of(lines: list[str]) -> re.Pattern[str]:
+    """What matches the output: ``…`` stands for anything, and alone on its line for any lines."""
+    parts = []
+    for line in lines:
+        if line == "…":
+            parts.append(r"(?:.*\n)*?")
+        else:
+            parts.append(".*".join(map(re.escape, told(line).split("…"))) + r"\s*\n")
+    return re.compile("".join(parts))
+
+
+async def run(command: str, config: NAQConfig, cwd: Path) -> str:
+    """What a shell shows after a command."""
+    env = environment(config) | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "80"}
+    process = await asyncio.create_subprocess_exec(
+        *("bash", "-c", command),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        cwd=cwd,
+        env=env,
+    )
+    async with asyncio.timeout(30):
+        out, _ = await process.communicate()
+    return out.decode()
+
+
+@pytest.mark.timeout(180)
+async def test_the_examples_print_what_the_manual_says(config: NAQConfig, tmp_path: Path) -> None:
+    (module,) = blocks("python")
+    (tmp_path / "shop.py").write_text(module)
+    arguments = ("default", "mail", "-m", "shop", "--name", "anna", "-c", "4")
+
+    async with worker_process(config, *arguments, cwd=tmp_path):
+        for command, lines in examples():
+            out = await run(command, config, tmp_path)
+            shown = "".join(told(line) + "\n" for line in out.splitlines())
+            assert pattern_of(lines).fullmatch(shown) or (not lines and not shown), f"$ {command}\n{out}"
+
+
+def test_the_manual_names_every_command() -> None:
+    from naq_tui.cli.main import COMMANDS
+
+    for name in (name for panel in COMMANDS.values() for name in panel):
+        assert f"naq {name}" in MANUAL
