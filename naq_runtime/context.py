@@ -53,6 +53,18 @@ class JobContext:
         dependencies: the outcomes of the jobs that it depended on, by id.
     """
 
+    __slots__ = (
+        "_cancelled",
+        "_dependencies",
+        "_emit",
+        "_job",
+        "_loop",
+        "_reports",
+        "cancel_observed",
+        "log_level",
+        "worker_id",
+    )
+
     def __init__(
         self,
         job: Job,
@@ -61,27 +73,51 @@ class JobContext:
         *,
         dependencies: Mapping[str, JobResult] | None = None,
         log_level: int | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        self.job_id = job.job_id
-        self.queue_name = job.queue_name or "default"
-        self.function_name = str(job.function)
-        self.attempt = job.attempt
-        self.enqueued_at_ns = job.enqueued_at_ns
+        self._job = job
         self.worker_id = worker_id
-        self.dependencies: Mapping[str, JobResult] = dependencies or {}
+        self._emit = emit
+        self._dependencies = dependencies
         self.log_level = log_level
+        self._loop = loop or _running_loop()
+        self._reports: _Reports | None = None
+        self._cancelled = False
         self.cancel_observed = False
         """Whether the function has been told that it is cancelled."""
-        self._cancelled = False
-        self._emit = emit
-        self._loop = _running_loop()
-        self._progress: dict[str, Any] | None = None
-        self._told_at = -1.0
-        self._timer: asyncio.TimerHandle | None = None
-        self._lines = 0
 
     def __repr__(self) -> str:
         return f"<JobContext {self.job_id} attempt={self.attempt}>"
+
+    @property
+    def job_id(self) -> str:
+        """Its id."""
+        return self._job.job_id
+
+    @property
+    def queue_name(self) -> str:
+        """Where it was queued."""
+        return self._job.queue_name or "default"
+
+    @property
+    def function_name(self) -> str:
+        """``module.qualname``."""
+        return str(self._job.function)
+
+    @property
+    def attempt(self) -> int:
+        """Which try this is, from 1."""
+        return self._job.attempt
+
+    @property
+    def enqueued_at_ns(self) -> int:
+        """When the producer enqueued it."""
+        return self._job.enqueued_at_ns
+
+    @property
+    def dependencies(self) -> Mapping[str, JobResult]:
+        """The outcomes of the jobs that it waited for, by id, as far as they can be read."""
+        return self._dependencies or {}
 
     @property
     def cancelled(self) -> bool:
@@ -117,7 +153,8 @@ class JobContext:
 
     def close(self) -> None:
         """Tell what was not told yet; nothing more is taken."""
-        self._tell_progress()
+        if self._reports is not None:
+            self._reports.close()
         self._emit = None
 
     def _on_loop(self, call: Callable[..., None], *arguments: Any) -> None:
@@ -127,6 +164,33 @@ class JobContext:
             self._loop.call_soon_threadsafe(call, *arguments)
 
     def _report_progress(self, report: dict[str, Any]) -> None:
+        if self._emit is not None:
+            self._told(self._emit).progress(report)
+
+    def _report_line(self, text: str, level: str) -> None:
+        if self._emit is not None:
+            self._told(self._emit).line(text, level)
+
+    def _told(self, emit: Emit) -> _Reports:
+        """Most jobs report nothing, and have no such thing."""
+        if self._reports is None:
+            self._reports = _Reports(emit, self._loop)
+        return self._reports
+
+
+class _Reports:
+    """What a job tells of itself, on its way into events: joined, and bounded."""
+
+    def __init__(self, emit: Emit, loop: asyncio.AbstractEventLoop | None) -> None:
+        self._emit = emit
+        self._loop = loop
+        self._progress: dict[str, Any] | None = None
+        self._told_at = -1.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._lines = 0
+
+    def progress(self, report: dict[str, Any]) -> None:
+        """Tell it now, or with the next one."""
         self._progress = report
         if self._loop is None:
             self._tell_progress()
@@ -137,24 +201,29 @@ class JobContext:
         elif self._timer is None:
             self._timer = self._loop.call_later(wait_s, self._tell_progress)
 
+    def line(self, text: str, level: str) -> None:
+        """Tell a line of the log, unless there were too many."""
+        self._lines += 1
+        if self._lines > _LINES + 1:
+            return
+        if self._lines == _LINES + 1:
+            text, level = f"more than {_LINES} lines: the rest is not recorded", "WARNING"
+        self._emit(JobEventType.LOG, {"text": text, "level": level})
+
+    def close(self) -> None:
+        """Tell what was not told yet."""
+        self._tell_progress()
+
     def _tell_progress(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         report, self._progress = self._progress, None
-        if report is None or self._emit is None:
+        if report is None:
             return
         if self._loop is not None:
             self._told_at = self._loop.time()
         self._emit(JobEventType.PROGRESS, report)
-
-    def _report_line(self, text: str, level: str) -> None:
-        self._lines += 1
-        if self._emit is None or self._lines > _LINES + 1:
-            return
-        if self._lines == _LINES + 1:
-            text, level = f"more than {_LINES} lines: the rest is not recorded", "WARNING"
-        self._emit(JobEventType.LOG, {"text": text, "level": level})
 
 
 class JobLogHandler(logging.Handler):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, cast
 
 import msgspec
 from msgspec import Struct, field
@@ -14,7 +14,7 @@ from naq_runtime.errors import JobCancelled, JobFailed
 from naq_runtime.naming import check_name, new_id
 from naq_runtime.retry import Cancel, Delay, RetryPolicy
 
-__all__ = ["After", "Condition", "Execution", "Job", "JobResult", "JobStatus"]
+__all__ = ["After", "Condition", "Dependency", "Execution", "Job", "JobResult", "JobStatus"]
 
 
 _LONGEST_S = 10 * 365 * 86_400
@@ -39,7 +39,7 @@ Condition = Literal["success", "failure", "always"]
 
 
 class After(Struct, frozen=True):
-    """A job that another one waits for, and how it must end: ``After(handle, on="always")``."""
+    """A job that another one waits for, and how it must end: ``After(handle.job_id, on="always")``."""
 
     job_id: str
     on: Condition = "success"
@@ -56,6 +56,16 @@ class After(Struct, frozen=True):
     def is_met_by(self, status: JobStatus) -> bool:
         """Whether the other job has ended as it must."""
         return self.on == "always" or (self.on == "success") == (status is JobStatus.COMPLETED)
+
+
+class HasJobId(Protocol):
+    """A handle, or a job."""
+
+    @property
+    def job_id(self) -> str: ...
+
+
+Dependency = After | HasJobId | str
 
 
 class Job(Struct, frozen=True):
@@ -97,7 +107,7 @@ class Job(Struct, frozen=True):
     retry_delay: Delay | None = None
     run_at_ns: int = 0
     """When it becomes runnable: in the future while it waits for its time; 0 for at once."""
-    depends_on: tuple[After, ...] = ()
+    depends_on: Dependency | Iterable[Dependency] = ()
     on_dependency_failure: Literal["cancel", "run"] = "cancel"
     on_unknown_dependency: Literal["refuse", "wait"] = "refuse"
     unique_key: str | None = None
@@ -109,7 +119,8 @@ class Job(Struct, frozen=True):
             check_name("queue", self.queue_name)
         if not isinstance(self.args, tuple):
             raise TypeError("args must be a tuple of arguments; for one text write args=(text,)")
-        _check_span("result_ttl", self.result_ttl, least=0)
+        if self.result_ttl is not None:
+            _check_span("result_ttl", self.result_ttl, least=0)
         if self.timeout is not None or self.retries is not None or self.retry_delay is not None:
             _check_span("timeout", self.timeout, least=0.001)
             RetryPolicy().override(self.retries, self.retry_delay)
@@ -121,6 +132,11 @@ class Job(Struct, frozen=True):
     def evolve(self, **changes: Any) -> Job:
         """A copy with some fields changed."""
         return msgspec.structs.replace(self, **changes)
+
+    @property
+    def needs(self) -> tuple[After, ...]:
+        """What it depends on, in the one form that is kept."""
+        return cast("tuple[After, ...]", self.depends_on)
 
     @property
     def retry_policy(self) -> RetryPolicy:
@@ -212,7 +228,6 @@ def _check_span(name: str, seconds: float | None, *, least: float) -> None:
 
 
 def _dependencies(given: Any) -> tuple[After, ...]:
-    """What a job waits for, in the one form that is kept."""
     several = given if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
     found = [one if isinstance(one, After) else After(one) for one in several]
     if len({one.job_id for one in found}) < len(found):

@@ -132,7 +132,7 @@ class JsonSerializer:
             retries=job.retries,
             retry_delay=tuple(job.retry_delay) if isinstance(job.retry_delay, Sequence) else job.retry_delay,
             run_at_ns=job.run_at_ns,
-            depends_on=job.depends_on,
+            depends_on=job.needs,
             on_dependency_failure=job.on_dependency_failure,
             on_unknown_dependency=job.on_unknown_dependency,
             unique_key=job.unique_key,

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any, ParamSpec, TypeVar, overload
 
 from naq_runtime.arguments import ArgumentPlan
@@ -147,15 +148,20 @@ def reference(function: Callable[..., Any] | str) -> str:
         NotImportable: it is a lambda, nested, bound, or defined in ``__main__``.
     """
     if isinstance(function, str):
-        if "." not in function or not all(part.isidentifier() for part in function.split(".")):
-            raise NotImportable(f"{function!r} is not the name of a function: write it as module.function")
-        return function
+        return _checked_reference(function)
     _check_importable(function)
     if function.__module__ == "__main__":
         raise NotImportable(
             f"{function.__qualname__}() is defined in __main__, where no worker can import it: move it into a module"
         )
     return f"{function.__module__}.{function.__qualname__}"
+
+
+@lru_cache(maxsize=4096)
+def _checked_reference(name: str) -> str:
+    if "." not in name or not all(part.isidentifier() for part in name.split(".")):
+        raise NotImportable(f"{name!r} is not the name of a function: write it as module.function")
+    return name
 
 
 def _check_importable(function: Callable[..., Any]) -> None:

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from naq_runtime.errors import SerializationError
 from naq_runtime.events.models import Event, JobEvent, OtherEvent, SystemEvent, WorkerEvent
-from naq_runtime.naming import Names, check_names
+from naq_runtime.naming import Names, checked
 
 __all__ = ["decode_event", "encode_event", "event_key", "event_subject"]
 
@@ -83,13 +83,10 @@ def event_subject(names: Names, event: Event) -> str:
     """
     match event:
         case JobEvent():
-            check_names(event.job_id, event.queue_name, event.event_id)
-            return names.job_event(event.job_id, event.queue_name, event.event_type, event.event_id)
+            return checked(names.job_event(event.job_id, event.queue_name, event.event_type, event.event_id), tokens=7)
         case WorkerEvent():
-            check_names(event.worker_id, event.event_id)
-            return names.entity_event("worker", event.worker_id, event.event_type, event.event_id)
+            return checked(names.entity_event("worker", event.worker_id, event.event_type, event.event_id), tokens=6)
         case SystemEvent():
-            check_names(event.instance, event.event_id)
-            return names.entity_event("system", event.instance, event.event_type, event.event_id)
+            return checked(names.entity_event("system", event.instance, event.event_type, event.event_id), tokens=6)
         case OtherEvent():
             raise SerializationError("an event of an unknown kind can be read, but not written")

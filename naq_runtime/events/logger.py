@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 _RETRY_FIRST_S = 0.1
 _RETRY_MOST_S = 2.0
+_SURELY_FITS = 512
+"""Bytes that every server takes."""
 _LAST_WAIT_S = 0.5
 """A storage that does not heed a cancellation is left behind after so long."""
 
@@ -140,20 +142,20 @@ class AsyncJobEventLogger:
             log.warning("event not encoded", extra={"action": "event_not_encoded", "error": str(error)})
             self._drop(event)
             return False
-        size = len(entry.subject) + len(entry.payload)
-        count = len(self._buffer)
-        config = self._config
+        config, count, size = self._config, len(self._buffer), len(entry.payload)
+        total = self._bytes + len(entry.subject) + size
         if (
             count >= config.max_buffer_size
-            or self._bytes + size > config.max_buffer_bytes
-            or len(entry.payload) > self._storage.largest
+            or total > config.max_buffer_bytes
+            or (size > _SURELY_FITS and size > self._storage.largest)
         ):
             self._drop(event)
             return False
-        self._keep(entry)
+        self._buffer.append(entry)
+        self._bytes = total
         if count == 0:
             self._arm()
-        if count + 1 >= self._config.batch_size:
+        if count + 1 == config.batch_size:
             self._due.set()
         return True
 

@@ -45,11 +45,11 @@ class Decision(NamedTuple):
 
 def decide(job: Job, met: Mapping[str, JobStatus]) -> Decision:
     """Whether a job runs, given how those of its dependencies that have ended did so."""
-    for need in job.depends_on:
+    for need in job.needs:
         status = met.get(need.job_id)
         if status is not None and not need.is_met_by(status) and job.on_dependency_failure == "cancel":
             return Decision("cancel", need)
-    return Decision("run" if all(need.job_id in met for need in job.depends_on) else "wait")
+    return Decision("run" if all(need.job_id in met for need in job.needs) else "wait")
 
 
 class Dependencies:
@@ -91,14 +91,12 @@ class Dependencies:
             return refusal
         names, queue = self._names, job.queue_name or "default"
         waiting = Outgoing(names.waiting(queue, job.job_id), payload, if_last_is(0, names.anywhere(queue, job.job_id)))
-        edges = [Outgoing(names.needs(need.job_id, job.job_id), b"") for need in job.depends_on]
+        edges = [Outgoing(names.needs(need.job_id, job.job_id), b"") for need in job.needs]
         answers = await self._streams.publish([*edges, waiting])
         failed = next((answer for answer in answers if isinstance(answer, NaqError)), None)
         if failed is not None:
             return self._store.refusal(Entry(queue, job.job_id, payload), failed)
-        self._report(
-            JobEventType.WAITING_FOR_DEPENDENCIES, job, {"depends_on": tuple(n.job_id for n in job.depends_on)}
-        )
+        self._report(JobEventType.WAITING_FOR_DEPENDENCIES, job, {"depends_on": tuple(n.job_id for n in job.needs)})
         await self._catch_up(job)
         await self.consider(job.job_id)
         return None
@@ -108,8 +106,8 @@ class Dependencies:
             return DependencyCycle(f"job {job.job_id} would wait for itself, by way of others")
         if job.on_unknown_dependency == "wait":
             return None
-        ended = await self._store.outcomes([need.job_id for need in job.depends_on])
-        for need in job.depends_on:
+        ended = await self._store.outcomes([need.job_id for need in job.needs])
+        for need in job.needs:
             if need.job_id in ended:
                 continue
             standing = await self._store.find(need.job_id)
@@ -132,7 +130,7 @@ class Dependencies:
         """Only a job that others wait for already can close a circle."""
         if not await self._streams.last(self._names.jobs_stream, [self._names.needs(job.job_id, "*")]):
             return False
-        to_see, seen = [need.job_id for need in job.depends_on], set[str]()
+        to_see, seen = [need.job_id for need in job.needs], set[str]()
         while to_see and len(seen) < _MOST_ANCESTORS:
             one = to_see.pop()
             if one == job.job_id:
@@ -142,7 +140,7 @@ class Dependencies:
             seen.add(one)
             waiting = await self._waiting(one)
             ancestor = None if waiting is None else self._decoded(waiting)
-            to_see += [need.job_id for need in ancestor.depends_on] if ancestor else []
+            to_see += [need.job_id for need in ancestor.needs] if ancestor else []
         return False
 
     # Ending
@@ -213,7 +211,7 @@ class Dependencies:
 
     async def _catch_up(self, job: Job) -> None:
         """Write marks for those dependencies that have ended, as their outcomes say."""
-        ended = await self._store.outcomes([need.job_id for need in job.depends_on])
+        ended = await self._store.outcomes([need.job_id for need in job.needs])
         for parent_id, data in ended.items():
             try:
                 status = self._serializer.decode_outcome(data).result.status
@@ -231,7 +229,7 @@ class Dependencies:
             raise answer
         waiting = await self._waiting(child_id)
         job = None if waiting is None else self._decoded(waiting)
-        need = None if job is None else next((n for n in job.depends_on if n.job_id == parent_id), None)
+        need = None if job is None else next((n for n in job.needs if n.job_id == parent_id), None)
         if job is None or need is None:
             return
         event = JobEventType.DEPENDENCY_SATISFIED if need.is_met_by(status) else JobEventType.DEPENDENCY_FAILED

@@ -76,7 +76,7 @@ class Enqueuing:
         errors: list[NaqError | None] = [None] * len(jobs)
         plain = []
         for place, (job, payload) in enumerate(zip(jobs, payloads, strict=True)):
-            if job.unique_key is None and not job.depends_on:
+            if job.unique_key is None and not job.needs:
                 plain.append(place)
             else:
                 errors[place] = await self._with_conditions(job, payload)
@@ -91,7 +91,7 @@ class Enqueuing:
         """A job of a unique key, or one that waits for others."""
         if job.unique_key is not None and (refusal := await self._keys.take(job)):
             return refusal
-        if job.depends_on:
+        if job.needs:
             error = await self._rules.dependencies.hold(job, payload)
         else:
             (error,) = await self._rules.store.put_all([self._entry(job, payload)])

@@ -42,6 +42,19 @@ _NO_JETSTREAM = {10039, 10076}
 Listener = Callable[[], Awaitable[None]]
 
 
+class _Client(Client):
+    """The client, without the closer look that it takes at every letter of a header's name."""
+
+    @staticmethod
+    def _parse_header_lines(raw: bytes) -> dict[str, str]:
+        headers = {}
+        for line in raw.decode("utf-8", "replace").split("\r\n"):
+            name, colon, value = line.partition(":")
+            if colon:
+                headers[name] = value.strip()
+        return headers
+
+
 class Connection:
     """A connection with JetStream behind it.
 
@@ -76,7 +89,7 @@ class Connection:
         Raises:
             ServerUnreachable, NotAuthorised, ServerTooOld, JetStreamUnavailable.
         """
-        connection = cls(config, Client())
+        connection = cls(config, _Client())
         await connection._dial_patiently(name)
         try:
             await connection._check_server()
@@ -173,8 +186,15 @@ class Connection:
         self, subject: str, payload: bytes = b"", headers: dict[str, str] | None = None, timeout: float | None = None
     ) -> Msg:
         """Publish a message and wait for its answer."""
+        task = asyncio.current_task()
+        cancelled_before = task.cancelling() if task else 0
         with translated():
-            return await self.client.request(subject, payload, timeout or self.config.request_timeout, headers=headers)
+            answer = await self.client.request(
+                subject, payload, timeout or self.config.request_timeout, headers=headers
+            )
+        if task and task.cancelling() > cancelled_before:
+            raise asyncio.CancelledError  # the client swallows it when the answer comes at the same moment
+        return answer
 
     async def api(self, subject: str, body: object = None) -> dict[str, Any]:
         """Call the JetStream API.
@@ -246,7 +266,7 @@ class Connection:
             except (nats.errors.Error, OSError, TimeoutError) as error:
                 if final or not isinstance(error, ConnectionResetError):
                     raise self._dial_error(error) from error
-                self.client = Client()
+                self.client = _Client()
                 self.closed.clear()
                 await asyncio.sleep(_REDIAL_S)
             else:

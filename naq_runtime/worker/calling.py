@@ -24,8 +24,6 @@ class Encoded(NamedTuple):
     """A result that is encoded already."""
 
     data: bytes
-    value: Any = None
-    """As it was before, where it is at hand."""
 
 
 class RaisedElsewhere(Exception):

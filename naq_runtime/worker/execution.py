@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
@@ -31,7 +32,7 @@ _NEVER_RETRIED = RetryPolicy(retry_on=())
 class _Attempt:
     """An attempt under way."""
 
-    __slots__ = ("begun", "cancel_reason", "context", "job", "limit", "policy", "runner", "scope", "started_ns", "task")
+    __slots__ = ("begun", "cancel_reason", "context", "job", "limit", "runner", "scope", "started_ns", "task")
 
     def __init__(self, job: Job, task: Task | None, context: JobContext | None, started_ns: int, begun: int) -> None:
         self.job = job
@@ -39,11 +40,21 @@ class _Attempt:
         self.context = context
         self.started_ns = started_ns
         self.begun = begun
-        self.policy = NO_RETRIES if task is None else task.options.retry.override(job.retries, job.retry_delay)
         self.limit = job.timeout if job.timeout is not None or task is None else task.options.timeout
-        self.scope = asyncio.timeout(self.limit)
+        self.scope: asyncio.Timeout | None = None
         self.runner = asyncio.current_task()
         self.cancel_reason: str | None = None
+
+    @property
+    def policy(self) -> RetryPolicy:
+        """Whether and when it is tried again."""
+        job = self.job
+        return NO_RETRIES if self.task is None else self.task.options.retry.override(job.retries, job.retry_delay)
+
+    @property
+    def has_timed_out(self) -> bool:
+        """Whether its time was over before it was."""
+        return self.scope is not None and self.scope.expired()
 
     @property
     def is_in_thread(self) -> bool:
@@ -136,15 +147,25 @@ class Executor:
         except NaqError as error:
             return self._ended(_Attempt(job, None, None, started_ns, begun), raised(error, _NEVER_RETRIED))
         context = JobContext(
-            job, self._worker_id, self._emitter(job), dependencies=dependencies, log_level=task.options.log_level
+            job,
+            self._worker_id,
+            None if self._emit is None else partial(self._emit, job),
+            dependencies=dependencies,
+            log_level=task.options.log_level,
+            loop=asyncio.get_running_loop(),
         )
         attempt = self._running[job.job_id] = _Attempt(job, task, context, started_ns, begun)
         token = running_as.set(context)
-        what, returned = None, _NOTHING
+        what, returned, value = None, None, b""
         try:
-            async with attempt.scope:
+            if attempt.limit is not None:
+                async with asyncio.timeout(attempt.limit) as attempt.scope:
+                    returned = await self._call(task, arguments, payload, context)
+            elif task.is_async and not self._middleware:
+                returned = await task.function(*arguments[0], **arguments[1])  # the way of most jobs, made short
+            else:
                 returned = await self._call(task, arguments, payload, context)
-            returned = self._encoded(returned)
+            value = returned.data if isinstance(returned, Encoded) else self._serializer.encode_value(returned)
         except asyncio.CancelledError as error:
             if attempt.cancel_reason is None and self._cancelled():
                 raise
@@ -157,7 +178,7 @@ class Executor:
             if self._running.get(job.job_id) is attempt:
                 del self._running[job.job_id]
         what = attempt.judged(what)
-        return self._completed(attempt, returned) if what is None else self._ended(attempt, what)
+        return self._completed(attempt, returned, value) if what is None else self._ended(attempt, what)
 
     async def _call(self, task: Task, arguments: Any, payload: bytes, context: JobContext) -> Any:
         """The function itself, inside of all middleware."""
@@ -171,25 +192,18 @@ class Executor:
             call = _around(middleware, context, call)
         return await call()
 
-    def _encoded(self, returned: Any) -> Encoded:
-        return returned if isinstance(returned, Encoded) else Encoded(self._serializer.encode_value(returned), returned)
-
-    def _emitter(self, job: Job) -> Callable[[JobEventType, dict[str, Any]], None] | None:
-        emit = self._emit
-        return None if emit is None else lambda event_type, fields: emit(job, event_type, fields)
-
-    def _completed(self, attempt: _Attempt, returned: Encoded) -> Execution:
+    def _completed(self, attempt: _Attempt, returned: Any, value: bytes) -> Execution:
         result = JobResult(
             job_id=attempt.job.job_id,
             status=JobStatus.COMPLETED,
-            result=returned.value,
+            result=None if isinstance(returned, Encoded) else returned,
             worker_id=self._worker_id,
             attempt=attempt.job.attempt,
             start_time_ns=attempt.started_ns,
             finish_time_ns=self._clock.time_ns(),
             duration_ms=(self._clock.monotonic_ns() - attempt.begun) / 1e6,
         )
-        return Execution(attempt.job, result, returned.data)
+        return Execution(attempt.job, result, value)
 
     def _ended(self, attempt: _Attempt, what: Raised) -> Execution:
         """An attempt that did not complete: it is over for good, or there will be another."""
@@ -211,17 +225,14 @@ class Executor:
         if verdict.again_after is not None:
             run_at_ns = result.finish_time_ns + int(verdict.again_after * 1e9)
             again = job.evolve(attempt=job.attempt + verdict.costs_attempt, run_at_ns=run_at_ns)
-        timed_out = what.error_type == TimedOut.__name__ and attempt.scope.expired()
+        timed_out = what.error_type == TimedOut.__name__ and attempt.has_timed_out
         return Execution(job, result, again=again, timed_out=timed_out, asked=what.error if what.wish else None)
-
-
-_NOTHING = Encoded(b"")
 
 
 def _what(error: BaseException, attempt: _Attempt) -> Raised:
     if isinstance(error, RaisedElsewhere):
         return error.what
-    if isinstance(error, TimeoutError) and attempt.scope.expired():
+    if isinstance(error, TimeoutError) and attempt.has_timed_out:
         return raised(TimedOut(f"the job took longer than the {attempt.limit:g} s that it may"), attempt.policy)
     return raised(error, attempt.policy)
 

@@ -114,7 +114,7 @@ class JobHandler:
             execution = await self._redelivered(holding, job) if delivery.deliveries > 1 else None
             if job.job_id in self._asked_for:
                 await self._look_whether_replaced(holding)
-            dependencies = await self._dependencies_of(job) if job.depends_on else None
+            dependencies = await self._dependencies_of(job) if job.needs else None
             if not self._custody.has(holding):
                 return
             execution = execution or self._cancelled_before(holding, job)
@@ -204,7 +204,7 @@ class JobHandler:
     async def _dependencies_of(self, job: Job) -> Mapping[str, JobResult]:
         """The outcomes of the jobs that it waited for, as far as they can be read."""
         found = {}
-        for job_id, data in (await self._rules.store.outcomes([need.job_id for need in job.depends_on])).items():
+        for job_id, data in (await self._rules.store.outcomes([need.job_id for need in job.needs])).items():
             try:
                 found[job_id] = self._serializer.decode_outcome(data).result
             except SerializationError as error:

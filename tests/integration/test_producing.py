@@ -25,10 +25,8 @@ from naq_runtime.errors import (
     InvalidName,
     NotImportable,
     PayloadTooLarge,
-    QueueFull,
     SerializationError,
 )
-from tests.conftest import MakeConfig
 from tests.support import sample_tasks as tasks
 from tests.support.history import event_types, history
 from tests.support.waiting import eventually

@@ -50,7 +50,9 @@ async def test_subjects_that_another_stream_takes_are_named(config: NAQConfig, s
     name = f"{config.namespace.upper()}_OTHER"
     await services.connection.api(f"STREAM.CREATE.{name}", {"name": name, "subjects": [f"{config.namespace}.>"]})
 
-    with pytest.raises(TopologyMismatch, match=f"another stream already takes the subjects {config.names.job_states[0]}"):
+    with pytest.raises(
+        TopologyMismatch, match=f"another stream already takes the subjects {config.names.job_states[0]}"
+    ):
         await services.topology.jobs()
 
 

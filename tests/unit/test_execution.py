@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from naq_runtime.clock import ManualClock
-from naq_runtime.job import Job, JobStatus
+from naq_runtime.job import Execution, Job, JobStatus
 from naq_runtime.serializer import JsonSerializer
 from naq_runtime.tasks import Task, TaskRegistry
-from naq_runtime.worker.execution import Execution, Executor
+from naq_runtime.worker.execution import Executor
 from tests.support.waiting import eventually
 from tests.unit import workload
 
