@@ -24,12 +24,26 @@ from naq_runtime.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from naq_runtime.config import NAQConfig, get_config
+    from naq_runtime.context import JobContext, current_job
     from naq_runtime.embedded import EmbeddedServer
-    from naq_runtime.errors import DuplicateJob, JobFailed, NaqError, ResultTimeout
+    from naq_runtime.errors import (
+        DependencyCycle,
+        DuplicateJob,
+        JobCancelled,
+        JobFailed,
+        JobRefused,
+        NaqError,
+        NotFound,
+        ResultTimeout,
+        ServerError,
+        TimedOut,
+        UnknownDependency,
+    )
     from naq_runtime.events.filters import EventFilter
     from naq_runtime.events.logger import AsyncJobEventLogger
     from naq_runtime.events.memory import MemoryEventStorage
     from naq_runtime.events.models import (
+        Event,
         JobEvent,
         JobEventType,
         StoredEvent,
@@ -39,24 +53,48 @@ if TYPE_CHECKING:
         WorkerEventType,
     )
     from naq_runtime.events.storage import NATSJobEventStorage
-    from naq_runtime.job import Job, JobResult, JobStatus
+    from naq_runtime.hooks import middleware, on_shutdown, on_startup
+    from naq_runtime.job import After, Job, JobResult, JobStatus
+    from naq_runtime.jobs.dead import DeadFilter, DeadLetter
     from naq_runtime.monitor import Monitor
     from naq_runtime.queue import JobHandle, Queue
+    from naq_runtime.retry import Cancel, Retry, RetryPolicy, Snooze
+    from naq_runtime.serializer import JsonSerializer, Serializer
     from naq_runtime.services.events import EventService
     from naq_runtime.services.jobs import JobService, PartlyRefused
     from naq_runtime.services.manager import ServiceManager
     from naq_runtime.services.queues import QueueService
-    from naq_runtime.tasks import TaskRegistry, task
+    from naq_runtime.tasks import Task, TaskRegistry, task
     from naq_runtime.worker.worker import Worker
 
 _HOMES = {
-    "naq_runtime.config": ("NAQConfig", "get_config"),
+    "naq_runtime.config": (
+        "NAQConfig",
+        "get_config",
+    ),
+    "naq_runtime.context": (
+        "JobContext",
+        "current_job",
+    ),
     "naq_runtime.embedded": ("EmbeddedServer",),
-    "naq_runtime.errors": ("DuplicateJob", "JobFailed", "NaqError", "ResultTimeout"),
+    "naq_runtime.errors": (
+        "DependencyCycle",
+        "DuplicateJob",
+        "JobCancelled",
+        "JobFailed",
+        "JobRefused",
+        "NaqError",
+        "NotFound",
+        "ResultTimeout",
+        "ServerError",
+        "TimedOut",
+        "UnknownDependency",
+    ),
     "naq_runtime.events.filters": ("EventFilter",),
     "naq_runtime.events.logger": ("AsyncJobEventLogger",),
     "naq_runtime.events.memory": ("MemoryEventStorage",),
     "naq_runtime.events.models": (
+        "Event",
         "JobEvent",
         "JobEventType",
         "StoredEvent",
@@ -66,51 +104,108 @@ _HOMES = {
         "WorkerEventType",
     ),
     "naq_runtime.events.storage": ("NATSJobEventStorage",),
-    "naq_runtime.job": ("Job", "JobResult", "JobStatus"),
+    "naq_runtime.hooks": (
+        "middleware",
+        "on_shutdown",
+        "on_startup",
+    ),
+    "naq_runtime.job": (
+        "After",
+        "Job",
+        "JobResult",
+        "JobStatus",
+    ),
+    "naq_runtime.jobs.dead": (
+        "DeadFilter",
+        "DeadLetter",
+    ),
     "naq_runtime.monitor": ("Monitor",),
-    "naq_runtime.queue": ("JobHandle", "Queue"),
+    "naq_runtime.queue": (
+        "JobHandle",
+        "Queue",
+    ),
+    "naq_runtime.retry": (
+        "Cancel",
+        "Retry",
+        "RetryPolicy",
+        "Snooze",
+    ),
+    "naq_runtime.serializer": (
+        "JsonSerializer",
+        "Serializer",
+    ),
     "naq_runtime.services.events": ("EventService",),
-    "naq_runtime.services.jobs": ("JobService", "PartlyRefused"),
+    "naq_runtime.services.jobs": (
+        "JobService",
+        "PartlyRefused",
+    ),
     "naq_runtime.services.manager": ("ServiceManager",),
     "naq_runtime.services.queues": ("QueueService",),
-    "naq_runtime.tasks": ("TaskRegistry", "task"),
+    "naq_runtime.tasks": (
+        "Task",
+        "TaskRegistry",
+        "task",
+    ),
     "naq_runtime.worker.worker": ("Worker",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "After",
     "AsyncJobEventLogger",
+    "Cancel",
+    "DeadFilter",
+    "DeadLetter",
+    "DependencyCycle",
     "DuplicateJob",
     "EmbeddedServer",
+    "Event",
     "EventFilter",
     "EventService",
     "Job",
+    "JobCancelled",
+    "JobContext",
     "JobEvent",
     "JobEventType",
     "JobFailed",
     "JobHandle",
+    "JobRefused",
     "JobResult",
     "JobService",
     "JobStatus",
+    "JsonSerializer",
     "MemoryEventStorage",
     "Monitor",
     "NAQConfig",
     "NATSJobEventStorage",
     "NaqError",
+    "NotFound",
     "PartlyRefused",
     "Queue",
     "QueueService",
     "ResultTimeout",
+    "Retry",
+    "RetryPolicy",
+    "Serializer",
+    "ServerError",
     "ServiceManager",
+    "Snooze",
     "StoredEvent",
     "SystemEvent",
     "SystemEventType",
+    "Task",
     "TaskRegistry",
+    "TimedOut",
+    "UnknownDependency",
     "Worker",
     "WorkerEvent",
     "WorkerEventType",
     "__version__",
+    "current_job",
     "get_config",
+    "middleware",
+    "on_shutdown",
+    "on_startup",
     "task",
 ]
 

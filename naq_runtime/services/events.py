@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -25,6 +26,7 @@ from naq_runtime.events.models import (
     WorkerEvent,
     WorkerEventType,
 )
+from naq_runtime.events.processors import EventProcessor, Processing, Processors
 from naq_runtime.events.storage import EventStorage, EventTail, NATSJobEventStorage
 from naq_runtime.job import Job
 from naq_runtime.naming import new_id
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["EventService"]
 
 Listener = Callable[[], Awaitable[None]]
+
+_STOP_S = 2.0
+"""Processors have so long, at the end, to see what waits for them."""
 
 
 class EventService:
@@ -60,6 +65,7 @@ class EventService:
         self._numbers = count(1)
         self._lost_at_ns: int | None = None
         self._listening: list[Callable[[], None]] = []
+        self._processors = Processors()
         self._logger = AsyncJobEventLogger(
             storage, config.events, config.names, report=self._dropped_event, clock=clock
         )
@@ -87,7 +93,7 @@ class EventService:
         for forget in self._listening:
             forget()
         self._listening.clear()
-        await self._logger.stop()
+        await asyncio.gather(self._logger.stop(), self._processors.stop(_STOP_S))
         await self._storage.close()
 
     async def flush(self) -> None:
@@ -106,7 +112,7 @@ class EventService:
         if self.enabled:
             if not event.event_id:
                 event = msgspec.structs.replace(event, event_id=self._next_id())
-            self._logger.append(event)
+            self._take(event)
 
     async def log_event(self, event: Event) -> None:
         """Take an event; returns at once."""
@@ -116,7 +122,7 @@ class EventService:
         """Log a `JobEvent` of the given fields; the time is now unless ``timestamp_ns`` says otherwise."""
         if self.enabled:
             fields.setdefault("timestamp_ns", self._clock.time_ns())
-            self._logger.append(JobEvent(event_type=event_type, event_id=self._next_id(), **fields))
+            self._take(JobEvent(event_type=event_type, event_id=self._next_id(), **fields))
 
     def about(self, event_type: JobEventType, job: Job, fields: Mapping[str, Any]) -> None:
         """Log a `JobEvent` about a job, now."""
@@ -126,14 +132,41 @@ class EventService:
         """Log a `WorkerEvent` of the given fields, now."""
         if self.enabled:
             now = self._clock.time_ns()
-            self._logger.append(
-                WorkerEvent(event_type=event_type, timestamp_ns=now, event_id=self._next_id(), **fields)
-            )
+            self._take(WorkerEvent(event_type=event_type, timestamp_ns=now, event_id=self._next_id(), **fields))
 
     def system(self, event_type: SystemEventType, **fields: Any) -> None:
         """Log a `SystemEvent` of this process, now."""
         if self.enabled:
-            self._logger.append(self._system_event(event_type, **fields))
+            self._take(self._system_event(event_type, **fields))
+
+    def _take(self, event: Event) -> None:
+        self._logger.append(event)
+        if self._processors:
+            self._processors.offer(event)
+
+    # Processing
+
+    def register_event_processor(
+        self, processor: EventProcessor, filters: Mapping[str, str] | None = None
+    ) -> Processing:
+        """Call an async function with each event of this process from now on.
+
+        It runs beside everything else, one event at a time; nothing waits for it. What it raises is logged and
+        counted, and what comes while 10,000 events wait for it is dropped and counted, in what this returns; that can
+        also be waited for (`Processing.flush`).
+
+        Args:
+            filters: values by ``job_id``, ``event_type``, ``queue_name``, ``worker_id``.
+
+        Raises:
+            ConfigError: a filter of another name.
+            TypeError: it is no async function.
+        """
+        return self._processors.register(processor, _filter(filters or {}))
+
+    def unregister_event_processor(self, processor: EventProcessor) -> bool:
+        """Call it no more; ``False`` when it was not registered."""
+        return self._processors.unregister(processor)
 
     # Reading
 
@@ -202,12 +235,14 @@ class EventService:
         )
 
     def _dropped_event(self, dropped: DroppedEvents) -> SystemEvent:
-        return self._system_event(
+        event = self._system_event(
             SystemEventType.EVENTS_DROPPED,
             dropped=dropped.counts,
             first_dropped_ns=dropped.first_ns,
             last_dropped_ns=dropped.last_ns,
         )
+        self._processors.offer(event)
+        return event
 
     async def _connection_lost(self) -> None:
         if self._lost_at_ns is None:

@@ -9,8 +9,10 @@ from uuid import uuid4
 import pytest
 
 from naq_runtime import (
+    Event,
     EventService,
     Job,
+    JobEvent,
     JobFailed,
     JobService,
     JobStatus,
@@ -189,6 +191,13 @@ async def test_a_job_runs_in_this_process_with_its_events_and_without_a_worker(
     config: NAQConfig, services: ServiceManager
 ) -> None:
     jobs, events = await services.get_service(JobService), await services.get_service(EventService)
+    seen: list[tuple[str, str]] = []
+
+    async def processor(event: Event) -> None:
+        if isinstance(event, JobEvent):
+            seen.append((event.job_id, str(event.event_type)))
+
+    processing = events.register_event_processor(processor)
 
     well = await jobs.execute_job(Job(tasks.add, (1, 2)), "test-worker")
     badly = await jobs.execute_job(Job(tasks.fail), "test-worker")
@@ -198,3 +207,10 @@ async def test_a_job_runs_in_this_process_with_its_events_and_without_a_worker(
     assert (badly.status, badly.error_type, badly.error) == (JobStatus.FAILED, "ValueError", "boom")
     assert await event_types(config, well.job_id) == ["started", "completed"]
     assert await event_types(config, badly.job_id) == ["started", "failed"]
+    await processing.flush()
+    assert seen == [
+        (well.job_id, "started"),
+        (well.job_id, "completed"),
+        (badly.job_id, "started"),
+        (badly.job_id, "failed"),
+    ]
