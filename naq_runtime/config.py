@@ -85,6 +85,8 @@ class JobsConfig(_Section, frozen=True, kw_only=True):
     """A job that was with so many workers when they died is not tried again."""
     sweep_interval: Annotated[float, Meta(ge=1, le=86_400)] = 30.0
     """How often a worker looks for jobs that crashed processes have left waiting."""
+    serializer: Annotated[str, Meta(pattern=r"^[\w.]+:[\w.]+$")] = "naq_runtime.serializer:JsonSerializer"
+    """The form of jobs and results on the wire, as ``module:Class``; all processes of a namespace need the same."""
 
 
 class ResultsConfig(_Section, frozen=True, kw_only=True):

@@ -9,17 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from operator import attrgetter
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from naq_runtime.errors import NaqError, SerializationError
+from naq_runtime.errors import ConfigError, NaqError, SerializationError
 from naq_runtime.job import After, Job, JobResult, JobStatus
 from naq_runtime.tasks import reference
 
-__all__ = ["JsonSerializer", "Outcome", "Serializer"]
+__all__ = ["JsonSerializer", "Outcome", "Serializer", "load_serializer"]
 
 VERSION = 1
 
@@ -98,6 +100,20 @@ def _encode_hook(value: Any) -> Any:
     if isinstance(value, PurePath):
         return str(value)
     raise NotImplementedError(f"a value of type {type(value).__name__} has no JSON form")
+
+
+def load_serializer(path: str) -> Serializer:
+    """Make the serializer of a name, ``module:Class``.
+
+    Raises:
+        ConfigError: it cannot be found, or not be made without arguments.
+    """
+    module, _, name = path.partition(":")
+    try:
+        made: Serializer = attrgetter(name)(import_module(module))()
+    except Exception as error:  # user code
+        raise ConfigError(f"jobs.serializer: {path} cannot be made: {error}") from error
+    return made
 
 
 R = TypeVar("R", _JobRecord, _OutcomeRecord)

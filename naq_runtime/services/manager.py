@@ -15,7 +15,7 @@ from naq_runtime.nats.connection import Connection
 from naq_runtime.nats.control import Control
 from naq_runtime.nats.streams import NatsStreams, Streams
 from naq_runtime.nats.topology import Topology
-from naq_runtime.serializer import JsonSerializer, Serializer
+from naq_runtime.serializer import Serializer, load_serializer
 
 __all__ = ["Ground", "OpenGround", "Service", "ServiceManager", "stand_on"]
 
@@ -75,7 +75,10 @@ class ServiceManager:
     Args:
         config: the settings of all.
         role: what the process is, as its events say: ``worker``, ``producer``, ``monitor`` …
-        serializer: the form of jobs and results on the wire.
+        serializer: the form of jobs and results on the wire, instead of the configured one.
+
+    Raises:
+        ConfigError: the configured serializer cannot be made.
 
     ::
 
@@ -94,7 +97,7 @@ class ServiceManager:
         self.config = config
         self.role = role
         self.clock = clock
-        self.serializer: Serializer = serializer or JsonSerializer()
+        self.serializer: Serializer = serializer or load_serializer(config.jobs.serializer)
         self.instance = new_id(8)
         """One a manager: the emitter of its events."""
         self._ground: Ground | None = None

@@ -22,18 +22,15 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from importlib import import_module
-from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from naq_runtime.context import JobContext, JobLogHandler, running_as
-from naq_runtime.errors import SerializationError
 from naq_runtime.events.models import JobEventType
 from naq_runtime.job import Job
 from naq_runtime.retry import NO_RETRIES
-from naq_runtime.serializer import Serializer
+from naq_runtime.serializer import Serializer, load_serializer
 from naq_runtime.tasks import Task, TaskRegistry
 from naq_runtime.worker.frames import Frames, Hello, Kind, Terms, frame
 from naq_runtime.worker.raising import raised
@@ -245,11 +242,7 @@ def _prepared(hello: Hello) -> tuple[TaskRegistry, Serializer]:
     """What the jobs need; this imports user code."""
     sys.path[:] = hello.path
     registry = TaskRegistry.load(hello.modules, allow=hello.allow)
-    module, _, name = hello.serializer.partition(":")
-    try:
-        serializer: Serializer = attrgetter(name)(import_module(module))()
-    except Exception as error:  # user code
-        raise SerializationError(f"{hello.serializer} cannot be made in a process: {error}") from error
+    serializer = load_serializer(hello.serializer)
     root = logging.getLogger()
     if not root.handlers and logging.lastResort is not None:
         root.addHandler(logging.lastResort)  # the next one would take its place

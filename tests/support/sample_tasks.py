@@ -115,3 +115,9 @@ async def stubborn(mark: Path) -> None:
     while mark.exists():
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(0.05)
+
+
+@task(process=True)
+def pid_of_child() -> int:
+    """Where it ran."""
+    return os.getpid()
