@@ -150,7 +150,7 @@ class DeadLetters:
         (refusal,) = await self._store.put_all([entry])
         if refusal is not None:
             raise refusal
-        self._report(JobEventType.REQUEUED, again, {"by": by})
+        self._report(JobEventType.REQUEUED, again, {"by": by, "timestamp_ns": again.enqueued_at_ns})
         await self.delete([letter])
 
     async def delete(self, letters: Sequence[DeadLetter]) -> int:

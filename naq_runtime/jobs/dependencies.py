@@ -89,14 +89,15 @@ class Dependencies:
         refusal = await self._refusal(job)
         if refusal is not None:
             return refusal
-        names, queue = self._names, job.queue_name or "default"
+        names, queue, asked_ns = self._names, job.queue_name or "default", self._now_ns()
         waiting = Outgoing(names.waiting(queue, job.job_id), payload, if_last_is(0, names.anywhere(queue, job.job_id)))
         edges = [Outgoing(names.needs(need.job_id, job.job_id), b"") for need in job.needs]
         answers = await self._streams.publish([*edges, waiting])
         failed = next((answer for answer in answers if isinstance(answer, NaqError)), None)
         if failed is not None:
             return self._store.refusal(Entry(queue, job.job_id, payload), failed)
-        self._report(JobEventType.WAITING_FOR_DEPENDENCIES, job, {"depends_on": tuple(n.job_id for n in job.needs)})
+        needs = tuple(need.job_id for need in job.needs)
+        self._report(JobEventType.WAITING_FOR_DEPENDENCIES, job, {"depends_on": needs, "timestamp_ns": asked_ns})
         await self._catch_up(job)
         await self.consider(job.job_id)
         return None
@@ -266,7 +267,8 @@ class Dependencies:
         names, queue = self._names, job.queue_name or "default"
         target = names.job(queue, job.job_id)
         headers = if_last_is(waiting.sequence, waiting.subject) | once(f"{job.job_id}-{waiting.sequence}")
-        later = job.run_at_ns > self._now_ns()
+        released_ns = self._now_ns()  # once it is stored, a worker may be faster than this
+        later = job.run_at_ns > released_ns
         if later:
             headers |= at_time(job.run_at_ns + self._streams.skew_ns, target)
         subject = names.later(queue, job.job_id) if later else target
@@ -276,7 +278,8 @@ class Dependencies:
         if isinstance(answer, NaqError):
             raise answer
         event = JobEventType.SCHEDULED if later else JobEventType.ENQUEUED
-        self._report(event, job, {"run_at_ns": job.run_at_ns} if later else {})
+        said = {"run_at_ns": job.run_at_ns} if later else {}
+        self._report(event, job, {**said, "timestamp_ns": released_ns})
 
 
 def _failure_of(need: After | None, met: Mapping[str, JobStatus]) -> str:
