@@ -26,6 +26,8 @@ STREAM_NOT_FOUND = 10059
 _PAGE = 1000
 _ANSWER_BYTES = 8 * 1024 * 1024
 """A larger answer could fill what the server holds for a slow client, and it would hang up."""
+_ASKED_BEFORE_READY = 4
+_READY_WAIT_S = 0.05
 _TOO_MANY = "413"
 """A request for the last of each subject met more subjects than the server answers for (1,024)."""
 
@@ -128,6 +130,19 @@ async def messages_from(
 
 async def _request(connection: Connection, stream: str, request: dict[str, Any]) -> Page | None:
     """One page; ``None`` when there would be more than the server puts into one answer."""
+    for _ in range(_ASKED_BEFORE_READY):
+        page, status = await _asked(connection, stream, request)
+        if status == _TOO_MANY:
+            return None
+        if status in ("204", "404"):
+            return page
+        await _explain(connection, stream)
+        await asyncio.sleep(_READY_WAIT_S)  # it is there, and does not listen yet: it was made just now
+    raise ServerUnreachable(f"stream {stream} cannot be read now (status {status})")
+
+
+async def _asked(connection: Connection, stream: str, request: dict[str, Any]) -> tuple[Page, str]:
+    """What came for one request, and the status that ended it."""
     page = Page([], 0)
     loop = asyncio.get_running_loop()
     end: asyncio.Future[str] = loop.create_future()
@@ -152,23 +167,17 @@ async def _request(connection: Connection, stream: str, request: dict[str, Any])
             async with patience:
                 asked = msgspec.json.encode({**request, "max_bytes": _ANSWER_BYTES})
                 await connection.publish(f"$JS.API.DIRECT.GET.{stream}", asked, inbox)
-                status = await end
-    if status == _TOO_MANY:
-        return None
-    if status not in ("204", "404"):
-        await _explain(connection, stream, status)
-    return page
+                return page, await end
 
 
-async def _explain(connection: Connection, stream: str, status: str) -> None:
-    """Raise for an answer that is none: is the stream not there, or JetStream away?"""
+async def _explain(connection: Connection, stream: str) -> None:
+    """Raise when an answer is none because the stream is not there, or JetStream is away."""
     try:
         await connection.api(f"STREAM.INFO.{stream}")
     except JetStreamError as error:
         if error.code == STREAM_NOT_FOUND:
             raise StreamMissing(f"stream {stream} does not exist") from error
         raise
-    raise ServerUnreachable(f"stream {stream} cannot be read now (status {status})")
 
 
 def _stored(message: Msg, headers: dict[str, str]) -> StoredMessage:
