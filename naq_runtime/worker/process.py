@@ -22,6 +22,9 @@ __all__ = ["run_loop", "serve"]
 
 log = logging.getLogger(__name__)
 
+_SAME_WISH_S = 0.3
+"""A signal so soon after another is the same one: a group of processes and who watches over it may both send it."""
+
 
 async def serve(
     config: NAQConfig,
@@ -51,7 +54,7 @@ async def serve(
         log.warning("no function in %s is marked with @task: every job will fail", ", ".join(modules))
     async with ServiceManager(config, role="worker") as services:
         worker = Worker(services, queues, registry, modules=modules, name=name, concurrency=concurrency, burst=burst)
-        _on_signals(lambda number: _stop(worker, number, config.worker.shutdown_grace))
+        _on_signals(_Stopping(worker, config.worker.shutdown_grace))
         services.connection.on_lost.append(_say_lost)
         services.connection.on_restored.append(_say_restored)
         log.info(
@@ -77,16 +80,29 @@ def run_loop(main: Coroutine[Any, Any, Any]) -> Any:
     return (asyncio if find_spec("uvloop") is None else import_module("uvloop")).run(main)
 
 
-def _stop(worker: Worker, number: signal.Signals, grace_s: float) -> None:
-    if not worker.is_stopping and worker.active:
-        log.info(
-            "%s: draining %d jobs for up to %g s; once more hands them back at once",
-            number.name,
-            worker.active,
-            grace_s,
-            extra={"action": "worker_draining"},
-        )
-    worker.request_stop(number.name, at_once=worker.is_stopping)
+class _Stopping:
+    """What the signals of a process make of its worker."""
+
+    def __init__(self, worker: Worker, grace_s: float) -> None:
+        self._worker = worker
+        self._grace_s = grace_s
+        self._loop = asyncio.get_running_loop()
+        self._asked_at = -_SAME_WISH_S
+
+    def __call__(self, number: signal.Signals) -> None:
+        worker, now = self._worker, self._loop.time()
+        if now - self._asked_at < _SAME_WISH_S:
+            return
+        self._asked_at = now
+        if not worker.is_stopping and worker.active:
+            log.info(
+                "%s: draining %d jobs for up to %g s; once more hands them back at once",
+                number.name,
+                worker.active,
+                self._grace_s,
+                extra={"action": "worker_draining"},
+            )
+        worker.request_stop(number.name, at_once=worker.is_stopping)
 
 
 async def _say_lost() -> None:

@@ -198,7 +198,8 @@ async def test_jobs_are_cancelled_wherever_they_stand_and_say_by_whom_and_why(co
         await naq("enqueue", "bakery.nap", "60", json.dumps(str(mark)), "--id", "runs", config=config)
         await eventually(mark.exists)
         await naq("enqueue", "bakery.nap", "1", "--in", "1h", "--id", "later", config=config)
-        await naq("enqueue", "bakery.nap", "1", "--after", "runs", "--id", "waits", config=config)
+        await naq("enqueue", "bakery.nap", "1", "--in", "1h", "--id", "other", config=config)
+        await naq("enqueue", "bakery.nap", "1", "--after", "other", "--id", "waits", config=config)
 
         finished = await naq("job", "cancel", "waits", "later", "runs", "--reason", "ordered twice", config=config)
         result = await naq("job", "result", "runs", "--wait-timeout", "20s", config=config)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ import psutil
 import pytest
 
 from naq_runtime import Job, Monitor, NAQConfig, Queue, ServiceManager
+from tests.acceptance.test_commands import worker_process
 from tests.conftest import MakeConfig
 from tests.support import sample_tasks as tasks
 from tests.support.processes import environment, naq, started
@@ -150,11 +152,26 @@ async def test_a_second_signal_hands_everything_back_at_once(make_config: MakeCo
 
         running.process.send_signal(signal.SIGTERM)
         await running.read_until(b"draining")
+        soonest = time.monotonic() + 0.4  # before that it would be the same wish
+        await eventually(lambda: time.monotonic() > soonest)
         running.process.send_signal(signal.SIGTERM)
         code, log = await running.end()
 
     assert code == 0
     assert "1 handed back" in log
+
+
+async def test_two_signals_in_the_same_moment_are_one(make_config: MakeConfig, tmp_path: Path) -> None:
+    config, mark = make_config(worker__shutdown_grace=60), tmp_path / "mark"
+    async with Queue(config=config) as queue, worker_process(config, "-m", MODULE) as process:
+        handle = await queue.enqueue(tasks.nap, 1.0, mark)
+        await eventually(mark.exists)
+
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        await process.wait()
+
+        assert await handle.result(timeout=2) == "rested"
 
 
 async def test_a_ctrl_c_in_the_terminal_reaches_the_workers_once(make_config: MakeConfig, tmp_path: Path) -> None:
