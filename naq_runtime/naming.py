@@ -6,6 +6,7 @@ are one token of a subject, and are checked here: letters, digits, ``_`` and ``-
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from dataclasses import dataclass
@@ -158,6 +159,29 @@ class Names:
     def done(self, job_id: str) -> str:
         """Where a worker says, once and unstored, that the outcome of a job can be read."""
         return f"{self.namespace}.done.{job_id}"
+
+    @property
+    def objects_bucket(self) -> str:
+        """The object store of outcomes that are too large for one message."""
+        return self._stream("RESULTS")
+
+    @property
+    def objects_stream(self) -> str:
+        """The stream behind it, named as NATS names them."""
+        return f"OBJ_{self.objects_bucket}"
+
+    @property
+    def objects(self) -> tuple[str, str]:
+        """All its chunks, and all that describes them."""
+        return f"$O.{self.objects_bucket}.C.>", f"$O.{self.objects_bucket}.M.>"
+
+    def object_chunk(self, nuid: str) -> str:
+        """The bytes of one object, in order."""
+        return f"$O.{self.objects_bucket}.C.{nuid}"
+
+    def object_info(self, name: str) -> str:
+        """What describes an object."""
+        return f"$O.{self.objects_bucket}.M.{base64.urlsafe_b64encode(name.encode()).decode()}"
 
     # Dead letters
 

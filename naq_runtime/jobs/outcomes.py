@@ -6,13 +6,16 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from naq_runtime.job import Execution, JobResult, JobStatus
+from naq_runtime.job import Execution, Job, JobResult, JobStatus
 from naq_runtime.naming import Names
 from naq_runtime.nats.publish import Outgoing
 from naq_runtime.nats.streams import Streams, living_for
 from naq_runtime.serializer import Serializer
 
-__all__ = ["Outcomes"]
+__all__ = ["AS_OBJECT", "Outcomes"]
+
+AS_OBJECT = "Naq-Object"
+"""The header of an outcome that lies in the object store, under its job's id; the bytes that it has there."""
 
 _NAME_LIMIT = 200
 _UNNAMED = "unknown.unknown"
@@ -22,12 +25,19 @@ _OVERHEAD = 256
 
 
 class Outcomes:
-    """Stores outcomes, where their jobs want them kept."""
+    """Stores outcomes, where their jobs want them kept.
 
-    def __init__(self, streams: Streams, names: Names, serializer: Serializer) -> None:
+    Args:
+        large_as_objects: what is too large for one message goes into the object store; otherwise its job fails.
+    """
+
+    def __init__(
+        self, streams: Streams, names: Names, serializer: Serializer, *, large_as_objects: bool = False
+    ) -> None:
         self._streams = streams
         self._names = names
         self._serializer = serializer
+        self._large_as_objects = large_as_objects
 
     async def store(self, ended: Sequence[tuple[Execution, bytes]]) -> None:
         """Store the outcomes of executions, each with its encoded job; to do it again does no harm.
@@ -36,36 +46,51 @@ class Outcomes:
             ServerError: a part of them may be stored.
         """
         await self._streams.store(
-            [self._message(execution, job) for execution, job in ended if execution.job.result_ttl != 0]
+            [await self._message(execution, job) for execution, job in ended if execution.job.result_ttl != 0]
         )
 
-    def _message(self, execution: Execution, job: bytes) -> Outgoing:
+    async def _message(self, execution: Execution, job: bytes) -> Outgoing:
         ttl = execution.job.result_ttl
         headers = None if ttl is None else living_for(ttl)
-        return Outgoing(self._names.result(execution.job.job_id), self._encoded(job, execution), headers)
-
-    def _encoded(self, job: bytes, execution: Execution) -> bytes:
         limit = self._streams.largest - _OVERHEAD
+        subject = self._names.result(execution.job.job_id)
+        whole = self._serializer.encode_outcome(job, execution.result, execution.value)
+        if len(whole) <= limit:
+            return Outgoing(subject, whole, headers)
+        if self._large_as_objects and len(execution.value) > limit // 2:
+            return await self._as_object(subject, execution, whole, headers or {})
+        return Outgoing(subject, self._smaller(execution, limit), headers)
+
+    async def _as_object(self, subject: str, execution: Execution, whole: bytes, headers: dict[str, str]) -> Outgoing:
+        """The message that stands for an outcome in the object store, which is there before it."""
+        await self._streams.put_object(execution.job.job_id, whole, headers)
+        bare = self._serializer.encode_job(_bare(execution.job))
+        message = self._serializer.encode_outcome(bare, execution.result, b"")
+        return Outgoing(subject, message, headers | {AS_OBJECT: str(len(whole))})
+
+    def _smaller(self, execution: Execution, limit: int) -> bytes:
         payload = b""
-        for payload in self._forms(job, execution, limit):
+        for payload in self._forms(execution, limit):
             if len(payload) <= limit:
                 break
         return payload
 
-    def _forms(self, job: bytes, execution: Execution, limit: int) -> Iterator[bytes]:
-        """Whole; without the arguments; with an error in place of the result; and the least that can be said."""
+    def _forms(self, execution: Execution, limit: int) -> Iterator[bytes]:
+        """Without the arguments; with an error in place of the result; and the least that can be said."""
         encode, result = self._serializer.encode_outcome, execution.result
-        yield encode(job, result, execution.value)
         bare = execution.job.evolve(args=(), kwargs={})
         yield encode(self._serializer.encode_job(bare), result, execution.value)
         if result.status is JobStatus.COMPLETED:
             result = _too_large(execution, limit)
             yield encode(self._serializer.encode_job(bare), result, b"")
-        least = bare.evolve(
-            function=_UNNAMED if len(str(bare.function)) > _NAME_LIMIT else bare.function, depends_on=()
-        )
         result = msgspec.structs.replace(result, traceback=None, error=(result.error or "")[:_NAME_LIMIT])
-        yield encode(self._serializer.encode_job(least), result, b"")
+        yield encode(self._serializer.encode_job(_bare(bare)), result, b"")
+
+
+def _bare(job: Job) -> Job:
+    """Without all that may be long."""
+    function = _UNNAMED if len(str(job.function)) > _NAME_LIMIT else job.function
+    return job.evolve(function=function, args=(), kwargs={}, depends_on=())
 
 
 def _too_large(execution: Execution, limit: int) -> JobResult:

@@ -28,6 +28,7 @@ class JobRules:
         report: takes an event of a job.
         ask: asks the workers for jobs that run.
         may_be_needed: whether other jobs may wait for one that has ended.
+        large_as_objects: outcomes that are too large for one message go into the object store.
     """
 
     def __init__(
@@ -39,13 +40,14 @@ class JobRules:
         report: Callable[[JobEventType, Job, dict[str, Any]], None],
         ask: AskWorkers,
         may_be_needed: Callable[[Job], bool] = lambda _: True,
+        large_as_objects: bool = False,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         base = (streams, names, serializer)
         self.streams = streams
         self.ask = ask
         self.store = JobStore(streams, names)
-        self.outcomes = Outcomes(streams, names, serializer)
+        self.outcomes = Outcomes(*base, large_as_objects=large_as_objects)
         self.dependencies = Dependencies(*base, self.store, self.outcomes, report=report, clock=clock)
         self.dead = DeadLetters(*base, self.store, report=report, now_ns=clock.time_ns)
         self.cancelling = Cancelling(

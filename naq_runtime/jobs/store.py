@@ -7,18 +7,22 @@ and under ``waiting`` while it waits for other jobs. The server itself moves it 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple
 
-from naq_runtime.errors import DuplicateJob, NaqError, PayloadTooLarge, QueueFull, ServerUnreachable
+from naq_runtime.errors import DuplicateJob, NaqError, NotFound, PayloadTooLarge, QueueFull, ServerUnreachable
 from naq_runtime.job import JobStatus
+from naq_runtime.jobs.outcomes import AS_OBJECT
 from naq_runtime.naming import Names, new_id
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.nats.publish import Outgoing, Stored, is_conflict, is_full
 from naq_runtime.nats.streams import MESSAGE_ID, Streams, at_time, if_last_is, once
 
 __all__ = ["Entry", "Found", "JobStore"]
+
+log = logging.getLogger(__name__)
 
 _TRIES = 2
 _HEADERS_SIZE = 512
@@ -79,16 +83,28 @@ class JobStore:
         messages = await self._streams.last(names.jobs_stream, subjects)
         return found(messages[-1]) if messages else None
 
-    async def outcome(self, job_id: str) -> bytes | None:
-        """What was stored of a job that ended, encoded; ``None`` when there is nothing."""
-        messages = await self._streams.last(self._names.results_stream, [self._names.result(job_id)])
-        return messages[-1].data if messages else None
+    async def outcome(self, job_id: str, *, whole: bool = False) -> bytes | None:
+        """What was stored of a job that ended, encoded; ``None`` when there is nothing. See `outcomes`."""
+        return (await self.outcomes([job_id], whole=whole)).get(job_id)
 
-    async def outcomes(self, job_ids: Sequence[str]) -> dict[str, bytes]:
-        """What was stored of those that have ended."""
+    async def outcomes(self, job_ids: Sequence[str], *, whole: bool = False) -> dict[str, bytes]:
+        """What was stored of those that have ended, encoded.
+
+        Args:
+            whole: with their results, also where those are too large for one message; what lacks such a result by now
+                is left out.
+        """
         subjects = [self._names.result(job_id) for job_id in job_ids]
         messages = await self._streams.last(self._names.results_stream, subjects)
-        return {message.subject.rpartition(".")[2]: message.data for message in messages}
+        found: dict[str, bytes] = {}
+        for message in messages:
+            job_id = message.subject.rpartition(".")[2]
+            try:
+                is_object = whole and AS_OBJECT in message.headers
+                found[job_id] = await self._streams.get_object(job_id) if is_object else message.data
+            except NotFound as error:
+                log.warning("result of job %s: %s", job_id, error, extra={"action": "result_gone"})
+        return found
 
     def announced(self, job_id: str) -> AbstractAsyncContextManager[asyncio.Event]:
         """An event that is set when a worker says that the job has ended, or may have said so."""

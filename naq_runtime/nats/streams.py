@@ -18,6 +18,7 @@ import msgspec
 from naq_runtime.errors import JetStreamError, ServerError
 from naq_runtime.nats.connection import Connection, Msg, subscribed
 from naq_runtime.nats.direct import StoredMessage, last_by_subject, messages_from
+from naq_runtime.nats.objects import ObjectBucket
 from naq_runtime.nats.publish import AckedPublish, Outgoing, Stored, StreamWriter, open_writer
 from naq_runtime.nats.topology import Topology
 
@@ -53,6 +54,22 @@ class Streams(Protocol):
         """
         ...
 
+    async def put_object(self, name: str, data: bytes, headers: dict[str, str]) -> None:
+        """Store what is too large for one message, in place of what had its name.
+
+        Raises:
+            ServerError: to store it again does no harm.
+        """
+        ...
+
+    async def get_object(self, name: str) -> bytes:
+        """Read it again.
+
+        Raises:
+            NotFound: its time is over.
+        """
+        ...
+
     async def announce(self, subject: str, payload: bytes = b"") -> None:
         """Tell whoever listens now; nothing is stored."""
         ...
@@ -81,6 +98,7 @@ class NatsStreams:
         self._connection = connection
         self._topology = topology
         self._publisher = AckedPublish(connection)
+        self._objects = ObjectBucket(connection, topology.names)
         self._writer: StreamWriter | None = None
         self._largest_outcome = 0
 
@@ -97,6 +115,7 @@ class NatsStreams:
     async def close(self) -> None:
         """Give back what it holds; it can be used again."""
         await self._publisher.close()
+        await self._objects.close()
         await self._close_writer()
 
     async def store(self, outcomes: Sequence[Outgoing]) -> None:
@@ -120,6 +139,15 @@ class NatsStreams:
         """See `Streams.publish`."""
         await self._publisher.open()
         return await self._publisher.publish_all(messages)
+
+    async def put_object(self, name: str, data: bytes, headers: dict[str, str]) -> None:
+        """See `Streams.put_object`."""
+        await self._topology.objects()
+        await self._objects.put(name, data, headers)
+
+    async def get_object(self, name: str) -> bytes:
+        """See `Streams.get_object`."""
+        return await self._objects.get(name)
 
     async def announce(self, subject: str, payload: bytes = b"") -> None:
         """See `Streams.announce`."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from naq_runtime.config import NAQConfig
 from naq_runtime.errors import JetStreamError, TopologyMismatch
+from naq_runtime.naming import Names
 from naq_runtime.nats.connection import Connection
 from naq_runtime.nats.direct import STREAM_NOT_FOUND
 
@@ -84,6 +85,11 @@ class Topology:
             allow_msg_schedules=True,
         )
 
+    @property
+    def names(self) -> Names:
+        """The names on the wire."""
+        return self._names
+
     async def dead(self) -> StreamHandle:
         """The dead letters, until somebody deals with them, or their time is over."""
         config = self._config.dead
@@ -107,6 +113,19 @@ class Topology:
             max_bytes=config.max_bytes,
             allow_direct=True,
             allow_msg_ttl=True,
+        )
+
+    async def objects(self) -> StreamHandle:
+        """The outcomes that are too large for one message, until their time is over."""
+        config = self._config.results
+        return await self._stream(
+            self._names.objects_stream,
+            subjects=list(self._names.objects),
+            max_age=int(config.ttl * _NANOSECONDS),
+            max_bytes=config.max_bytes,
+            allow_direct=True,
+            allow_msg_ttl=True,
+            allow_rollup_hdrs=True,
         )
 
     async def events(self) -> StreamHandle:

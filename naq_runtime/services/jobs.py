@@ -72,6 +72,7 @@ class JobService:
             services.serializer,
             report=events.about,
             ask=services.ask,
+            large_as_objects=services.config.results.large == "store",
             clock=services.clock,
         )
         self._store = self._rules.store
@@ -139,7 +140,7 @@ class JobService:
 
     async def outcome(self, job_id: str) -> Outcome | None:
         """The job and what became of it, ``None`` while it has not ended, and after its outcome has expired."""
-        data = await self._store.outcome(job_id)
+        data = await self._store.outcome(job_id, whole=True)
         return None if data is None else self._serializer.decode_outcome(data)
 
     async def wait(self, job_id: str, timeout_s: float | None = None, *, since_ns: int = 0) -> JobResult:

@@ -203,8 +203,8 @@ class JobHandler:
 
     async def _dependencies_of(self, job: Job) -> Mapping[str, JobResult]:
         """The outcomes of the jobs that it waited for, as far as they can be read."""
-        found = {}
-        for job_id, data in (await self._rules.store.outcomes([need.job_id for need in job.needs])).items():
+        found, ids = {}, [need.job_id for need in job.needs]
+        for job_id, data in (await self._rules.store.outcomes(ids, whole=True)).items():
             try:
                 found[job_id] = self._serializer.decode_outcome(data).result
             except SerializationError as error:

@@ -135,6 +135,7 @@ class Worker:
             report=events.about,
             ask=Control(connection, names).end_jobs,
             may_be_needed=self._dependants.may_be_needed,
+            large_as_objects=self._config.results.large == "store",
             clock=self._clock,
         )
         self._settlement = Settlement(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import Any
 
-from naq_runtime import EmbeddedServer, Job, JobStatus, NAQConfig, Queue, ServiceManager
+from naq_runtime import EmbeddedServer, Job, JobStatus, NAQConfig, Queue, QueueService, ServiceManager
 from naq_runtime.monitor import Monitor
 from naq_tui.live import LiveSource
 from naq_tui.source import ConnectionState
@@ -16,7 +16,8 @@ from tests.support.workers import running_worker
 PRODUCER = """
     publish: ["naq.jobs.>", "naq.later.>", "naq.waiting.>", "naq.needs.>", "naq.met.>", "naq.events.>",
               "$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.INFO.NAQ_JOBS.*",
-              "$JS.API.DIRECT.GET.NAQ_JOBS", "$JS.API.DIRECT.GET.NAQ_RESULTS", "$JS.API.STREAM.MSG.DELETE.NAQ_JOBS"]
+              "$JS.API.DIRECT.GET.NAQ_JOBS", "$JS.API.DIRECT.GET.NAQ_RESULTS", "$JS.API.STREAM.MSG.DELETE.NAQ_JOBS",
+              "$JS.API.DIRECT.GET.OBJ_NAQ_RESULTS"]
     subscribe: ["_INBOX_producer.>", "naq.done.*"]
 """
 OPERATOR = """
@@ -25,10 +26,12 @@ OPERATOR = """
 """
 WORKER = """
     publish: ["naq.jobs.>", "naq.later.>", "naq.met.>", "naq.handed.*", "naq.dead.>", "naq.events.>", "naq.results.*",
-              "naq.done.*", "naq.control.jobs", "$KV.NAQ_WORKERS.*", "$JS.ACK.NAQ_JOBS.>",
+              "naq.done.*", "naq.control.jobs", "$KV.NAQ_WORKERS.*", "$KV.NAQ_RATES.>", "$O.NAQ_RESULTS.>",
+              "$JS.ACK.NAQ_JOBS.>",
               "$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.INFO.NAQ_JOBS.*",
               "$JS.API.CONSUMER.MSG.NEXT.NAQ_JOBS.*", "$JS.API.STREAM.MSG.DELETE.NAQ_JOBS",
-              "$JS.API.DIRECT.GET.NAQ_JOBS", "$JS.API.DIRECT.GET.NAQ_RESULTS", "$JS.API.DIRECT.GET.KV_NAQ_WORKERS"]
+              "$JS.API.DIRECT.GET.NAQ_JOBS", "$JS.API.DIRECT.GET.NAQ_RESULTS", "$JS.API.DIRECT.GET.KV_NAQ_WORKERS",
+              "$JS.API.DIRECT.GET.OBJ_NAQ_RESULTS", "$JS.API.DIRECT.GET.KV_NAQ_RATES"]
     subscribe: ["_INBOX_worker.>", "naq.needs.*.*", "naq.control.>"]
     allow_responses: true
 """
@@ -65,11 +68,16 @@ async def test_each_role_works_with_its_own_permissions() -> None:
         async with ServiceManager(config_of(server.url, "admin")) as services:
             await services.get_service(Monitor)
             await services.topology.dead()
+            await services.topology.objects()
             await services.topology.queue("default")
+            await (await services.get_service(QueueService)).limit("limited", rate="1/s")
+            await services.topology.bucket(services.names.rates_bucket)
 
         async with (
             Queue(config=config_of(server.url, "producer")) as queue,
-            running_worker(config_of(server.url, "worker"), name="modest"),
+            running_worker(
+                config_of(server.url, "worker", **{"results.large": "store"}), "default", "limited", name="modest"
+            ),
             LiveSource(config_of(server.url, "monitor")) as source,
             aclosing(source.__aiter__()) as batches,
         ):
@@ -92,6 +100,10 @@ async def test_each_role_works_with_its_own_permissions() -> None:
             endless = await queue.enqueue(tasks.nap, 60)
             assert await child.result(timeout=10) == 2
             assert (await failing.outcome(timeout=10)).attempt == 2
+            large = await queue.enqueue(tasks.letters, 2_000_000)
+            assert len(await large.result(timeout=10)) == 2_000_000
+            limited = [await queue.enqueue_job(Job(tasks.add, (number,), queue_name="limited")) for number in range(2)]
+            assert [await one.result(timeout=10) for one in limited] == [1, 2]
             async with Queue(config=config_of(server.url, "operator")) as operators:
                 assert await operators.handle(endless.job_id).cancel("enough")
                 assert (await endless.outcome(timeout=10)).status is JobStatus.CANCELLED

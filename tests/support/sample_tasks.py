@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
-from naq_runtime import task
+from naq_runtime import current_job, task
 
 
 @dataclass
@@ -121,3 +121,16 @@ async def stubborn(mark: Path) -> None:
 def pid_of_child() -> int:
     """Where it ran."""
     return os.getpid()
+
+
+@task
+def letters(number: int, letter: str = "x") -> str:
+    """So many of one letter."""
+    return letter * number
+
+
+@task
+async def length_of_dependency() -> int:
+    """Of the result of the one job that this depends on."""
+    (parent,) = current_job().dependencies.values()
+    return len(parent.result)
