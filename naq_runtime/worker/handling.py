@@ -15,6 +15,7 @@ from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.worker.custody import Custody, Holding
 from naq_runtime.worker.execution import Executor, cancelled, failed, undecodable
+from naq_runtime.worker.record import Counts
 from naq_runtime.worker.reporting import report_interrupted, report_started
 from naq_runtime.worker.returning import Returning
 from naq_runtime.worker.settlement import Settlement
@@ -47,6 +48,7 @@ class JobHandler:
         settlement: Settlement,
         custody: Custody,
         returning: Returning,
+        counts: Counts,
         *,
         worker_id: str,
         stop_reason: Callable[[], str | None],
@@ -61,12 +63,11 @@ class JobHandler:
         self._settlement = settlement
         self._custody = custody
         self._returning = returning
+        self._counts = counts
         self._worker_id = worker_id
         self._stop_reason = stop_reason
         self._asked_for: dict[str, float] = {}
         """Jobs that somebody wanted to end and that were not here, and when; one may be on its way."""
-        self.interrupted = 0
-        """Jobs that were begun and handed back."""
         self.fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def handle(self, holding: Holding) -> None:
@@ -214,7 +215,7 @@ class JobHandler:
     # Ends that are none
 
     async def _interrupt(self, holding: Holding, job: Job, cause: BaseException) -> None:
-        self.interrupted += 1
+        self._counts.interrupted += 1
         reason = (self._stop_reason() or "cancelled") if isinstance(cause, asyncio.CancelledError) else str(cause)
         report_interrupted(self._events, job, self._worker_id, reason)
         await self.hand_back(holding)

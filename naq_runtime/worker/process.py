@@ -65,7 +65,7 @@ async def serve(
         await worker.run()
         log.info(
             "worker %s stopped: %d completed, %d failed, %d handed back",
-            worker.worker_id, worker.completed, worker.failed, worker.interrupted,
+            worker.worker_id, worker.counts.completed, worker.counts.failed, worker.counts.interrupted,
             extra={"action": "worker_stopped"},
         )  # fmt: skip
     if worker.stuck:

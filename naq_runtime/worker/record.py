@@ -10,7 +10,7 @@ from msgspec import Struct
 from naq_runtime.errors import SerializationError
 from naq_runtime.events.models import Count
 
-__all__ = ["WorkerRecord", "WorkerState", "decode_worker", "encode_worker"]
+__all__ = ["Counts", "WorkerRecord", "WorkerState", "decode_worker", "encode_worker"]
 
 
 class WorkerState(StrEnum):
@@ -20,6 +20,16 @@ class WorkerState(StrEnum):
     BUSY = "busy"
     STOPPING = "stopping"
     STOPPED = "stopped"
+
+
+class Counts(Struct):
+    """What has become of a worker's jobs since it started."""
+
+    completed: int = 0
+    failed: int = 0
+    """For good: they are not tried again."""
+    interrupted: int = 0
+    """Begun here, and handed back."""
 
 
 class WorkerRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):

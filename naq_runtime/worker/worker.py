@@ -8,66 +8,47 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import re
-import socket
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
 from naq_runtime.errors import ServerUnreachable
 from naq_runtime.events.models import JobEventType
-from naq_runtime.job import Execution, Job, JobStatus
+from naq_runtime.job import Job
 from naq_runtime.jobs.overdue import Overdue
 from naq_runtime.jobs.rules import JobRules
-from naq_runtime.naming import check_name, new_id
+from naq_runtime.naming import check_name
 from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.nats.control import CancelRequest, Control, ControlDesk
-from naq_runtime.nats.state import queue_states
 from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.tasks import TaskRegistry
-from naq_runtime.version import VERSION
 from naq_runtime.worker.activity import Activity
+from naq_runtime.worker.aftermath import Aftermath
+from naq_runtime.worker.burst import burst_over
 from naq_runtime.worker.children import Children
 from naq_runtime.worker.custody import Custody, Holding
 from naq_runtime.worker.dependants import Dependants
 from naq_runtime.worker.execution import Executor
 from naq_runtime.worker.handling import JobHandler
-from naq_runtime.worker.heartbeat import Heartbeat, LoopLag, Usage
+from naq_runtime.worker.heartbeat import Heartbeat
 from naq_runtime.worker.intake import Intake
-from naq_runtime.worker.record import WorkerRecord, WorkerState
-from naq_runtime.worker.reporting import (
-    report_beat,
-    report_ended,
-    report_stored,
-    report_trouble,
-    report_worker_started,
-    report_worker_stopped,
-)
+from naq_runtime.worker.portrait import Portrait, default_worker_name
+from naq_runtime.worker.record import Counts, WorkerRecord, WorkerState
+from naq_runtime.worker.reporting import report_beat, report_trouble, report_worker_started, report_worker_stopped
 from naq_runtime.worker.returning import Returning
 from naq_runtime.worker.settlement import Settlement, Unsettled
 from naq_runtime.worker.sharing import parse_shares, sharing_of
 from naq_runtime.worker.sweeper import Sweeper
 
-__all__ = ["Worker", "default_worker_name"]
+__all__ = ["Worker"]
 
 log = logging.getLogger(__name__)
 
 _UNSETTLED_LIMIT = 2_000
 """Above so many finished jobs that are not settled, no more are asked for; below half of it they are again."""
-_LISTED_JOBS = 100
-_LOGGED = 200
-"""Characters of an error that go into the log of the process; the event has more."""
-_BURST_LOOK_S = 0.2
 _CANCEL_WAIT_S = 1.0
 """A job that does not heed its cancellation is left behind after so long."""
-
-
-def default_worker_name() -> str:
-    """Host, process and a few random letters: ``build-7-4242-k3f9``."""
-    host = re.sub(r"[^A-Za-z0-9_-]+", "-", socket.gethostname().split(".")[0])[:40] or "worker"
-    return f"{host}-{os.getpid()}-{new_id(4)}"
 
 
 class Worker:
@@ -104,25 +85,21 @@ class Worker:
         sharing_of(services.config.worker.queue_order, self._shares)
         self.queues = tuple(self._shares)
         self.concurrency = concurrency or services.config.worker.concurrency
-        self.completed = self.failed = 0
+        self.counts = Counts()
         self._services = services
         self._config = services.config
         self._clock = services.clock
         self._registry = registry
         self._modules = tuple(modules)
         self._burst = burst
-        self._started_at_ns = self._clock.time_ns()
         self._stop_reason: str | None = None
         self._stop_requested = asyncio.Event()
         self._hurry = asyncio.Event()
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._lag = LoopLag()
-        self._usage = Usage()
 
     def _build(self, events: EventService) -> None:
         """Make the parts, and join them."""
-        services, names, streams = self._services, self._services.names, self._services.streams
-        connection = services.connection
+        connection, names, streams = self._services.connection, self._services.names, self._services.streams
         self._events = events
         self._activity = Activity(events, self.worker_id, self.concurrency)
         self._custody = Custody(self._config.jobs.ack_wait, lambda: connection.is_connected)
@@ -131,29 +108,25 @@ class Worker:
         self._rules = JobRules(
             streams,
             names,
-            services.serializer,
+            self._services.serializer,
             report=events.about,
             ask=Control(connection, names).end_jobs,
             may_be_needed=self._dependants.may_be_needed,
             large_as_objects=self._config.results.large == "store",
             clock=self._clock,
         )
-        self._settlement = Settlement(
-            connection,
-            streams,
-            names,
-            self._rules.ledger,
-            self._returning,
-            commit_size=self._config.worker.commit_size,
-            settled=self._on_settled,
-            superseded=self._on_superseded,
-            troubled=lambda error: report_trouble(events, self.worker_id, error),
-        )
+        self._build_intake()
+        self._build_execution()
+        self._build_presence()
+
+    def _build_intake(self) -> None:
+        """What takes jobs, and what settles them."""
+        services = self._services
         self._intake = Intake(
-            connection,
-            streams,
+            services.connection,
+            services.streams,
             services.topology,
-            names,
+            services.names,
             self._shares,
             self._custody,
             self._returning,
@@ -162,50 +135,76 @@ class Worker:
             start=self._start,
             blocked=lambda: self._settlement.waiting >= _UNSETTLED_LIMIT,
         )
-        self._children = Children(self._modules, self._registry.allowed, services.serializer, most=self.concurrency)
+        self._aftermath = Aftermath(self._events, self._custody, self.counts, self._clock)
+        self._settlement = Settlement(
+            services.connection,
+            services.streams,
+            services.names,
+            self._rules.ledger,
+            self._returning,
+            commit_size=self._config.worker.commit_size,
+            settled=self._on_settled,
+            superseded=self._aftermath.superseded,
+            troubled=partial(report_trouble, self._events, self.worker_id),
+        )
+
+    def _build_execution(self) -> None:
+        """What runs jobs."""
+        registry, serializer = self._registry, self._services.serializer
+        self._children = Children(self._modules, registry.allowed, serializer, most=self.concurrency)
         self._executor = Executor(
-            self._registry.get,
-            services.serializer,
+            registry.get,
+            serializer,
             worker_id=self.worker_id,
             threads=self.concurrency,
             clock=self._clock,
             cancelled=self._stop_requested.is_set,
             emit=self._on_job_event,
             processes=self._children,
-            middleware=self._registry.middleware,
+            middleware=registry.middleware,
         )
         self._handler = JobHandler(
-            services,
-            events,
+            self._services,
+            self._events,
             self._rules,
             self._executor,
             self._settlement,
             self._custody,
             self._returning,
+            self.counts,
             worker_id=self.worker_id,
             stop_reason=lambda: self._stop_reason,
         )
+
+    def _build_presence(self) -> None:
+        """What others see of it and ask of it, and what it sees to besides its jobs."""
+        connection, names = self._services.connection, self._services.names
         self._desk = ControlDesk(connection, names, self.worker_id, end_jobs=self._end_jobs, stop=self._asked_to_stop)
         self._sweeper = Sweeper(
             self._rules.dependencies,
             self._dependants,
-            Overdue(streams, names, services.serializer, self._clock.time_ns),
+            Overdue(self._services.streams, names, self._services.serializer, self._clock.time_ns),
             interval_s=self._config.jobs.sweep_interval,
+        )
+        self._portrait = Portrait(
+            self._events,
+            self.counts,
+            self._clock,
+            worker_id=self.worker_id,
+            queues=self.queues,
+            concurrency=self.concurrency,
+            modules=self._modules,
+            heartbeat_interval=self._config.worker.heartbeat_interval,
         )
         self._heartbeat = Heartbeat(
             LeaseBucket(connection, names, names.workers_bucket),
             self._config.worker.heartbeat_interval,
-            describe=self._record,
-            beaten=partial(report_beat, events),
+            describe=self._describe,
+            beaten=partial(report_beat, self._events),
         )
 
     def __repr__(self) -> str:
         return f"<Worker {self.worker_id} running={len(self._running)}/{self.concurrency}>"
-
-    @property
-    def interrupted(self) -> int:
-        """How many jobs were begun and handed back."""
-        return self._handler.interrupted if hasattr(self, "_handler") else 0
 
     @property
     def active(self) -> int:
@@ -245,9 +244,9 @@ class Worker:
         self._build(await services.get_service(EventService))
         for ready in (topology.jobs, topology.results, topology.workers, topology.dead):
             await ready()
-        report_worker_started(self._events, self._record())
+        report_worker_started(self._events, self._describe())
         await self._heartbeat.beat()
-        self._lag.start()
+        self._portrait.start()
         try:
             await self._registry.start_up()
             await self._dependants.open()
@@ -274,29 +273,9 @@ class Worker:
             self._intake.slot_freed((self._clock.monotonic_ns() - begun_ns) / 1e9)
 
     def _on_settled(self, batch: Sequence[Unsettled]) -> None:
-        now_ns = self._clock.time_ns()
-        for one in batch:
-            execution = one.execution
-            self._custody.release(one.holding)
-            if execution.result.status is JobStatus.COMPLETED:
-                self.completed += 1
-            elif execution.is_failure:
-                self.failed += execution.again is None
-                _log_failure(execution)
-            report_ended(self._events, execution, now_ns)
-            if execution.again is None and execution.job.result_ttl != 0:
-                report_stored(self._events, execution, now_ns)
+        self._aftermath.settled(batch)
         if self._settlement.waiting < _UNSETTLED_LIMIT // 2:
             self._intake.unblocked()
-
-    def _on_superseded(self, one: Unsettled) -> None:
-        """Nothing of what it did here counts: another worker has ended the job, while this one could not be heard."""
-        self._custody.release(one.holding)
-        log.warning(
-            "job %s was ended elsewhere while this worker was not heard",
-            one.execution.job.job_id,
-            extra={"action": "job_superseded"},
-        )
 
     def _on_job_event(self, job: Job, event_type: JobEventType, fields: dict[str, Any]) -> None:
         self._events.about(event_type, job, {"worker_id": self.worker_id, "attempt": job.attempt, **fields})
@@ -328,7 +307,7 @@ class Worker:
             asyncio.create_task(self._heartbeat.run(), name="heartbeat"),
             asyncio.create_task(self._sweeper.run(), name="sweep"),
             asyncio.create_task(self._faultless(), name="handling a job"),
-            asyncio.create_task(self._end_of_burst(), name="burst"),
+            asyncio.create_task(self._watch_burst(), name="burst"),
         ]
         stop = asyncio.create_task(self._stop_requested.wait(), name="stop")
         closed = asyncio.create_task(connection.closed.wait(), name="closed")
@@ -351,19 +330,16 @@ class Worker:
         """Wait for a fault, for ever if need be, and raise it."""
         await self._handler.fault
 
-    async def _end_of_burst(self) -> None:
-        """In a burst, ask for the stop once nothing is queued; otherwise wait for ever."""
-        if not self._burst:
-            await asyncio.Event().wait()
-        while not self.is_stopping:
-            await asyncio.sleep(_BURST_LOOK_S)
-            if len(self._custody) or self._settlement.waiting:
-                continue
-            states = await queue_states(self._services.connection, self._services.names)
-            ours = [state for state in states if state.name in self.queues]
-            if not any((state.waiting and not state.paused) or state.running for state in ours):
-                self.request_stop("burst over")
+    async def _watch_burst(self) -> None:
+        """In a burst, ask for the stop once nothing is queued any more; then, or without one, wait for ever."""
+        if self._burst:
+            services = self._services
+            await burst_over(services.connection, services.names, self.queues, self._has_work)
+            self.request_stop("burst over")
         await asyncio.Event().wait()
+
+    def _has_work(self) -> bool:
+        return bool(len(self._custody) or self._settlement.waiting)
 
     async def _drain(self) -> None:
         """Take no more, wait for what runs, hand back what does not end in time, settle what did."""
@@ -395,7 +371,7 @@ class Worker:
         await _cancelled(self._running.values())
         for holding in self._custody:
             await self._handler.hand_back(holding)
-        self._lag.stop()
+        self._portrait.stop()
         self._activity.stop()
         self._executor.close()
         await self._desk.close()
@@ -403,53 +379,15 @@ class Worker:
         await self._children.close()
         await self._registry.shut_down()
         await self._heartbeat.end()
-        report_worker_stopped(self._events, self._record(), self._stop_reason)
+        report_worker_stopped(self._events, self._describe(), self._stop_reason)
 
-    @property
-    def _state(self) -> WorkerState:
-        if self._stop_requested.is_set():
-            return WorkerState.STOPPING if self._running or len(self._custody) else WorkerState.STOPPED
-        return WorkerState.BUSY if self._running else WorkerState.IDLE
-
-    def _record(self) -> WorkerRecord:
-        statistics = self._events.statistics()
-        return WorkerRecord(
-            worker_id=self.worker_id,
-            state=self._state,
-            hostname=socket.gethostname(),
-            pid=os.getpid(),
-            queue_names=self.queues,
-            concurrency_limit=self.concurrency,
-            started_at_ns=self._started_at_ns,
-            beat_at_ns=self._clock.time_ns(),
-            heartbeat_interval=self._config.worker.heartbeat_interval,
-            version=VERSION,
-            modules=self._modules,
-            active_jobs=len(self._running),
-            running_job_ids=tuple(subject.rpartition(".")[2] for subject in list(self._running)[:_LISTED_JOBS]),
-            jobs_completed=self.completed,
-            jobs_failed=self.failed,
-            jobs_interrupted=self.interrupted,
-            stuck_job_ids=self._executor.calls.stuck_job_ids[:_LISTED_JOBS],
-            cpu_percent=self._usage.cpu_percent(),
-            rss_bytes=self._usage.rss_bytes(),
-            loop_lag_ms=self._lag.take_ms(),
-            events_buffered=statistics.buffered,
-            events_dropped=statistics.dropped,
-        )
-
-
-def _log_failure(execution: Execution) -> None:
-    job, result, again = execution.job, execution.result, execution.again
-    log.warning(
-        "job %s (%s) failed: %s: %s%s",
-        job.job_id,
-        job.function,
-        result.error_type,
-        "".join(letter if letter.isprintable() else " " for letter in (result.error or "")[:_LOGGED]),
-        "" if again is None else f"; attempt {again.attempt} follows",
-        extra={"action": "job_failed"},
-    )
+    def _describe(self) -> WorkerRecord:
+        if self.is_stopping:
+            state = WorkerState.STOPPING if self._running or len(self._custody) else WorkerState.STOPPED
+        else:
+            state = WorkerState.BUSY if self._running else WorkerState.IDLE
+        running = [subject.rpartition(".")[2] for subject in self._running]
+        return self._portrait.draw(state, running, self._executor.calls.stuck_job_ids)
 
 
 async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:

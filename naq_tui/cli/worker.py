@@ -61,8 +61,8 @@ def _supervise(context: typer.Context, name: str | None, processes: int, burst: 
     """Run this command in processes of their own; returns the exit code."""
     import asyncio
 
+    from naq_runtime.worker.portrait import default_worker_name
     from naq_runtime.worker.supervisor import Supervisor
-    from naq_runtime.worker.worker import default_worker_name
 
     # As a script, naq does not look for modules in the current folder at first; with -m, Python would.
     python = [sys.executable, "-m"] if os.getcwd() in sys.path else [sys.executable, "-P", "-m"]

@@ -86,7 +86,7 @@ async def test_a_job_whose_id_cannot_be_one_does_not_stay(
 
     worker = await work_until_nothing_is_left(services, jobs)
 
-    assert (worker.completed, worker.failed) == (1, 1)
+    assert (worker.counts.completed, worker.counts.failed) == (1, 1)
 
 
 async def test_a_job_that_says_it_is_another_has_failed(services: ServiceManager, jobs: JobService, send: Send) -> None:
@@ -112,7 +112,7 @@ async def test_a_job_so_large_that_no_outcome_fits_around_it_does_not_stay(
 
     worker = await work_until_nothing_is_left(services, jobs)
 
-    assert (worker.completed, worker.failed) == (1, 1)
+    assert (worker.counts.completed, worker.counts.failed) == (1, 1)
 
 
 async def test_a_job_delivered_again_whose_stored_outcome_cannot_be_read_is_run(

@@ -64,14 +64,14 @@ async def test_jobs_under_way_survive_a_server_that_is_killed_and_restarted(tmp_
         config = config_for(server.url)
         async with Queue(config=config) as queue, running_worker(config, concurrency=5) as worker:
             handles = await queue.enqueue_many(Job(tasks.append, (done, str(n), 0.02)) for n in range(200))
-            await eventually(lambda: worker.completed > 20)
+            await eventually(lambda: worker.counts.completed > 20)
 
             await server.kill()
             await server.start()
 
             for handle in handles:
                 await handle.result(timeout=30)
-            await eventually(lambda: worker.completed >= 200)
+            await eventually(lambda: worker.counts.completed >= 200)
         histories = [await event_types(config, handle.job_id) for handle in handles[::20]]
 
     assert set(done.read_text().split()) == {str(n) for n in range(200)}

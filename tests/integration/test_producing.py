@@ -168,7 +168,7 @@ async def test_the_events_of_a_job_tell_its_story_in_order(config: NAQConfig) ->
 async def test_a_job_may_ask_for_its_outcome_not_to_be_kept(config: NAQConfig) -> None:
     async with Queue(config=config) as queue, running_worker(config) as worker:
         handle = await queue.enqueue_job(Job(tasks.add, (1,), result_ttl=0))
-        await eventually(lambda: worker.completed == 1)
+        await eventually(lambda: worker.counts.completed == 1)
 
         with pytest.raises(ResultTimeout):
             await handle.result(timeout=0.1)

@@ -58,15 +58,15 @@ class TestPause:
         lines = tmp_path / "lines"
         async with Queue("default", config=config) as queue, running_worker(config, concurrency=2) as worker:
             await queue.enqueue_many(Job(tasks.append, (lines, "x", 0.001)) for _ in range(2_000))
-            await eventually(lambda: worker.completed > 100)
+            await eventually(lambda: worker.counts.completed > 100)
             await queue.pause()
             await eventually(lambda: worker.active == 0, within=1)
 
             assert await nothing_starts(lines)
-            assert worker.completed < 2_000
+            assert worker.counts.completed < 2_000
 
             await queue.resume()
-            await eventually(lambda: worker.completed == 2_000)
+            await eventually(lambda: worker.counts.completed == 2_000)
 
     async def test_a_pause_may_come_before_any_job_or_worker_and_outlives_both(
         self, config: NAQConfig, queues: QueueService, tmp_path: Path
@@ -80,7 +80,7 @@ class TestPause:
         async with running_worker(config) as worker:
             assert await nothing_starts(mark, 0.3)
             await queues.resume("default")
-            await eventually(lambda: worker.completed == 1)
+            await eventually(lambda: worker.counts.completed == 1)
 
     async def test_a_job_that_runs_while_its_queue_is_paused_ends_once(
         self, make_config: MakeConfig, tmp_path: Path
@@ -146,7 +146,7 @@ class TestConcurrency:
 
             async def all_done() -> bool:
                 seen.append(sum(worker.active for worker in workers))
-                return sum(worker.completed for worker in workers) == 40
+                return sum(worker.counts.completed for worker in workers) == 40
 
             begun = asyncio.get_running_loop().time()
             await eventually(all_done)
@@ -163,9 +163,9 @@ class TestConcurrency:
             running_worker(config, concurrency=1) as two,
         ):
             await queue.enqueue_many(Job(tasks.nap, (0.001,)) for _ in range(400))
-            await eventually(lambda: one.completed + two.completed == 400)
+            await eventually(lambda: one.counts.completed + two.counts.completed == 400)
 
-            assert min(one.completed, two.completed) > 100
+            assert min(one.counts.completed, two.counts.completed) > 100
 
     async def test_a_limit_takes_effect_at_once_and_so_does_its_removal(
         self, config: NAQConfig, queues: QueueService
@@ -255,7 +255,7 @@ class TestPurge:
             assert (result.status, result.error) == (JobStatus.CANCELLED, "purged")
             async with running_worker(config) as worker:
                 assert await (await queue.enqueue(tasks.add, 1)).result(timeout=5) == 2
-                assert worker.completed == 1
+                assert worker.counts.completed == 1
         assert await event_types(config, handles[0].job_id) == ["enqueued", "cancelled"]
 
     async def test_jobs_that_run_go_on(self, config: NAQConfig, tmp_path: Path) -> None:

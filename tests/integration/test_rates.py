@@ -54,7 +54,7 @@ class TestStarts:
         await queues.limit("default", rate="5/s")
         async with Queue("default", config=config) as queue, running_workers(config, 3) as workers:
             await queue.enqueue_many(Job(tasks.add, (1,)) for _ in range(16))
-            await eventually(lambda: sum(worker.completed for worker in workers) == 16)
+            await eventually(lambda: sum(worker.counts.completed for worker in workers) == 16)
 
         times = await start_times(config)
         assert min(later - sooner for sooner, later in zip(times, times[5:], strict=False)) > 1 - LATENCY_S
@@ -63,7 +63,7 @@ class TestStarts:
         await queues.limit("default", rate="5/s")
         async with Queue("default", config=config) as queue, running_workers(config, 3) as workers:
             await queue.enqueue_many(Job(tasks.add, (1,)) for _ in range(21))
-            await eventually(lambda: sum(worker.completed for worker in workers) == 21)
+            await eventually(lambda: sum(worker.counts.completed for worker in workers) == 21)
 
         times = await start_times(config)
         assert times[-1] - times[0] < 4.8  # 4 s at best; the server itself frees a place up to 0.3 s late
@@ -75,9 +75,9 @@ class TestStarts:
         async with Queue("default", config=config) as queue:
             async with running_worker(config) as worker:
                 await queue.enqueue_many(Job(tasks.add, (1,)) for _ in range(6))
-                await eventually(lambda: worker.completed == 3)
+                await eventually(lambda: worker.counts.completed == 3)
             async with running_worker(config) as worker:
-                await eventually(lambda: worker.completed == 3)
+                await eventually(lambda: worker.counts.completed == 3)
 
         times = await start_times(config)
         assert times[3] - times[0] > 2 - LATENCY_S
@@ -86,7 +86,7 @@ class TestStarts:
         await queues.limit("default", rate="10000/s")
         async with Queue("default", config=config) as queue, running_worker(config, concurrency=20) as worker:
             await queue.enqueue_many(Job(tasks.add, (1,)) for _ in range(600))
-            await eventually(lambda: worker.completed == 600, within=6)
+            await eventually(lambda: worker.counts.completed == 600, within=6)
 
     async def test_both_limits_hold(self, config: NAQConfig, queues: QueueService) -> None:
         await queues.limit("default", rate="8/s", concurrency=1)
@@ -97,7 +97,7 @@ class TestStarts:
             async def all_done() -> bool:
                 nonlocal most
                 most = max(most, sum(worker.active for worker in workers))
-                return sum(worker.completed for worker in workers) == 10
+                return sum(worker.counts.completed for worker in workers) == 10
 
             await eventually(all_done)
 
@@ -111,19 +111,19 @@ class TestChange:
         async with Queue("default", config=config) as queue, running_worker(config) as worker:
             await queue.limit(rate="1/day")
             await queue.enqueue_many(Job(tasks.add, (1,)) for _ in range(8))
-            await eventually(lambda: worker.completed == 1)
+            await eventually(lambda: worker.counts.completed == 1)
             await queue.limit(rate="100/s")
 
-            await eventually(lambda: worker.completed == 8, within=1.5)
+            await eventually(lambda: worker.counts.completed == 8, within=1.5)
 
     async def test_so_does_its_removal(self, config: NAQConfig) -> None:
         async with Queue("default", config=config) as queue, running_worker(config) as worker:
             await queue.limit(rate="1/day")
             await queue.enqueue_many(Job(tasks.add, (1,)) for _ in range(8))
-            await eventually(lambda: worker.completed == 1)
+            await eventually(lambda: worker.counts.completed == 1)
             await queue.limit(rate="")
 
-            await eventually(lambda: worker.completed == 8, within=1.5)
+            await eventually(lambda: worker.counts.completed == 8, within=1.5)
 
     async def test_a_rate_that_cannot_be_kept_is_refused(self, queues: QueueService) -> None:
         with pytest.raises(ConfigError, match="1 to 10,000 jobs"):
@@ -139,7 +139,7 @@ class TestWaiting:
             running_worker(config, "slow", "quick", concurrency=1) as worker,
         ):
             await slow.enqueue_many(Job(tasks.add, (1,)) for _ in range(3))
-            await eventually(lambda: worker.completed == 1 and held_by(worker) == 1)
+            await eventually(lambda: worker.counts.completed == 1 and held_by(worker) == 1)
 
             handles = await quick.enqueue_many(Job(tasks.add, (1,)) for _ in range(50))
             assert [await handle.result(timeout=5) for handle in handles] == [2] * 50
@@ -161,7 +161,7 @@ class TestWaiting:
         await queues.limit("default", rate="1/day")
         async with Queue("default", config=config) as queue, running_worker(config) as worker:
             await queue.enqueue(tasks.add, 1)
-            await eventually(lambda: worker.completed == 1)
+            await eventually(lambda: worker.counts.completed == 1)
             waiting = await queue.enqueue(tasks.add, 1)
             await eventually(lambda: held_by(worker) == 1)
 
@@ -176,7 +176,7 @@ class TestWaiting:
         await queues.limit("default", rate="1/day")
         async with Queue("default", config=config) as queue, running_worker(config) as worker:
             await queue.enqueue_many(Job(tasks.add, (1,)) for _ in range(3))
-            await eventually(lambda: worker.completed == 1 and held_by(worker) == 1)
+            await eventually(lambda: worker.counts.completed == 1 and held_by(worker) == 1)
             await queue.pause()
 
             await eventually(lambda: len(worker._custody) == 0, within=1)
@@ -188,7 +188,7 @@ class TestWaiting:
         async with Queue("default", config=config) as queue:
             async with running_worker(config) as worker:
                 handles = await queue.enqueue_many(Job(tasks.add, (1,)) for _ in range(2))
-                await eventually(lambda: worker.completed == 1 and held_by(worker) == 1)
+                await eventually(lambda: worker.counts.completed == 1 and held_by(worker) == 1)
             async with running_worker(config):
                 assert [await handle.result(timeout=5) for handle in handles] == [2, 2]
 

@@ -70,7 +70,7 @@ async def test_no_more_jobs_run_at_a_time_than_there_are_slots(config: NAQConfig
     async with Queue(config=config) as queue, running_worker(config, concurrency=3) as worker:
         handles = await queue.enqueue_many(Job(tasks.nap, (0.1,)) for _ in range(12))
         most = 0
-        while worker.completed < 12:
+        while worker.counts.completed < 12:
             most = max(most, worker.active)
             await asyncio.sleep(0)
 
@@ -97,7 +97,7 @@ async def test_a_stop_lets_running_jobs_end_and_takes_no_more(config: NAQConfig,
             await eventually(mark.exists)
             worker.request_stop()
 
-        assert (worker.completed, worker.interrupted) == (1, 0)
+        assert (worker.counts.completed, worker.counts.interrupted) == (1, 0)
         assert await running.result(timeout=1) == "rested"
         async with running_worker(config):
             assert await waiting.result(timeout=10) == 2
@@ -112,7 +112,7 @@ async def test_a_job_that_outlasts_the_grace_is_handed_back_and_runs_elsewhere(
             handle = await queue.enqueue(tasks.nap, 1.0, mark)
             await eventually(mark.exists)
             worker.request_stop("deploy")
-        assert worker.interrupted == 1
+        assert worker.counts.interrupted == 1
 
         async with running_worker(config, name="second"):
             assert await handle.result(timeout=10) == "rested"

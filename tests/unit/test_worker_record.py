@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from naq_runtime.errors import SerializationError
 from naq_runtime.naming import check_name
+from naq_runtime.worker.portrait import default_worker_name
 from naq_runtime.worker.record import WorkerRecord, WorkerState, decode_worker, encode_worker
-from naq_runtime.worker.worker import default_worker_name
 from tests.unit.samples import token
 
 RECORD = WorkerRecord(

@@ -1,0 +1,68 @@
+"""What follows when the outcomes of jobs are stored: they are held no more, counted, and reported."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from naq_runtime.clock import Clock
+from naq_runtime.job import Execution, JobStatus
+from naq_runtime.services.events import EventService
+from naq_runtime.worker.custody import Custody
+from naq_runtime.worker.record import Counts
+from naq_runtime.worker.reporting import report_ended, report_stored
+from naq_runtime.worker.settlement import Unsettled
+
+__all__ = ["Aftermath"]
+
+log = logging.getLogger(__name__)
+
+_LOGGED = 200
+"""Characters of an error that go into the log of the process; the event has more."""
+
+
+class Aftermath:
+    """Sees to jobs that are settled."""
+
+    def __init__(self, events: EventService, custody: Custody, counts: Counts, clock: Clock) -> None:
+        self._events = events
+        self._custody = custody
+        self._counts = counts
+        self._clock = clock
+
+    def settled(self, batch: Sequence[Unsettled]) -> None:
+        """These are written down and acknowledged."""
+        now_ns = self._clock.time_ns()
+        for one in batch:
+            execution = one.execution
+            self._custody.release(one.holding)
+            if execution.result.status is JobStatus.COMPLETED:
+                self._counts.completed += 1
+            elif execution.is_failure:
+                self._counts.failed += execution.again is None
+                _log_failure(execution)
+            report_ended(self._events, execution, now_ns)
+            if execution.again is None and execution.job.result_ttl != 0:
+                report_stored(self._events, execution, now_ns)
+
+    def superseded(self, one: Unsettled) -> None:
+        """Nothing of what it did here counts: another worker has ended the job, while this one could not be heard."""
+        self._custody.release(one.holding)
+        log.warning(
+            "job %s was ended elsewhere while this worker was not heard",
+            one.execution.job.job_id,
+            extra={"action": "job_superseded"},
+        )
+
+
+def _log_failure(execution: Execution) -> None:
+    job, result, again = execution.job, execution.result, execution.again
+    log.warning(
+        "job %s (%s) failed: %s: %s%s",
+        job.job_id,
+        job.function,
+        result.error_type,
+        "".join(letter if letter.isprintable() else " " for letter in (result.error or "")[:_LOGGED]),
+        "" if again is None else f"; attempt {again.attempt} follows",
+        extra={"action": "job_failed"},
+    )
