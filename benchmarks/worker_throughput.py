@@ -57,7 +57,7 @@ async def run_naq(url: str, jobs: int, concurrency: int, events: bool) -> None:
         worker = Worker(services, ["default"], TaskRegistry.load(["noop_tasks"]), concurrency=concurrency)
         begun, cpu = time.perf_counter(), cpu_seconds()
         running = asyncio.create_task(worker.run())
-        while worker.completed < jobs:
+        while worker.counts.completed < jobs:
             await asyncio.sleep(0.005)
         seconds = time.perf_counter() - begun
         worker.request_stop()

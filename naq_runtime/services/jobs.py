@@ -268,7 +268,7 @@ class JobService:
             await self._topology.queue(prepared.queue_name or "default")
             payload = self._serializer.encode_job(prepared)
             await self._rules.ledger.write([Finished(execution, payload, 0)])
-        report_ended(self._events, execution, self._clock.time_ns(), buried=False)
+        report_ended(self._events, execution, buried=False)
         return execution.result
 
     async def _outcome_or_nothing(self, job_id: str) -> Outcome | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from naq_runtime.clock import Clock
 from naq_runtime.job import Execution, JobStatus
 from naq_runtime.services.events import EventService
 from naq_runtime.worker.custody import Custody
@@ -24,15 +23,13 @@ _LOGGED = 200
 class Aftermath:
     """Sees to jobs that are settled."""
 
-    def __init__(self, events: EventService, custody: Custody, counts: Counts, clock: Clock) -> None:
+    def __init__(self, events: EventService, custody: Custody, counts: Counts) -> None:
         self._events = events
         self._custody = custody
         self._counts = counts
-        self._clock = clock
 
     def settled(self, batch: Sequence[Unsettled]) -> None:
         """These are written down and acknowledged."""
-        now_ns = self._clock.time_ns()
         for one in batch:
             execution = one.execution
             self._custody.release(one.holding)
@@ -41,9 +38,9 @@ class Aftermath:
             elif execution.is_failure:
                 self._counts.failed += execution.again is None
                 _log_failure(execution)
-            report_ended(self._events, execution, now_ns)
+            report_ended(self._events, execution)
             if execution.again is None and execution.job.result_ttl != 0:
-                report_stored(self._events, execution, now_ns)
+                report_stored(self._events, execution)
 
     def superseded(self, one: Unsettled) -> None:
         """Nothing of what it did here counts: another worker has ended the job, while this one could not be heard."""

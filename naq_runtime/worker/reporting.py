@@ -35,8 +35,10 @@ def report_started(events: EventService, job: Job, worker_id: str, started_ns: i
     )
 
 
-def report_ended(events: EventService, execution: Execution, now_ns: int, *, buried: bool = True) -> None:
+def report_ended(events: EventService, execution: Execution, *, buried: bool = True) -> None:
     """An attempt is over, and what follows from that is certain now.
+
+    All of it is dated when the attempt ended: once it is stored, a next attempt may begin before this is said.
 
     Args:
         buried: whether a job that failed for good is kept as a dead letter.
@@ -60,7 +62,6 @@ def report_ended(events: EventService, execution: Execution, now_ns: int, *, bur
             traceback=result.traceback,
             final=again is None,
         )
-    common["timestamp_ns"] = now_ns
     if again is None:
         if buried:
             events.job(JobEventType.DEAD_LETTERED, **common, reason=result.error_type)
@@ -87,12 +88,12 @@ def _common(execution: Execution) -> dict[str, Any]:
     }
 
 
-def report_stored(events: EventService, execution: Execution, now_ns: int) -> None:
+def report_stored(events: EventService, execution: Execution) -> None:
     """The outcome can be read by whoever waits for it."""
     job = execution.job
     events.job(
         JobEventType.RESULT_STORED,
-        timestamp_ns=now_ns,
+        timestamp_ns=execution.result.finish_time_ns,
         job_id=job.job_id,
         queue_name=job.queue_name,
         worker_id=execution.result.worker_id,

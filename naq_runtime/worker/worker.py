@@ -135,7 +135,7 @@ class Worker:
             start=self._start,
             blocked=lambda: self._settlement.waiting >= _UNSETTLED_LIMIT,
         )
-        self._aftermath = Aftermath(self._events, self._custody, self.counts, self._clock)
+        self._aftermath = Aftermath(self._events, self._custody, self.counts)
         self._settlement = Settlement(
             services.connection,
             services.streams,

@@ -13,8 +13,8 @@ from naq_runtime import Job, NAQConfig, Queue
 from naq_runtime.errors import NotFound, ServerUnreachable
 from naq_tui.live import LiveSource
 from naq_tui.source import Batch, ConnectionState
-from tests.integration.test_outages import restartable
 from tests.support import sample_tasks as tasks
+from tests.support.restarting import restartable
 from tests.support.server import config_for
 from tests.support.workers import running_worker
 

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -17,45 +13,10 @@ from naq_runtime.events.models import JobEventType, SystemEvent
 from tests.conftest import MakeConfig
 from tests.support import sample_tasks as tasks
 from tests.support.history import all_events, event_types
+from tests.support.restarting import restartable
 from tests.support.server import config_for
 from tests.support.waiting import eventually
 from tests.support.workers import running_worker
-
-
-class RestartableServer:
-    """A server with a store that stays, on a port that stays."""
-
-    def __init__(self, store: Path) -> None:
-        self._store = store
-        self._server = EmbeddedServer(store=store)
-
-    async def start(self) -> None:
-        port = int(self._server.url.rpartition(":")[2]) if self._server.url else 0
-        self._server = EmbeddedServer(store=self._store, port=port)
-        await self._server.__aenter__()
-
-    async def kill(self) -> None:
-        """As the kernel would, without any warning."""
-        os.kill(self._server.pid, signal.SIGKILL)
-        await eventually(lambda: not self._server.is_alive)
-        await self._server.__aexit__(None, None, None)
-
-    async def stop(self) -> None:
-        await self._server.__aexit__(None, None, None)
-
-    @property
-    def url(self) -> str:
-        return self._server.url
-
-
-@asynccontextmanager
-async def restartable(tmp_path: Path) -> AsyncIterator[RestartableServer]:
-    server = RestartableServer(tmp_path / "store")
-    await server.start()
-    try:
-        yield server
-    finally:
-        await server.stop()
 
 
 async def test_jobs_under_way_survive_a_server_that_is_killed_and_restarted(tmp_path: Path) -> None:

@@ -24,10 +24,10 @@ async def event_types(config: NAQConfig, job_id: str) -> list[str]:
     return [str(event.event_type) for event in await history(config, job_id)]
 
 
-async def all_events(config: NAQConfig, **filters: str) -> list[StoredEvent]:
+async def all_events(config: NAQConfig, limit: int = 100_000, **filters: str) -> list[StoredEvent]:
     """Everything in the log that matches."""
     async with ServiceManager(config, role="test") as services:
         await services.topology.events()
         storage = NATSJobEventStorage(services.connection, config, services.topology)
-        events, _ = await storage.recent(100_000, EventFilter(**filters))
+        events, _ = await storage.recent(limit, EventFilter(**filters))
         return events
