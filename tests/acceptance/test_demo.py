@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.support.processes import naq_top, started
+from tests.support.processes import command_of, is_gone, naq_top, started
 from tests.support.waiting import eventually
 
 
@@ -29,15 +29,15 @@ async def test_killing_the_demo_ends_every_process_and_removes_the_store() -> No
 
         def complete() -> bool:
             family[:] = psutil.Process(demo.pid).children(recursive=True)
-            return sum("run-worker" in " ".join(process.cmdline()) for process in family) == 3
+            return sum("run-worker" in command_of(process) for process in family) == 3
 
         await eventually(complete)
-        (server,) = [process for process in family if "nats-server" in process.name()]
-        store = Path(server.cmdline()[server.cmdline().index("-sd") + 1])
+        (server,) = [command for process in family if "-sd" in (command := command_of(process))]
+        store = Path(server[server.index("-sd") + 1])
         assert store.exists()
 
         demo.send_signal(signal.SIGKILL)
         await demo.wait()
 
-        await eventually(lambda: not any(process.is_running() for process in family))
+        await eventually(lambda: all(is_gone(process.pid) for process in family))
         await eventually(lambda: not store.exists())

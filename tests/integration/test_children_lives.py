@@ -21,8 +21,8 @@ from naq_runtime.naming import new_id
 from naq_runtime.serializer import JsonSerializer
 from naq_runtime.worker import children as module
 from naq_runtime.worker.children import Children
-from tests.support.children import HERE, SERIALIZER, is_gone, pid_in, ran, running_children
-from tests.support.processes import started
+from tests.support.children import HERE, SERIALIZER, pid_in, ran, running_children
+from tests.support.processes import is_gone, started
 from tests.support.waiting import eventually
 
 

@@ -17,6 +17,7 @@ import pytest
 from naq_runtime import EmbeddedServer, guard
 from naq_runtime.embedded import Guard
 from naq_runtime.errors import ServerError
+from tests.support.processes import is_gone
 from tests.support.waiting import eventually
 
 OWNER = """
@@ -32,13 +33,6 @@ asyncio.run(main())
 """
 
 
-def is_running(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
 async def test_it_takes_connections_on_a_free_port_and_leaves_nothing_behind() -> None:
     async with EmbeddedServer() as server:
         pid, folder = server.pid, server.log.parent
@@ -47,7 +41,7 @@ async def test_it_takes_connections_on_a_free_port_and_leaves_nothing_behind() -
         writer.close()
         await writer.wait_closed()
 
-    assert not is_running(pid)
+    assert is_gone(pid)
     assert not folder.exists()
 
 
@@ -58,11 +52,11 @@ async def test_it_ends_with_its_owner_whatever_happens_to_the_owner(number: sign
     )
     assert owner.stdout is not None
     pid, folder = (await asyncio.to_thread(owner.stdout.readline)).split()
-    assert is_running(int(pid))
+    assert not is_gone(int(pid))
 
     owner.send_signal(number)
 
-    await eventually(lambda: not is_running(int(pid)))
+    await eventually(lambda: is_gone(int(pid)))
     await eventually(lambda: not Path(folder).exists())
     owner.stdout.close()
     owner.wait()
@@ -105,9 +99,9 @@ async def test_a_program_that_does_not_end_when_asked_is_killed() -> None:
     stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
     async with Guard() as running:
         pid = await running.start([sys.executable, "-c", stubborn], grace_s=0.2)
-        await eventually(lambda: is_running(pid))
+        await eventually(lambda: not is_gone(pid))
 
-    assert not is_running(pid)
+    assert is_gone(pid)
 
 
 async def test_an_owner_that_dies_before_it_hears_the_answer_leaves_nothing_behind() -> None:

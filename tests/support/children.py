@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import psutil
 
 from naq_runtime.context import JobContext
 from naq_runtime.events.models import JobEventType
@@ -18,7 +17,7 @@ from naq_runtime.worker.children import Children
 from naq_runtime.worker.raising import Raised
 from tests.support.waiting import eventually
 
-__all__ = ["HERE", "SERIALIZER", "Events", "is_gone", "pid_in", "ran", "running_children"]
+__all__ = ["HERE", "SERIALIZER", "Events", "pid_in", "ran", "running_children"]
 
 HERE = "tests.support.process_tasks"
 SERIALIZER = JsonSerializer()
@@ -47,14 +46,6 @@ async def ran(children: Children, function: str, *args: Any, events: Events | No
     answer = await children.run(SERIALIZER.encode_job(job), context)
     context.close()
     return answer if isinstance(answer, Raised) else msgspec.json.decode(answer)
-
-
-def is_gone(pid: int) -> bool:
-    """Whether a process has ended, reaped or not."""
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 async def pid_in(mark: Path) -> int:

@@ -10,9 +10,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
+
 from naq_runtime.config import NAQConfig
 
-__all__ = ["Finished", "naq", "naq_top", "program", "started"]
+__all__ = ["Finished", "command_of", "is_gone", "naq", "naq_top", "program", "started"]
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,3 +88,19 @@ async def started(
         if process.returncode is None:
             process.kill()
         await process.communicate()
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended, reaped or not."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    """What a process was started with; nothing for one that has ended."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
