@@ -37,10 +37,11 @@ def show(findings: Findings) -> None:
         ("jobs that ended wrongly", str(len(findings.wrong))),
         ("attempts made again", f"{findings.repeated}, of which unexplained: {len(findings.unexplained)}"),
         ("jobs whose events have gaps", f"{findings.gaps}, of which without an end: {findings.endless}"),
+        ("jobs that a server's death set back", str(findings.rewound)),
         ("illegal event sequences", str(len(findings.illegal))),
     ]
     for name, value in rows:
-        print(f"{name:<28}{value}")
+        print(f"{name:<38}{value}")
     for line in findings.faults[:_SHOWN]:
         print(f"  {line}")
 

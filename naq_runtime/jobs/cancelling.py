@@ -156,6 +156,8 @@ class Cancelling:
                 wish = stone.wish
                 said = {"state": wish.state, "reason": wish.reason or None, "by": wish.by or None}
                 self._report(JobEventType.CANCELLED, stone.job, said)
+                if stone.job.result_ttl != 0:
+                    self._report(JobEventType.RESULT_STORED, stone.job, {})
                 await self._streams.announce(self._names.done(stone.job.job_id))
 
     async def _replace(self, standing: Sequence[Found], wish: Cancellation) -> list[Found]:

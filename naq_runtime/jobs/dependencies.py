@@ -11,7 +11,7 @@ that waits looks for outcomes after the edges are there. What a process that die
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal, NamedTuple
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
@@ -19,7 +19,7 @@ from naq_runtime.errors import DependencyCycle, NaqError, SerializationError, Un
 from naq_runtime.events.models import JobEventType
 from naq_runtime.job import After, Execution, Job, JobResult, JobStatus
 from naq_runtime.jobs.outcomes import Outcomes
-from naq_runtime.jobs.store import Entry, JobStore
+from naq_runtime.jobs.store import Entry, JobStore, found
 from naq_runtime.naming import Names
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.nats.publish import Outgoing, is_conflict
@@ -77,6 +77,8 @@ class Dependencies:
         self._outcomes = outcomes
         self._report = report
         self._now_ns = clock.time_ns
+        self._unclaimed = set[int]()
+        """Marks that no job waited for when we last looked."""
 
     # Enqueuing
 
@@ -187,6 +189,8 @@ class Dependencies:
         (was_ours,) = await self._streams.delete(jobs_stream, [waiting.sequence])
         if was_ours and decision.what == "cancel":
             self._report(JobEventType.CANCELLED, job, {"state": "waiting", "reason": reason})
+            if job.result_ttl != 0:
+                self._report(JobEventType.RESULT_STORED, job, {})
             await self._streams.announce(self._names.done(job.job_id))
         await self._streams.delete(jobs_stream, [mark.sequence for mark in marks])
         return decision.what
@@ -197,9 +201,10 @@ class Dependencies:
         Raises:
             ServerError: do it again.
         """
-        moved = 0
+        moved, waiting = 0, set[str]()
         async for page in self._streams.scan(self._names.jobs_stream, self._names.waiting("*", "*")):
             for message in page:
+                waiting.add(found(message).job_id)
                 job = self._decoded(message)
                 if job is None:
                     continue
@@ -208,7 +213,16 @@ class Dependencies:
                 moved += became in ("run", "cancel")
                 if became == "cancel":
                     await self.settle(job.job_id, JobStatus.CANCELLED)
+        await self._remove_marks_but_of(waiting)
         return moved
+
+    async def _remove_marks_but_of(self, waiting: Collection[str]) -> None:
+        """Marks that came too late for their job; one that came too early is left until the next time."""
+        unclaimed = set[int]()
+        async for page in self._streams.scan(self._names.jobs_stream, self._names.met("*", "*")):
+            unclaimed.update(mark.sequence for mark in page if mark.subject.split(".")[2] not in waiting)
+        await self._streams.delete(self._names.jobs_stream, sorted(unclaimed & self._unclaimed))
+        self._unclaimed = unclaimed
 
     async def _catch_up(self, job: Job) -> None:
         """Write marks for those dependencies that have ended, as their outcomes say."""
@@ -222,19 +236,24 @@ class Dependencies:
 
     async def _mark(self, child_id: str, parent_id: str, status: JobStatus) -> None:
         """Say how a dependency ended; whoever is first says it in an event, too."""
-        mark = Outgoing(self._names.met(child_id, parent_id), status.value.encode(), if_last_is(0))
-        (answer,) = await self._streams.publish([mark])
+        names, mark = self._names, self._names.met(child_id, parent_id)
+        there = await self._streams.last(names.jobs_stream, [mark, names.waiting("*", child_id)])
+        if any(message.subject == mark for message in there):
+            return
+        asked_ns = self._now_ns()
+        (answer,) = await self._streams.publish([Outgoing(mark, status.value.encode(), if_last_is(0))])
         if is_conflict(answer):
             return
         if isinstance(answer, NaqError):
             raise answer
-        waiting = await self._waiting(child_id)
+        waiting = there[0] if there else await self._waiting(child_id)  # now others may have let it go already
         job = None if waiting is None else self._decoded(waiting)
         need = None if job is None else next((n for n in job.needs if n.job_id == parent_id), None)
         if job is None or need is None:
             return
         event = JobEventType.DEPENDENCY_SATISFIED if need.is_met_by(status) else JobEventType.DEPENDENCY_FAILED
-        self._report(event, job, {"dependency_id": parent_id, "reason": status.value})
+        said = {"dependency_id": parent_id, "reason": status.value, "timestamp_ns": asked_ns}
+        self._report(event, job, said)
 
     async def _store_cancelled(self, job: Job, reason: str) -> None:
         if job.result_ttl == 0:

@@ -6,15 +6,16 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 
-from naq_runtime.errors import SerializationError, ServerError, WorkerKilled
-from naq_runtime.job import Execution, Job, JobResult, JobStatus
+from naq_runtime.errors import SerializationError, ServerError
+from naq_runtime.job import Execution, Job, JobResult
 from naq_runtime.jobs.cancelling import TOMBSTONE, read_tombstone
 from naq_runtime.jobs.rules import JobRules
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.worker.custody import Custody, Holding
-from naq_runtime.worker.execution import Executor, cancelled, failed, undecodable
+from naq_runtime.worker.execution import Executor, cancelled, undecodable
+from naq_runtime.worker.inheritance import Inheritance
 from naq_runtime.worker.record import Counts
 from naq_runtime.worker.reporting import report_interrupted, report_started
 from naq_runtime.worker.returning import Returning
@@ -56,13 +57,21 @@ class JobHandler:
         self._serializer = services.serializer
         self._clock = services.clock
         self._names = services.names
-        self._poison_after = services.config.jobs.poison_after
         self._events = events
         self._rules = rules
         self._executor = executor
         self._settlement = settlement
         self._custody = custody
         self._returning = returning
+        self.inheritance = Inheritance(
+            rules,
+            services.names,
+            services.serializer,
+            events,
+            returning,
+            worker_id=worker_id,
+            poison_after=services.config.jobs.poison_after,
+        )
         self._counts = counts
         self._worker_id = worker_id
         self._stop_reason = stop_reason
@@ -111,8 +120,9 @@ class JobHandler:
         except SerializationError as error:
             self._settle_broken(holding, error)
             return
+        begun = False
         try:
-            execution = await self._redelivered(holding, job) if delivery.deliveries > 1 else None
+            execution = await self._inherited(holding, job) if self.inheritance.may_include(delivery) else None
             if job.job_id in self._asked_for:
                 await self._look_whether_replaced(holding)
             dependencies = await self._dependencies_of(job) if job.needs else None
@@ -120,54 +130,21 @@ class JobHandler:
                 return
             execution = execution or self._cancelled_before(holding, job)
             if execution is None:
+                begun = True
                 report_started(self._events, job, self._worker_id, self._clock.time_ns())
                 execution = await self._executor.run(job, delivery.payload, dependencies)
             self._settlement.add(holding, execution, delivery.payload)
         except (asyncio.CancelledError, ServerError) as cause:
-            await self._interrupt(holding, job, cause)
+            if begun:
+                self._interrupted(job, cause)
+            await self.hand_back(holding)
 
-    # Jobs that were with a worker before
-
-    async def _redelivered(self, holding: Holding, job: Job) -> Execution | None:
-        """See what the worker before left: the rest of its work is done here, and then the job is held no more.
-
-        Returns an execution for a job that has taken too many workers with it.
-        """
-        status = await self._outcome_of(job)
-        if status is not None:
-            await self._rules.dependencies.settle(job.job_id, status)
+    async def _inherited(self, holding: Holding, job: Job) -> Execution | None:
+        """See to what a worker before has left; a job that is over is held no more."""
+        if await self.inheritance.is_over(job):
             await self._acknowledge(holding)
             return None
-        if await self._runs_again(job):
-            await self._acknowledge(holding)
-            return None
-        deaths = await self._returning.deaths(holding.delivery)
-        if deaths < self._poison_after:
-            return None
-        error = WorkerKilled(f"{deaths} workers died while they ran it: it is not tried again")
-        return failed(job, error, worker_id=self._worker_id, now_ns=self._clock.time_ns())
-
-    async def _outcome_of(self, job: Job) -> JobStatus | None:
-        """How this very job ended: the worker before died before it could acknowledge."""
-        data = await self._rules.store.outcome(job.job_id)
-        try:
-            outcome = None if data is None else self._serializer.decode_outcome(data)
-        except SerializationError:
-            return None  # whatever it is, it is no outcome of ours
-        if outcome is None or outcome.job.enqueued_at_ns != job.enqueued_at_ns:
-            return None
-        return outcome.result.status if outcome.job.attempt == job.attempt else None
-
-    async def _runs_again(self, job: Job) -> bool:
-        """Whether the next attempt of this very job waits for its time already."""
-        later = self._names.later(job.queue_name or "default", job.job_id)
-        messages = await self._rules.streams.last(self._names.jobs_stream, [later])
-        try:
-            return (
-                bool(messages) and self._serializer.decode_job(messages[-1].data).enqueued_at_ns == job.enqueued_at_ns
-            )
-        except SerializationError:
-            return False
+        return await self.inheritance.poisonous(job, holding.delivery, self._clock.time_ns())
 
     async def _acknowledge(self, holding: Holding) -> None:
         await holding.delivery.acknowledge()
@@ -214,11 +191,10 @@ class JobHandler:
 
     # Ends that are none
 
-    async def _interrupt(self, holding: Holding, job: Job, cause: BaseException) -> None:
+    def _interrupted(self, job: Job, cause: BaseException) -> None:
         self._counts.interrupted += 1
         reason = (self._stop_reason() or "cancelled") if isinstance(cause, asyncio.CancelledError) else str(cause)
         report_interrupted(self._events, job, self._worker_id, reason)
-        await self.hand_back(holding)
 
     def _give_up(self, holding: Holding, error: Exception) -> None:
         """Record a job that we could not handle as failed; when not even that is possible, it is a fault."""

@@ -252,6 +252,7 @@ class Worker:
             await self._dependants.open()
             await self._desk.open()
             await self._intake.open()
+            services.connection.on_restored.append(self._handler.inheritance.server_restored)
             await self._supervise()
         finally:
             await self._shut_down()

@@ -256,7 +256,7 @@ class TestPurge:
             async with running_worker(config) as worker:
                 assert await (await queue.enqueue(tasks.add, 1)).result(timeout=5) == 2
                 assert worker.counts.completed == 1
-        assert await event_types(config, handles[0].job_id) == ["enqueued", "cancelled"]
+        assert await event_types(config, handles[0].job_id) == ["enqueued", "cancelled", "result_stored"]
 
     async def test_jobs_that_run_go_on(self, config: NAQConfig, tmp_path: Path) -> None:
         mark = tmp_path / "mark"

@@ -74,6 +74,8 @@ class Findings:
     """Jobs whose events have gaps, as those do that a killed process could not store."""
     endless: int = 0
     """Those of them that lack their last event."""
+    rewound: int = 0
+    """Jobs that went on from an earlier state, as the server did that was killed."""
     illegal: list[str] = field(default_factory=list)
     """Jobs whose events cannot have happened in that order, whatever is missing."""
 
@@ -320,9 +322,20 @@ class Chaos:
         if not faults(events) and last_stages(events) <= {Stage.KEPT, Stage.BURIED}:
             return
         wrong = faults(events, gaps=True)
-        if wrong:
+        if wrong and not self._was_rewound(events):
             story = " ".join(f"{event.event_type}:{event.attempt}" for event in events)
             self.findings.illegal.append(f"{job_id}: {'; '.join(wrong)} ({story})")
-            return
-        self.findings.gaps += 1
-        self.findings.endless += not last_stages(events, gaps=True) & {Stage.KEPT, Stage.BURIED, Stage.ENDED}
+        elif wrong:
+            self.findings.rewound += 1
+        else:
+            self.findings.gaps += 1
+            self.findings.endless += not last_stages(events, gaps=True) & {Stage.KEPT, Stage.BURIED}
+
+    def _was_rewound(self, events: list[JobEvent]) -> bool:
+        """Whether it makes two legal stories: the server was killed, and has gone on with an earlier state."""
+        for place, event in enumerate(events):
+            if any(from_ns <= event.timestamp_ns <= to_ns for from_ns, to_ns in self._outages):
+                before, after = events[:place], events[place:]
+                if not faults(before, gaps=True) and not faults(after, gaps=True):
+                    return True
+        return False
