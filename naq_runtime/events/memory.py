@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from threading import Lock
 
 from naq_runtime.errors import ServerUnreachable
 from naq_runtime.events.codec import decode_event
 from naq_runtime.events.filters import EventFilter
-from naq_runtime.events.models import JobEvent, StoredEvent
+from naq_runtime.events.models import Event, JobEvent, StoredEvent
 from naq_runtime.events.storage import EventTail, TailedEvents, causal_order
 from naq_runtime.nats.publish import Outgoing
 
@@ -26,7 +27,8 @@ class MemoryEventStorage:
         self.available = True
         self.largest = 1_000_000
         self._subjects: set[str] = set()
-        self._grown = asyncio.Event()
+        self._lock = Lock()
+        self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     async def store(self, entries: Sequence[Outgoing]) -> None:
         """See `EventStorage.store`."""
@@ -34,8 +36,16 @@ class MemoryEventStorage:
         for entry in entries:
             if entry.subject not in self._subjects:
                 self._subjects.add(entry.subject)
-                self.events.append(StoredEvent(len(self.events) + 1, decode_event(entry.payload)))
-        self._grown.set()
+                self.add(decode_event(entry.payload))
+
+    def add(self, event: Event) -> None:
+        """Store one event; from any thread."""
+        with self._lock:
+            self.events.append(StoredEvent(len(self.events) + 1, event))
+            waiting, self._waiting = self._waiting, []
+        for loop, grown in waiting:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(grown.set)
 
     async def history(self, job_id: str) -> list[StoredEvent]:
         """See `EventStorage.history`."""
@@ -62,8 +72,12 @@ class MemoryEventStorage:
     async def wait_beyond(self, sequence: int) -> None:
         """Return once there are more events than ``sequence``."""
         while len(self.events) <= sequence:
-            self._grown.clear()
-            await self._grown.wait()
+            grown = asyncio.Event()
+            with self._lock:
+                if len(self.events) > sequence:
+                    return
+                self._waiting.append((asyncio.get_running_loop(), grown))
+            await grown.wait()
 
 
 class _MemoryTail:

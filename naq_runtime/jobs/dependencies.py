@@ -146,6 +146,18 @@ class Dependencies:
             to_see += [need.job_id for need in ancestor.needs] if ancestor else []
         return False
 
+    # Running
+
+    async def results_of(self, job: Job) -> Mapping[str, JobResult]:
+        """The outcomes of the jobs that it waited for, by id, as far as they can be read."""
+        found, ids = {}, [need.job_id for need in job.needs]
+        for job_id, data in (await self._store.outcomes(ids, whole=True)).items():
+            try:
+                found[job_id] = self._serializer.decode_outcome(data).result
+            except SerializationError as error:
+                log.warning("outcome of %s: %s", job_id, error, extra={"action": "outcome_not_decoded"})
+        return found
+
     # Ending
 
     async def settle(self, parent_id: str, status: JobStatus) -> None:

@@ -18,7 +18,7 @@ from naq_runtime.nats.connection import Connection, nanoseconds_of
 from naq_runtime.nats.direct import STREAM_NOT_FOUND
 from naq_runtime.nats.rates import Rate
 
-__all__ = ["FOR_GOOD_NS", "QueueConsumer", "QueueLimits", "limits_of", "paused_until_ns"]
+__all__ = ["FOR_GOOD_NS", "QueueConsumer", "QueueLimits", "limits_of", "paused_until_ns", "with_limits"]
 
 _CONCURRENCY = "naq.concurrency"
 _RATE = "naq.rate"
@@ -49,6 +49,16 @@ def limits_of(consumer: Mapping[str, Any]) -> QueueLimits:
         concurrency=int(concurrency) if concurrency.isdecimal() else 0,
         rate=_rate_of(rate),
     )
+
+
+def with_limits(metadata: Mapping[str, str], concurrency: int | None, rate: Rate | str | None) -> dict[str, str]:
+    """A consumer's metadata with other limits; see `QueueConsumer.limit` for what they mean."""
+    changed = dict(metadata)
+    if concurrency is not None:
+        changed[_CONCURRENCY] = str(concurrency or "")
+    if rate is not None:
+        changed[_RATE] = f"{rate.count}/{rate.period_s}" if isinstance(rate, Rate) else rate
+    return {key: value for key, value in changed.items() if value}
 
 
 def paused_until_ns(consumer: Mapping[str, Any]) -> int:
@@ -121,13 +131,9 @@ class QueueConsumer:
         """
         config = dict((await self.info())["config"])
         config.pop("pause_until", None)  # the server keeps it as it is
-        metadata = dict(config.get("metadata") or {})
         if concurrency is not None:
-            metadata[_CONCURRENCY] = str(concurrency or "")
             config["max_ack_pending"] = concurrency or self._unlimited
-        if rate is not None:
-            metadata[_RATE] = f"{rate.count}/{rate.period_s}" if isinstance(rate, Rate) else rate
-        config["metadata"] = {key: value for key, value in metadata.items() if value}
+        config["metadata"] = with_limits(config.get("metadata") or {}, concurrency, rate)
         request = {"stream_name": self._stream, "config": config, "action": "update"}
         answer = await self._connection.api(f"CONSUMER.DURABLE.CREATE.{self._stream}.{self._name}", request)
         wanted = limits_of(answer)

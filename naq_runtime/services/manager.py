@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self, TypeVar
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.config import NAQConfig
@@ -44,6 +44,8 @@ class Ground(NamedTuple):
     streams: Streams
     ask: AskWorkers
     """Asks all workers whether they run some jobs, and if they do, to end them."""
+    makers: Mapping[type[Service], Callable[[ServiceManager], Awaitable[Any]]] = {}
+    """What makes services of some kinds in another way than their own."""
 
 
 OpenGround = Callable[["ServiceManager", AsyncExitStack], Awaitable[Ground]]
@@ -154,15 +156,11 @@ class ServiceManager:
             raise RuntimeError("use the manager as 'async with ServiceManager(config) as services'")
         return self._ground
 
-    def provide(self, kind: type[S], service: S) -> None:
-        """Have this one for a service, instead of making it."""
-        self._services[kind] = service
-
     async def get_service(self, kind: type[S]) -> S:
         """The service of this kind, made and started if it is the first time."""
         existing = self._services.get(kind)
         if existing is None:
-            made = await kind.create(self)
+            made = await self._standing.makers.get(kind, kind.create)(self)
             existing = self._services.setdefault(kind, made)
             self._stack.push_async_callback(made.stop)
         assert isinstance(existing, kind)

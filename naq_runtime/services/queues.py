@@ -172,7 +172,7 @@ class QueueService:
         wanted = self._filter(function, older_than_s)
         purged = 0
         async with self._held(self._consumer(queue)) as hold:
-            last = (await stream_bounds(self._connection, self._names.jobs_stream)).last
+            last = await self._last_sequence()
             subjects = [self._names.job(queue, "*")]
             subjects += [self._names.later(queue, "*")] if scheduled else []
             subjects += [self._names.waiting(queue, "*")] if waiting else []
@@ -183,6 +183,9 @@ class QueueService:
                     purged += await self._jobs.cancel_all(free, reason="purged")
         self._events.system(SystemEventType.QUEUE_PURGED, queue_name=queue, count=purged)
         return purged
+
+    async def _last_sequence(self) -> int:
+        return (await stream_bounds(self._connection, self._names.jobs_stream)).last
 
     @asynccontextmanager
     async def _held(self, consumer: QueueConsumer) -> AsyncIterator[_Hold]:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from threading import RLock
+from typing import Any
 
 from naq_runtime.clock import Clock
 from naq_runtime.config import NAQConfig
@@ -47,8 +48,8 @@ class MemoryStreams:
         self.largest = largest
         self.on_stored: list[Callable[[StoredMessage], None]] = []
         """Called with each message that is put into a stream, and not with those that are moved."""
-        self.on_listening: list[Callable[[str], None]] = []
-        """Called with each subject that somebody listens to."""
+        self.consumers: dict[str, dict[str, Any]] = {}
+        """By name, as a server would describe them."""
         self._clock = clock
         self._lock = RLock()
         self._shelves: dict[str, Shelf] = {}
@@ -112,8 +113,6 @@ class MemoryStreams:
         with self._lock:
             self._heard.append(listening)
         try:
-            for call in self.on_listening:
-                call(subject)
             yield listening[2]
         finally:
             with self._lock:
@@ -221,8 +220,10 @@ class MemoryTopology(Topology):
         self._config = config
 
     async def queue(self, queue: str) -> str:
-        """See `Topology.queue`: nothing needs to be made."""
-        return self._names.queue_consumer(queue)
+        """See `Topology.queue`."""
+        name = self._names.queue_consumer(queue)
+        self._streams.consumers.setdefault(name, {"config": {"metadata": {}}})
+        return name
 
     def forget(self, queue: str) -> None:
         """See `Topology.forget`."""

@@ -9,7 +9,7 @@ from naq_runtime.job import Execution, JobStatus
 from naq_runtime.services.events import EventService
 from naq_runtime.worker.custody import Custody
 from naq_runtime.worker.record import Counts
-from naq_runtime.worker.reporting import report_ended, report_stored
+from naq_runtime.worker.reporting import report_settled
 from naq_runtime.worker.settlement import Unsettled
 
 __all__ = ["Aftermath"]
@@ -38,9 +38,7 @@ class Aftermath:
             elif execution.is_failure:
                 self._counts.failed += execution.again is None
                 _log_failure(execution)
-            report_ended(self._events, execution)
-            if execution.again is None and execution.job.result_ttl != 0:
-                report_stored(self._events, execution)
+            report_settled(self._events, execution)
 
     def superseded(self, one: Unsettled) -> None:
         """Nothing of what it did here counts: another worker has ended the job, while this one could not be heard."""

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import inspect
 import threading
+from concurrent.futures import Executor as Threads
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
@@ -47,12 +48,18 @@ class ProcessRunner(Protocol):
 
 
 class Calls:
-    """Calls functions, and knows which of the threads were given up."""
+    """Calls functions, and knows which of the threads were given up.
 
-    def __init__(self, threads: int, processes: ProcessRunner | None = None) -> None:
+    Args:
+        threads: where plain functions run, or how many of them are meant to run at a time.
+    """
+
+    def __init__(self, threads: int | Threads, processes: ProcessRunner | None = None) -> None:
         self._processes = processes
         self._lock = threading.Lock()
-        self._threads = ThreadPoolExecutor(max_workers=threads + _SPARE_THREADS, thread_name_prefix="naq-job")
+        if isinstance(threads, int):
+            threads = ThreadPoolExecutor(max_workers=threads + _SPARE_THREADS, thread_name_prefix="naq-job")
+        self._threads = threads
         self._running: set[_ThreadCall] = set()
 
     @property

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Executor as Threads
 from functools import partial
 from typing import Any
 
@@ -86,7 +87,7 @@ class Executor:
 
     Args:
         find: the task of a name; raises `UnknownTask`.
-        threads: how many plain functions are meant to run at a time.
+        threads: where plain functions run, or how many of them are meant to run at a time.
         cancelled: whether a cancellation comes from the owner, and not from the job itself.
         emit: takes the events that a running job makes.
         processes: runs what is to run in a process.
@@ -99,7 +100,7 @@ class Executor:
         serializer: Serializer,
         *,
         worker_id: str,
-        threads: int,
+        threads: int | Threads,
         clock: Clock = SYSTEM_CLOCK,
         cancelled: Callable[[], bool] | None = None,
         emit: Emit | None = None,

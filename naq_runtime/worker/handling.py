@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from naq_runtime.errors import SerializationError, ServerError
-from naq_runtime.job import Execution, Job, JobResult
+from naq_runtime.job import Execution, Job
 from naq_runtime.jobs.cancelling import TOMBSTONE, read_tombstone
 from naq_runtime.jobs.rules import JobRules
 from naq_runtime.nats.direct import StoredMessage
@@ -125,7 +125,7 @@ class JobHandler:
             execution = await self._inherited(holding, job) if self.inheritance.may_include(delivery) else None
             if job.job_id in self._asked_for:
                 await self._look_whether_replaced(holding)
-            dependencies = await self._dependencies_of(job) if job.needs else None
+            dependencies = await self._rules.dependencies.results_of(job) if job.needs else None
             if not self._custody.has(holding):
                 return
             execution = execution or self._cancelled_before(holding, job)
@@ -178,16 +178,6 @@ class JobHandler:
             await self._acknowledge(holding)
         except ServerError:
             await self.hand_back(holding, _STONE_WAIT_S)
-
-    async def _dependencies_of(self, job: Job) -> Mapping[str, JobResult]:
-        """The outcomes of the jobs that it waited for, as far as they can be read."""
-        found, ids = {}, [need.job_id for need in job.needs]
-        for job_id, data in (await self._rules.store.outcomes(ids, whole=True)).items():
-            try:
-                found[job_id] = self._serializer.decode_outcome(data).result
-            except SerializationError as error:
-                log.warning("outcome of %s: %s", job_id, error, extra={"action": "outcome_not_decoded"})
-        return found
 
     # Ends that are none
 

@@ -18,7 +18,7 @@ from naq_runtime.nats.pull import Delivery
 from naq_runtime.serializer import Outcome, Serializer
 from naq_runtime.services.events import EventService
 from naq_runtime.worker.execution import failed
-from naq_runtime.worker.reporting import report_ended, report_stored
+from naq_runtime.worker.reporting import report_settled
 from naq_runtime.worker.returning import Returning
 
 __all__ = ["Inheritance"]
@@ -120,6 +120,4 @@ class Inheritance:
                 return
         asked = result.error if result.status is JobStatus.CANCELLED else None
         timed_out = result.error_type == TimedOut.__name__
-        execution = Execution(job, result, timed_out=timed_out, asked=asked)
-        report_ended(self._events, execution)
-        report_stored(self._events, execution)
+        report_settled(self._events, Execution(job, result, timed_out=timed_out, asked=asked))

@@ -13,8 +13,8 @@ __all__ = [
     "report_beat",
     "report_ended",
     "report_interrupted",
+    "report_settled",
     "report_started",
-    "report_stored",
     "report_trouble",
     "report_worker_started",
     "report_worker_stopped",
@@ -33,6 +33,13 @@ def report_started(events: EventService, job: Job, worker_id: str, started_ns: i
         attempt=job.attempt,
         wait_ms=max(0, started_ns - (job.run_at_ns or job.enqueued_at_ns)) / 1e6 if job.enqueued_at_ns else None,
     )
+
+
+def report_settled(events: EventService, execution: Execution) -> None:
+    """An attempt is over and written down, and so is the job unless there will be another."""
+    report_ended(events, execution)
+    if execution.again is None and execution.job.result_ttl != 0:
+        _report_stored(events, execution)
 
 
 def report_ended(events: EventService, execution: Execution, *, buried: bool = True) -> None:
@@ -88,7 +95,7 @@ def _common(execution: Execution) -> dict[str, Any]:
     }
 
 
-def report_stored(events: EventService, execution: Execution) -> None:
+def _report_stored(events: EventService, execution: Execution) -> None:
     """The outcome can be read by whoever waits for it."""
     job = execution.job
     events.job(
