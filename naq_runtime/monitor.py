@@ -11,8 +11,7 @@ from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.events.storage import EventTail, NATSJobEventStorage
 from naq_runtime.job import JobStatus
-from naq_runtime.jobs.cancelling import TOMBSTONE
-from naq_runtime.jobs.store import Found, found
+from naq_runtime.jobs.store import TOMBSTONE, Found, found
 from naq_runtime.naming import check_name
 from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.nats.control import Control

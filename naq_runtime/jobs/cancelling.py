@@ -1,8 +1,9 @@
 """Ending jobs before they have ended by themselves.
 
-A job that runs is ended by its worker. Any other is first replaced, in its place, by a tombstone: from then on no
-worker can begin it. Then its outcome is stored, and the tombstone removed. Whoever dies in between leaves the
-tombstone, which a worker finds in the queue like any job, and finishes. Who removes it logs the one event.
+A job that runs is ended by its worker. Any other is first replaced, in its place, by a tombstone: from then on nobody
+can begin it or let it go. Then its outcome is stored, and the tombstone removed. Whoever dies in between leaves the
+tombstone, which a worker finds in the queue like any job (from other places the server moves it there), and finishes.
+Who removes it logs the one event.
 """
 
 from __future__ import annotations
@@ -18,17 +19,18 @@ from naq_runtime.events.models import JobEventType
 from naq_runtime.job import Execution, Job, JobResult, JobStatus
 from naq_runtime.jobs.dependencies import Dependencies
 from naq_runtime.jobs.outcomes import Outcomes
-from naq_runtime.jobs.store import Found, JobStore, found
+from naq_runtime.jobs.store import TOMBSTONE, Found, JobStore, found
 from naq_runtime.naming import Names
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.nats.publish import Outgoing, is_conflict
-from naq_runtime.nats.streams import Streams, if_last_is, in_header
+from naq_runtime.nats.streams import Streams, at_time, if_last_is, in_header
 from naq_runtime.serializer import Serializer
 
-__all__ = ["TOMBSTONE", "Cancellation", "Cancelling", "read_tombstone"]
+__all__ = ["Cancellation", "Cancelling", "read_tombstone"]
 
-TOMBSTONE = "Naq-Cancelled"
 _TRIES = 5
+_FINISHED_NS = 2_000_000_000
+"""A tombstone outside of a queue is moved into it when it is not removed within this time."""
 _AT_A_TIME = 500
 """Jobs whose ends are written down together."""
 
@@ -105,13 +107,19 @@ class Cancelling:
             NotFound: nothing is known of it.
             ServerError: it may or may not be cancelled; do it again.
         """
+        was_there = False
         for _ in range(_TRIES):
             if await self._ask([job_id], by=wish.by, reason=wish.reason):
                 return True
             standing = await self._store.find(job_id)
             if standing is None:
-                return await self._has_ended(job_id)
-            if await self.cancel_all([standing], wish):
+                return await self._was_cancelled(job_id, was_there)
+            was_there = True
+            if TOMBSTONE in standing.message.headers:  # whoever put it there may be dead
+                cancelled = await self._finish_all([standing.message])
+            else:
+                cancelled = await self.cancel_all([standing], wish)
+            if cancelled:
                 return True
         return False
 
@@ -126,9 +134,10 @@ class Cancelling:
             return 0
         running = await self._ask([stone.job_id for stone in stones], by=wish.by, reason=wish.reason)
         mine = [stone for stone in stones if stone.job_id not in running]
+        cancelled = len(running)
         for start in range(0, len(mine), _AT_A_TIME):
-            await self._finish_all([stone.message for stone in mine[start : start + _AT_A_TIME]])
-        return len(stones)
+            cancelled += await self._finish_all([stone.message for stone in mine[start : start + _AT_A_TIME]])
+        return cancelled
 
     async def finish(self, message: StoredMessage, wish: Cancellation) -> None:
         """End a job whose tombstone this is, unless it has ended otherwise; may be done again.
@@ -138,35 +147,42 @@ class Cancelling:
         """
         await self._finish([_Stone(message, wish, self._job_of(message))])
 
-    async def _finish_all(self, messages: Sequence[StoredMessage]) -> None:
-        await self._finish(
+    async def _finish_all(self, messages: Sequence[StoredMessage]) -> int:
+        return await self._finish(
             [_Stone(message, read_tombstone(message.headers[TOMBSTONE]), self._job_of(message)) for message in messages]
         )
 
-    async def _finish(self, stones: Sequence[_Stone]) -> None:
-        """Each step for all of them, before the next: what is left when we die in between can be done again."""
-        await self._remove_elsewhere(stones)
-        ended = await self._statuses([stone.job for stone in stones])
+    async def _finish(self, stones: Sequence[_Stone]) -> int:
+        """Each step for all of them, before the next: what is left when we die in between can be done again.
+
+        Returns how many of them were ended here.
+        """
+        await self._remove_retries(stones)
+        ended = await self._ended_otherwise([stone.job for stone in stones])
         ours = [stone for stone in stones if stone.job.job_id not in ended]
         await self._outcomes.store([self._outcome(stone) for stone in ours])
         await self._settle(stones, ended)
         removed = await self._streams.delete(self._names.jobs_stream, [stone.message.sequence for stone in stones])
-        for stone, was_there in zip(stones, removed, strict=True):
-            if was_there and stone.job.job_id not in ended:
-                wish = stone.wish
-                said = {"state": wish.state, "reason": wish.reason or None, "by": wish.by or None}
-                self._report(JobEventType.CANCELLED, stone.job, said)
-                if stone.job.result_ttl != 0:
-                    self._report(JobEventType.RESULT_STORED, stone.job, {})
-                await self._streams.announce(self._names.done(stone.job.job_id))
+        ended_here = [stone for stone, ok in zip(stones, removed, strict=True) if ok and stone.job.job_id not in ended]
+        for stone in ended_here:
+            wish = stone.wish
+            said = {"state": wish.state, "reason": wish.reason or None, "by": wish.by or None}
+            self._report(JobEventType.CANCELLED, stone.job, said)
+            if stone.job.result_ttl != 0:
+                self._report(JobEventType.RESULT_STORED, stone.job, {})
+            await self._streams.announce(self._names.done(stone.job.job_id))
+        return len(ended_here)
 
     async def _replace(self, standing: Sequence[Found], wish: Cancellation) -> list[Found]:
         """Put a tombstone in the place of each job that is still as it was found; those that were put."""
         outgoing = []
         for one in standing:
             stone = in_header(msgspec.structs.replace(wish, state=one.status.value))
-            headers = if_last_is(one.message.sequence, one.message.subject) | {TOMBSTONE: stone}
-            outgoing.append(Outgoing(self._names.job(one.queue, one.job_id), one.message.data, headers))
+            headers = if_last_is(one.message.sequence) | {TOMBSTONE: stone}
+            if one.status is not JobStatus.QUEUED:
+                soon_ns = self._now_ns() + self._streams.skew_ns + _FINISHED_NS
+                headers |= at_time(soon_ns, self._names.job(one.queue, one.job_id))
+            outgoing.append(Outgoing(one.message.subject, one.message.data, headers))
         answers = await self._streams.publish(outgoing)
         stones = []
         for message, answer in zip(outgoing, answers, strict=True):
@@ -178,17 +194,19 @@ class Cancelling:
             stones.append(found(stored))
         return stones
 
-    async def _remove_elsewhere(self, stones: Sequence[_Stone]) -> None:
-        """Where they waited, they lie still."""
-        names, subjects = self._names, list[str]()
-        for job in (stone.job for stone in stones):
-            queue = job.queue_name or "default"
-            subjects += (names.later(queue, job.job_id), names.waiting(queue, job.job_id))
-        left = await self._streams.last(names.jobs_stream, subjects)
-        await self._streams.delete(names.jobs_stream, [message.sequence for message in left])
+    async def _remove_retries(self, stones: Sequence[_Stone]) -> None:
+        """A worker may have put the next attempt where it waits just before the tombstone took the place of this one.
 
-    async def _statuses(self, jobs: Sequence[Job]) -> dict[str, JobStatus]:
-        """How those of these very jobs ended that have ended otherwise."""
+        One that comes back before it is removed takes the tombstone's place, and is no more of a matter here.
+        """
+        names = self._names
+        later = [names.later(stone.job.queue_name or "default", stone.job.job_id) for stone in stones]
+        known = {stone.message.sequence for stone in stones}
+        retries = [message.sequence for message in await self._streams.last(names.jobs_stream, later)]
+        await self._streams.delete(names.jobs_stream, [sequence for sequence in retries if sequence not in known])
+
+    async def _ended_otherwise(self, jobs: Sequence[Job]) -> dict[str, JobStatus]:
+        """How those of these very jobs ended that some worker has ended."""
         stored = await self._store.outcomes([job.job_id for job in jobs])
         ended = {}
         for job in jobs:
@@ -196,7 +214,9 @@ class Cancelling:
                 outcome = self._serializer.decode_outcome(stored[job.job_id]) if job.job_id in stored else None
             except SerializationError:
                 continue
-            if outcome is not None and outcome.job.enqueued_at_ns == job.enqueued_at_ns:
+            if outcome is None or outcome.job.enqueued_at_ns != job.enqueued_at_ns:
+                continue
+            if outcome.result.worker_id or outcome.result.status is not JobStatus.CANCELLED:
                 ended[job.job_id] = outcome.result.status
         return ended
 
@@ -224,10 +244,14 @@ class Cancelling:
             if job_id in needed:
                 await self._dependencies.settle(job_id, ended.get(job_id, JobStatus.CANCELLED))
 
-    async def _has_ended(self, job_id: str) -> bool:
-        if await self._store.outcome(job_id) is None:
+    async def _was_cancelled(self, job_id: str, was_there: bool) -> bool:
+        """Whether a job that is not there any more was cancelled by somebody while we were at it."""
+        data = await self._store.outcome(job_id)
+        if data is None and not was_there:
             raise NotFound(f"nothing is known of job {job_id}: it never was, or its outcome has expired")
-        return False
+        if not was_there:
+            return False
+        return data is None or self._serializer.decode_outcome(data).result.status is JobStatus.CANCELLED
 
     def _job_of(self, message: StoredMessage) -> Job:
         try:

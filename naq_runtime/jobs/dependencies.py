@@ -19,7 +19,7 @@ from naq_runtime.errors import DependencyCycle, NaqError, SerializationError, Un
 from naq_runtime.events.models import JobEventType
 from naq_runtime.job import After, Execution, Job, JobResult, JobStatus
 from naq_runtime.jobs.outcomes import Outcomes
-from naq_runtime.jobs.store import Entry, JobStore, found
+from naq_runtime.jobs.store import TOMBSTONE, Entry, JobStore, found
 from naq_runtime.naming import Names
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.nats.publish import Outgoing, is_conflict
@@ -217,7 +217,7 @@ class Dependencies:
         async for page in self._streams.scan(self._names.jobs_stream, self._names.waiting("*", "*")):
             for message in page:
                 waiting.add(found(message).job_id)
-                job = self._decoded(message)
+                job = None if TOMBSTONE in message.headers else self._decoded(message)
                 if job is None:
                     continue
                 await self._catch_up(job)
@@ -284,7 +284,7 @@ class Dependencies:
 
     async def _waiting(self, job_id: str) -> StoredMessage | None:
         messages = await self._streams.last(self._names.jobs_stream, [self._names.waiting("*", job_id)])
-        return messages[-1] if messages else None
+        return messages[-1] if messages and TOMBSTONE not in messages[-1].headers else None
 
     def _decoded(self, message: StoredMessage) -> Job | None:
         try:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from naq_runtime.errors import NaqError, SerializationError, ServerError
+from naq_runtime.jobs.store import TOMBSTONE
 from naq_runtime.naming import Names
+from naq_runtime.nats.connection import nanoseconds_of
+from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.nats.publish import Outgoing, is_conflict
 from naq_runtime.nats.streams import Streams, at_time, if_last_is
 from naq_runtime.serializer import Serializer
@@ -38,11 +41,12 @@ class Overdue:
         async for page in self._streams.scan(self._names.jobs_stream, self._names.later("*", "*"), self._reached):
             for message in page:
                 queue, job_id = message.subject.split(".")[-2:]
-                if self._due_ns(message.data) + _LATE_NS < now_ns:
+                if self._due_ns(message) + _LATE_NS < now_ns:
+                    own = {name: value for name, value in message.headers.items() if name == TOMBSTONE}
                     headers = if_last_is(message.sequence) | at_time(
                         now_ns + self._streams.skew_ns, self._names.job(queue, job_id)
                     )
-                    late.append(Outgoing(message.subject, message.data, headers))
+                    late.append(Outgoing(message.subject, message.data, own | headers))
             seen, self._reached = seen + len(page), page[-1].sequence
             if seen >= _AT_A_TIME:
                 break
@@ -54,8 +58,10 @@ class Overdue:
                 raise answer
         return sum(not isinstance(answer, NaqError) for answer in answers)
 
-    def _due_ns(self, payload: bytes) -> int:
+    def _due_ns(self, message: StoredMessage) -> int:
+        if TOMBSTONE in message.headers:
+            return nanoseconds_of(message.stored_at)
         try:
-            return self._serializer.decode_job(payload).run_at_ns
+            return self._serializer.decode_job(message.data).run_at_ns
         except SerializationError:
             return 0

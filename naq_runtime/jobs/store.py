@@ -20,10 +20,12 @@ from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.nats.publish import Outgoing, Stored, is_conflict, is_full
 from naq_runtime.nats.streams import MESSAGE_ID, Streams, at_time, if_last_is, once
 
-__all__ = ["Entry", "Found", "JobStore"]
+__all__ = ["TOMBSTONE", "Entry", "Found", "JobStore"]
 
 log = logging.getLogger(__name__)
 
+TOMBSTONE = "Naq-Cancelled"
+"""The header of what stands for a job that is being cancelled: who wants that, and why."""
 _TRIES = 2
 _HEADERS_SIZE = 512
 _STATES = {"jobs": JobStatus.QUEUED, "later": JobStatus.SCHEDULED, "waiting": JobStatus.WAITING}

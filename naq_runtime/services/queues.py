@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Self
 from naq_runtime.errors import ConfigError, SerializationError, ServerError
 from naq_runtime.events.models import SystemEventType
 from naq_runtime.job import Job, JobStatus
-from naq_runtime.jobs.cancelling import TOMBSTONE
-from naq_runtime.jobs.store import Found, found
+from naq_runtime.jobs.store import TOMBSTONE, Found, found
 from naq_runtime.naming import check_name
 from naq_runtime.nats.control import Control
 from naq_runtime.nats.direct import StoredMessage, stream_bounds

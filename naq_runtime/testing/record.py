@@ -9,7 +9,7 @@ from naq_runtime.errors import SerializationError
 from naq_runtime.events.memory import MemoryEventStorage
 from naq_runtime.events.models import Event, JobEvent
 from naq_runtime.job import Job
-from naq_runtime.jobs.cancelling import TOMBSTONE
+from naq_runtime.jobs.store import TOMBSTONE
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.queue import JobHandle
 from naq_runtime.serializer import Serializer

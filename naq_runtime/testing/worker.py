@@ -14,9 +14,10 @@ from naq_runtime.errors import SerializationError
 from naq_runtime.events.models import JobEventType
 from naq_runtime.hooks import Middleware
 from naq_runtime.job import Execution, Job
-from naq_runtime.jobs.cancelling import TOMBSTONE, read_tombstone
+from naq_runtime.jobs.cancelling import read_tombstone
 from naq_runtime.jobs.ledger import Finished
 from naq_runtime.jobs.rules import JobRules
+from naq_runtime.jobs.store import TOMBSTONE
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.serializer import Serializer
 from naq_runtime.services.events import EventService

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 
 from naq_runtime.errors import SerializationError, ServerError
 from naq_runtime.job import Execution, Job
-from naq_runtime.jobs.cancelling import TOMBSTONE, read_tombstone
+from naq_runtime.jobs.cancelling import read_tombstone
 from naq_runtime.jobs.rules import JobRules
+from naq_runtime.jobs.store import TOMBSTONE
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
@@ -92,9 +93,9 @@ class JobHandler:
         await self._returning.hand_back(holding.delivery, delay_s)
 
     def end_job(self, holding: Holding, reason: str, by: str) -> bool:
-        """End a job that is held, begun or not; ``False`` for one that is cancelled already."""
+        """End a job that is held, begun or not; ``False`` for one that cannot be ended here any more."""
         headers = holding.delivery.headers
-        if headers is not None and TOMBSTONE in headers:
+        if holding.runs_again or (headers is not None and TOMBSTONE in headers):
             return False
         because = ", ".join(part for part in (reason, f"by {by}" if by else "") if part) or "cancelled"
         if not self._executor.cancel(holding.job_id, because):

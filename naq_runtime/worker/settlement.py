@@ -86,6 +86,7 @@ class Settlement:
 
     def add(self, holding: Holding, execution: Execution, payload: bytes, broken: bytes | None = None) -> None:
         """Take a finished job, encoded, and what lay in the queue when that was no job; never waits."""
+        holding.runs_again = execution.again is not None
         self._waiting.append(Unsettled(holding, Finished(execution, payload, holding.delivery.sequence, broken)))
         self._arrived.set()
         self._empty.clear()

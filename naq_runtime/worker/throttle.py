@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 
 from naq_runtime.errors import ServerError
-from naq_runtime.jobs.cancelling import TOMBSTONE
+from naq_runtime.jobs.store import TOMBSTONE
 from naq_runtime.nats.rates import Places
 from naq_runtime.worker.custody import Holding
 from naq_runtime.worker.overflow import OVERFLOW_WAIT_S
