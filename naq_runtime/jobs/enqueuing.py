@@ -65,6 +65,8 @@ class Enqueuing:
     async def enqueue(self, jobs: Sequence[Job]) -> list[NaqError | None]:
         """Store jobs that are prepared; why each was refused, ``None`` where it is stored.
 
+        One may depend on others that come before it.
+
         Raises:
             SerializationError: an argument has no such form; nothing is stored.
             ServerError: the queue cannot be made.
@@ -74,17 +76,14 @@ class Enqueuing:
             await self._ready(queue)
             self._queues.add(queue)
         errors: list[NaqError | None] = [None] * len(jobs)
-        plain = []
-        for place, (job, payload) in enumerate(zip(jobs, payloads, strict=True)):
-            if job.unique_key is None and not job.needs:
-                plain.append(place)
-            else:
-                errors[place] = await self._with_conditions(job, payload)
+        plain = [place for place, job in enumerate(jobs) if job.unique_key is None and not job.needs]
         answers = await self._rules.store.put_all([self._entry(jobs[place], payloads[place]) for place in plain])
         for place, answer in zip(plain, answers, strict=True):
             errors[place] = answer
             if answer is None:
                 self._report_stored(jobs[place])
+        for place in sorted(set(range(len(jobs))).difference(plain)):  # after those that they may depend on
+            errors[place] = await self._with_conditions(jobs[place], payloads[place])
         return errors
 
     async def _with_conditions(self, job: Job, payload: bytes) -> NaqError | None:
