@@ -9,13 +9,24 @@ import re
 import sys
 import types
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 
+from naq_runtime.events.models import (
+    JobEvent,
+    JobEventType,
+    SystemEvent,
+    SystemEventType,
+    WorkerEvent,
+    WorkerEventType,
+)
 from naq_runtime.testing import MemoryBroker
 from tests.support.processes import ROOT, program
 
+EVENTS = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
 PAGES = ("jobs", "workers", "testing")
 
 
@@ -81,3 +92,17 @@ async def test_the_hooks_of_the_page_on_workers_are_called(page: str, folder: Pa
             await broker.drain()
 
     assert [name for name, _ in hooks.took] == ["hooks.greet"]
+
+
+@pytest.mark.parametrize("kind", [JobEventType, WorkerEventType, SystemEventType])
+def test_every_type_of_event_is_described(kind: type[StrEnum]) -> None:
+    undescribed = [one.value for one in kind if f"`{one.value}`" not in EVENTS]
+
+    assert undescribed == []
+
+
+@pytest.mark.parametrize("kind", [JobEvent, WorkerEvent, SystemEvent])
+def test_every_field_of_an_event_is_described(kind: type[Struct]) -> None:
+    undescribed = [name for name in kind.__struct_fields__ if f"`{name}`" not in EVENTS]
+
+    assert undescribed == []
