@@ -1,9 +1,9 @@
 """Ending jobs before they have ended by themselves.
 
-A job that runs is ended by its worker. Any other is first replaced, in its place, by a tombstone: from then on nobody
-can begin it or let it go. Then its outcome is stored, and the tombstone removed. Whoever dies in between leaves the
-tombstone, which a worker finds in the queue like any job (from other places the server moves it there), and finishes.
-Who removes it logs the one event.
+A job is first replaced, in its place, by a tombstone: from then on nobody can begin it or let it go. One that runs is
+then ended by its worker, which logs the event. Of any other the outcome is stored, and the tombstone removed; who
+removes it logs the event. Whoever dies in between leaves the tombstone, which a worker finds in the queue like any job
+(from other places the server moves it there), and finishes.
 """
 
 from __future__ import annotations
@@ -109,14 +109,12 @@ class Cancelling:
         """
         was_there = False
         for _ in range(_TRIES):
-            if await self._ask([job_id], by=wish.by, reason=wish.reason):
-                return True
             standing = await self._store.find(job_id)
             if standing is None:
                 return await self._was_cancelled(job_id, was_there)
             was_there = True
             if TOMBSTONE in standing.message.headers:  # whoever put it there may be dead
-                cancelled = await self._finish_all([standing.message])
+                cancelled = await self._end([standing], wish)
             else:
                 cancelled = await self.cancel_all([standing], wish)
             if cancelled:
@@ -124,14 +122,16 @@ class Cancelling:
         return False
 
     async def cancel_all(self, standing: Sequence[Found], wish: Cancellation) -> int:
-        """Cancel jobs that do not run; how many of them that were, or are being ended by their workers.
+        """Cancel jobs; how many of them that were, or are being ended by their workers.
 
         Raises:
             ServerError: some may be cancelled; do it again.
         """
         stones = await self._replace(standing, wish)
-        if not stones:
-            return 0
+        return await self._end(stones, wish) if stones else 0
+
+    async def _end(self, stones: Sequence[Found], wish: Cancellation) -> int:
+        """End jobs that are replaced by tombstones; how many of them that were, or are being ended by their workers."""
         running = await self._ask([stone.job_id for stone in stones], by=wish.by, reason=wish.reason)
         mine = [stone for stone in stones if stone.job_id not in running]
         cancelled = len(running)

@@ -15,6 +15,7 @@ from naq_runtime.job import Execution, Job, JobStatus
 from naq_runtime.jobs.dead import DeadLetters
 from naq_runtime.jobs.dependencies import Dependencies
 from naq_runtime.jobs.outcomes import Outcomes
+from naq_runtime.jobs.store import TOMBSTONE
 from naq_runtime.naming import Names
 from naq_runtime.nats.publish import Outgoing, is_conflict
 from naq_runtime.nats.streams import Streams, at_time, if_last_is
@@ -83,6 +84,16 @@ class Ledger:
         for one in ended:
             if self._may_be_needed(one.execution.job):
                 await self._dependencies.settle(one.execution.job.job_id, one.execution.result.status)
+        cancelled = [one.execution.job for one in ended if one.execution.result.status is JobStatus.CANCELLED]
+        if cancelled:
+            await self._remove_tombstones(cancelled)
+
+    async def _remove_tombstones(self, cancelled: Sequence[Job]) -> None:
+        """Whoever wanted the jobs to end has put them there; left alone, each would go through a worker."""
+        subjects = [self._names.job(job.queue_name or "default", job.job_id) for job in cancelled]
+        there = await self._streams.last(self._names.jobs_stream, subjects)
+        stones = [message.sequence for message in there if TOMBSTONE in message.headers]
+        await self._streams.delete(self._names.jobs_stream, stones)
 
     async def _postpone(self, batch: Sequence[Finished]) -> None:
         """Put jobs back, or where they wait for their time; each only while it is still ours."""

@@ -119,10 +119,16 @@ class EventService:
         self.log(event)
 
     def job(self, event_type: JobEventType, **fields: Any) -> None:
-        """Log a `JobEvent` of the given fields; the time is now unless ``timestamp_ns`` says otherwise."""
+        """Log a `JobEvent` of the given fields; the time is now unless ``timestamp_ns`` says otherwise.
+
+        One that is logged twice under the same ``event_id`` is stored once.
+        """
         if self.enabled:
-            fields.setdefault("timestamp_ns", self._clock.time_ns())
-            self._take(JobEvent(event_type=event_type, event_id=self._next_id(), **fields))
+            if "timestamp_ns" not in fields:
+                fields["timestamp_ns"] = self._clock.time_ns()
+            if "event_id" not in fields:
+                fields["event_id"] = self._next_id()
+            self._take(JobEvent(event_type=event_type, **fields))
 
     def about(self, event_type: JobEventType, job: Job, fields: Mapping[str, Any]) -> None:
         """Log a `JobEvent` about a job, now."""

@@ -15,7 +15,7 @@ from naq_runtime.jobs.dead import DeadFilter, DeadLetter
 from naq_runtime.jobs.enqueuing import Enqueuing
 from naq_runtime.jobs.ledger import Finished
 from naq_runtime.jobs.rules import JobRules
-from naq_runtime.jobs.store import Found
+from naq_runtime.jobs.store import TOMBSTONE, Found
 from naq_runtime.jobs.unique import UniqueKeys
 from naq_runtime.serializer import Outcome
 from naq_runtime.services.events import EventService
@@ -171,14 +171,15 @@ class JobService:
         """
         events = tuple(await self._events.get_job_event_history(job_id))
         standing = await self._store.find(job_id)
-        if standing is not None:
+        is_ending = standing is not None and TOMBSTONE in standing.message.headers
+        outcome = await self.outcome(job_id) if standing is None or is_ending else None
+        if standing is not None and outcome is None:
             return JobDetail(
                 job_id=job_id,
                 status=_status_of(standing, events),
                 job=self._decoded(standing),
                 events=events,
             )
-        outcome = await self.outcome(job_id)
         if outcome is not None:
             return JobDetail(
                 job_id=job_id, status=outcome.result.status, job=outcome.job, result=outcome.result, events=events

@@ -87,6 +87,7 @@ def _common(execution: Execution) -> dict[str, Any]:
     job, result = execution.job, execution.result
     return {
         "timestamp_ns": result.finish_time_ns,
+        "event_id": _id_of(execution),
         "job_id": job.job_id,
         "queue_name": job.queue_name,
         "function_name": job.function,
@@ -95,12 +96,18 @@ def _common(execution: Execution) -> dict[str, Any]:
     }
 
 
+def _id_of(execution: Execution) -> str:
+    """The same for whoever says it: the worker, and one that finds its outcome and cannot know whether it did."""
+    return f"{execution.result.finish_time_ns:x}-{execution.job.job_id[:40]}"
+
+
 def _report_stored(events: EventService, execution: Execution) -> None:
     """The outcome can be read by whoever waits for it."""
     job = execution.job
     events.job(
         JobEventType.RESULT_STORED,
         timestamp_ns=execution.result.finish_time_ns,
+        event_id=_id_of(execution),
         job_id=job.job_id,
         queue_name=job.queue_name,
         worker_id=execution.result.worker_id,
