@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from naq_runtime.errors import ServerError
+from naq_runtime.jobs.store import TOMBSTONE
 from naq_runtime.naming import Names
 from naq_runtime.nats.connection import Connection
 from naq_runtime.nats.pull import Delivery
@@ -42,13 +43,15 @@ class Returning:
     async def hand_back(self, delivery: Delivery, delay_s: float = 0.0) -> None:
         """Let another worker have a job, at once or after a while; while the server is away, it comes by itself."""
         try:
-            note = _Note(delivery.deliveries, await self.deaths(delivery))
-            await self._connection.publish(
-                self._note_of(delivery), msgspec.json.encode(note), headers=living_for(_NOTE_LIVES_S)
-            )
+            if delivery.headers is None or TOMBSTONE not in delivery.headers:  # which no worker dies of
+                await self._leave_note(delivery)
             await delivery.hand_back(delay_s)
         except ServerError as error:
             log.debug("not handed back: %s", error, extra={"action": "hand_back_failed"})
+
+    async def _leave_note(self, delivery: Delivery) -> None:
+        note = msgspec.json.encode(_Note(delivery.deliveries, await self.deaths(delivery)))
+        await self._connection.publish(self._note_of(delivery), note, headers=living_for(_NOTE_LIVES_S))
 
     async def deaths(self, delivery: Delivery) -> int:
         """How many workers died while they held the job.

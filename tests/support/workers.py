@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from naq_runtime.config import NAQConfig
@@ -18,15 +18,19 @@ MODULE = "tests.support.sample_tasks"
 
 @asynccontextmanager
 async def running_worker(
-    config: NAQConfig, *queues: str, name: str | None = None, concurrency: int = 4
+    config: NAQConfig,
+    *queues: str,
+    name: str | None = None,
+    concurrency: int = 4,
+    modules: Sequence[str] = (MODULE, "tests.support.wayward_tasks"),
 ) -> AsyncIterator[Worker]:
-    """A worker of the sample tasks, stopped at the end of the block."""
+    """A worker of the tests' tasks, stopped at the end of the block."""
     async with ServiceManager(config, role="worker") as services:
         worker = Worker(
             services,
             queues or ("default",),
-            TaskRegistry.load([MODULE]),
-            modules=[MODULE],
+            TaskRegistry.load(modules),
+            modules=modules,
             name=name,
             concurrency=concurrency,
         )

@@ -1,0 +1,131 @@
+"""What a job tells of itself while it runs, and what is kept of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from naq_runtime import DuplicateJob, Job, JobStatus, NAQConfig, Queue
+from naq_runtime.context import JobLogHandler
+from naq_runtime.errors import ResultTimeout
+from tests.integration.test_retries import story
+from tests.support import sample_tasks
+from tests.support import wayward_tasks as tasks
+from tests.support.waiting import eventually
+from tests.support.workers import running_worker
+
+
+@pytest.fixture
+def logging_set_up() -> Iterator[None]:
+    """As in the process of a worker."""
+    root, handler = logging.getLogger(), JobLogHandler()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    yield
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+@pytest.mark.usefixtures("logging_set_up")
+async def test_progress_and_log_lines_are_events_of_the_job(config: NAQConfig) -> None:
+    async with Queue(config=config) as queue, running_worker(config):
+        handle = await queue.enqueue(tasks.talkative, 3)
+        await handle.result(timeout=5)
+
+    events = await story(config, handle.job_id)
+    lines = [event for event in events if event.event_type == "log"]
+    assert [(event.text, event.level) for event in lines] == [
+        (f"tests.support.wayward_tasks: line {number}", "INFO") for number in range(3)
+    ]
+    last = [event for event in events if event.event_type == "progress"][-1]
+    assert (last.done, last.total, last.text) == (3, 3, "on it")
+
+
+@pytest.mark.usefixtures("logging_set_up")
+async def test_they_are_bounded_however_much_a_job_tells(config: NAQConfig) -> None:
+    async with Queue(config=config) as queue, running_worker(config):
+        handle = await queue.enqueue(tasks.talkative, 5_000)
+        await handle.result(timeout=20)
+
+    events = await story(config, handle.job_id)
+    lines = [event.text for event in events if event.event_type == "log"]
+    assert len(lines) == 201
+    assert lines[-1] == "more than 200 lines: the rest is not recorded"
+    progress = [event.done for event in events if event.event_type == "progress"]
+    assert progress[-1] == 5_000
+    assert len(progress) < 200
+
+
+async def test_a_job_in_a_process_tells_too_and_only_from_its_level_on(config: NAQConfig) -> None:
+    async with Queue(config=config) as queue, running_worker(config):
+        handle = await queue.enqueue(tasks.talkative_in_process)
+        await handle.result(timeout=20)
+
+    events = await story(config, handle.job_id)
+    lines = [(event.text, event.level) for event in events if event.event_type == "log"]
+    assert lines == [("tests.support.wayward_tasks: careful", "WARNING")]
+    assert [(event.done, event.total) for event in events if event.event_type == "progress"] == [(1, 2)]
+
+
+async def test_a_result_can_be_read_for_its_own_time(config: NAQConfig) -> None:
+    async with Queue(config=config) as queue, running_worker(config):
+        handle = await queue.enqueue_job(Job(sample_tasks.add, (1,), result_ttl=1))
+        assert await handle.result(timeout=5) == 2
+
+        async def is_gone() -> bool:
+            try:
+                await handle.outcome(timeout=0.1)
+            except ResultTimeout:
+                return True
+            return False
+
+        await eventually(is_gone, within=10)
+        assert await handle.status() == JobStatus.COMPLETED  # as its events say
+
+
+async def test_of_those_who_use_a_key_at_once_one_gets_it(config: NAQConfig) -> None:
+    async with Queue(config=config) as queue, Queue(config=config) as other:
+        answers = await asyncio.gather(
+            *(
+                one.enqueue_job(Job(sample_tasks.add, (1,), unique_key="order 17", unique_for=60))
+                for one in (queue, other) * 10
+            ),
+            return_exceptions=True,
+        )
+
+    winners = [answer for answer in answers if not isinstance(answer, BaseException)]
+    losers = [answer for answer in answers if isinstance(answer, DuplicateJob)]
+    assert (len(winners), len(losers)) == (1, 19)
+    assert {loser.job_id for loser in losers} == {winners[0].job_id}
+
+
+async def test_a_key_is_free_again_when_its_time_is_over_and_not_before(config: NAQConfig) -> None:
+    async with Queue(config=config) as queue, running_worker(config):
+        job = Job(sample_tasks.add, (1,), unique_key="k", unique_for=1)
+        await (await queue.enqueue_job(job)).result(timeout=5)
+        with pytest.raises(DuplicateJob):
+            await queue.enqueue_job(job.evolve(job_id="second"))
+
+        async def is_taken() -> bool:
+            try:
+                await queue.enqueue_job(job.evolve(job_id="second"))
+            except DuplicateJob:
+                return False
+            return True
+
+        await eventually(is_taken, within=10)
+
+
+@pytest.mark.parametrize("delay", [0.0, 60.0])
+async def test_an_id_is_taken_wherever_its_job_stands(config: NAQConfig, delay: float) -> None:
+    async with Queue(config=config) as queue:
+        first = await queue.enqueue_in(delay, sample_tasks.add, 1)
+        waiting = await queue.enqueue_job(Job(tasks.inherit, depends_on=first))
+
+        for handle in (first, waiting):
+            with pytest.raises(DuplicateJob):
+                await queue.enqueue_job(Job(sample_tasks.add, (1,), job_id=handle.job_id))

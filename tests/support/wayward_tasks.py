@@ -1,0 +1,128 @@
+"""Tasks that fail, ask for another time, take too long, are ended, or tell of themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from pathlib import Path
+
+from naq_runtime import Cancel, Retry, Snooze, current_job, task
+
+log = logging.getLogger(__name__)
+
+
+def note(file: Path, line: object) -> None:
+    """Append a line."""
+    with file.open("a") as opened:
+        opened.write(f"{line}\n")
+
+
+def notes(file: Path) -> list[str]:
+    """The lines so far."""
+    return file.read_text().splitlines() if file.exists() else []
+
+
+@task(retries=5, retry_delay=0.1, jitter=0.0)
+async def flaky(file: Path, good_at: int) -> int:
+    """Succeed at this attempt."""
+    note(file, current_job().attempt)
+    if current_job().attempt < good_at:
+        raise ConnectionError("not yet")
+    return current_job().attempt
+
+
+@task(retries=5, retry_delay=0.1, retry_on=[OSError], ignore_on=[FileNotFoundError])
+def choosy(file: Path, kind: str) -> None:
+    """Raise an error of this kind, in a thread."""
+    note(file, kind)
+    raise {"os": OSError, "missing": FileNotFoundError, "value": ValueError}[kind]("no")
+
+
+@task(retries=3)
+async def asking(file: Path, what: str) -> str:
+    """Ask for another time at first."""
+    note(file, f"{what} {current_job().attempt}")
+    if len(notes(file)) == 1:
+        raise Retry(after=0.1) if what == "retry" else Snooze(0.1) if what == "snooze" else Cancel("no use")
+    return "done"
+
+
+@task(process=True, retries=2)
+def asking_in_process(file: Path) -> str:
+    """The same, from another process."""
+    note(file, current_job().attempt)
+    if current_job().attempt == 1:
+        raise Retry(after=0.1)
+    return "done"
+
+
+@task
+async def waiting(file: Path) -> str:
+    """Run until it is cancelled."""
+    note(file, "begun")
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        note(file, "cancelled")
+        raise
+    return "never"
+
+
+@task
+def waiting_in_thread(file: Path) -> str:
+    """Run until it is told to end."""
+    note(file, "begun")
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        current_job().raise_if_cancelled()
+        time.sleep(0.01)
+    return "never"
+
+
+@task
+def deaf_in_thread(file: Path) -> str:
+    """Run on, whatever it is told, while the file says nothing else."""
+    note(file, "begun")
+    until = time.monotonic() + 30
+    while notes(file) == ["begun"] and time.monotonic() < until:
+        time.sleep(0.01)
+    return "over"
+
+
+@task(process=True)
+def waiting_in_process(file: Path) -> str:
+    """Run until it is killed."""
+    note(file, "begun")
+    time.sleep(60)
+    return "never"
+
+
+@task
+async def hasty() -> str:
+    """Have a limit of its own."""
+    async with asyncio.timeout(0.01):
+        await asyncio.sleep(5)
+    return "never"
+
+
+@task(log="INFO")
+async def talkative(lines: int) -> None:
+    """Tell of itself."""
+    for line in range(lines):
+        log.info("line %d", line)
+        await current_job().progress(line + 1, lines, "on it")
+
+
+@task(process=True, log="WARNING")
+def talkative_in_process() -> None:
+    """Tell of itself from another process."""
+    log.info("not wanted")
+    log.warning("careful")
+    current_job().progress(1, 2)
+
+
+@task
+async def inherit() -> dict[str, object]:
+    """What came of the jobs that it waited for."""
+    return {job_id: result.result for job_id, result in current_job().dependencies.items()}
