@@ -175,6 +175,8 @@ class JsonSerializer:
 
     def encode_value(self, value: Any) -> bytes:
         """The JSON of a result."""
+        if value is None:
+            return b"null"
         try:
             return self._finite(self._encode(value), value)
         except _ENCODE_ERRORS as error:

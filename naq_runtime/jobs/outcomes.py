@@ -45,21 +45,21 @@ class Outcomes:
         Raises:
             ServerError: a part of them may be stored.
         """
-        await self._streams.store(
-            [await self._message(execution, job) for execution, job in ended if execution.job.result_ttl != 0]
-        )
-
-    async def _message(self, execution: Execution, job: bytes) -> Outgoing:
-        ttl = execution.job.result_ttl
-        headers = None if ttl is None else living_for(ttl)
-        limit = self._streams.largest - _OVERHEAD
-        subject = self._names.result(execution.job.job_id)
-        whole = self._serializer.encode_outcome(job, execution.result, execution.value)
-        if len(whole) <= limit:
-            return Outgoing(subject, whole, headers)
-        if self._large_as_objects and len(execution.value) > limit // 2:
-            return await self._as_object(subject, execution, whole, headers or {})
-        return Outgoing(subject, self._smaller(execution, limit), headers)
+        messages, limit = [], self._streams.largest - _OVERHEAD
+        for execution, job in ended:
+            ttl = execution.job.result_ttl
+            if ttl == 0:
+                continue
+            headers = None if ttl is None else living_for(ttl)
+            subject = self._names.result(execution.job.job_id)
+            whole = self._serializer.encode_outcome(job, execution.result, execution.value)
+            if len(whole) <= limit:
+                messages.append(Outgoing(subject, whole, headers))
+            elif self._large_as_objects and len(execution.value) > limit // 2:
+                messages.append(await self._as_object(subject, execution, whole, headers or {}))
+            else:
+                messages.append(Outgoing(subject, self._smaller(execution, limit), headers))
+        await self._streams.store(messages)
 
     async def _as_object(self, subject: str, execution: Execution, whole: bytes, headers: dict[str, str]) -> Outgoing:
         """The message that stands for an outcome in the object store, which is there before it."""

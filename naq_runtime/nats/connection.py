@@ -49,8 +49,8 @@ class _Client(Client):
     def _parse_header_lines(raw: bytes) -> dict[str, str]:
         headers = {}
         for line in raw.decode("utf-8", "replace").split("\r\n"):
-            name, colon, value = line.partition(":")
-            if colon:
+            if ":" in line:
+                name, value = line.split(":", 1)
                 headers[name] = value.strip()
         return headers
 

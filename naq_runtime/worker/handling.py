@@ -126,10 +126,12 @@ class JobHandler:
             execution = await self._inherited(holding, job) if self.inheritance.may_include(delivery) else None
             if job.job_id in self._asked_for:
                 await self._look_whether_replaced(holding)
-            dependencies = await self._rules.dependencies.results_of(job) if job.needs else None
+            dependencies = await self._rules.dependencies.results_of(job) if job.depends_on else None
             if not self._custody.has(holding):
                 return
-            execution = execution or self._cancelled_before(holding, job)
+            if execution is None and holding.cancel_reason is not None:
+                now_ns = self._clock.time_ns()
+                execution = cancelled(job, holding.cancel_reason, worker_id=self._worker_id, now_ns=now_ns)
             if execution is None:
                 begun = True
                 report_started(self._events, job, self._worker_id, self._clock.time_ns())
@@ -152,11 +154,6 @@ class JobHandler:
         self._custody.release(holding)
 
     # Jobs that are cancelled, or wait for others
-
-    def _cancelled_before(self, holding: Holding, job: Job) -> Execution | None:
-        if holding.cancel_reason is None:
-            return None
-        return cancelled(job, holding.cancel_reason, worker_id=self._worker_id, now_ns=self._clock.time_ns())
 
     async def _look_whether_replaced(self, holding: Holding) -> None:
         """It was cancelled while it was on its way: then it lies in its queue no more, and is held no more."""

@@ -23,6 +23,8 @@ __all__ = [
 
 def report_started(events: EventService, job: Job, worker_id: str, started_ns: int) -> None:
     """A worker begins with the job."""
+    if not events.enabled:
+        return
     events.job(
         JobEventType.STARTED,
         timestamp_ns=started_ns,
@@ -37,6 +39,8 @@ def report_started(events: EventService, job: Job, worker_id: str, started_ns: i
 
 def report_settled(events: EventService, execution: Execution) -> None:
     """An attempt is over and written down, and so is the job unless there will be another."""
+    if not events.enabled:
+        return
     report_ended(events, execution)
     if execution.again is None and execution.job.result_ttl != 0:
         _report_stored(events, execution)

@@ -31,12 +31,8 @@ class Unsettled(Struct, frozen=True):
     """A job whose attempt has ended, and which the worker still holds."""
 
     holding: Holding
+    execution: Execution
     finished: Finished
-
-    @property
-    def execution(self) -> Execution:
-        """The attempt."""
-        return self.finished.execution
 
 
 class Settlement:
@@ -87,7 +83,8 @@ class Settlement:
     def add(self, holding: Holding, execution: Execution, payload: bytes, broken: bytes | None = None) -> None:
         """Take a finished job, encoded, and what lay in the queue when that was no job; never waits."""
         holding.runs_again = execution.again is not None
-        self._waiting.append(Unsettled(holding, Finished(execution, payload, holding.delivery.sequence, broken)))
+        finished = Finished(execution, payload, holding.delivery.sequence, broken)
+        self._waiting.append(Unsettled(holding, execution, finished))
         self._arrived.set()
         self._empty.clear()
 
