@@ -252,13 +252,13 @@ class Dependencies:
         there = await self._streams.last(names.jobs_stream, [mark, names.waiting("*", child_id)])
         if any(message.subject == mark for message in there):
             return
+        waiting = there[0] if there else None
         asked_ns = self._now_ns()
-        (answer,) = await self._streams.publish([Outgoing(mark, status.value.encode(), if_last_is(0))])
-        if is_conflict(answer):
-            return
+        (answer,) = await self._streams.publish([Outgoing(mark, status.value.encode(), _first_while(waiting, mark))])
+        if is_conflict(answer) or answer == 0:
+            return  # others have let it go meanwhile, or said it
         if isinstance(answer, NaqError):
             raise answer
-        waiting = there[0] if there else await self._waiting(child_id)  # now others may have let it go already
         job = None if waiting is None else self._decoded(waiting)
         need = None if job is None else next((n for n in job.needs if n.job_id == parent_id), None)
         if job is None or need is None:
@@ -311,6 +311,13 @@ class Dependencies:
         event = JobEventType.SCHEDULED if later else JobEventType.ENQUEUED
         said = {"run_at_ns": job.run_at_ns} if later else {}
         self._report(event, job, {**said, "timestamp_ns": released_ns})
+
+
+def _first_while(waiting: StoredMessage | None, mark: str) -> dict[str, str]:
+    """A mark is written while its job waits, and once; one that comes before its job lies there until that comes."""
+    if waiting is None:
+        return if_last_is(0)
+    return if_last_is(waiting.sequence, waiting.subject) | once(f"{mark}-{waiting.sequence}")
 
 
 def _failure_of(need: After | None, met: Mapping[str, JobStatus]) -> str:
