@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from naq_runtime.errors import (
         DependencyCycle,
         DuplicateJob,
+        DuplicateSchedule,
+        InvalidSchedule,
         JobCancelled,
         JobFailed,
         JobRefused,
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
         Event,
         JobEvent,
         JobEventType,
+        ScheduleEvent,
+        ScheduleEventType,
         StoredEvent,
         SystemEvent,
         SystemEventType,
@@ -59,11 +63,14 @@ if TYPE_CHECKING:
     from naq_runtime.monitor import Monitor
     from naq_runtime.queue import JobHandle, Queue
     from naq_runtime.retry import Cancel, Retry, RetryPolicy, Snooze
+    from naq_runtime.schedule import Schedule, ScheduleConfig, ScheduleState
+    from naq_runtime.scheduler.scheduler import Scheduler
     from naq_runtime.serializer import JsonSerializer, Serializer
     from naq_runtime.services.events import EventService
     from naq_runtime.services.jobs import JobService, PartlyRefused
     from naq_runtime.services.manager import ServiceManager
     from naq_runtime.services.queues import QueueService
+    from naq_runtime.services.scheduler import ScheduleFilter, SchedulerService
     from naq_runtime.tasks import Task, TaskRegistry, task
     from naq_runtime.worker.worker import Worker
 
@@ -80,6 +87,8 @@ _HOMES = {
     "naq_runtime.errors": (
         "DependencyCycle",
         "DuplicateJob",
+        "DuplicateSchedule",
+        "InvalidSchedule",
         "JobCancelled",
         "JobFailed",
         "JobRefused",
@@ -97,6 +106,8 @@ _HOMES = {
         "Event",
         "JobEvent",
         "JobEventType",
+        "ScheduleEvent",
+        "ScheduleEventType",
         "StoredEvent",
         "SystemEvent",
         "SystemEventType",
@@ -130,6 +141,12 @@ _HOMES = {
         "RetryPolicy",
         "Snooze",
     ),
+    "naq_runtime.schedule": (
+        "Schedule",
+        "ScheduleConfig",
+        "ScheduleState",
+    ),
+    "naq_runtime.scheduler.scheduler": ("Scheduler",),
     "naq_runtime.serializer": (
         "JsonSerializer",
         "Serializer",
@@ -141,6 +158,10 @@ _HOMES = {
     ),
     "naq_runtime.services.manager": ("ServiceManager",),
     "naq_runtime.services.queues": ("QueueService",),
+    "naq_runtime.services.scheduler": (
+        "ScheduleFilter",
+        "SchedulerService",
+    ),
     "naq_runtime.tasks": (
         "Task",
         "TaskRegistry",
@@ -158,10 +179,12 @@ __all__ = [
     "DeadLetter",
     "DependencyCycle",
     "DuplicateJob",
+    "DuplicateSchedule",
     "EmbeddedServer",
     "Event",
     "EventFilter",
     "EventService",
+    "InvalidSchedule",
     "Job",
     "JobCancelled",
     "JobContext",
@@ -186,6 +209,14 @@ __all__ = [
     "ResultTimeout",
     "Retry",
     "RetryPolicy",
+    "Schedule",
+    "ScheduleConfig",
+    "ScheduleEvent",
+    "ScheduleEventType",
+    "ScheduleFilter",
+    "ScheduleState",
+    "Scheduler",
+    "SchedulerService",
     "Serializer",
     "ServerError",
     "ServiceManager",

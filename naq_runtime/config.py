@@ -26,6 +26,7 @@ __all__ = [
     "NAQConfig",
     "NatsConfig",
     "ResultsConfig",
+    "SchedulerConfig",
     "StreamsConfig",
     "WorkerConfig",
     "get_config",
@@ -122,6 +123,17 @@ class WorkerConfig(_Section, frozen=True, kw_only=True):
     """Outcomes that are stored together before their jobs are acknowledged."""
 
 
+class SchedulerConfig(_Section, frozen=True, kw_only=True):
+    """The schedulers of a namespace."""
+
+    lease: Annotated[float, Meta(ge=0.5, le=3600)] = 3.0
+    """A leader that is silent for so long has lost the lead to the others."""
+    late_after: Annotated[float, Meta(ge=1, le=86_400)] = 30.0
+    """A tick that is seen to so late was missed, and is treated as its schedule says; one that is not runs."""
+    chores_interval: Annotated[float, Meta(ge=0.5, le=86_400)] = 10.0
+    """How often the leader looks for what crashed processes have left behind."""
+
+
 class EventsConfig(_Section, frozen=True, kw_only=True):
     """The event log."""
 
@@ -147,6 +159,7 @@ class NAQConfig(_Section, frozen=True, kw_only=True):
     results: ResultsConfig = field(default_factory=ResultsConfig)
     dead: DeadConfig = field(default_factory=DeadConfig)
     worker: WorkerConfig = field(default_factory=WorkerConfig)
+    scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
     events: EventsConfig = field(default_factory=EventsConfig)
 
     def __post_init__(self) -> None:

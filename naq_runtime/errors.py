@@ -5,6 +5,7 @@
     NaqError
     ├── ConfigError              a setting is unknown, malformed or out of range
     ├── InvalidName              a queue, worker, job or namespace name cannot be used on the wire
+    ├── InvalidSchedule          a schedule that cannot be kept: its cron expression, zone or numbers
     ├── TaskError
     │   ├── NotImportable        the function cannot be found again by a worker
     │   ├── UnknownTask          the worker was not given this function
@@ -13,6 +14,7 @@
     │   └── ArgumentError        a job's arguments do not fit the function
     ├── JobRefused               the job was not enqueued
     │   ├── DuplicateJob         a job of this id, or of this unique key, is there already
+    │   ├── DuplicateSchedule    a schedule of this id is there already
     │   ├── UnknownDependency    a job that it depends on is not known
     │   ├── DependencyCycle      it depends on itself, by way of others
     │   ├── PayloadTooLarge      above the server's limit for one message
@@ -45,7 +47,9 @@ __all__ = [
     "ConfigError",
     "DependencyCycle",
     "DuplicateJob",
+    "DuplicateSchedule",
     "InvalidName",
+    "InvalidSchedule",
     "JetStreamError",
     "JetStreamUnavailable",
     "JobCancelled",
@@ -88,6 +92,10 @@ class InvalidName(NaqError, ValueError):
     """A name cannot be used as one token of a NATS subject."""
 
 
+class InvalidSchedule(NaqError, ValueError):
+    """A schedule cannot be kept: its cron expression, its time zone or one of its numbers."""
+
+
 class TaskError(NaqError):
     """A function cannot be used as a task."""
 
@@ -126,6 +134,10 @@ class DuplicateJob(JobRefused):
     def __init__(self, message: str, job_id: str | None = None) -> None:
         super().__init__(message)
         self.job_id = job_id
+
+
+class DuplicateSchedule(JobRefused):
+    """A schedule of this id is there already."""
 
 
 class UnknownDependency(JobRefused):

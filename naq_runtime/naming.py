@@ -106,6 +106,7 @@ class Names:
             f"{space}.needs.*.*",
             f"{space}.met.*.*",
             f"{space}.handed.*",
+            f"{space}.schedules.*",
         )
 
     def job(self, queue: str, job_id: str) -> str:
@@ -135,6 +136,10 @@ class Names:
     def handed(self, sequence: int) -> str:
         """That the message of this sequence was handed back, and not lost with its worker."""
         return f"{self.namespace}.handed.{sequence}"
+
+    def schedule(self, schedule_id: str) -> str:
+        """The record of a schedule; ``*`` for all of them."""
+        return f"{self.namespace}.schedules.{schedule_id}"
 
     def queue_consumer(self, queue: str) -> str:
         """The durable consumer that all workers of a queue share."""
@@ -214,6 +219,11 @@ class Names:
         """Where the workers of a queue hear that what holds it back has changed."""
         return f"{self.namespace}.control.queue.{queue}"
 
+    @property
+    def control_schedules(self) -> str:
+        """Where schedulers hear that schedules have changed."""
+        return f"{self.namespace}.control.schedules"
+
     # Events
 
     @property
@@ -253,6 +263,11 @@ class Names:
     def workers_bucket(self) -> str:
         """One record a worker; it vanishes when the worker no longer renews it."""
         return self._stream("WORKERS")
+
+    @property
+    def leader_bucket(self) -> str:
+        """Who leads the schedulers."""
+        return self._stream("LEADER")
 
     @property
     def queues_bucket(self) -> str:

@@ -13,9 +13,11 @@ from naq_runtime.errors import InvalidName
 from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.naming import check_name
 from naq_runtime.retry import seconds_of
+from naq_runtime.schedule import ScheduleConfig
 from naq_runtime.services.jobs import JobService
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.services.queues import QueueService
+from naq_runtime.services.scheduler import SchedulerService
 
 __all__ = ["JobHandle", "Queue"]
 
@@ -160,6 +162,28 @@ class Queue:
         since_ns = self._jobs.now_ns()
         ids = await self._jobs.enqueue_jobs([job.evolve(queue_name=self.name or job.queue_name) for job in jobs])
         return [JobHandle(job_id, self._jobs, since_ns) for job_id in ids]
+
+    async def schedule(
+        self, function: Callable[..., Any] | str, *args: Any, when: ScheduleConfig, **kwargs: Any
+    ) -> str:
+        """Have one call of a function come into this queue again and again; returns the id of the schedule.
+
+        It needs a scheduler that runs (``naq run-scheduler``). See `SchedulerService` for what can be done with it.
+
+        Args:
+            when: such as ``ScheduleConfig(cron="0 9 * * mon-fri", timezone="Europe/Paris")``.
+
+        Raises:
+            DuplicateSchedule: there is a schedule of this id.
+            NotImportable, SerializationError, ServerError: as `enqueue`.
+        """
+        return await self.schedule_job(Job(function, args, kwargs), when)
+
+    async def schedule_job(self, job: Job, when: ScheduleConfig) -> str:
+        """Have a job come into this queue again and again. See `schedule`."""
+        assert self._services is not None
+        scheduler = await self._services.get_service(SchedulerService)
+        return await scheduler.schedule_job(job.evolve(queue_name=self.name or job.queue_name), when)
 
     async def pause(self, reason: str = "") -> None:
         """Begin no more jobs of this queue, on any worker, until `resume`; those that run go on."""

@@ -35,6 +35,7 @@ from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.naming import check_name
 from naq_runtime.queue import JobHandle as AsyncHandle
 from naq_runtime.queue import Queue as AsyncQueue
+from naq_runtime.schedule import ScheduleConfig
 from naq_runtime.services.manager import ServiceManager
 
 __all__ = ["JobHandle", "Queue", "close"]
@@ -177,6 +178,22 @@ class Queue:
         """
         made = list(jobs)  # here, not in the loop: they may come from a database
         return self._put_many(lambda queue: queue.enqueue_many(made))
+
+    def schedule(self, function: Callable[..., Any] | str, *args: Any, when: ScheduleConfig, **kwargs: Any) -> str:
+        """Have one call of a function come into this queue again and again; returns the id of the schedule.
+
+        Args:
+            when: such as ``ScheduleConfig(cron="0 9 * * mon-fri", timezone="Europe/Paris")``.
+
+        Raises:
+            DuplicateSchedule: there is a schedule of this id.
+            NotImportable, SerializationError, ServerError: as `enqueue`.
+        """
+        return self._do(lambda queue: queue.schedule(function, *args, when=when, **kwargs))
+
+    def schedule_job(self, job: Job, when: ScheduleConfig) -> str:
+        """Have a job come into this queue again and again. See `schedule`."""
+        return self._do(lambda queue: queue.schedule_job(job, when))
 
     def pause(self, reason: str = "") -> None:
         """Begin no more jobs of this queue, on any worker, until `resume`; those that run go on."""

@@ -9,15 +9,15 @@ import msgspec
 from msgspec import Meta, Struct
 
 from naq_runtime.errors import SerializationError
-from naq_runtime.events.models import Event, JobEvent, OtherEvent, SystemEvent, WorkerEvent
+from naq_runtime.events.models import Event, JobEvent, OtherEvent, ScheduleEvent, SystemEvent, WorkerEvent
 from naq_runtime.naming import Names, checked
 
 __all__ = ["decode_event", "encode_event", "event_key", "event_subject"]
 
 encode_event = msgspec.json.Encoder().encode
 
-_decode_known: Callable[[bytes], JobEvent | WorkerEvent | SystemEvent] = msgspec.json.Decoder(
-    JobEvent | WorkerEvent | SystemEvent
+_decode_known: Callable[[bytes], JobEvent | WorkerEvent | ScheduleEvent | SystemEvent] = msgspec.json.Decoder(
+    JobEvent | WorkerEvent | ScheduleEvent | SystemEvent
 ).decode
 
 
@@ -68,6 +68,8 @@ def event_key(event: Event) -> str:
             return f"job.{event.event_type}"
         case WorkerEvent():
             return f"worker.{event.event_type}"
+        case ScheduleEvent():
+            return f"schedule.{event.event_type}"
         case SystemEvent():
             return f"system.{event.event_type}"
         case OtherEvent():
@@ -86,6 +88,10 @@ def event_subject(names: Names, event: Event) -> str:
             return checked(names.job_event(event.job_id, event.queue_name, event.event_type, event.event_id), tokens=7)
         case WorkerEvent():
             return checked(names.entity_event("worker", event.worker_id, event.event_type, event.event_id), tokens=6)
+        case ScheduleEvent():
+            return checked(
+                names.entity_event("schedule", event.schedule_id, event.event_type, event.event_id), tokens=6
+            )
         case SystemEvent():
             return checked(names.entity_event("system", event.instance, event.event_type, event.event_id), tokens=6)
         case OtherEvent():

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from naq_runtime.events.models import JobEvent, SystemEvent, WorkerEvent
+    from naq_runtime.events.models import JobEvent, ScheduleEvent, SystemEvent, WorkerEvent
 
-__all__ = ["duration_text", "job_message", "size_text", "system_message", "worker_message"]
+__all__ = ["duration_text", "job_message", "schedule_message", "size_text", "system_message", "worker_message"]
 
 
 def duration_text(milliseconds: float) -> str:
@@ -134,6 +134,35 @@ def worker_message(event: WorkerEvent) -> str:
             return f"{event.active_jobs}/{event.concurrency_limit or '?'} running"
 
 
+def schedule_message(event: ScheduleEvent) -> str:
+    """What happened to a schedule."""
+    match str(event.event_type):
+        case "scheduled":
+            return _joined(event.function_name, _timetable(event), _times(event.repeat))
+        case "schedule_triggered":
+            tick = None if event.tick is None else f"tick {event.tick}"
+            return _joined(event.job_id, tick, _ms("late by", event.lag_ms))
+        case "schedule_missed":
+            caught_up = f"{event.caught_up} made up for" if event.caught_up else None
+            return _joined(f"{event.count or 0} ticks", caught_up, event.policy)
+        case "schedule_modified":
+            return " ".join(f"{name}={value}" for name, value in (event.changes or {}).items())
+        case "scheduler_error":
+            return _joined(_error(event.error_type, event.error_message), event.reason)
+        case _:
+            return _joined(event.function_name, _by(event.by), event.reason)
+
+
+def _timetable(event: ScheduleEvent) -> str | None:
+    if event.cron is not None:
+        return f"cron {event.cron} {event.timezone or ''}".rstrip()
+    return None if event.interval is None else f"every {duration_text(event.interval * 1000)}"
+
+
+def _times(repeat: int | None) -> str | None:
+    return None if repeat is None else f"{repeat} times"
+
+
 def system_message(event: SystemEvent) -> str:
     """What happened to a process or to its connection."""
     host = _host(event.hostname, event.pid)
@@ -143,6 +172,8 @@ def system_message(event: SystemEvent) -> str:
             return _joined(where, _ms("away for", event.outage_ms))
         case "queue_paused" | "queue_resumed":
             return _joined(_queue(event.queue_name), event.reason, where)
+        case "leader_elected" | "leader_lost" | "leader_resigned":
+            return _joined(where, f"term {event.term or 0}", event.reason)
         case "queue_purged":
             count = None if event.count is None else f"{event.count} jobs"
             return _joined(_queue(event.queue_name), count, where)

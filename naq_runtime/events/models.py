@@ -14,7 +14,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct, field
 
-from naq_runtime.events.messages import job_message, system_message, worker_message
+from naq_runtime.events.messages import job_message, schedule_message, system_message, worker_message
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -23,6 +23,8 @@ __all__ = [
     "JobEvent",
     "JobEventType",
     "OtherEvent",
+    "ScheduleEvent",
+    "ScheduleEventType",
     "StoredEvent",
     "SystemEvent",
     "SystemEventType",
@@ -72,8 +74,33 @@ class WorkerEventType(StrEnum):
     ERROR = "error"
 
 
+class ScheduleEventType(StrEnum):
+    """What can happen to a schedule."""
+
+    SCHEDULED = "scheduled"
+    """It was made."""
+    TRIGGERED = "schedule_triggered"
+    """It was due, and its job is in its queue."""
+    MISSED = "schedule_missed"
+    """Ticks got no job in time, or none at all."""
+    MODIFIED = "schedule_modified"
+    PAUSED = "schedule_paused"
+    RESUMED = "schedule_resumed"
+    CANCELLED = "schedule_cancelled"
+    FINISHED = "schedule_finished"
+    """Nothing more is due."""
+    ERROR = "scheduler_error"
+    """It could not be kept; the others go on."""
+
+
 class SystemEventType(StrEnum):
     """What can happen to a process or to its connection."""
+
+    LEADER_ELECTED = "leader_elected"
+    """A scheduler leads from now on; the others stand by."""
+    LEADER_LOST = "leader_lost"
+    """It could not hold the lead."""
+    LEADER_RESIGNED = "leader_resigned"
 
     CONNECTION_LOST = "connection_lost"
     CONNECTION_RESTORED = "connection_restored"
@@ -195,6 +222,53 @@ class WorkerEvent(EventBase, tag="worker", frozen=True, kw_only=True, omit_defau
         return worker_message(self)
 
 
+class ScheduleEvent(EventBase, tag="schedule", frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Something happened to a schedule."""
+
+    event_type: ScheduleEventType
+    schedule_id: str
+    queue_name: str | None = None
+    function_name: str | None = None
+    job_id: str | None = None
+    """Of the tick."""
+    cron: str | None = None
+    interval: float | None = None
+    """Seconds between two ticks."""
+    timezone: str | None = None
+    repeat: Count | None = None
+    """How many jobs are left to make."""
+    next_ns: Count | None = None
+    """When it is due next."""
+    scheduled_ns: Count | None = None
+    """When the tick was due."""
+    actual_ns: Count | None = None
+    """When its job was in its queue."""
+    lag_ms: float | None = None
+    """Between the two."""
+    tick: Count | None = None
+    """Which job of the schedule this is, from 1."""
+    count: Count | None = None
+    """Of ticks that were missed."""
+    caught_up: Count | None = None
+    """How many of these got their jobs after all."""
+    policy: str | None = None
+    """What decided so: the policy for missed ticks, or ``overlap`` and that policy."""
+    changes: dict[str, str] | None = None
+    """What was modified: new values by name."""
+    reason: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    by: str | None = None
+    """Who managed it: the role and instance of a process."""
+    term: Count | None = None
+    """Of the leader."""
+
+    @property
+    def message(self) -> str:
+        """What happened, in one line of text."""
+        return schedule_message(self)
+
+
 class SystemEvent(EventBase, tag="system", frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Something happened to a process of ours, or to its connection."""
 
@@ -218,8 +292,10 @@ class SystemEvent(EventBase, tag="system", frozen=True, kw_only=True, omit_defau
     """Jobs of the queue that may run at a time; 0 for no limit."""
     rate_limit: str | None = None
     """``100/60s``; empty for no limit."""
+    term: Count | None = None
+    """Which lead of a scheduler this is; each next one has a higher number."""
     reason: str | None = None
-    """Why the queue was paused."""
+    """Why the queue was paused, or the lead was lost."""
 
     @property
     def message(self) -> str:
@@ -247,7 +323,7 @@ class OtherEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"a {self.category} event of schema version {self.v}, newer than this reader"
 
 
-Event = JobEvent | WorkerEvent | SystemEvent | OtherEvent
+Event = JobEvent | WorkerEvent | ScheduleEvent | SystemEvent | OtherEvent
 
 
 class StoredEvent(msgspec.Struct, frozen=True, gc=False):

@@ -77,6 +77,8 @@ class Dependencies:
         self._outcomes = outcomes
         self._report = report
         self._now_ns = clock.time_ns
+        self._orphaned = set[int]()
+        """Edges to jobs that did not wait when we last looked."""
         self._unclaimed = set[int]()
         """Marks that no job waited for when we last looked."""
 
@@ -227,6 +229,26 @@ class Dependencies:
                     await self.settle(job.job_id, JobStatus.CANCELLED)
         await self._remove_marks_but_of(waiting)
         return moved
+
+    async def remove_orphans(self) -> int:
+        """Forget on what jobs depend that do not wait any more; how often that was.
+
+        What is found twice in a row is removed: an edge is there a moment before its job is.
+
+        Raises:
+            ServerError: do it again.
+        """
+        orphans = set[int]()
+        waiting = {
+            found(message).job_id
+            async for page in self._streams.scan(self._names.jobs_stream, self._names.waiting("*", "*"))
+            for message in page
+        }
+        async for page in self._streams.scan(self._names.jobs_stream, self._names.needs("*", "*")):
+            orphans.update(edge.sequence for edge in page if edge.subject.rpartition(".")[2] not in waiting)
+        gone = await self._streams.delete(self._names.jobs_stream, sorted(orphans & self._orphaned))
+        self._orphaned = orphans
+        return sum(gone)
 
     async def _remove_marks_but_of(self, waiting: Collection[str]) -> None:
         """Marks that came too late for their job; one that came too early is left until the next time."""

@@ -19,7 +19,7 @@ from naq_runtime.errors import JetStreamError, ServerError
 from naq_runtime.nats.connection import Connection, Msg, subscribed
 from naq_runtime.nats.direct import StoredMessage, last_by_subject, messages_from
 from naq_runtime.nats.objects import ObjectBucket
-from naq_runtime.nats.publish import AckedPublish, Outgoing, Stored, StreamWriter, open_writer
+from naq_runtime.nats.publish import AckedPublish, Outgoing, Stored, StreamWriter, open_writer, publish_together
 from naq_runtime.nats.topology import Topology
 
 __all__ = ["MESSAGE_ID", "NatsStreams", "Streams", "at_time", "if_last_is", "in_header", "living_for", "once"]
@@ -44,6 +44,14 @@ class Streams(Protocol):
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[Stored]:
         """Store each message on its conditions; its sequence, or why not, in order."""
+        ...
+
+    async def publish_together(self, messages: Sequence[Outgoing]) -> list[int]:
+        """Store all of these messages of one stream, or none of them; their sequences. At most 1,000.
+
+        Raises:
+            ServerError: nothing is stored, or all may be; where a condition does not hold, see `is_conflict`.
+        """
         ...
 
     async def store(self, outcomes: Sequence[Outgoing]) -> None:
@@ -139,6 +147,11 @@ class NatsStreams:
         """See `Streams.publish`."""
         await self._publisher.open()
         return await self._publisher.publish_all(messages)
+
+    async def publish_together(self, messages: Sequence[Outgoing]) -> list[int]:
+        """See `Streams.publish_together`."""
+        last = await publish_together(self._connection, messages)
+        return list(range(last - len(messages) + 1, last + 1))
 
     async def put_object(self, name: str, data: bytes, headers: dict[str, str]) -> None:
         """See `Streams.put_object`."""

@@ -33,6 +33,7 @@ _MATTERS = (
     "allow_direct",
     "allow_msg_ttl",
     "allow_msg_schedules",
+    "allow_atomic",
     "republish",
 )
 """The fields in which a stream of ours must not differ."""
@@ -47,6 +48,7 @@ _SERVER_DEFAULTS: Mapping[str, Any] = {
     "allow_direct": False,
     "allow_msg_ttl": False,
     "allow_msg_schedules": False,
+    "allow_atomic": False,
     "republish": None,
 }
 
@@ -74,7 +76,10 @@ class Topology:
         self._consumers: set[str] = set()
 
     async def jobs(self) -> StreamHandle:
-        """The jobs that have not ended, one message each: a message moves as its job does, and leaves with it."""
+        """The jobs that have not ended, one message each: a message moves as its job does, and leaves with it.
+
+        And the schedules that make jobs: a tick's job and its record are stored together or not at all.
+        """
         return await self._stream(
             self._names.jobs_stream,
             subjects=list(self._names.job_states),
@@ -83,6 +88,7 @@ class Topology:
             allow_direct=True,
             allow_msg_ttl=True,
             allow_msg_schedules=True,
+            allow_atomic=True,
         )
 
     @property

@@ -20,6 +20,8 @@ from naq_runtime.events.models import (
     Event,
     JobEvent,
     JobEventType,
+    ScheduleEvent,
+    ScheduleEventType,
     StoredEvent,
     SystemEvent,
     SystemEventType,
@@ -139,6 +141,12 @@ class EventService:
         if self.enabled:
             now = self._clock.time_ns()
             self._take(WorkerEvent(event_type=event_type, timestamp_ns=now, event_id=self._next_id(), **fields))
+
+    def schedule(self, event_type: ScheduleEventType, **fields: Any) -> None:
+        """Log a `ScheduleEvent` of the given fields, now."""
+        if self.enabled:
+            now = self._clock.time_ns()
+            self._take(ScheduleEvent(event_type=event_type, timestamp_ns=now, event_id=self._next_id(), **fields))
 
     def system(self, event_type: SystemEventType, **fields: Any) -> None:
         """Log a `SystemEvent` of this process, now."""

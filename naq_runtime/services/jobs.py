@@ -66,7 +66,7 @@ class JobService:
         self._clock = services.clock
         self._serializer = services.serializer
         self._topology = services.topology
-        self._rules = JobRules(
+        self.rules = JobRules(
             services.streams,
             services.names,
             services.serializer,
@@ -75,7 +75,7 @@ class JobService:
             large_as_objects=services.config.results.large == "store",
             clock=services.clock,
         )
-        self._store = self._rules.store
+        self._store = self.rules.store
         keys = UniqueKeys(
             services.streams,
             services.names,
@@ -84,7 +84,7 @@ class JobService:
             now_ns=services.clock.time_ns,
         )
         self._enqueuing = Enqueuing(
-            self._rules,
+            self.rules,
             keys,
             services.serializer,
             ready=services.topology.queue,
@@ -108,6 +108,15 @@ class JobService:
         return self._clock.time_ns()
 
     # In
+
+    def prepared(self, job: Job) -> Job:
+        """The job with its function's name, its queue and the time.
+
+        Raises:
+            NotImportable: no worker could find the function.
+            ArgumentError: the arguments do not fit it.
+        """
+        return self._enqueuing.prepared(job)
 
     async def enqueue_job(self, job: Job, queue_name: str | None = None) -> str:
         """Store a job for the workers of its queue; returns its id.
@@ -209,11 +218,11 @@ class JobService:
             NotFound: nothing is known of it.
             ServerError: it may or may not be cancelled; do it again.
         """
-        return await self._rules.cancelling.cancel(job_id, Cancellation(by or self._events.instance, reason))
+        return await self.rules.cancelling.cancel(job_id, Cancellation(by or self._events.instance, reason))
 
     async def cancel_all(self, standing: Sequence[Found], *, reason: str = "", by: str = "") -> int:
         """End jobs that do not run, many at a time; how many."""
-        return await self._rules.cancelling.cancel_all(standing, Cancellation(by or self._events.instance, reason))
+        return await self.rules.cancelling.cancel_all(standing, Cancellation(by or self._events.instance, reason))
 
     async def dead_letter(self, job_id: str) -> DeadLetter:
         """A job that failed for good.
@@ -222,12 +231,12 @@ class JobService:
             NotFound: there is no dead letter of this id.
         """
         await self._topology.dead()
-        return await self._rules.dead.get(job_id)
+        return await self.rules.dead.get(job_id)
 
     async def dead_letters(self, wanted: DeadFilter | None = None) -> AsyncIterator[DeadLetter]:
         """The jobs that failed for good and are meant, oldest first."""
         await self._topology.dead()
-        async for letter in self._rules.dead.list(wanted):
+        async for letter in self.rules.dead.list(wanted):
             yield letter
 
     async def retry_dead(self, letter: DeadLetter, *, by: str = "") -> None:
@@ -237,11 +246,11 @@ class JobService:
             DuplicateJob: a job of its id is there again.
             SerializationError: it never was a job that could be read.
         """
-        await self._rules.dead.retry(letter, by=by or self._events.instance)
+        await self.rules.dead.retry(letter, by=by or self._events.instance)
 
     async def delete_dead(self, letters: Sequence[DeadLetter]) -> int:
         """Forget dead letters; how many were still there."""
-        return await self._rules.dead.delete(letters)
+        return await self.rules.dead.delete(letters)
 
     # Here
 
@@ -268,7 +277,7 @@ class JobService:
         if execution.again is not None:
             await self._topology.queue(prepared.queue_name or "default")
             payload = self._serializer.encode_job(prepared)
-            await self._rules.ledger.write([Finished(execution, payload, 0)])
+            await self.rules.ledger.write([Finished(execution, payload, 0)])
         report_ended(self._events, execution, buried=False)
         return execution.result
 

@@ -69,7 +69,7 @@ class Shelf:
             JetStreamError: as the server refuses it.
         """
         headers = message.headers or {}
-        self._check(message.subject, headers)
+        self.check(message)
         expires_ns = self._end_of(headers, now_ns)
         due_ns = _due(headers)
         message_id = headers.get(MESSAGE_ID)
@@ -117,7 +117,13 @@ class Shelf:
         self._by_sequence[kept.message.sequence] = kept
         return kept
 
-    def _check(self, subject: str, headers: Mapping[str, str]) -> None:
+    def check(self, message: Outgoing) -> None:
+        """See that a message may be stored now.
+
+        Raises:
+            JetStreamError: as the server refuses it.
+        """
+        subject, headers = message.subject, message.headers or {}
         if _TTL in headers and not self._takes_ttl:
             raise JetStreamError(10166, "per-message TTL is disabled")
         if _SCHEDULE in headers:

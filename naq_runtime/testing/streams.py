@@ -84,6 +84,14 @@ class MemoryStreams:
         """See `Streams.publish`."""
         return [self.put(message) for message in messages]
 
+    async def publish_together(self, messages: Sequence[Outgoing]) -> list[int]:
+        """See `Streams.publish_together`."""
+        with self._lock:
+            self._catch_up()
+            for message in messages:
+                self._shelf_of(message).check(message)
+            return [stored for stored in map(self.put, messages) if isinstance(stored, int)]
+
     async def store(self, outcomes: Sequence[Outgoing]) -> None:
         """See `Streams.store`."""
         for answer in map(self.put, outcomes):
@@ -151,15 +159,10 @@ class MemoryStreams:
         """Store one message on its conditions; its sequence, or why not."""
         with self._lock:
             self._catch_up()
-            size = len(message.payload) + sum(len(name) + len(value) for name, value in (message.headers or {}).items())
-            if size > self.largest:
-                return MessageTooLarge("the message is larger than the server accepts")
-            shelf = next((shelf for shelf in self._shelves.values() if shelf.takes(message.subject)), None)
-            if shelf is None:
-                return ServerUnreachable("no stream takes this subject, or JetStream is away")
             try:
+                shelf = self._shelf_of(message)
                 kept = shelf.put(message, self._clock.time_ns())
-            except JetStreamError as error:
+            except ServerError as error:
                 return error
             if kept is None:
                 return 0
@@ -184,6 +187,15 @@ class MemoryStreams:
             return min(
                 (kept.due_ns for _, _, shelf, kept in self._ahead if kept.due_ns and shelf.has(kept)), default=None
             )
+
+    def _shelf_of(self, message: Outgoing) -> Shelf:
+        size = len(message.payload) + sum(len(name) + len(value) for name, value in (message.headers or {}).items())
+        if size > self.largest:
+            raise MessageTooLarge("the message is larger than the server accepts")
+        for shelf in self._shelves.values():
+            if shelf.takes(message.subject):
+                return shelf
+        raise ServerUnreachable("no stream takes this subject, or JetStream is away")
 
     def _plan(self, shelf: Shelf, kept: Kept) -> None:
         for time_ns in (kept.due_ns, kept.expires_ns):

@@ -470,3 +470,33 @@ async def test_a_subject_that_no_stream_takes_is_refused(twin: Twin) -> None:
 
 async def test_both_clocks_agree(twin: Twin) -> None:
     assert abs(twin.streams.skew_ns) < SECOND_NS
+
+
+# Several messages together
+
+
+async def test_messages_that_are_published_together_are_all_stored(twin: Twin) -> None:
+    schedule, job = twin.names.schedule("nightly"), twin.names.job("q", "nightly-1")
+    first = await twin.put(schedule, b"due at 1")
+    assert isinstance(first, int)
+
+    stored = await twin.streams.publish_together(
+        [Outgoing(schedule, b"due at 2", if_last_is(first)), Outgoing(job, b"job", if_last_is(0))]
+    )
+
+    assert stored == [first + 1, first + 2]
+    assert await twin.under(schedule, job) == [("schedules.nightly", b"due at 2"), ("jobs.q.nightly-1", b"job")]
+
+
+async def test_none_of_them_is_stored_when_one_condition_does_not_hold(twin: Twin) -> None:
+    schedule, job = twin.names.schedule("nightly"), twin.names.job("q", "nightly-1")
+    first = await twin.put(schedule, b"due at 1")
+    assert isinstance(first, int)
+
+    with pytest.raises(ServerError) as refused:
+        await twin.streams.publish_together(
+            [Outgoing(job, b"job", if_last_is(0)), Outgoing(schedule, b"due at 2", if_last_is(first + 7))]
+        )
+
+    assert is_conflict(refused.value)
+    assert await twin.under(schedule, job) == [("schedules.nightly", b"due at 1")]

@@ -18,6 +18,8 @@ from msgspec import Struct
 from naq_runtime.events.models import (
     JobEvent,
     JobEventType,
+    ScheduleEvent,
+    ScheduleEventType,
     SystemEvent,
     SystemEventType,
     WorkerEvent,
@@ -94,14 +96,14 @@ async def test_the_hooks_of_the_page_on_workers_are_called(page: str, folder: Pa
     assert [name for name, _ in hooks.took] == ["hooks.greet"]
 
 
-@pytest.mark.parametrize("kind", [JobEventType, WorkerEventType, SystemEventType])
+@pytest.mark.parametrize("kind", [JobEventType, WorkerEventType, ScheduleEventType, SystemEventType])
 def test_every_type_of_event_is_described(kind: type[StrEnum]) -> None:
     undescribed = [one.value for one in kind if f"`{one.value}`" not in EVENTS]
 
     assert undescribed == []
 
 
-@pytest.mark.parametrize("kind", [JobEvent, WorkerEvent, SystemEvent])
+@pytest.mark.parametrize("kind", [JobEvent, WorkerEvent, ScheduleEvent, SystemEvent])
 def test_every_field_of_an_event_is_described(kind: type[Struct]) -> None:
     undescribed = [name for name in kind.__struct_fields__ if f"`{name}`" not in EVENTS]
 

@@ -1,0 +1,104 @@
+"""What the leader does besides its schedules: finding what processes that died have left behind.
+
+Each of these is a service of its own, and does no harm when it is done twice. Where no scheduler runs, workers do it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from naq_runtime.errors import ServerError
+from naq_runtime.jobs.dependencies import Dependencies
+from naq_runtime.jobs.overdue import Overdue
+
+__all__ = ["Chore", "Chores", "DependencyRelease", "DueRetries", "ExpiredRecords"]
+
+log = logging.getLogger(__name__)
+
+
+class Chore(Protocol):
+    """Something to be done now and then."""
+
+    name: str
+
+    async def do(self) -> int:
+        """Do it once; how many there were to see to.
+
+        Raises:
+            ServerError: do it again.
+        """
+        ...
+
+
+class DueRetries:
+    """Moves retries and delayed jobs whose time has come, and which the server has not moved."""
+
+    name = "due retries"
+
+    def __init__(self, overdue: Overdue) -> None:
+        self._overdue = overdue
+
+    async def do(self) -> int:
+        """See `Chore.do`."""
+        return await self._overdue.sweep()
+
+
+class DependencyRelease:
+    """Lets go jobs whose dependencies have ended, and whose release somebody did not live to see."""
+
+    name = "dependency release"
+
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
+
+    async def do(self) -> int:
+        """See `Chore.do`."""
+        return await self._dependencies.sweep()
+
+
+class ExpiredRecords:
+    """Removes what was noted of jobs that are gone."""
+
+    name = "expired records"
+
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
+
+    async def do(self) -> int:
+        """See `Chore.do`."""
+        return await self._dependencies.remove_orphans()
+
+
+class Chores:
+    """Does all of them, one after the other, at intervals.
+
+    Args:
+        may_act: whether it is on us.
+    """
+
+    def __init__(self, chores: Sequence[Chore], *, interval_s: float, may_act: Callable[[], bool]) -> None:
+        self._chores = chores
+        self._interval_s = interval_s
+        self._may_act = may_act
+
+    async def run(self, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
+        """Go on until cancelled."""
+        while True:
+            await sleep(self._interval_s)
+            await self.do_all()
+
+    async def do_all(self) -> None:
+        """Do each once; one that fails keeps no other from being done."""
+        for chore in self._chores:
+            if not self._may_act():
+                return
+            try:
+                done = await chore.do()
+            except ServerError as error:
+                log.debug("%s: %s", chore.name, error, extra={"action": "chore_failed"})
+                continue
+            if done:
+                log.info("%s: %d", chore.name, done, extra={"action": "chore_done"})

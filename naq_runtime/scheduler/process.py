@@ -1,0 +1,43 @@
+"""A scheduler as a process: its signals and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+
+from naq_runtime.config import NAQConfig
+from naq_runtime.scheduler.scheduler import Scheduler
+from naq_runtime.services.manager import ServiceManager
+
+__all__ = ["serve"]
+
+log = logging.getLogger(__name__)
+
+
+async def serve(config: NAQConfig, *, instance_id: str | None = None) -> None:
+    """Lead or stand by until SIGTERM or SIGINT.
+
+    Raises:
+        InvalidName: the id cannot be used.
+        ServerError: the server cannot be reached or used.
+    """
+    async with ServiceManager(config, role="scheduler") as services:
+        scheduler = Scheduler(services, instance_id=instance_id)
+        services.connection.on_lost.append(_say_lost)
+        services.connection.on_restored.append(_say_restored)
+        if sys.platform != "win32":
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, scheduler.request_stop)
+        log.info("scheduler %s", scheduler.instance_id, extra={"action": "scheduler_started"})
+        await scheduler.run()
+        log.info("scheduler %s stopped", scheduler.instance_id, extra={"action": "scheduler_stopped"})
+
+
+async def _say_lost() -> None:
+    log.warning("connection lost, reconnecting", extra={"action": "connection_lost"})
+
+
+async def _say_restored() -> None:
+    log.warning("connected again", extra={"action": "connection_restored"})

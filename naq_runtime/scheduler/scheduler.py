@@ -1,0 +1,206 @@
+"""A scheduler: waits for the lead, and while it has it, sees to schedules in time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from contextlib import suppress
+
+from naq_runtime.errors import ServerError, ServerUnreachable
+from naq_runtime.events.models import SystemEventType
+from naq_runtime.jobs.overdue import Overdue
+from naq_runtime.naming import check_name
+from naq_runtime.scheduler.chores import Chores, DependencyRelease, DueRetries, ExpiredRecords
+from naq_runtime.scheduler.leadership import Leader, Leadership
+from naq_runtime.services.events import EventService
+from naq_runtime.services.manager import ServiceManager
+from naq_runtime.services.scheduler import SchedulerService
+
+__all__ = ["Scheduler"]
+
+log = logging.getLogger(__name__)
+
+_LOOK_S = 10.0
+"""How often schedules are looked at that nobody said have changed."""
+_HELD_S = 0.5
+"""How often the end of the job is looked for, for which a tick is held."""
+_TROUBLE_S = 0.5
+_AWAY_NS = 45_000_000_000
+"""After a pause of so long, the end of a schedule may have been missed."""
+
+
+class Scheduler:
+    """One of any number; one of them leads.
+
+    Args:
+        services: connection, event log and settings.
+        instance_id: unique among the schedulers; the manager's own when left out.
+
+    Raises:
+        InvalidName: the id cannot be used.
+    """
+
+    def __init__(self, services: ServiceManager, *, instance_id: str | None = None) -> None:
+        self.instance_id = check_name("instance", instance_id or services.instance)
+        self._services = services
+        self._config = services.config.scheduler
+        self._clock = services.clock
+        self._stop = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._led = False
+        self._said = ""
+
+    def __repr__(self) -> str:
+        return f"<Scheduler {self.instance_id} {'leads' if self._led else 'stands by'}>"
+
+    @property
+    def leads(self) -> bool:
+        """Whether it leads now."""
+        return self._leadership.leads
+
+    def request_stop(self) -> None:
+        """Resign, and return from `run`; may be called twice."""
+        self._stop.set()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until `request_stop`.
+
+        Raises:
+            ServerError: the server cannot be used, or ended the connection for good.
+        """
+        services = self._services
+        self._events = await services.get_service(EventService)
+        self._schedules = await services.get_service(SchedulerService)
+        await services.topology.bucket(services.names.leader_bucket)
+        who = Leader(
+            instance_id=self.instance_id,
+            term=0,
+            lease_s=self._config.lease,
+            hostname=socket.gethostname(),
+            pid=os.getpid(),
+        )
+        self._leadership = Leadership(services.streams, services.names, who, clock=self._clock)
+        self._schedules.act_for(self._leadership)
+        await self._schedules.catch_up()
+        try:
+            await self._supervise()
+        finally:
+            with suppress(ServerError):
+                if await self._leadership.resign():
+                    self._tell(SystemEventType.LEADER_RESIGNED)
+
+    async def _supervise(self) -> None:
+        """Return when asked to stop; raise what a side task, or the end of the connection, makes of it."""
+        connection = self._services.connection
+        rules = self._schedules.rules
+        overdue = Overdue(rules.streams, self._services.names, self._services.serializer, self._clock.time_ns)
+        chores = Chores(
+            (DueRetries(overdue), DependencyRelease(rules.dependencies), ExpiredRecords(rules.dependencies)),
+            interval_s=self._config.chores_interval,
+            may_act=lambda: self.leads,
+        )
+        side = [
+            asyncio.create_task(self._lead(), name="leadership"),
+            asyncio.create_task(self._tick(), name="ticks"),
+            asyncio.create_task(self._listen(), name="changes"),
+            asyncio.create_task(chores.run(), name="chores"),
+        ]
+        stop = asyncio.create_task(self._stop.wait(), name="stop")
+        closed = asyncio.create_task(connection.closed.wait(), name="closed")
+        try:
+            done, _ = await asyncio.wait({*side, stop, closed}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done & set(side):
+                await task
+            if closed in done:
+                raise ServerUnreachable(
+                    f"the server ended the connection: {connection.last_error or 'no reason given'}"
+                )
+        finally:
+            for task in (*side, stop, closed):
+                task.cancel()
+            await asyncio.gather(*side, stop, closed, return_exceptions=True)
+
+    # The lead
+
+    async def _lead(self) -> None:
+        while True:
+            try:
+                await self._leadership.step(len(self._schedules.table))
+            except ServerError as error:
+                log.debug("lead: %s", error, extra={"action": "lead_uncertain"})
+            self._note_lead()
+            await asyncio.sleep(self._leadership.wait_s)
+
+    def _note_lead(self) -> None:
+        leads = self._leadership.leads
+        if leads == self._led:
+            return
+        self._led = leads
+        self._tell(SystemEventType.LEADER_ELECTED if leads else SystemEventType.LEADER_LOST)
+        self._wake.set()
+
+    def _tell(self, event_type: SystemEventType) -> None:
+        term = self._leadership.term
+        log.info("%s: %s, term %d", self.instance_id, event_type.value, term, extra={"action": event_type.value})
+        self._events.system(event_type, term=term, reason=self.instance_id)
+
+    # Schedules
+
+    async def _listen(self) -> None:
+        """Look when somebody says that schedules have changed, and now and then all the same."""
+        while True:
+            with suppress(ServerError):
+                async with self._services.streams.heard(self._services.names.control_schedules) as changed:
+                    while True:
+                        with suppress(TimeoutError):
+                            async with asyncio.timeout(_LOOK_S):
+                                await changed.wait()
+                        changed.clear()
+                        self._stale = True
+                        self._wake.set()
+            await asyncio.sleep(_TROUBLE_S)
+
+    _stale = True
+
+    async def _tick(self) -> None:
+        looked_ns = self._clock.monotonic_ns()
+        while True:
+            self._wake.clear()
+            try:
+                if self._stale:
+                    self._stale = False
+                    now_ns = self._clock.monotonic_ns()
+                    await self._schedules.catch_up(anew=now_ns - looked_ns > _AWAY_NS)
+                    looked_ns = now_ns
+                if self._leadership.leads:
+                    await self._schedules.run_due()
+                self._said = ""
+            except ServerError as error:
+                self._stale = True
+                self._complain(error)
+                await asyncio.sleep(_TROUBLE_S)
+                continue
+            await self._sleep()
+
+    def _complain(self, error: ServerError) -> None:
+        if str(error) != self._said:
+            self._said = str(error)
+            log.warning("schedules cannot be kept now: %s", error, extra={"action": "schedules_waiting"})
+
+    async def _sleep(self) -> None:
+        """Until the next one is due, or something has changed."""
+        wait_s = self._until_due() if self._leadership.leads else None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._wake.wait()
+
+    def _until_due(self) -> float | None:
+        table = self._schedules.table
+        next_ns = table.next_ns
+        wait_s = None if next_ns is None else max(0.0, (next_ns - self._clock.time_ns()) / 1e9)
+        if table.holding:
+            return _HELD_S if wait_s is None else min(_HELD_S, wait_s)
+        return wait_s

@@ -1,0 +1,117 @@
+"""All schedules, in memory, in the order in which they are due; kept up by reading what has changed."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+from collections.abc import Callable, Iterator
+
+from naq_runtime.errors import SerializationError
+from naq_runtime.nats.direct import StoredMessage
+from naq_runtime.schedule import Schedule, ScheduleState, decode_schedule
+from naq_runtime.scheduler.store import ScheduleStore, Standing
+
+__all__ = ["ScheduleTable"]
+
+log = logging.getLogger(__name__)
+
+
+class ScheduleTable:
+    """What the records say.
+
+    Args:
+        unreadable: is told the id of a record that is no schedule, and why; once for each record.
+    """
+
+    def __init__(self, store: ScheduleStore, unreadable: Callable[[str, SerializationError], None]) -> None:
+        self._store = store
+        self._unreadable = unreadable
+        self._standing: dict[str, Standing] = {}
+        self._due: list[tuple[int, str, int]] = []
+        """When, which, and by which record; those of replaced records are passed over."""
+        self._read = 0
+        """The sequence up to which it has been read."""
+        self.holding: set[str] = set()
+        """Those of which a tick is held."""
+
+    def __len__(self) -> int:
+        return len(self._standing)
+
+    def __iter__(self) -> Iterator[Schedule]:
+        return (standing.schedule for standing in self._standing.values())
+
+    def __repr__(self) -> str:
+        return f"<ScheduleTable {len(self)} schedules, read up to {self._read}>"
+
+    async def catch_up(self, *, anew: bool = False) -> None:
+        """Read what has changed since the last time, or all.
+
+        Args:
+            anew: forget what is known; for whoever was away for longer than the end of a schedule can be seen.
+
+        Raises:
+            ServerError: do it again.
+        """
+        if anew:
+            self._standing.clear()
+            self._due.clear()
+            self.holding.clear()
+            self._read = 0
+        async for page in self._store.scan(self._read):
+            for message in page:
+                self._take(message)
+            self._read = page[-1].sequence
+
+    def put(self, standing: Standing) -> None:
+        """This is how a schedule stands now."""
+        schedule, sequence = standing
+        known = self._standing.get(schedule.schedule_id)
+        if known is not None and known.sequence >= sequence:
+            return
+        self.holding.discard(schedule.schedule_id)
+        if schedule.state.is_over:
+            self._standing.pop(schedule.schedule_id, None)
+            return
+        self._standing[schedule.schedule_id] = standing
+        if schedule.fires_at_ns:
+            heapq.heappush(self._due, (schedule.fires_at_ns, schedule.schedule_id, sequence))
+        if schedule.held_ns and schedule.state is ScheduleState.ACTIVE:
+            self.holding.add(schedule.schedule_id)
+
+    def get(self, schedule_id: str) -> Standing | None:
+        """One of them."""
+        return self._standing.get(schedule_id)
+
+    def due(self, now_ns: int, most: int) -> list[Standing]:
+        """Those whose time has come, soonest first; they stay until they are put anew."""
+        found: list[Standing] = []
+        seen: list[tuple[int, str, int]] = []
+        while self._due and self._due[0][0] <= now_ns and len(found) < most:
+            entry = heapq.heappop(self._due)
+            standing = self._standing.get(entry[1])
+            if standing is not None and standing.sequence == entry[2]:
+                found.append(standing)
+                seen.append(entry)
+        for entry in seen:
+            heapq.heappush(self._due, entry)
+        return found
+
+    @property
+    def next_ns(self) -> int | None:
+        """When the next one is due; ``None`` when none is."""
+        while self._due:
+            fires_at_ns, schedule_id, sequence = self._due[0]
+            standing = self._standing.get(schedule_id)
+            if standing is not None and standing.sequence == sequence:
+                return fires_at_ns
+            heapq.heappop(self._due)
+        return None
+
+    def _take(self, message: StoredMessage) -> None:
+        try:
+            self.put(Standing(decode_schedule(message.data), message.sequence))
+        except SerializationError as error:
+            schedule_id = message.subject.rpartition(".")[2]
+            self._standing.pop(schedule_id, None)
+            log.warning("schedule %s: %s", schedule_id, error, extra={"action": "schedule_not_decoded"})
+            self._unreadable(schedule_id, error)
