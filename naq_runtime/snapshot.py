@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import NamedTuple
+
 from msgspec import Struct
 
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.worker.record import WorkerRecord
 
-__all__ = ["JobDetail", "QueueState", "ServerState", "Snapshot", "StreamState"]
+__all__ = ["Asked", "JobDetail", "QueueState", "ServerState", "Snapshot", "StreamState"]
 
 
 class ServerState(Struct, frozen=True, kw_only=True):
@@ -75,3 +78,12 @@ class JobDetail(Struct, frozen=True, kw_only=True):
     """``None`` until it has ended, and after its outcome has expired."""
     events: tuple[StoredEvent, ...] = ()
     """In causal order."""
+
+
+class Asked(NamedTuple):
+    """What workers say of jobs that somebody wants to end."""
+
+    running: Collection[str] = ()
+    """The ids of those that run, and are being ended."""
+    ended: Collection[int] = ()
+    """The sequences of those that have ended lately, and keep no outcome that says so."""

@@ -168,11 +168,12 @@ class JobHandler:
         assert delivery.headers is not None
         wish = read_tombstone(delivery.headers[TOMBSTONE])
         try:
-            if await self._rules.ask([holding.job_id], by=wish.by, reason=wish.reason):
+            asked = await self._rules.ask([holding.job_id], by=wish.by, reason=wish.reason)
+            if asked.running:
                 await self.hand_back(holding, _STONE_WAIT_S)
                 return
             stone = StoredMessage(delivery.subject, delivery.sequence, delivery.payload, "", delivery.headers)
-            await self._rules.cancelling.finish(stone, wish)
+            await self._rules.cancelling.finish(stone, asked.ended)
             await self._acknowledge(holding)
         except ServerError:
             await self.hand_back(holding, _STONE_WAIT_S)

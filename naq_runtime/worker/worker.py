@@ -22,6 +22,7 @@ from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.nats.control import CancelRequest, Control, ControlDesk
 from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
+from naq_runtime.snapshot import Asked
 from naq_runtime.tasks import TaskRegistry
 from naq_runtime.worker.activity import Activity
 from naq_runtime.worker.aftermath import Aftermath
@@ -281,16 +282,16 @@ class Worker:
     def _on_job_event(self, job: Job, event_type: JobEventType, fields: dict[str, Any]) -> None:
         self._events.about(event_type, job, {"worker_id": self.worker_id, "attempt": job.attempt, **fields})
 
-    def _end_jobs(self, request: CancelRequest) -> list[str]:
+    def _end_jobs(self, request: CancelRequest) -> Asked:
         """End those of the jobs that are here; which they are."""
         wanted = set(request.job_ids)
         here = [holding for holding in self._custody if holding.job_id in wanted]
         if request.only_asking:
-            return [holding.job_id for holding in here]
-        ended = [holding.job_id for holding in here if self._handler.end_job(holding, request.reason, request.by)]
-        self._handler.remember_asked(wanted.difference(ended))
+            return Asked([holding.job_id for holding in here])
+        ending = [holding.job_id for holding in here if self._handler.end_job(holding, request.reason, request.by)]
+        self._handler.remember_asked(wanted.difference(ending))
         self._intake.reconsider()
-        return ended
+        return Asked(ending, self._aftermath.unkept(wanted))
 
     def _asked_to_stop(self, reason: str) -> None:
         self.request_stop(reason or "asked to stop", at_once=self.is_stopping)
