@@ -86,4 +86,4 @@ class Asked(NamedTuple):
     running: Collection[str] = ()
     """The ids of those that run, and are being ended."""
     ended: Collection[int] = ()
-    """The sequences of those that have ended lately, and keep no outcome that says so."""
+    """The sequences of those that have ended, where no outcome says so: none is kept, or it is being written."""

@@ -8,7 +8,7 @@ removes it logs the event. Whoever dies in between leaves the tombstone, which a
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -169,12 +169,12 @@ class Cancelling:
         stones = [self._stone(message) for message in messages]
         await self._remove_retries(stones)
         ended = await self._ended_otherwise([stone.job for stone in stones])
-        ended |= {stone.job.job_id: JobStatus.COMPLETED for stone in stones if stone.wish.sequence in known_ended}
-        ours = [stone for stone in stones if stone.job.job_id not in ended]
+        theirs = {stone.job.job_id for stone in stones if stone.wish.sequence in known_ended}.difference(ended)
+        ours = [stone for stone in stones if stone.job.job_id not in ended and stone.job.job_id not in theirs]
         await self._outcomes.store([self._outcome(stone) for stone in ours])
-        await self._settle(stones, ended)
+        await self._dependencies.settle(ended | {stone.job.job_id: JobStatus.CANCELLED for stone in ours})
         removed = await self._streams.delete(self._names.jobs_stream, [stone.message.sequence for stone in stones])
-        ended_here = [stone for stone, ok in zip(stones, removed, strict=True) if ok and stone.job.job_id not in ended]
+        ended_here = [stone for stone, ok in zip(stones, removed, strict=True) if ok and stone in ours]
         for stone in ended_here:
             wish = stone.wish
             said = {"state": wish.state, "reason": wish.reason or None, "by": wish.by or None}
@@ -244,17 +244,6 @@ class Cancelling:
             finish_time_ns=now_ns,
         )
         return Execution(job, result), stone.message.data
-
-    async def _settle(self, stones: Sequence[_Stone], ended: Mapping[str, JobStatus]) -> None:
-        """Let those know that wait for one of them."""
-        job_ids = [stone.job.job_id for stone in stones]
-        edges = await self._streams.last(
-            self._names.jobs_stream, [self._names.needs(job_id, "*") for job_id in job_ids]
-        )
-        needed = {edge.subject.split(".")[2] for edge in edges}
-        for job_id in job_ids:
-            if job_id in needed:
-                await self._dependencies.settle(job_id, ended.get(job_id, JobStatus.CANCELLED))
 
     async def _was_cancelled(self, job_id: str, was_there: bool) -> bool:
         """Whether a job that is not there any more was cancelled by somebody while we were at it."""

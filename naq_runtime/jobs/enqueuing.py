@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from naq_runtime.arguments import ArgumentPlan
-from naq_runtime.errors import JobRefused, NaqError
+from naq_runtime.errors import DuplicateJob, JobRefused, NaqError
 from naq_runtime.events.models import JobEventType
 from naq_runtime.job import Job
 from naq_runtime.jobs.rules import JobRules
@@ -98,16 +98,24 @@ class Enqueuing:
 
     async def _with_conditions(self, job: Job, payload: bytes) -> NaqError | None:
         """A job of a unique key, or one that waits for others."""
-        if job.unique_key is not None and (refusal := await self._keys.take(job)):
-            return refusal
-        if job.needs:
-            error = await self._rules.dependencies.hold(job, payload)
-        else:
-            (error,) = await self._rules.store.put_all([self._entry(job, payload)])
-            if error is None:
-                self._report_stored(job)
-        if error is not None and job.unique_key is not None:
+        if job.unique_key is None:
+            return await self._put(job, payload)
+        taken = await self._keys.take(job)
+        if isinstance(taken, NaqError):
+            return taken
+        error = await self._put(job, payload)
+        if error is None or (isinstance(error, DuplicateJob) and not taken):
+            await self._keys.confirm(job)
+        elif isinstance(error, JobRefused):
             await self._keys.give_back(job)
+        return error
+
+    async def _put(self, job: Job, payload: bytes) -> NaqError | None:
+        if job.needs:
+            return await self._rules.dependencies.hold(job, payload)
+        (error,) = await self._rules.store.put_all([self._entry(job, payload)])
+        if error is None:
+            self._report_stored(job)
         return error
 
     def _entry(self, job: Job, payload: bytes) -> Entry:

@@ -85,9 +85,9 @@ class Ledger:
             await self._outcomes.store([(one.execution, one.payload) for one in ended])
         if len(ended) < len(batch):
             await self._postpone([one for one in batch if one.execution.again is not None])
-        for one in ended:
-            if self._may_be_needed(one.execution.job):
-                await self._dependencies.settle(one.execution.job.job_id, one.execution.result.status)
+        needed = [one.execution for one in ended if self._may_be_needed(one.execution.job)]
+        if needed:
+            await self._dependencies.settle({one.job.job_id: one.result.status for one in needed})
         cancelled = [one.execution.job for one in ended if one.execution.result.status is JobStatus.CANCELLED]
         if cancelled:
             await self._remove_tombstones(cancelled)

@@ -89,7 +89,7 @@ class Settlement:
     def add(self, holding: Holding, execution: Execution, payload: bytes, broken: bytes | None = None) -> None:
         """Take a finished job, encoded, and what lay in the queue when that was no job; never waits."""
         execution = self._ledger.judged(execution)
-        holding.runs_again = execution.again is not None
+        holding.has_ended, holding.runs_again = True, execution.again is not None
         finished = Finished(execution, payload, holding.delivery.sequence, broken)
         self._waiting.append(Unsettled(holding, execution, finished))
         self._arrived.set()

@@ -288,10 +288,12 @@ class Worker:
         here = [holding for holding in self._custody if holding.job_id in wanted]
         if request.only_asking:
             return Asked([holding.job_id for holding in here])
-        ending = [holding.job_id for holding in here if self._handler.end_job(holding, request.reason, request.by)]
+        over = [holding for holding in here if holding.has_ended and not holding.runs_again]
+        going_on = [holding for holding in here if holding not in over]
+        ending = [one.job_id for one in going_on if self._handler.end_job(one, request.reason, request.by)]
         self._handler.remember_asked(wanted.difference(ending))
         self._intake.reconsider()
-        return Asked(ending, self._aftermath.unkept(wanted))
+        return Asked(ending, [*self._aftermath.unkept(wanted), *(holding.delivery.sequence for holding in over)])
 
     def _asked_to_stop(self, reason: str) -> None:
         self.request_stop(reason or "asked to stop", at_once=self.is_stopping)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 
@@ -68,3 +69,10 @@ def deaf(seconds: float) -> str:
     """Run on in a thread, whatever it is told."""
     time.sleep(seconds)
     return "over"
+
+
+@task
+async def nap(seconds: float) -> str:
+    """Be asleep for a moment."""
+    await asyncio.sleep(seconds)
+    return "rested"

@@ -116,6 +116,10 @@ class _InTurns(MemoryStreams):
         await self._turns.wait()
         return await super().last(stream, subjects)
 
+    async def first(self, stream: str, subject: str) -> StoredMessage | None:
+        await self._turns.wait()
+        return await super().first(stream, subject)
+
     async def scan(self, stream: str, subject: str, after: int = 0) -> AsyncIterator[list[StoredMessage]]:
         await self._turns.wait()
         async for page in super().scan(stream, subject, after):
