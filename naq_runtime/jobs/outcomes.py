@@ -22,8 +22,6 @@ _UNNAMED = "unknown.unknown"
 """Stands for a function whose name is too long to be kept."""
 _OVERHEAD = 256
 """Subject and headers count, too."""
-_SMALL = 32 * 1024
-"""Fits into a message of any server."""
 
 
 class Outcomes:
@@ -43,10 +41,9 @@ class Outcomes:
 
     def judged(self, execution: Execution) -> Execution:
         """The execution as it counts: one whose result is too large to be stored has failed."""
-        result = execution.result
-        if len(execution.value) <= _SMALL or self._large_as_objects or execution.job.result_ttl == 0:
+        result, limit = execution.result, self._streams.largest - _OVERHEAD
+        if 2 * len(execution.value) <= limit or self._large_as_objects or execution.job.result_ttl == 0:
             return execution
-        limit = self._streams.largest - _OVERHEAD
         least = self._serializer.encode_outcome(self._without_arguments(execution.job), result, execution.value)
         return execution if len(least) <= limit else Execution(execution.job, _too_large(execution, limit))
 

@@ -132,7 +132,8 @@ class Settlement:
             self._waiting.append(one)  # not even that can be stored: others come first
             return False
         one.holding.runs_again = False
-        execution = _unstorable(one.execution, error)
+        execution = self._ledger.judged(one.execution)  # by now the limit of the stream itself is known
+        execution = execution if execution is not one.execution else _unstorable(execution, error)
         finished = msgspec.structs.replace(one.finished, execution=execution)
         self._waiting.appendleft(Unsettled(one.holding, execution, finished))
         return True
