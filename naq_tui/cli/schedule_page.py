@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TextIO
 
@@ -172,7 +172,7 @@ def _row(schedule: Schedule, now_ns: int) -> list[Span]:
         (inert(schedule.schedule_id), "bold"),
         (inert(_when(schedule)), ""),
         _state(schedule),
-        _due(fires_ns, now_ns),
+        _away(fires_ns, now_ns, short_age_text) if fires_ns else ("-", "dim"),
         (moment_text(fires_ns, now_ns) if fires_ns else "-", "" if fires_ns else "dim"),
         (inert(schedule.queue_name), ""),
         (inert(schedule.function_name), ""),
@@ -209,13 +209,10 @@ def _state(schedule: Schedule) -> Span:
     return _RETRYING if is_retrying else _STATES[schedule.state]
 
 
-def _due(time_ns: int, now_ns: int) -> Span:
-    if not time_ns:
-        return "-", "dim"
+def _away(time_ns: int, now_ns: int, age: Callable[[float], str]) -> Span:
+    """How long until something is due, or how late it is."""
     left_s = (time_ns - now_ns) / 1e9
-    if left_s < -_LATE_S:
-        return f"{short_age_text(-left_s)} late", "red"
-    return f"in {short_age_text(left_s)}", "cyan"
+    return (f"{age(-left_s)} late", "red") if left_s < -_LATE_S else (f"in {age(left_s)}", "cyan")
 
 
 def _lag_ms(schedule: Schedule) -> float | None:
@@ -258,7 +255,9 @@ def _facts(detail: Detail, now_ns: int) -> Iterator[tuple[str, Line]]:
     yield "ticks", [(f"{schedule.ticks:,}", ""), (left, "dim")]
     yield "missed", [(f"{schedule.missed_ticks:,}", "yellow" if schedule.missed_ticks else ""), _missed(schedule)]
     yield "overlap", [(schedule.overlap, ""), (f"  {_OVERLAP[schedule.overlap]}", "dim")]
-    yield "held", [(moment_text(schedule.held_ns, now_ns) if schedule.held_ns else "", "yellow"), ("", "")]
+    if schedule.held_ns:
+        held = moment_text(schedule.held_ns, now_ns)
+        yield "held", [(held, "yellow"), ("  its job comes when the one before has ended", "dim")]
     yield from _trouble(schedule, now_ns)
     yield "leader", [_leader(detail.leader)]
 
@@ -268,13 +267,14 @@ def _timing(schedule: Schedule, now_ns: int) -> Iterator[tuple[str, Line]]:
         ("created", schedule.created_at_ns),
         ("starts", schedule.starts_at_ns),
         ("ends", schedule.ends_at_ns),
-        ("next", schedule.fires_at_ns),
         ("last", schedule.last_run_ns),
     ):
         yield label, _moment(time_ns, now_ns)
     lag_ms = _lag_ms(schedule)
     late = "" if lag_ms is None else f"  {duration_text(lag_ms)} late"
     yield "last job", [(inert(schedule.last_job_id or ""), ""), (late, "dim")]
+    if fires_ns := schedule.fires_at_ns:
+        yield "next", [(moment_text(fires_ns, now_ns), ""), ("  ", ""), _away(fires_ns, now_ns, age_text)]
     jitter = f"up to {_span(schedule.jitter_ns)}" if schedule.jitter_ns else ""
     yield "jitter", [(jitter, "")]
 
@@ -358,10 +358,9 @@ def print_coming(schedule: Schedule, coming: Sequence[int], format: Format) -> N
 def _coming_row(schedule: Schedule, due_ns: int, now_ns: int) -> list[Span]:
     moment = _in_zone(schedule, due_ns)
     parts = f".{moment.microsecond // 1000:03d}" if moment.microsecond else ""
-    left_s = (due_ns - now_ns) / 1e9
     return [
         (f"{moment:%a %Y-%m-%d %H:%M:%S}{parts} {moment:%Z}", ""),
-        (f"in {age_text(left_s)}" if left_s >= 0 else f"{age_text(-left_s)} late", "cyan" if left_s >= 0 else "red"),
+        _away(due_ns, now_ns, age_text),
         (f"+{duration_text(schedule.delay_of(due_ns) / 1e6)}", "dim"),
     ]
 
