@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from naq_tui.cli.context import EXIT_USAGE, fail
 from naq_tui.cli.format import a_moment, a_span
+from naq_tui.cli.scheduling import Cron, Every, Zone, given, keep
 
 if TYPE_CHECKING:
     from naq_runtime.config import NAQConfig
     from naq_runtime.job import After, Job
 
-__all__ = ["enqueue"]
+__all__ = ["enqueue", "job_of", "value_of"]
 
 Function = Annotated[str, typer.Argument(help="The function, as module.name.")]
 Arguments = Annotated[list[str] | None, typer.Argument(metavar="[ARG]...", help="JSON where it is JSON, else text.")]
@@ -20,7 +22,7 @@ Kwarg = Annotated[
     list[str] | None, typer.Option("--kwarg", "-k", metavar="NAME=VALUE", help="Argument by name; may be repeated.")
 ]
 QueueName = Annotated[str, typer.Option("--queue", "-q", help="The queue.")]
-JobId = Annotated[str | None, typer.Option("--id", help="Id of the job; made up when left out.")]
+JobId = Annotated[str | None, typer.Option("--id", help="Id of the job, or of the schedule; made up when left out.")]
 Delay = Annotated[
     float | None, typer.Option("--in", metavar="SPAN", parser=a_span, help="Not before so long: 90s, 5m, 2h, 1d.")
 ]
@@ -53,6 +55,9 @@ async def enqueue(
     job_id: JobId = None,
     delay: Delay = None,
     moment: Moment = None,
+    cron: Cron = None,
+    every: Every = None,
+    timezone: Zone = None,
     after: AfterSuccess = None,
     after_failure: AfterFailure = None,
     after_any: AfterAny = None,
@@ -68,20 +73,36 @@ async def enqueue(
     """Put a job into a queue, and print its id, or with --wait its result as JSON.
 
     One that is to run after others is cancelled when they do not end as they should. A time of day is a local one, the
-    next that comes. Ends with 5 when the job that was waited for failed or did not end in time.
+    next that comes. With --cron or --every it makes a schedule, and prints the schedule's id: see naq schedule add.
+    Ends with 5 when the job that was waited for failed or did not end in time.
 
     Example: naq enqueue tasks.count_words '"to be or not"' --wait
     """
-    job = _job(
+    wishes = {"queue_name": queue, "retries": retries, "timeout": time_limit, "result_ttl": result_ttl}
+    if recurring := given(cron=cron, every=every, timezone=timezone):
+        others = {
+            "--in": delay,
+            "--at": moment,
+            "--after": after,
+            "--after-failure": after_failure,
+            "--after-any": after_any,
+            "--unique-key": unique_key,
+            "--unique-for": unique_for,
+            "--wait": wait or None,
+            "--wait-timeout": wait_timeout,
+        }
+        _check_recurs(recurring, others)
+        job = job_of(function, arguments, kwarg, **wishes)
+        await keep(job, recurring | given(schedule_id=job_id), config)
+        return
+    job = job_of(
         function,
-        tuple(_value(text) for text in arguments or ()),
-        dict(_named(text) for text in kwarg or ()),
-        job_id=job_id,
+        arguments,
+        kwarg,
+        **wishes,
+        **({} if job_id is None else {"job_id": job_id}),
         run_at_ns=_run_at_ns(delay, moment),
         depends_on=_needs(after, after_failure, after_any),
-        retries=retries,
-        timeout=time_limit,
-        result_ttl=result_ttl,
         **_uniqueness(unique_key, unique_for),
     )
     await _put(job, queue, config, wait=wait, wait_timeout_s=wait_timeout)
@@ -100,17 +121,34 @@ async def _put(job: Job, queue: str, config: NAQConfig, *, wait: bool, wait_time
         print_result(await handle.outcome(wait_timeout_s))
 
 
-def _job(function: str, args: tuple[Any, ...], kwargs: dict[str, Any], *, job_id: str | None, **wishes: Any) -> Job:
+def job_of(function: str, arguments: list[str] | None, kwarg: list[str] | None, **wishes: Any) -> Job:
+    """The job of a command line.
+
+    Args:
+        arguments: each JSON, or text.
+        kwarg: each ``NAME=VALUE``.
+        wishes: other fields of the job.
+    """
     from naq_runtime.errors import NaqError
     from naq_runtime.job import Job
-    from naq_runtime.naming import new_id
 
+    args = tuple(value_of(text) for text in arguments or ())
+    kwargs = dict(_named(text) for text in kwarg or ())
     try:
-        return Job(function, args, kwargs, job_id=new_id() if job_id is None else job_id, **wishes)
+        return Job(function, args, kwargs, **wishes)
     except NaqError:
         raise
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def _check_recurs(recurring: dict[str, Any], others: dict[str, Any]) -> None:
+    """End the command when an option does not go with a schedule."""
+    if "timezone" in recurring and "cron" not in recurring:
+        fail("--timezone goes with --cron", EXIT_USAGE)
+    for name, value in others.items():
+        if value is not None and value != []:
+            fail(f"{name} does not go with --cron and --every, which make a schedule of jobs, not one job", EXIT_USAGE)
 
 
 def _run_at_ns(delay: float | None, moment: int | None) -> int:
@@ -140,7 +178,7 @@ def _uniqueness(key: str | None, span_s: float | None) -> dict[str, Any]:
     return {"unique_key": key, "unique_for": span_s}
 
 
-def _value(text: str) -> Any:
+def value_of(text: str) -> Any:
     """JSON where it parses as JSON, else the text itself."""
     import msgspec
 
@@ -154,4 +192,4 @@ def _named(text: str) -> tuple[str, Any]:
     name, separator, value = text.partition("=")
     if not separator or not name.isidentifier():
         raise typer.BadParameter(f"expected NAME=VALUE, got {text!r}", param_hint="--kwarg")
-    return name, _value(value)
+    return name, value_of(value)

@@ -32,11 +32,13 @@ COMMANDS: dict[str, dict[str, Entry]] = {
         "enqueue": Entry("enqueue:enqueue", "Put a job into a queue, for now or for later."),
         "job": Entry("job:app", "Show, await, cancel and retry jobs."),
         "dead": Entry("dead:app", "List, retry and delete jobs that failed for good."),
+        "schedule": Entry("schedule:app", "Have jobs come again and again."),
     },
     "Queues and workers": {
         "queue": Entry("queue:app", "List, pause, limit and purge queues."),
         "worker": Entry("workers:app", "List and stop the workers that run."),
         "run-worker": Entry("worker:run_worker", "Run the jobs of some queues."),
+        "run-scheduler": Entry("scheduler:run_scheduler", "Have the jobs of schedules come in time."),
     },
     "Log and server": {
         "events": Entry("events:app", "Follow the log of events, or read what happened to a job."),

@@ -251,11 +251,8 @@ class EventPrinter:
                 print(json_text(event_json(stored)), flush=True)
             case Format.RAW:
                 event = stored.event
-                job_id = event.job_id if isinstance(event, JobEvent) else "-"
-                print(
-                    f"{event.timestamp:.6f} {_token(job_id)} {_token(event.event_type)} {inert(event.message)}",
-                    flush=True,
-                )
+                words = (f"{event.timestamp:.6f}", _token(_subject(event)), _token(event.event_type))
+                print(*words, inert(event.message), flush=True)
             case Format.TABLE:
                 self._print_row(stored)
 
@@ -269,7 +266,7 @@ class EventPrinter:
         event = stored.event
         cells = (
             datetime.fromtimestamp(event.timestamp).strftime("%H:%M:%S"),
-            event.job_id[:8] if isinstance(event, JobEvent) else "-",
+            _subject(event)[:8],
             str(event.event_type),
             _queues(event),
             getattr(event, "worker_id", None) or "-",
@@ -309,7 +306,12 @@ def _token(text: str) -> str:
     return inert(text).replace(" ", "_") or "-"
 
 
+def _subject(event: Any) -> str:
+    """The job or the schedule that it is about."""
+    return event.job_id if isinstance(event, JobEvent) else getattr(event, "schedule_id", "-")
+
+
 def _queues(event: Any) -> str:
-    if isinstance(event, JobEvent):
-        return event.queue_name
+    if queue := getattr(event, "queue_name", None):
+        return str(queue)
     return " ".join(getattr(event, "queue_names", ())) or "-"

@@ -40,7 +40,7 @@ def _version(wanted: bool) -> None:
 def top(
     *,
     demo: Annotated[
-        bool, typer.Option("--demo", help="Bring a server, workers and traffic; all end with naq-top.")
+        bool, typer.Option("--demo", help="Bring a server, workers, schedules and traffic; all end with naq-top.")
     ] = False,
     once: Annotated[bool, typer.Option("--once", help="Print one snapshot of everything, and end.")] = False,
     format: Annotated[Format, typer.Option("--format", "-f", help="How --once prints.")] = Format.TABLE,

@@ -1,1 +1,1 @@
-"""A server, workers and traffic of our own: real jobs over input that every machine has, the files of Python."""
+"""A server, workers, schedules and traffic of our own: real jobs over what every machine has, the files of Python."""

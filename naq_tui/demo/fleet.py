@@ -1,4 +1,4 @@
-"""Everything the demo needs: a server, three worker processes and a producer, all of which end when we do."""
+"""Everything the demo needs: a server, three workers, a scheduler and a producer, all of which end when we do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WORKERS = (
 
 
 class DemoFleet:
-    """A nats-server with a temporary store, workers and traffic.
+    """A nats-server with a temporary store, workers, a scheduler and traffic.
 
     ::
 
@@ -35,7 +35,7 @@ class DemoFleet:
         self._stack = contextlib.AsyncExitStack()
         self.config = NAQConfig()
         self.pids: list[int] = []
-        """The processes of workers and producer."""
+        """The processes of workers, scheduler and producer."""
 
     async def __aenter__(self) -> Self:
         """Start everything; the workers may still be connecting.
@@ -70,9 +70,11 @@ class DemoFleet:
             "NAQ_WORKER_SHUTDOWN_GRACE": "1",
             "NAQ_DEMO_MAILBOX": str(work / "mail"),
         }
-        run_worker = [sys.executable, "-m", "naq_tui.cli.main", "run-worker"]
+        naq = [sys.executable, "-m", "naq_tui.cli.main"]
         for name, queues, concurrency in _WORKERS:
-            command = [*run_worker, *queues, "-m", "naq_tui.demo.tasks", "--name", name, "-c", str(concurrency)]
+            command = [*naq, "run-worker", *queues, "-m", "naq_tui.demo.tasks", "--name", name, "-c", str(concurrency)]
             self.pids.append(await guard.start(command, env=env, log=work / f"{name}.log"))
+        scheduler = [*naq, "run-scheduler", "--instance-id", "scheduler-1"]
+        self.pids.append(await guard.start(scheduler, env=env, log=work / "scheduler-1.log"))
         producer = [sys.executable, "-m", "naq_tui.demo.producer"]
         self.pids.append(await guard.start(producer, env=env, log=work / "producer.log"))

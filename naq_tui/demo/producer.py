@@ -1,4 +1,4 @@
-"""The demo's traffic: waves of jobs over the files of Python's standard library, until it is ended."""
+"""The demo's traffic: schedules, and waves of jobs over the files of Python's standard library, until it is ended."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-from naq_runtime import Job, JobService, NAQConfig, NaqError, ServiceManager
+from naq_runtime import Job, JobService, NAQConfig, NaqError, SchedulerService, ServiceManager
 from naq_tui.demo import tasks
+from naq_tui.demo.schedules import arrange
 
 __all__ = ["Traffic", "main"]
 
@@ -85,13 +86,14 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 async def produce(config: NAQConfig) -> None:
-    """Enqueue in waves, with a burst now and then, for ever."""
+    """Make the schedules, then enqueue in waves, with a burst now and then, for ever."""
     traffic = Traffic()
     loop = asyncio.get_running_loop()
     begun = loop.time()
     next_burst, owed = begun + _BURST_EVERY_S / 3, 0.0
     async with ServiceManager(config, role="producer") as services:
         service = await services.get_service(JobService)
+        await arrange(await services.get_service(SchedulerService))
         while True:
             await asyncio.sleep(_TICK_S)
             now = loop.time()

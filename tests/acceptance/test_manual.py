@@ -12,13 +12,16 @@ import pytest
 
 from naq_runtime import NAQConfig
 from tests.acceptance.test_commands import worker_process
+from tests.acceptance.test_schedule_commands import scheduler_process
 from tests.support.processes import ROOT, environment
 
 MANUAL = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 TELLING = (
-    (r"\d\d:\d\d:\d\d(\.\d{3})?", "TIME"),
+    (r"\w{3} \d{4}-\d\d-\d\d", "DAY"),
+    (r"(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d(\.\d{3})?", "TIME"),
+    (r"\bCES?T\b", "ZONE"),
     (r"\d{10}\.\d{6}", "TIME"),
-    (r"\+?[\d.]+ (ms|s|m|h|B|kB|MB)( \d\d [sm])?(?=\W|$)", "AMOUNT"),
+    (r"\+?[\d.]+ (ms|s|m|h|d|B|kB|MB)( \d+ [smh])?(?=\W|$)", "AMOUNT"),
     (r"\d+ %", "SHARE"),
     (r"[\w.-]+:\d{3,7}\b", "HOST"),
     (r"[ \t]+", " "),
@@ -82,7 +85,7 @@ async def test_the_examples_print_what_the_manual_says(config: NAQConfig, tmp_pa
     (tmp_path / "shop.py").write_text(module)
     arguments = ("default", "mail", "-m", "shop", "--name", "anna", "-c", "4")
 
-    async with worker_process(config, *arguments, cwd=tmp_path):
+    async with worker_process(config, *arguments, cwd=tmp_path), scheduler_process(config, "boris"):
         for command, lines in examples():
             out = await run(command, config, tmp_path)
             shown = "".join(told(line) + "\n" for line in out.splitlines())
