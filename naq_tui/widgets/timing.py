@@ -24,7 +24,14 @@ def when_text(schedule: Schedule, now_ns: int) -> str:
         zone = "" if schedule.timezone == "UTC" else f" {schedule.timezone}"
         return inert(f"cron {schedule.cron}{zone}", 120)
     if schedule.every_ns:
-        seconds = schedule.every_ns / 1e9
-        short = seconds < 60 and schedule.every_ns % 1_000_000_000
-        return f"every {duration_text(seconds * 1000) if short else age_text(seconds)}"
+        return f"every {_rate_text(schedule.every_ns / 1e9)}"
     return f"at {moment_text(schedule.at_ns, now_ns)}"
+
+
+def _rate_text(seconds: float) -> str:
+    if seconds < 60 and seconds % 1:
+        return duration_text(seconds * 1000)
+    text = age_text(seconds)
+    for nothing in (" 00 s", " 00 m", " 0 h"):
+        text = text.removesuffix(nothing)
+    return text
