@@ -14,6 +14,7 @@ from tests.conftest import MakeConfig
 from tests.support import sample_tasks as tasks
 from tests.support.history import all_events, event_types, history
 from tests.support.waiting import eventually
+from tests.support.wayward_tasks import notes, untidy
 from tests.support.workers import running_worker
 
 
@@ -121,6 +122,21 @@ async def test_a_job_that_outlasts_the_grace_is_handed_back_and_runs_elsewhere(
     assert types == ["enqueued", "started", "interrupted", "started", "completed", "result_stored"]
     interrupted = (await history(config, handle.job_id))[2]
     assert (interrupted.worker_id, interrupted.reason) == ("first", "deploy")  # type: ignore[union-attr]
+
+
+async def test_a_job_whose_clean_up_fails_is_handed_back_too(make_config: MakeConfig, tmp_path: Path) -> None:
+    config = make_config(worker__shutdown_grace=0.0)
+    async with Queue(config=config) as queue:
+        async with running_worker(config) as worker:
+            handle = await queue.enqueue(untidy, tmp_path / "runs")
+            await eventually(lambda: notes(tmp_path / "runs") == ["begun"])
+        assert (worker.counts.failed, worker.counts.interrupted) == (0, 1)
+        async with running_worker(config):
+            outcome = await handle.outcome(timeout=10)
+
+    assert (outcome.result, outcome.attempt) == ("done", 1)
+    types = await event_types(config, handle.job_id)
+    assert types == ["enqueued", "started", "interrupted", "started", "completed", "result_stored"]
 
 
 async def test_a_worker_serves_several_queues_without_starving_one(config: NAQConfig) -> None:

@@ -126,3 +126,16 @@ def talkative_in_process() -> None:
 async def inherit() -> dict[str, object]:
     """What came of the jobs that it waited for."""
     return {job_id: result.result for job_id, result in current_job().dependencies.items()}
+
+
+@task
+async def untidy(file: Path) -> str:
+    """Run until it is cancelled, and fail to clean up at first."""
+    note(file, "begun")
+    if len(notes(file)) > 1:
+        return "done"
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError as error:
+        raise ConnectionError("aborted") from error
+    return "never"

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from naq_runtime.retry import Cancel, Retry, Snooze
 from naq_runtime.tasks import task
 
 current_user: contextvars.ContextVar[str] = contextvars.ContextVar("current_user", default="nobody")
@@ -191,3 +192,39 @@ GATE = Gate()
 def wait_at_gate() -> bool:
     """Return when the gate is opened."""
     return GATE.open.wait(10)
+
+
+@task
+async def clean_up_badly(how: str) -> str:
+    """Never return; when cancelled, end in something else."""
+    if how == "group":
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_close_badly())
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError as error:
+        if how == "return":
+            return "in time"
+        if how == "again":  # as task groups do
+            running = asyncio.current_task()
+            assert running is not None
+            running.cancel()
+        if how in ENDS:
+            raise ENDS[how] from None
+        raise ConnectionError("aborted") from error
+    return "never"
+
+
+async def _close_badly() -> None:
+    try:
+        await asyncio.Event().wait()
+    finally:
+        raise OSError("cannot be closed")
+
+
+ENDS: dict[str, Exception] = {
+    "error": RuntimeError("clean-up failed"),
+    "retry": Retry(after=20),
+    "snooze": Snooze(20),
+    "cancel": Cancel("no use"),
+}
