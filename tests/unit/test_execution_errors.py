@@ -10,6 +10,7 @@ from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.serializer import JsonSerializer
 from naq_runtime.tasks import TaskRegistry
 from naq_runtime.worker.execution import Executor, undecodable
+from tests.unit.workload import RAISABLE
 
 HERE = "tests.unit.workload"
 
@@ -79,6 +80,13 @@ class TestErrors:
 
         assert result.error_type == "RuntimeError"
         assert "StopIteration('over')" in (result.error or "")
+
+    @pytest.mark.parametrize("kind", list(RAISABLE))
+    async def test_what_a_thread_raises_is_kept_with_its_place(self, executor: Executor, kind: str) -> None:
+        result = await failure_of(executor, "raise_plainly", kind)
+
+        assert (result.error_type, result.error) == (kind, kind)
+        assert "in raise_plainly" in (result.traceback or "").splitlines()[1]
 
     async def test_a_function_that_the_worker_does_not_have_is_a_failure(self, executor: Executor) -> None:
         result = await failure_of(executor, "not_there")

@@ -228,3 +228,39 @@ ENDS: dict[str, Exception] = {
     "snooze": Snooze(20),
     "cancel": Cancel("no use"),
 }
+
+
+@task
+def raise_plainly(kind: str) -> None:
+    """Raise an error of this kind, from a thread."""
+    raise RAISABLE[kind](kind)
+
+
+@task
+async def raise_from_a_thread(kind: str) -> None:
+    """Raise what a thread of the job's own has raised."""
+    await asyncio.to_thread(_raise, kind)
+
+
+@task
+async def raise_from_a_task(kind: str, how: str = "") -> None:
+    """Raise what a task of the job's own has raised."""
+    try:
+        await asyncio.create_task(_raise_later(kind))
+    finally:
+        if how == "cleaning up":
+            await asyncio.sleep(0)
+
+
+async def _raise_later(kind: str) -> None:
+    await asyncio.sleep(0)
+    _raise(kind)
+
+
+def _raise(kind: str) -> None:
+    raise RAISABLE[kind](kind)
+
+
+RAISABLE: dict[str, type[BaseException]] = {
+    kind.__name__: kind for kind in (TimeoutError, GeneratorExit, asyncio.CancelledError, StopAsyncIteration, Doom)
+}
