@@ -15,7 +15,7 @@ from typing import Any
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.context import JobContext, running_as
-from naq_runtime.errors import NaqError, TimedOut
+from naq_runtime.errors import TimedOut
 from naq_runtime.events.models import JobEventType
 from naq_runtime.hooks import Middleware
 from naq_runtime.job import Execution, Job, JobResult, JobStatus
@@ -66,6 +66,8 @@ class Executor:
         self._middleware = tuple(middleware)
         self._running: dict[str, Attempt] = {}
         self.calls = Calls(threads, processes)
+        self.ended_last: Execution | None = None
+        """The last attempt that did not complete, for one who could not hear of it."""
 
     def close(self) -> None:
         """Take no more; what runs in threads is not waited for."""
@@ -95,7 +97,7 @@ class Executor:
         try:
             task = self._find(job.function if isinstance(job.function, str) else "")
             arguments = task.arguments.convert(job.args, job.kwargs)
-        except NaqError as error:
+        except BaseException as error:  # user code: types of arguments have checks of their own
             return self._ended(Attempt(job, None, None, started_ns, begun), raised(error, _NEVER_RETRIED))
         context = JobContext(
             job,
@@ -176,7 +178,9 @@ class Executor:
             run_at_ns = result.finish_time_ns + int(verdict.again_after * 1e9)
             again = job.evolve(attempt=job.attempt + verdict.costs_attempt, run_at_ns=run_at_ns)
         timed_out = what.error_type == TimedOut.__name__ and attempt.has_timed_out
-        return Execution(job, result, again=again, timed_out=timed_out, asked=what.error if what.wish else None)
+        asked = what.error if what.wish else None
+        self.ended_last = Execution(job, result, again=again, timed_out=timed_out, asked=asked)
+        return self.ended_last
 
 
 def _what(error: BaseException, attempt: Attempt) -> Raised:
@@ -239,8 +243,9 @@ def cancelled(job: Job, reason: str, *, worker_id: str, now_ns: int) -> Executio
     return Execution(job, result, asked=reason)
 
 
-def undecodable(subject: str, error: Exception, worker_id: str, now_ns: int) -> Execution:
+def undecodable(subject: str, error: BaseException, worker_id: str, now_ns: int) -> Execution:
     """The execution of a message that is no job; queue and id are those of its subject, made fit to be names."""
     queue, job_id = (re.sub(r"[^A-Za-z0-9_-]", "_", token)[:64] for token in subject.split(".")[-2:])
-    job = Job(function="unknown.unknown", queue_name=queue, job_id=job_id)
+    # Whoever enqueued it waits for the outcome of a job that is no older than his.
+    job = Job(function="unknown.unknown", queue_name=queue, job_id=job_id, enqueued_at_ns=now_ns)
     return failed(job, error, worker_id=worker_id, now_ns=now_ns)

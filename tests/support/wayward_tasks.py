@@ -139,3 +139,22 @@ async def untidy(file: Path) -> str:
     except asyncio.CancelledError as error:
         raise ConnectionError("aborted") from error
     return "never"
+
+
+@task
+async def leave_as_a_generator(how: str) -> None:
+    """Raise what a thread or a task of its own has raised, and no coroutine may catch."""
+    try:
+        await (asyncio.to_thread(_close) if how == "thread" else asyncio.create_task(_close_later()))
+    finally:
+        if "cleaning up" in how:
+            await asyncio.sleep(0)
+
+
+def _close() -> None:
+    raise GeneratorExit("not a generator")
+
+
+async def _close_later() -> None:
+    await asyncio.sleep(0)
+    _close()

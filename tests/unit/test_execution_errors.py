@@ -99,6 +99,12 @@ class TestErrors:
         result = await failure_of(executor, "add", "forty", right=2)
         assert (result.error_type, result.error) == ("ArgumentError", "argument 1: Expected `int`, got `str`")
 
+    @pytest.mark.parametrize("error_type", ["KeyError", "SystemExit"])
+    async def test_an_argument_that_its_own_type_refuses_is_a_failure(
+        self, executor: Executor, error_type: str
+    ) -> None:
+        assert (await failure_of(executor, "take", {"refusal": error_type})).error_type == error_type
+
     async def test_a_result_without_json_form_is_a_failure(self, executor: Executor) -> None:
         result = await failure_of(executor, "return_what_has_no_json")
 
@@ -161,6 +167,7 @@ class TestMessagesThatAreNoJobs:
         assert (execution.job.queue_name, execution.job.job_id) == ("mail", "j7")
         assert (execution.result.status, execution.result.error) == (JobStatus.FAILED, "not JSON")
         assert (execution.result.worker_id, execution.result.start_time_ns) == ("w1", 5)
+        assert execution.job.enqueued_at_ns == 5
 
     @pytest.mark.parametrize("token", ["x" * 65, "naïve", "$id", "a=b"])
     def test_a_subject_that_no_producer_of_ours_would_use_is_a_failure_too(self, token: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import dataclasses
 import functools
 import threading
 from collections.abc import Awaitable, Callable
@@ -236,31 +237,21 @@ def raise_plainly(kind: str) -> None:
     raise RAISABLE[kind](kind)
 
 
-@task
-async def raise_from_a_thread(kind: str) -> None:
-    """Raise what a thread of the job's own has raised."""
-    await asyncio.to_thread(_raise, kind)
-
-
-@task
-async def raise_from_a_task(kind: str, how: str = "") -> None:
-    """Raise what a task of the job's own has raised."""
-    try:
-        await asyncio.create_task(_raise_later(kind))
-    finally:
-        if how == "cleaning up":
-            await asyncio.sleep(0)
-
-
-async def _raise_later(kind: str) -> None:
-    await asyncio.sleep(0)
-    _raise(kind)
-
-
-def _raise(kind: str) -> None:
-    raise RAISABLE[kind](kind)
-
-
 RAISABLE: dict[str, type[BaseException]] = {
     kind.__name__: kind for kind in (TimeoutError, GeneratorExit, asyncio.CancelledError, StopAsyncIteration, Doom)
 }
+
+
+@dataclasses.dataclass
+class Picky:
+    """An argument that does not want to be one."""
+
+    refusal: str
+
+    def __post_init__(self) -> None:
+        raise {"KeyError": KeyError, "SystemExit": SystemExit}[self.refusal]
+
+
+@task
+async def take(picky: Picky) -> None:
+    """Never called."""
