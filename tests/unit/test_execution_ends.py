@@ -73,3 +73,22 @@ class TestInterruptions:
         running.cancel()
 
         assert (await running).result.error_type == "ValueError"
+
+
+class TestWishes:
+    """Of classes that forget what `Retry`, `Snooze` and `Cancel` want to know."""
+
+    @pytest.mark.parametrize(
+        ("wish", "attempt", "after_s"), [("retry", 2, 5), ("snooze", 1, 1), ("soon", 1, 1), ("never", 1, 1)]
+    )
+    async def test_it_runs_again(self, executor: Executor, wish: str, attempt: int, after_s: int) -> None:
+        execution = await executor.run(Job(f"{HERE}.wish", (wish,)))
+
+        assert execution.again is not None
+        assert execution.again.attempt == attempt
+        assert execution.again.run_at_ns - execution.result.finish_time_ns == after_s * 1_000_000_000
+
+    async def test_it_is_cancelled(self, executor: Executor) -> None:
+        execution = await executor.run(Job(f"{HERE}.wish", ("cancel",)))
+
+        assert (execution.result.status, execution.again) == (JobStatus.CANCELLED, None)

@@ -255,3 +255,39 @@ class Picky:
 @task
 async def take(picky: Picky) -> None:
     """Never called."""
+
+
+class OwnRetry(Retry):
+    """One that forgets its base."""
+
+    def __init__(self) -> None:
+        pass
+
+
+class OwnSnooze(Snooze):
+    """One that forgets its base, or that means something else by the same name."""
+
+    def __init__(self, after: Any = 1.0) -> None:
+        self.after = after
+
+
+class OwnCancel(Cancel):
+    """One that forgets its base."""
+
+    def __init__(self) -> None:
+        pass
+
+
+WISHES: dict[str, Exception] = {
+    "retry": OwnRetry(),
+    "snooze": OwnSnooze(),
+    "soon": OwnSnooze("soon"),
+    "never": OwnSnooze(-1),
+    "cancel": OwnCancel(),
+}
+
+
+@task(retries=1, retry_delay=5.0, jitter=0.0)
+async def wish(what: str) -> None:
+    """Ask for something."""
+    raise WISHES[what]
