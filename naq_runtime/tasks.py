@@ -99,6 +99,7 @@ def task(
         InvalidName: the queue's name cannot be used.
         NotImportable: the function could not be found again by its name.
         ValueError: a number is out of range, or there is no such level.
+        TypeError: ``retry_on`` or ``ignore_on`` has something in it that is no class of errors.
     """
     options = TaskOptions(
         queue=None if queue is None else check_name("queue", queue),
