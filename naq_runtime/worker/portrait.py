@@ -77,7 +77,7 @@ class Portrait:
         """The record as of now.
 
         Args:
-            running: ids of the jobs that run.
+            running: subjects of the jobs that run.
             stuck: ids of the jobs that were given up, and whose threads still run.
         """
         statistics = self._events.statistics()
@@ -86,7 +86,7 @@ class Portrait:
             state=state,
             beat_at_ns=self._clock.time_ns(),
             active_jobs=len(running),
-            running_job_ids=tuple(running[:_LISTED_JOBS]),
+            running_job_ids=tuple(subject.rpartition(".")[2] for subject in running[:_LISTED_JOBS]),
             stuck_job_ids=tuple(stuck[:_LISTED_JOBS]),
             jobs_completed=self._counts.completed,
             jobs_failed=self._counts.failed,

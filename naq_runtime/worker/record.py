@@ -16,6 +16,8 @@ __all__ = ["Counts", "WorkerRecord", "WorkerState", "decode_worker", "encode_wor
 class WorkerState(StrEnum):
     """What a worker is doing."""
 
+    STARTING = "starting"
+    """What its modules want done before the first job is under way."""
     IDLE = "idle"
     BUSY = "busy"
     STOPPING = "stopping"
