@@ -29,6 +29,8 @@ class CancelRequest(Struct, frozen=True):
     reason: str = ""
     only_asking: bool = False
     """They should go on: who has them is all that is wanted."""
+    queue: str = ""
+    """All jobs of this queue are meant, too; only for asking."""
 
 
 class Answer(Struct, frozen=True):
@@ -71,6 +73,15 @@ class Control:
         having, complete = await self._ask(CancelRequest(tuple(job_ids), only_asking=True))
         return having if complete else None
 
+    async def find_jobs_of(self, queue: str) -> set[str] | None:
+        """The ids of the jobs of a queue that workers have; ``None`` when one of the workers does not answer.
+
+        Raises:
+            ServerError: they cannot be asked now.
+        """
+        having, complete = await self._ask(CancelRequest((), only_asking=True, queue=queue))
+        return having if complete else None
+
     async def _ask(self, request: CancelRequest) -> tuple[set[str], bool]:
         """Which of the jobs are with workers, and whether all of them have answered."""
         expected = {_worker_of(record) for record in await self._bucket.values()} - {""}
@@ -95,7 +106,7 @@ class Control:
                     await complete.wait()
             except TimeoutError:
                 pass
-        return having.intersection(request.job_ids), complete.is_set()
+        return having if request.queue else having.intersection(request.job_ids), complete.is_set()
 
     async def stop_worker(self, worker_id: str, reason: str) -> None:
         """Ask one worker to drain and end.

@@ -53,6 +53,8 @@ class WorkerRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     active_jobs: Count = 0
     running_job_ids: tuple[str, ...] = ()
     """At most 100 of them."""
+    running_by_queue: dict[str, Count] = {}
+    """How many of them are of which queue."""
     jobs_completed: Count = 0
     jobs_failed: Count = 0
     jobs_interrupted: Count = 0

@@ -286,7 +286,8 @@ class Worker:
         wanted = set(request.job_ids)
         here = [holding for holding in self._custody if holding.job_id in wanted]
         if request.only_asking:
-            return [holding.job_id for holding in here]
+            of_queue = [holding for holding in self._custody if request.queue == holding.queue]
+            return [holding.job_id for holding in (*here, *of_queue)]
         ended = [holding.job_id for holding in here if self._handler.end_job(holding, request.reason, request.by)]
         self._handler.remember_asked(wanted.difference(ended))
         self._intake.reconsider()
