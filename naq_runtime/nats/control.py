@@ -30,6 +30,8 @@ class CancelRequest(Struct, frozen=True):
     reason: str = ""
     only_asking: bool = False
     """They should go on: who has them is all that is wanted."""
+    queue: str = ""
+    """All jobs of this queue are meant, too; only for asking."""
 
 
 class Answer(Struct, frozen=True):
@@ -74,6 +76,15 @@ class Control:
         asked, complete = await self._ask(CancelRequest(tuple(job_ids), only_asking=True))
         return set(asked.running) if complete else None
 
+    async def find_jobs_of(self, queue: str) -> set[str] | None:
+        """The ids of the jobs of a queue that workers have; ``None`` when one of the workers does not answer.
+
+        Raises:
+            ServerError: they cannot be asked now.
+        """
+        asked, complete = await self._ask(CancelRequest((), only_asking=True, queue=queue))
+        return set(asked.running) if complete else None
+
     async def _ask(self, request: CancelRequest) -> tuple[Asked, bool]:
         """What workers say of the jobs, and whether all of them have answered."""
         expected = {_worker_of(record) for record in await self._bucket.values()} - {""}
@@ -100,7 +111,8 @@ class Control:
                     await complete.wait()
             except TimeoutError:
                 pass
-        return Asked(having.intersection(request.job_ids), ended), complete.is_set()
+        running = having if request.queue else having.intersection(request.job_ids)
+        return Asked(running, ended), complete.is_set()
 
     async def stop_worker(self, worker_id: str, reason: str) -> None:
         """Ask one worker to drain and end.

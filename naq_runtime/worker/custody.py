@@ -35,6 +35,11 @@ class Holding:
         """As its subject says."""
         return self.delivery.subject.rpartition(".")[2]
 
+    @property
+    def queue(self) -> str:
+        """As its subject says."""
+        return self.delivery.subject.split(".")[-2]
+
 
 class Custody:
     """Tells the server, at a third of its patience, that the jobs held are being worked on.
