@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import StrEnum
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, NamedTuple, Protocol, cast
 
 import msgspec
 from msgspec import Struct, field
@@ -14,7 +14,7 @@ from naq_runtime.errors import JobCancelled, JobFailed
 from naq_runtime.naming import check_name, new_id
 from naq_runtime.retry import Cancel, Delay, RetryPolicy
 
-__all__ = ["After", "Condition", "Dependency", "Execution", "Job", "JobResult", "JobStatus"]
+__all__ = ["After", "Asked", "Condition", "Dependency", "Execution", "Job", "JobResult", "JobStatus"]
 
 
 _LONGEST_S = 10 * 365 * 86_400
@@ -220,6 +220,15 @@ class Execution(Struct, frozen=True):
     def is_failure(self) -> bool:
         """Whether it ended in an error, for good or not."""
         return self.result.status is JobStatus.FAILED and self.asked is None
+
+
+class Asked(NamedTuple):
+    """What workers say of jobs that somebody wants to end."""
+
+    running: Collection[str] = ()
+    """The ids of those that run, and are being ended."""
+    ended: Collection[int] = ()
+    """The sequences of those that have ended, where no outcome says so: none is kept, or it is being written."""
 
 
 def _check_span(name: str, seconds: float | None, *, least: float) -> None:

@@ -4,7 +4,6 @@ one schedule. Values only.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
@@ -17,7 +16,6 @@ if TYPE_CHECKING:  # it takes a while, and most readers never see a schedule
     from naq_runtime.schedule import Schedule
 
 __all__ = [
-    "Asked",
     "JobDetail",
     "LeaderState",
     "QueueState",
@@ -94,15 +92,6 @@ class JobDetail(Struct, frozen=True, kw_only=True):
     """``None`` until it has ended, and after its outcome has expired."""
     events: tuple[StoredEvent, ...] = ()
     """In causal order."""
-
-
-class Asked(NamedTuple):
-    """What workers say of jobs that somebody wants to end."""
-
-    running: Collection[str] = ()
-    """The ids of those that run, and are being ended."""
-    ended: Collection[int] = ()
-    """The sequences of those that have ended, where no outcome says so: none is kept, or it is being written."""
 
 
 class LeaderState(Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from naq_runtime.errors import NaqError, NotFound, SerializationError
 from naq_runtime.events.models import JobEventType
-from naq_runtime.job import Execution, Job, JobResult, JobStatus
+from naq_runtime.job import Asked, Execution, Job, JobResult, JobStatus
 from naq_runtime.jobs.dependencies import Dependencies
 from naq_runtime.jobs.outcomes import Outcomes
 from naq_runtime.jobs.store import TOMBSTONE, Found, JobStore, found
@@ -25,7 +25,6 @@ from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.nats.publish import Outgoing, is_conflict
 from naq_runtime.nats.streams import Streams, at_time, if_last_is, in_header
 from naq_runtime.serializer import Serializer
-from naq_runtime.snapshot import Asked
 
 __all__ = ["AskWorkers", "Cancellation", "Cancelling", "read_tombstone"]
 

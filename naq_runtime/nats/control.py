@@ -10,10 +10,10 @@ import msgspec
 from msgspec import Struct
 
 from naq_runtime.errors import NotFound, SerializationError, ServerError, ServerUnreachable
+from naq_runtime.job import Asked
 from naq_runtime.naming import Names
 from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.nats.connection import Connection, Msg, Subscription, subscribed
-from naq_runtime.snapshot import Asked
 from naq_runtime.worker.record import WorkerState, decode_worker
 
 __all__ = ["Answer", "CancelRequest", "Control", "ControlDesk"]

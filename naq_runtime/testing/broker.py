@@ -16,7 +16,7 @@ from naq_runtime import background
 from naq_runtime.clock import ManualClock
 from naq_runtime.config import NAQConfig, get_config
 from naq_runtime.errors import ConfigError, TaskError
-from naq_runtime.job import Execution, JobResult, JobStatus
+from naq_runtime.job import Asked, Execution, JobResult, JobStatus
 from naq_runtime.jobs.rules import JobRules
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.retry import seconds_of
@@ -25,7 +25,6 @@ from naq_runtime.services.events import EventService
 from naq_runtime.services.jobs import JobService
 from naq_runtime.services.manager import Ground, OpenGround, ServiceManager, stand_on
 from naq_runtime.services.queues import QueueService
-from naq_runtime.snapshot import Asked
 from naq_runtime.tasks import Task, TaskRegistry
 from naq_runtime.testing.calling_thread import CallingThread
 from naq_runtime.testing.record import Record

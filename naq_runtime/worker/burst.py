@@ -42,7 +42,7 @@ async def burst_over(connection: Connection, names: Names, queues: Collection[st
 
 
 async def _has_jobs(state: QueueState, control: Control) -> bool:
-    """Whether something is left to run; of a paused queue the server cannot tell what runs from what was handed back."""
+    """Whether something is left to run; the server counts what a paused queue was handed back with what runs."""
     if not state.paused:
         return state.waiting + state.running > 0
     return await control.find_jobs_of(state.name) != set()

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from naq_runtime.job import Asked
 from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.nats.control import CancelRequest, ControlDesk
 from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
-from naq_runtime.snapshot import Asked
 from naq_runtime.worker.heartbeat import Heartbeat
 from naq_runtime.worker.portrait import Portrait
 from naq_runtime.worker.record import WorkerRecord, WorkerState

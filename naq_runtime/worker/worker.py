@@ -14,14 +14,13 @@ from typing import Any
 
 from naq_runtime.errors import ServerUnreachable
 from naq_runtime.events.models import JobEventType
-from naq_runtime.job import Job
+from naq_runtime.job import Asked, Job
 from naq_runtime.jobs.overdue import Overdue
 from naq_runtime.jobs.rules import JobRules
 from naq_runtime.naming import check_name
 from naq_runtime.nats.control import CancelRequest, Control
 from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
-from naq_runtime.snapshot import Asked
 from naq_runtime.tasks import TaskRegistry
 from naq_runtime.worker.activity import Activity
 from naq_runtime.worker.aftermath import Aftermath

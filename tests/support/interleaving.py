@@ -10,6 +10,7 @@ from typing import Any
 from naq_runtime.clock import ManualClock
 from naq_runtime.config import NAQConfig
 from naq_runtime.events.memory import MemoryEventStorage
+from naq_runtime.job import Asked
 from naq_runtime.jobs.rules import JobRules
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.nats.publish import Outgoing, Stored
@@ -17,7 +18,6 @@ from naq_runtime.nats.streams import Streams
 from naq_runtime.services.events import EventService
 from naq_runtime.services.jobs import JobService
 from naq_runtime.services.manager import Ground, ServiceManager, stand_on
-from naq_runtime.snapshot import Asked
 from naq_runtime.tasks import Task
 from naq_runtime.testing.streams import MemoryStreams, MemoryTopology
 from naq_runtime.testing.twins import MemoryConnection, MemoryEvents
