@@ -34,6 +34,8 @@ screenshots: $(VENV)/.installed-dev  ## Draw the pictures in screenshots/ anew.
 
 benchmarks: $(VENV)/.installed-dev  ## Measure what the documentation claims.
 	$(BIN)/python benchmarks/worker_throughput.py
+	$(BIN)/python benchmarks/start_latency.py
+	$(BIN)/python benchmarks/worker_memory.py
 	$(BIN)/python benchmarks/monitor_ingest.py
 	$(BIN)/python benchmarks/cold_start.py
 
