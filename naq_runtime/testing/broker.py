@@ -10,15 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 from naq_runtime import background
 from naq_runtime.clock import ManualClock
 from naq_runtime.config import NAQConfig, get_config
-from naq_runtime.errors import ConfigError, TaskError
-from naq_runtime.job import Asked, Execution, JobResult, JobStatus
+from naq_runtime.errors import ConfigError
+from naq_runtime.hooks import call_here
+from naq_runtime.job import Asked, JobResult, JobStatus
 from naq_runtime.jobs.rules import JobRules
-from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.retry import seconds_of
 from naq_runtime.serializer import load_serializer
 from naq_runtime.services.events import EventService
@@ -27,27 +27,17 @@ from naq_runtime.services.manager import Ground, OpenGround, ServiceManager, sta
 from naq_runtime.services.queues import QueueService
 from naq_runtime.tasks import Task, TaskRegistry
 from naq_runtime.testing.calling_thread import CallingThread
+from naq_runtime.testing.draining import Drain, Drained, Tally
+from naq_runtime.testing.framing import Framing, hooks_in
 from naq_runtime.testing.record import Record
 from naq_runtime.testing.streams import MemoryStreams, MemoryTopology
+from naq_runtime.testing.ticking import Ticking
 from naq_runtime.testing.twins import MemoryConnection, MemoryEvents, MemoryJobs, MemoryQueues
 from naq_runtime.testing.worker import MemoryWorker
 
 __all__ = ["Drained", "MemoryBroker"]
 
 _THREADS = 4
-_ENDLESS = 10_000
-"""Jobs in one drain, above which it is taken for one that does not end."""
-
-
-class Drained(NamedTuple):
-    """What became of the jobs of one drain."""
-
-    completed: int
-    failed: int
-    """For good."""
-    cancelled: int
-    retried: int
-    """Attempts that another one follows."""
 
 
 class _Clock(ManualClock):
@@ -91,6 +81,7 @@ class MemoryBroker(Record):
         self._streams = MemoryStreams(self._clock)
         self._streams.on_stored.append(self._remember)
         self._registry = TaskRegistry.load(modules, allow)
+        self._framing = Framing(self._registry)
         self._allow = tuple(allow)
         self._others: dict[str, TaskRegistry] = {}
         self._inline = inline
@@ -131,7 +122,8 @@ class MemoryBroker(Record):
 
         Args:
             queue: only those of this one.
-            scheduled: those that wait for their time, too, such as retries: the clock is moved to each of them.
+            scheduled: those that wait for their time, too, such as retries: the clock is moved to each of them, and to
+                the next tick of each schedule.
             raise_errors: whether a job that failed for good is an error here, once all have run.
 
         Raises:
@@ -146,7 +138,7 @@ class MemoryBroker(Record):
             return here.serve(aside.submit(asyncio.run, self._drain(queue, scheduled, raise_errors, here)))
 
     def advance(self, by: float | timedelta) -> None:
-        """Let time pass: seconds, or a `timedelta`. What comes due then is run by the next drain."""
+        """Let time pass: seconds, or a `timedelta`. What comes due then, by schedules too, is run by the next drain."""
         self._clock.advance(seconds_of(by))
 
     @property
@@ -155,79 +147,55 @@ class MemoryBroker(Record):
         return self._clock.time_ns()
 
     async def _drain(self, queue: str | None, scheduled: bool, raise_errors: bool, threads: int | Threads) -> Drained:
-        ends: list[Execution] = []
-        async with self._worker(threads) as worker:
-            while True:
-                before = len(ends)
-                for message in list(worker.ready(queue, self._running)):
-                    await self._run(worker, message, ends)
-                if len(ends) == before and not (scheduled and self._advance_to_next()):
-                    break
+        if self._framing.is_within:
+            return Drained(0, 0, 0, 0)  # what hooks enqueue runs between them
+        async with ServiceManager(self.config, role="worker") as services:
+            tally = Tally(await services.get_service(EventService))
+            async with self._worker(services, tally, threads) as worker:
+                await Drain(
+                    self._streams,
+                    services.names,
+                    self._clock,
+                    worker,
+                    await Ticking.create(services, queue),
+                    tally,
+                    running=self._running,
+                    queue=queue,
+                ).run(scheduled=scheduled)
         if raise_errors:
-            _raise_first([one.result for one in ends if one.again is None])
-        statuses = [one.result.status for one in ends if one.again is None]
-        return Drained(
-            completed=statuses.count(JobStatus.COMPLETED),
-            failed=statuses.count(JobStatus.FAILED),
-            cancelled=statuses.count(JobStatus.CANCELLED),
-            retried=len(ends) - len(statuses),
-        )
-
-    async def _run(self, worker: MemoryWorker, message: StoredMessage, ends: list[Execution]) -> None:
-        if message.subject in self._running or not self._is_still_there(message):
-            return
-        if len(ends) >= _ENDLESS:
-            raise TaskError(f"after {_ENDLESS:,} jobs there are still more: does one of them enqueue itself?")
-        self._running[message.subject] = worker
-        try:
-            execution = await worker.run(message)
-        finally:
-            del self._running[message.subject]
-        if execution is not None:
-            ends.append(execution)
-
-    def _is_still_there(self, message: StoredMessage) -> bool:
-        there = self._streams.messages(self.config.names.jobs_stream, message.subject)
-        return any(one.sequence == message.sequence for one in there)
-
-    def _advance_to_next(self) -> bool:
-        """Move the clock to the next job that waits for its time; whether there is one."""
-        due_ns = self._streams.next_due_ns()
-        if due_ns is not None:
-            self._clock.advance(max(0, due_ns - self._clock.time_ns()) / 1e9)
-        return due_ns is not None
+            _raise_first(tally.results)
+        return tally.drained
 
     @asynccontextmanager
-    async def _worker(self, threads: int | Threads) -> AsyncIterator[MemoryWorker]:
-        async with ServiceManager(self.config, role="worker") as services:
-            await services.get_service(JobService)
-            await services.topology.dead()
-            events = await services.get_service(EventService)
-            rules = JobRules(
-                self._streams,
-                services.names,
-                services.serializer,
-                report=events.about,
-                ask=services.ask,
-                large_as_objects=self.config.results.large == "store",
-                clock=self._clock,
-            )
-            worker = MemoryWorker(
-                self._streams,
-                self.config,
-                services.serializer,
-                rules,
-                events,
-                find=self._find,
-                middleware=self._registry.middleware,
-                threads=threads,
-                clock=self._clock,
-            )
-            await self._registry.start_up()
+    async def _worker(
+        self, services: ServiceManager, tally: Tally, threads: int | Threads
+    ) -> AsyncIterator[MemoryWorker]:
+        await services.get_service(JobService)
+        await services.topology.dead()
+        rules = JobRules(
+            self._streams,
+            services.names,
+            services.serializer,
+            report=tally.report,
+            ask=services.ask,
+            large_as_objects=self.config.results.large == "store",
+            clock=self._clock,
+        )
+        worker = MemoryWorker(
+            self._streams,
+            self.config,
+            services.serializer,
+            rules,
+            await services.get_service(EventService),
+            find=self._find,
+            middleware=self._registry.middleware,
+            threads=threads,
+            clock=self._clock,
+        )
+        async with self._framing.frame(call_here if isinstance(threads, int) else hooks_in(threads)):
             try:
                 yield worker
             finally:
-                await self._registry.shut_down()
                 worker.close()
 
     def _find(self, name: str) -> Task:

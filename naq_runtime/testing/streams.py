@@ -184,13 +184,12 @@ class MemoryStreams:
             shelf = self._shelves.get(stream)
             return [] if shelf is None else shelf.find(subjects)
 
-    def next_due_ns(self) -> int | None:
-        """When the next message is to be moved; ``None`` when none is."""
+    def next_due_ns(self, subject: str) -> int | None:
+        """When the next message of those that match is to be moved; ``None`` when none is."""
         with self._lock:
             self._catch_up()
-            return min(
-                (kept.due_ns for _, _, shelf, kept in self._ahead if kept.due_ns and shelf.has(kept)), default=None
-            )
+            waiting = (kept for _, _, shelf, kept in self._ahead if kept.due_ns and shelf.has(kept))
+            return min((kept.due_ns or 0 for kept in waiting if matches(subject, kept.message.subject)), default=None)
 
     def _shelf_of(self, message: Outgoing) -> Shelf:
         size = len(message.payload) + sum(len(name) + len(value) for name, value in (message.headers or {}).items())

@@ -80,7 +80,7 @@ def test_the_examples_of_a_page_run(page: str, folder: Path) -> None:
 async def test_the_tests_of_the_page_on_testing_pass(page: str, folder: Path) -> None:
     finished = await program("pytest", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto", cwd=folder)
 
-    assert "4 passed" in finished.out, finished.out
+    assert "5 passed" in finished.out, finished.out
 
 
 @pytest.mark.parametrize("page", ["workers"])

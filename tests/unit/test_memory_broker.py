@@ -257,7 +257,7 @@ class TestDraining:
             assert await heir.status() == JobStatus.CANCELLED
 
     async def test_a_job_without_end_is_found_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("naq_runtime.testing.broker._ENDLESS", 50)
+        monkeypatch.setattr("naq_runtime.testing.draining._ENDLESS", 50)
         async with MemoryBroker() as broker, Queue() as queue:
             await queue.enqueue(for_ever)
 
