@@ -5,9 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Self
 
-from naq_runtime.errors import JobRefused, NaqError, NotFound, ResultTimeout, SerializationError, ServerError
+from naq_runtime.errors import (
+    ArgumentError,
+    JobRefused,
+    NaqError,
+    NotFound,
+    ResultTimeout,
+    SerializationError,
+    ServerError,
+)
 from naq_runtime.events.models import JobEventType, StoredEvent
 from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.jobs.cancelling import Cancellation
@@ -21,7 +30,8 @@ from naq_runtime.serializer import Outcome
 from naq_runtime.services.events import EventService
 from naq_runtime.snapshot import JobDetail
 from naq_runtime.tasks import Task
-from naq_runtime.worker.execution import Executor
+from naq_runtime.worker.alone import child_for, run_alone
+from naq_runtime.worker.calling import ProcessRunner
 from naq_runtime.worker.reporting import report_ended, report_started
 
 if TYPE_CHECKING:
@@ -258,31 +268,53 @@ class JobService:
     # Here
 
     async def execute_job(self, job: Job, worker_id: str) -> JobResult:
-        """Run one attempt of a job in this process, with its events, without any worker.
+        """Run one attempt of a job here, with its events, without any worker.
 
-        Errors come back in the result. When the job has retries left, the next attempt is put into its queue.
+        What is to run in a process does so, in one of its own. A job that depends on others has the results of those
+        that have ended, and waits for none. Errors come back in the result, also arguments that do not fit. When the
+        job has retries left, the next attempt is put into its queue.
+
+        Raises:
+            NotImportable: the function has no name by which it could be found.
+            ServerError: what it depends on cannot be read, or the next attempt cannot be stored.
         """
         task = Task.of(job.function) if callable(job.function) else None
-        prepared = self._enqueuing.prepared(job)
-        executor = Executor(
-            lambda name: task if task is not None else _no_task(name),
-            self._serializer,
-            worker_id=worker_id,
-            threads=1,
-            clock=self._clock,
-            emit=lambda job, event_type, fields: self._events.about(event_type, job, fields),
-        )
+        prepared = self._prepared_as_it_is(job, task)
+        dependencies = await self.rules.dependencies.results_of(prepared) if prepared.needs else None
         report_started(self._events, prepared, worker_id, self._clock.time_ns())
-        try:
-            execution = await executor.run(prepared)
-        finally:
-            executor.close()
+        async with self._processes_for(task) as processes:
+            execution = await run_alone(
+                task,
+                prepared,
+                self._serializer,
+                dependencies,
+                worker_id=worker_id,
+                clock=self._clock,
+                emit=lambda job, event_type, fields: self._events.about(event_type, job, fields),
+                processes=processes,
+            )
         if execution.again is not None:
             await self._topology.queue(prepared.queue_name or "default")
             payload = self._serializer.encode_job(prepared)
             await self.rules.ledger.write([Finished(execution, payload, 0)])
         report_ended(self._events, execution, buried=False)
         return execution.result
+
+    def _prepared_as_it_is(self, job: Job, task: Task | None) -> Job:
+        """See `prepared`; whether the arguments fit will be seen when it runs."""
+        try:
+            return self._enqueuing.prepared(job)
+        except ArgumentError:
+            if task is None:
+                raise
+            named = job.evolve(function=task.name, queue_name=job.queue_name or task.options.queue)
+            return self._enqueuing.prepared(named)
+
+    def _processes_for(self, task: Task | None) -> AbstractAsyncContextManager[ProcessRunner | None]:
+        """What runs the function, when it is to run in a process."""
+        if task is None or not task.options.process:
+            return contextlib.nullcontext()
+        return child_for(task, self._serializer)
 
     async def _see_that_it_may_end(self, job_id: str, since_ns: int) -> None:
         """A job that is nowhere has an outcome, which is stored before it leaves, or will never have one."""
@@ -320,10 +352,6 @@ def _status_of(standing: Found, events: Sequence[StoredEvent]) -> JobStatus:
         return standing.status
     moves = [stored.event.event_type for stored in events if stored.event.event_type in _MOVES]
     return JobStatus.RUNNING if moves and moves[-1] == JobEventType.STARTED else JobStatus.QUEUED
-
-
-def _no_task(name: str) -> Task:
-    raise NotFound(f"{name} is only a name here: give the function itself to run it without a worker")
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> None:

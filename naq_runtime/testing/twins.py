@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, cast
 
 from naq_runtime.config import NAQConfig
@@ -22,8 +23,11 @@ from naq_runtime.services.jobs import JobService
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.services.queues import QueueService
 from naq_runtime.snapshot import QueueState
+from naq_runtime.tasks import Task
 from naq_runtime.testing.shelf import moment
 from naq_runtime.testing.streams import MemoryStreams
+from naq_runtime.testing.worker import InThread
+from naq_runtime.worker.calling import ProcessRunner
 
 __all__ = ["MemoryConnection", "MemoryEvents", "MemoryJobs", "MemoryQueueConsumer", "MemoryQueues"]
 
@@ -124,6 +128,11 @@ class MemoryJobs(JobService):
             f"job {job_id} is {standing.status.value} and does not end by itself: move the time with "
             "broker.advance(seconds), let it run with broker.drain(scheduled=True), or resume its queue"
         )
+
+    def _processes_for(self, task: Task | None) -> AbstractAsyncContextManager[ProcessRunner | None]:
+        if task is None:
+            return nullcontext()
+        return nullcontext(InThread(lambda _: task, self._serializer))
 
 
 def _but_this_one(running: Collection[str]) -> set[str]:

@@ -25,7 +25,7 @@ from naq_runtime.testing.streams import MemoryStreams
 from naq_runtime.worker.execution import Executor, undecodable
 from naq_runtime.worker.reporting import report_settled, report_started
 
-__all__ = ["MemoryWorker"]
+__all__ = ["InThread", "MemoryWorker"]
 
 WORKER_ID = "memory"
 
@@ -65,7 +65,7 @@ class MemoryWorker:
             threads=threads,
             clock=clock,
             emit=self._emit,
-            processes=_InThread(find, serializer),
+            processes=InThread(find, serializer),
             middleware=middleware,
         )
 
@@ -113,7 +113,7 @@ class MemoryWorker:
         self._events.about(event_type, job, {"worker_id": WORKER_ID, "attempt": job.attempt, **fields})
 
 
-class _InThread:
+class InThread:
     """Runs in a thread what is to run in a process: a test sees what it does."""
 
     def __init__(self, find: Callable[[str], Task], serializer: Serializer) -> None:
