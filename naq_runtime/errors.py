@@ -26,6 +26,7 @@
     ├── WorkerKilled             the job took its worker with it, again and again
     ├── ResultTimeout            the job did not end in time
     ├── NotFound                 no such job
+    ├── NameTaken                a worker of this name runs already
     └── ServerError              the NATS server cannot be reached or used
         ├── ServerUnreachable
         ├── NotAuthorised
@@ -57,6 +58,7 @@ __all__ = [
     "JobRefused",
     "MessageTooLarge",
     "ModuleNotLoaded",
+    "NameTaken",
     "NaqError",
     "NotAuthorised",
     "NotFound",
@@ -206,6 +208,10 @@ class ResultTimeout(NaqError, TimeoutError):
 
 class NotFound(NaqError, LookupError):
     """There is no such job, or what was known of it has expired."""
+
+
+class NameTaken(NaqError):
+    """A worker of this name runs already."""
 
 
 class ServerError(NaqError):

@@ -30,6 +30,11 @@ class LeaseBucket:
         """The records that stand now; at most 1,024."""
         return [message.data for message in await self._messages() if message.data]
 
-    async def _messages(self) -> list[StoredMessage]:
+    async def get(self, key: str) -> StoredMessage | None:
+        """What lies there; the mark of an end has no data."""
+        found = await self._messages(key)
+        return found[-1] if found else None
+
+    async def _messages(self, key: str = ">") -> list[StoredMessage]:
         stream = self._names.bucket_stream(self._bucket)
-        return await last_by_subject(self._connection, stream, [self._names.bucket_key(self._bucket, ">")])
+        return await last_by_subject(self._connection, stream, [self._names.bucket_key(self._bucket, key)])

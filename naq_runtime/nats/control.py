@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+import contextlib
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import msgspec
@@ -20,6 +21,8 @@ __all__ = ["Answer", "CancelRequest", "Control", "ControlDesk"]
 
 _PATIENCE_S = 0.5
 """A worker that has not answered by then is taken for one that does not have the job."""
+_LONG_PATIENCE_S = 1.0
+"""And by then for one that is dead."""
 
 
 class CancelRequest(Struct, frozen=True):
@@ -85,6 +88,21 @@ class Control:
         asked, complete = await self._ask(CancelRequest((), only_asking=True, queue=queue))
         return set(asked.running) if complete else None
 
+    async def is_there(self, worker_id: str) -> bool:
+        """Whether a worker of this name answers, within a moment.
+
+        Raises:
+            ServerError: it cannot be asked now.
+        """
+        found = asyncio.Event()
+
+        async def hear(message: Msg) -> None:
+            if msgspec.json.decode(message.data, type=Answer).worker_id == worker_id:
+                found.set()
+
+        await self._say(CancelRequest((), only_asking=True), hear, found, _LONG_PATIENCE_S)
+        return found.is_set()
+
     async def _ask(self, request: CancelRequest) -> tuple[Asked, bool]:
         """What workers say of the jobs, and whether all of them have answered."""
         expected = {_worker_of(record) for record in await self._bucket.values()} - {""}
@@ -103,16 +121,20 @@ class Control:
             if expected <= answered:
                 complete.set()
 
+        await self._say(request, hear, complete, _PATIENCE_S)
+        running = having if request.queue else having.intersection(request.job_ids)
+        return Asked(running, ended), complete.is_set()
+
+    async def _say(
+        self, request: CancelRequest, hear: Callable[[Msg], Awaitable[None]], complete: asyncio.Event, within_s: float
+    ) -> None:
+        """Say it to all workers, and hear what they answer until that is complete, or for so long."""
         inbox = self._connection.new_inbox()
         async with subscribed(self._connection, inbox, hear):
             await self._connection.publish(self._names.control_jobs, msgspec.json.encode(request), inbox)
-            try:
-                async with asyncio.timeout(_PATIENCE_S):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
                     await complete.wait()
-            except TimeoutError:
-                pass
-        running = having if request.queue else having.intersection(request.job_ids)
-        return Asked(running, ended), complete.is_set()
 
     async def stop_worker(self, worker_id: str, reason: str) -> None:
         """Ask one worker to drain and end.

@@ -92,6 +92,7 @@ class Heartbeat:
         beaten: Callable[[WorkerRecord], None],
     ) -> None:
         self._bucket = bucket
+        self.lease_s = interval_s * _LEASE_BEATS
         self._interval_s = interval_s
         self._describe = describe
         self._beaten = beaten
@@ -106,7 +107,7 @@ class Heartbeat:
         """Renew the lease now."""
         record = self._describe()
         try:
-            await self._bucket.put(record.worker_id, encode_worker(record), self._interval_s * _LEASE_BEATS)
+            await self._bucket.put(record.worker_id, encode_worker(record), self.lease_s)
         except ServerError as error:
             log.debug("lease not renewed: %s", error, extra={"action": "lease_not_renewed"})
         self._beaten(record)

@@ -12,6 +12,7 @@ from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.nats.control import CancelRequest, ControlDesk
 from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
+from naq_runtime.worker.claim import claim_name
 from naq_runtime.worker.heartbeat import Heartbeat
 from naq_runtime.worker.portrait import Portrait
 from naq_runtime.worker.record import WorkerRecord, WorkerState
@@ -51,6 +52,7 @@ class Presence:
         stop: Callable[[str], None],
     ) -> None:
         connection, names = services.connection, services.names
+        self._services = services
         self._events = events
         self._portrait = portrait
         self._doing = doing
@@ -66,9 +68,13 @@ class Presence:
         """Ends with an error, or not at all."""
 
     async def begin(self) -> None:
-        """Be seen and heard from now on."""
+        """Be seen and heard from now on.
+
+        Raises:
+            NameTaken: a worker of this name runs already.
+        """
+        await claim_name(self._services, self._desk, self._describe, self._heartbeat.lease_s)
         report_worker_started(self._events, self._describe())
-        await self._desk.open()
         self._portrait.start()
         self.beating = asyncio.create_task(self._beat(), name="heartbeat")
 

@@ -42,6 +42,7 @@ async def serve(
 
     Raises:
         ModuleNotLoaded: a module does not import.
+        NameTaken: a worker of this name runs already.
         ServerError: the server cannot be reached or used.
     """
     registry = TaskRegistry.load(modules, allow)

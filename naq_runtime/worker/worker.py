@@ -235,6 +235,8 @@ class Worker:
         """Work until `request_stop`.
 
         Raises:
+            NameTaken: a worker of this name runs already.
+            TaskError: a hook of the start failed.
             ServerError: the server cannot be used, or ended the connection for good.
         """
         services, topology = self._services, self._services.topology
