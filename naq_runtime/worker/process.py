@@ -31,12 +31,17 @@ async def serve(
     concurrency: int | None = None,
     burst: bool = False,
     allow: Sequence[str] = (),
-) -> None:
+    sent_home: int = 0,
+) -> int:
     """Work until SIGTERM or SIGINT; a second one hands everything back at once, and ends what would not end.
 
     Args:
         burst: stop by itself once no job is queued any more.
         allow: names of functions that may run without a mark, with the shell's wildcards.
+        sent_home: the exit code of one that was asked to stop by its name.
+
+    Returns:
+        The exit code.
 
     Ends the process itself when a job that was handed back still holds a thread or the event loop.
 
@@ -65,11 +70,13 @@ async def serve(
             worker.worker_id, worker.counts.completed, worker.counts.failed, worker.counts.interrupted,
             extra={"action": "worker_stopped"},
         )  # fmt: skip
+    code = sent_home if worker.was_sent_home else 0
     if worker.stuck:
         # A thread cannot be stopped, nor a task that heeds no cancellation, and Python would wait for both. Their jobs
         # have been handed back, and everything else is closed.
         logging.shutdown()
-        os._exit(0)
+        os._exit(code)
+    return code
 
 
 def run_loop(main: Coroutine[Any, Any, Any]) -> Any:

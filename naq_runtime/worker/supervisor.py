@@ -18,9 +18,12 @@ from threading import Thread
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.worker.signals import SIGNALS, Wishes
 
-__all__ = ["Backoff", "Supervisor", "end_with_supervisor"]
+__all__ = ["SENT_HOME", "Backoff", "Supervisor", "end_with_supervisor"]
 
 log = logging.getLogger(__name__)
+
+SENT_HOME = 79
+"""The exit code of a process that somebody has asked to stop, and that is not to be replaced."""
 
 _FIRST_DELAY_S = 1.0
 _MOST_DELAY_S = 30.0
@@ -29,7 +32,7 @@ _HOPELESS = (2, 3)
 """Exit codes of a process that will not do better next time: something it was given is wrong, or there is no server."""
 _PATIENCE_S = 20.0
 """Processes that were told twice to end are killed after so long."""
-_ENDED_WELL = (0, 130, *(-number for number in SIGNALS))
+_ENDED_WELL = (0, SENT_HOME, 130, *(-number for number in SIGNALS))
 """After a stop. One that was still starting is ended by the signal itself, or by a KeyboardInterrupt."""
 
 
@@ -53,7 +56,7 @@ class Supervisor:
         command: makes the command line of a process from its name and the descriptor of the lifeline; the process is
             to call `end_with_supervisor` with it.
         names: one process each.
-        burst: a process that ends with 0 has done its work, and is not replaced.
+        burst: a process that ends with 0 has done its work, and is not replaced. One that was asked to stop never is.
         patience_s: what has not ended so long after the second signal is killed.
     """
 
@@ -120,7 +123,7 @@ class Supervisor:
             ran_s = (self._clock.monotonic_ns() - begun_ns) / 1e9
             if self._stopping.is_set():
                 self._note(0 if code in _ENDED_WELL else code)
-            elif self._burst and code == 0:
+            elif code == SENT_HOME or (self._burst and code == 0):
                 return
             elif first and ran_s < _GOOD_RUN_S and code in _HOPELESS:
                 log.error("worker %s cannot start: ending them all", name, extra={"action": "supervisor_gives_up"})
@@ -154,7 +157,7 @@ class Supervisor:
             code = await process.wait()
         finally:
             del self._running[name]
-        well = code == 0 and (self._burst or self._stopping.is_set())
+        well = code == SENT_HOME or (code == 0 and (self._burst or self._stopping.is_set()))
         log.log(
             logging.INFO if well else logging.WARNING,
             "worker %s (pid %d) %s", name, process.pid, _end(code),
@@ -224,4 +227,6 @@ def _send(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
 
 
 def _end(code: int) -> str:
+    if code == SENT_HOME:
+        return "was asked to stop, and is not replaced"
     return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

@@ -94,6 +94,8 @@ class Worker:
         self._stop = Stop()
         self._frame = Frame(registry, self._stop, services.config.worker.shutdown_grace)
         self._is_open = False
+        self.was_sent_home = False
+        """Whether it was asked to stop by name, and not by a signal."""
         self._running: dict[str, asyncio.Task[None]] = {}
 
     def _build(self, events: EventService) -> None:
@@ -298,6 +300,7 @@ class Worker:
         return Asked(ending, [*self._aftermath.unkept(wanted), *(holding.delivery.sequence for holding in over)])
 
     def _asked_to_stop(self, reason: str) -> None:
+        self.was_sent_home = self.was_sent_home or not self.is_stopping
         self.request_stop(reason or "asked to stop", at_once=self.is_stopping)
 
     # The worker itself

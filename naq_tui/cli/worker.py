@@ -48,13 +48,25 @@ def run_worker(
     if processes is not None:
         raise typer.Exit(_supervise(context, name, processes, burst))
     from naq_runtime.worker.process import run_loop, serve
-    from naq_runtime.worker.supervisor import end_with_supervisor
+    from naq_runtime.worker.supervisor import SENT_HOME, end_with_supervisor
 
     if lifeline is not None:
         end_with_supervisor(lifeline, config.worker.shutdown_grace)
     sys.path.insert(0, os.getcwd())
     queues = queues or ["default"]
-    run_loop(serve(config, queues, module, name=name, concurrency=concurrency, burst=burst, allow=tuple(allow or ())))
+    code = run_loop(
+        serve(
+            config,
+            queues,
+            module,
+            name=name,
+            concurrency=concurrency,
+            burst=burst,
+            allow=tuple(allow or ()),
+            sent_home=0 if lifeline is None else SENT_HOME,
+        )
+    )
+    raise typer.Exit(code)
 
 
 def _supervise(context: typer.Context, name: str | None, processes: int, burst: bool) -> int:

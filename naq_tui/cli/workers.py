@@ -89,6 +89,7 @@ async def stop(
     """Ask a worker to let its jobs end, and to leave.
 
     It takes no more. Asked a second time, it hands its jobs back at once. Ends with 5 when it has not ended in time.
+    The name that was given to --processes means all of its workers; none of those that are asked is replaced.
 
     Example: naq worker stop build-7-4242-k3f9 --reason "new release" --wait
     """
@@ -99,12 +100,14 @@ async def stop(
 
     async with ServiceManager(config) as services:
         monitor = await services.get_service(Monitor)
-        await monitor.stop_worker(name, reason)
+        names = await _meant(monitor, name)
+        await asyncio.gather(*(monitor.stop_worker(one, reason) for one in names))
         if not wait and wait_timeout is None:
             return
         try:
             async with asyncio.timeout(wait_timeout):
-                await _has_ended(monitor, name)
+                for one in names:
+                    await _has_ended(monitor, one)
         except TimeoutError:
             fail(f"worker {name} has not ended within {wait_timeout:g} s", EXIT_CONDITION)
 
@@ -126,6 +129,17 @@ async def events(
     from naq_tui.cli.events import stream
 
     await stream(worker=name, format=format, follow=follow, tail=tail, config=config)
+
+
+async def _meant(monitor: Monitor, name: str) -> list[str]:
+    """The worker of this name; when there is none, those of its processes."""
+    import re
+
+    from naq_runtime.worker.record import WorkerState
+
+    running = [one.worker_id for one in await monitor.workers() if one.state is not WorkerState.STOPPED]
+    crew = [one for one in running if re.fullmatch(re.escape(name) + "-[0-9]+", one)]
+    return [name] if name in running or not crew else crew
 
 
 async def _has_ended(monitor: Monitor, name: str) -> None:

@@ -137,6 +137,21 @@ async def test_a_worker_that_is_killed_is_replaced_under_its_name(config: NAQCon
     assert "worker w-2 is started again in 1 s" in log
 
 
+async def test_one_that_is_asked_to_stop_is_not_replaced_and_the_common_name_means_all(config: NAQConfig) -> None:
+    async with crew(config, 3, name="pp") as running:
+        before = await running.pids()
+
+        assert (await naq("worker", "stop", "pp-2", "--wait", config=config)).code == 0
+        await running.read_until(b"was asked to stop, and is not replaced")
+        assert (await naq("worker", "stop", "pp", "--wait", config=config)).code == 0
+        code, log = await running.end()
+
+    assert sorted(before) == ["pp-1", "pp-2", "pp-3"]
+    assert code == 0
+    assert log.count("was asked to stop, and is not replaced") == 2
+    assert "started again" not in log
+
+
 async def test_the_stop_lets_running_jobs_end(config: NAQConfig, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     async with Queue(config=config) as queue, crew(config, 2) as running:

@@ -12,6 +12,7 @@ import pytest
 
 from naq_runtime import NAQConfig, Queue
 from tests.acceptance.test_commands import worker_process
+from tests.conftest import MakeConfig
 from tests.support import sample_tasks as tasks
 from tests.support.processes import naq, started
 from tests.support.waiting import eventually
@@ -99,8 +100,8 @@ async def test_a_worker_that_takes_its_time_is_not_waited_for_beyond_the_limit(
     assert time.monotonic() - begun < 20
 
 
-async def test_a_second_stop_hands_the_jobs_back_at_once(config: NAQConfig, tmp_path: Path) -> None:
-    mark = tmp_path / "mark"
+async def test_a_second_stop_hands_the_jobs_back_at_once(make_config: MakeConfig, tmp_path: Path) -> None:
+    config, mark = make_config(worker__shutdown_grace=60), tmp_path / "mark"
     async with Queue(config=config) as queue, worker_process(config, "-m", MODULE, "--name", "anna") as worker:
         await queue.enqueue(tasks.nap, 60.0, mark)
         await eventually(mark.exists)
