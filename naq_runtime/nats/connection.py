@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 MINIMUM_SERVER = (2, 12)
 FAST_INGEST_SERVER = (2, 14)
 _REDIAL_S = 0.1
+_LATEST_PONG_S = 300
+"""A connection that leaves a ping unanswered for so long has been given up by the client itself."""
 _SKEW_LIMIT_NS = 10_000_000_000
 """An answer that took longer says nothing of the server's clock."""
 
@@ -248,13 +250,14 @@ class Connection:
     async def flush(self) -> None:
         """Wait until the server has seen everything published so far.
 
-        The client takes the answer to a ping that was cancelled for a fault of the connection, and drops it; so the
-        ping goes on when the caller is cancelled.
+        The client takes the answer to a ping that was cancelled, or that it has given up, for a fault, and hears
+        nothing more; so the ping goes on when the caller is cancelled, or out of patience.
         """
-        ping = asyncio.ensure_future(self.client.flush(timeout=max(1, int(self.config.request_timeout))))
+        ping = asyncio.ensure_future(self.client.flush(timeout=_LATEST_PONG_S))
         ping.add_done_callback(lambda done: done.cancelled() or done.exception())
         with translated():
-            await asyncio.shield(ping)
+            async with asyncio.timeout(max(1, self.config.request_timeout)):
+                await asyncio.shield(ping)
 
     # Opening
 

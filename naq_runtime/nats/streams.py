@@ -16,7 +16,7 @@ from typing import Protocol
 
 import msgspec
 
-from naq_runtime.errors import JetStreamError, ServerError
+from naq_runtime.errors import JetStreamError, ServerError, ServerUnreachable
 from naq_runtime.nats.connection import Connection, Msg, subscribed
 from naq_runtime.nats.direct import StoredMessage, last_by_subject, messages_from, page_from
 from naq_runtime.nats.objects import ObjectBucket
@@ -173,7 +173,7 @@ class NatsStreams:
 
     @asynccontextmanager
     async def heard(self, subject: str) -> AsyncIterator[asyncio.Event]:
-        """See `Streams.heard`; set after a reconnect, too."""
+        """See `Streams.heard`; set after a reconnect, too. While the server is away, that is waited for."""
         heard = asyncio.Event()
 
         async def hear(_: Msg) -> None:
@@ -185,7 +185,12 @@ class NatsStreams:
         self._connection.on_restored.append(restored)
         try:
             async with subscribed(self._connection, subject, hear):
-                await self._connection.flush()
+                try:
+                    await self._connection.flush()
+                except ServerUnreachable:
+                    if self._connection.closed.is_set():
+                        raise
+                    heard.set()  # for all that is known
                 yield heard
         finally:
             self._connection.on_restored.remove(restored)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
-from naq_runtime import EmbeddedServer, EventFilter, EventService, Job, JobEvent, NAQConfig, Queue, ServiceManager
-from naq_runtime.errors import QueueFull, ServerError
+from naq_runtime import EmbeddedServer, EventFilter, EventService, Job, JobEvent, NAQConfig, Queue, ServiceManager, sync
+from naq_runtime.errors import QueueFull, ResultTimeout, ServerError
 from naq_runtime.events.models import JobEventType, SystemEvent
 from tests.conftest import MakeConfig
 from tests.support import sample_tasks as tasks
@@ -37,6 +39,29 @@ async def test_jobs_under_way_survive_a_server_that_is_killed_and_restarted(tmp_
 
     assert set(done.read_text().split()) == {str(n) for n in range(200)}
     assert all(types[0] == "enqueued" and types[-2:] == ["completed", "result_stored"] for types in histories)
+
+
+async def test_a_wait_that_begins_as_the_server_falls_silent_outlasts_that() -> None:
+    async with EmbeddedServer() as server:
+        config = config_for(server.url, nats__request_timeout=1)
+        async with Queue(config=config) as queue, running_worker(config) as worker:
+            handle = await queue.enqueue_in(1.0, tasks.add, 1)
+            plain = sync.Queue(config=config).handle(handle.job_id)
+            assert await asyncio.to_thread(plain.status) == "scheduled"
+            await eventually(lambda: worker._is_open)
+            os.kill(server.pid, signal.SIGSTOP)
+
+            waiting = asyncio.gather(handle.result(timeout=30), asyncio.to_thread(plain.result, 30))
+            try:
+                with pytest.raises(ResultTimeout):
+                    await handle.result(timeout=0.3)
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(asyncio.shield(waiting), 2.5)  # longer than the patience for any one answer
+            finally:
+                os.kill(server.pid, signal.SIGCONT)
+
+            assert list(await waiting) == [2, 2]
+            await asyncio.to_thread(sync.close)
 
 
 async def test_events_of_an_outage_are_kept_and_stored_once_afterwards(tmp_path: Path) -> None:
