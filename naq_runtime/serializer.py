@@ -58,6 +58,8 @@ class Serializer(Protocol):
         ...
 
 
+_METHODS = ("encode_job", "decode_job", "encode_value", "encode_outcome", "decode_outcome")
+
 Time = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
@@ -106,13 +108,16 @@ def load_serializer(path: str) -> Serializer:
     """Make the serializer of a name, ``module:Class``.
 
     Raises:
-        ConfigError: it cannot be found, or not be made without arguments.
+        ConfigError: it cannot be found, or not be made without arguments, or is no serializer.
     """
     module, _, name = path.partition(":")
     try:
         made: Serializer = attrgetter(name)(import_module(module))()
     except Exception as error:  # user code
         raise ConfigError(f"jobs.serializer: {path} cannot be made: {error}") from error
+    missing = [name for name in _METHODS if not callable(getattr(made, name, None))]
+    if missing:
+        raise ConfigError(f"jobs.serializer: {path} is no serializer: it has no method {', '.join(missing)}")
     return made
 
 

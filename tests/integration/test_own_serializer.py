@@ -35,3 +35,9 @@ async def test_a_process_of_a_worker_uses_it_too(reversing: NAQConfig) -> None:
 def test_one_that_cannot_be_made_is_named(path: str) -> None:
     with pytest.raises(ConfigError, match=rf"jobs\.serializer: {path} cannot be made"):
         ServiceManager(NAQConfig.load(arguments={"jobs.serializer": path}, environ={}))
+
+
+def test_one_that_lacks_a_method_is_refused_when_it_is_made() -> None:
+    path = "tests.support.own_serializer:Forgetful"
+    with pytest.raises(ConfigError, match="it has no method decode_outcome"):
+        ServiceManager(NAQConfig.load(arguments={"jobs.serializer": path}, environ={}))

@@ -7,7 +7,7 @@ from typing import Any
 from naq_runtime.job import Job, JobResult
 from naq_runtime.serializer import JsonSerializer, Outcome
 
-__all__ = ["Reversed"]
+__all__ = ["Forgetful", "Reversed"]
 
 
 class Reversed:
@@ -35,3 +35,9 @@ class Reversed:
     def decode_outcome(self, data: bytes) -> Outcome:
         """See `Serializer`."""
         return self._inner.decode_outcome(data[::-1])
+
+
+class Forgetful(Reversed):
+    """One that lacks something."""
+
+    decode_outcome = None  # type: ignore[assignment]
