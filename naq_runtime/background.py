@@ -20,7 +20,7 @@ from naq_runtime.services.events import EventService
 from naq_runtime.services.jobs import JobService
 from naq_runtime.services.manager import ServiceManager
 
-__all__ = ["Background", "call", "close"]
+__all__ = ["Background", "call", "close", "refuse_where_a_loop_runs"]
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ _inherited: list[Background] = []
 def call(operation: Callable[[Background], Coroutine[Any, Any, T]]) -> T:
     """Carry out something on the loop, and wait for it here; what ends the waiting, as Ctrl-C does, cancels it."""
     global _background
-    _refuse_where_a_loop_runs()
+    refuse_where_a_loop_runs()
     with _lock:
         if _background is None:
             _background = Background()
@@ -168,7 +168,8 @@ def close() -> None:
         background.end()
 
 
-def _refuse_where_a_loop_runs() -> None:
+def refuse_where_a_loop_runs() -> None:
+    """Raise `RuntimeError` within a running event loop: what waits here would hold it up."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -29,7 +29,8 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from naq_runtime.background import Background, call, close
+from naq_runtime import background
+from naq_runtime.background import Background, call
 from naq_runtime.config import NAQConfig, get_config
 from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.naming import check_name
@@ -41,6 +42,15 @@ from naq_runtime.services.manager import ServiceManager
 __all__ = ["JobHandle", "Queue", "close"]
 
 T = TypeVar("T")
+
+
+def close() -> None:
+    """Store what is left of events, close all connections and end the thread; whatever is used again opens anew.
+
+    Takes at most a few seconds, also when the server is away. Calls that wait in other threads raise ``RuntimeError``.
+    """
+    background.refuse_where_a_loop_runs()
+    background.close()
 
 
 class JobHandle:

@@ -218,6 +218,9 @@ async def test_where_a_loop_runs_it_says_what_to_use_instead(config: NAQConfig) 
         queue.enqueue(tasks.add, 1)
     with pytest.raises(RuntimeError, match="an event loop runs in this thread"), queue:
         pass
+    with pytest.raises(RuntimeError, match="an event loop runs in this thread"):
+        close()
+    await asyncio.to_thread(close)
 
 
 def tasks_of_the_loop() -> int:
