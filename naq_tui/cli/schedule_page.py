@@ -239,7 +239,11 @@ def page(detail: Detail, now_ns: int) -> Iterator[Line]:
         for due_ns in coming:
             ((text, style), (away, _)) = _coming_row(schedule, due_ns, now_ns)[:2]
             yield [("  " + text, style), ("  " + away, "dim")]
-    yield from argument_lines(detail.job)
+    if detail.job is None:
+        yield from heading("Arguments")
+        yield from value_lines("its job cannot be read", "red")
+    else:
+        yield from argument_lines(detail.job)
     yield from _events(detail.events)
 
 
