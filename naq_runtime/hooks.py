@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import inspect
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from enum import StrEnum
+from threading import Thread
 from typing import Any, TypeVar
 
 from naq_runtime.context import JobContext
 
-__all__ = ["HookKind", "Middleware", "hook_of", "middleware", "on_shutdown", "on_startup"]
+__all__ = [
+    "CallHook",
+    "HookKind",
+    "Middleware",
+    "call_aside",
+    "call_here",
+    "hook_of",
+    "middleware",
+    "on_shutdown",
+    "on_startup",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 Middleware = Callable[[JobContext, Callable[[], Awaitable[Any]]], Awaitable[Any]]
 """Called around each attempt of a job; calls the second argument to go on, and returns what that returned."""
+
+CallHook = Callable[[Callable[[], Any]], Awaitable[None]]
+"""Calls a hook, plain or async, to its end."""
 
 _MARK = "__naq_hook__"
 
@@ -30,13 +48,17 @@ class HookKind(StrEnum):
 def on_startup(function: F) -> F:
     """Mark a function of a module of tasks: called without arguments before the worker takes its first job.
 
-    It may be async. When it raises, the worker does not start.
+    It may be async; a plain one is called in a thread. When it raises, the worker does not start; when the worker is
+    asked to stop meanwhile, an async one is cancelled, and a thread left behind.
     """
     return _marked(function, HookKind.STARTUP)
 
 
 def on_shutdown(function: F) -> F:
-    """Mark a function of a module of tasks: called without arguments after the worker's last job. It may be async."""
+    """Mark a function of a module of tasks: called without arguments after the worker's last job.
+
+    It may be async; a plain one is called in a thread. All of a worker's have ``worker.shutdown_grace`` seconds.
+    """
     return _marked(function, HookKind.SHUTDOWN)
 
 
@@ -69,3 +91,35 @@ def hook_of(function: object) -> HookKind | None:
 def _marked(function: F, kind: HookKind) -> F:
     setattr(function, _MARK, kind)
     return function
+
+
+async def call_here(hook: Callable[[], Any]) -> None:
+    """Call a hook on the event loop, also a plain one."""
+    returned = hook()
+    if inspect.isawaitable(returned):
+        await returned
+
+
+async def call_aside(hook: Callable[[], Any]) -> None:
+    """Call a hook so that the event loop goes on: a plain one in a thread of its own, which nothing waits for later."""
+    if inspect.iscoroutinefunction(hook):
+        await hook()
+        return
+    returned = await _in_thread(hook)
+    if inspect.isawaitable(returned):
+        await returned
+
+
+async def _in_thread(function: Callable[[], Any]) -> Any:
+    future: Future[Any] = Future()
+    context = contextvars.copy_context()
+
+    def run() -> None:
+        with suppress(InvalidStateError):  # nobody waits any more
+            try:
+                future.set_result(context.run(function))
+            except BaseException as error:  # user code; it is for whoever waits
+                future.set_exception(error)
+
+    Thread(target=run, name=getattr(function, "__qualname__", "hook"), daemon=True).start()
+    return await asyncio.wrap_future(future)

@@ -1,4 +1,6 @@
-"""The read side: what stands now, what happened lately, what comes, and all about one job; and a word to a worker."""
+"""The read side: what stands now, what happened lately, what comes, all about one job or one schedule; and a word to a
+worker.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ from naq_runtime.nats.control import Control
 from naq_runtime.nats.state import queue_states, server_state, stream_states
 from naq_runtime.services.jobs import JobService
 from naq_runtime.services.manager import ServiceManager
-from naq_runtime.snapshot import JobDetail, Snapshot
+from naq_runtime.snapshot import JobDetail, ScheduleDetail, ScheduleMark, ScheduleNews, Snapshot
+from naq_runtime.watching import ScheduleWatch
 from naq_runtime.worker.record import WorkerRecord, decode_worker
 
 __all__ = ["Monitor", "QueueCounts", "StandingJob"]
@@ -59,6 +62,7 @@ class Monitor:
         self._storage = NATSJobEventStorage(services.connection, services.config, services.topology)
         self._bucket = LeaseBucket(services.connection, services.names, services.names.workers_bucket)
         self._control = Control(services.connection, services.names)
+        self._schedules = ScheduleWatch(services)
 
     @classmethod
     async def create(cls, services: ServiceManager) -> Self:
@@ -186,3 +190,22 @@ class Monitor:
                 return None
 
         return dict(zip(job_ids, await asyncio.gather(*map(standing, job_ids)), strict=True))
+
+    # Schedules
+
+    async def schedules(self, since: ScheduleMark | None = None) -> ScheduleNews:
+        """The schedules that have changed since a mark, or all; and who leads the schedulers.
+
+        Raises:
+            ServerError: they cannot be read now.
+        """
+        return await self._schedules.news(since)
+
+    async def schedule(self, schedule_id: str) -> ScheduleDetail:
+        """All that is known of a schedule.
+
+        Raises:
+            NotFound: there is none of this id.
+            SerializationError: what is there is no schedule.
+        """
+        return await self._schedules.detail(schedule_id)

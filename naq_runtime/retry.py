@@ -6,9 +6,9 @@ A job may also say so itself, by raising `Retry`, `Snooze` or `Cancel`.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -29,6 +29,9 @@ class Retry(Exception):
         reason: for the events.
     """
 
+    after: float | None = None
+    """Seconds; also for a class derived from this one that does not say."""
+
     def __init__(self, after: float | timedelta | None = None, reason: str = "asked for by the job") -> None:
         super().__init__(reason)
         self.after = None if after is None else seconds_of(after)
@@ -42,6 +45,9 @@ class Snooze(Exception):
         for_: seconds, or a `timedelta`.
         reason: for the events.
     """
+
+    after: float = 1.0
+    """Seconds; also for a class derived from this one that does not say."""
 
     def __init__(self, for_: float | timedelta, reason: str = "snoozed") -> None:
         super().__init__(reason)
@@ -62,6 +68,7 @@ class RetryPolicy(Struct, frozen=True):
 
     Raises:
         ValueError: a number is out of range.
+        TypeError: ``retry_on`` or ``ignore_on`` has something in it that is no class of errors.
     """
 
     retries: int = 0
@@ -89,6 +96,8 @@ class RetryPolicy(Struct, frozen=True):
             raise ValueError(f"jitter must be 0 to 1, got {self.jitter}")
         if not 0 < self.cap <= _LONGEST_S:
             raise ValueError(f"the longest delay must be above 0 and at most {_LONGEST_S:,} seconds, got {self.cap}")
+        _check_errors("retry_on", self.retry_on)
+        _check_errors("ignore_on", self.ignore_on)
 
     @classmethod
     def of(
@@ -105,7 +114,8 @@ class RetryPolicy(Struct, frozen=True):
         """A policy as a task is given it: a delay of one's own stays as it is unless ``backoff`` says otherwise."""
         grown = backoff or ("exponential" if delay is None else "fixed")
         several = 1.0 if delay is None else tuple(delay) if isinstance(delay, Sequence) else delay
-        return cls(retries, several, grown, jitter, cap, tuple(retry_on), tuple(ignore_on))
+        on, never = _several("retry_on", retry_on), _several("ignore_on", ignore_on)
+        return cls(retries, several, grown, jitter, cap, on, never)
 
     def override(self, retries: int | None, delay: Delay | None) -> RetryPolicy:
         """The policy of a job that brings numbers of its own."""
@@ -138,6 +148,18 @@ class RetryPolicy(Struct, frozen=True):
             base = self.delay * 2.0 ** min(attempt - 1, 64)
         base = min(base, self.cap)
         return min(base * (1 + self.jitter * chance()), self.cap)
+
+
+def _several(name: str, kinds: Any) -> tuple[type[BaseException], ...]:
+    if isinstance(kinds, type | str) or not isinstance(kinds, Iterable):
+        raise TypeError(f"{name} takes several classes of errors, such as [OSError], got {kinds!r}")
+    return tuple(kinds)
+
+
+def _check_errors(name: str, kinds: tuple[object, ...]) -> None:
+    for kind in kinds:
+        if not isinstance(kind, type) or not issubclass(kind, BaseException):
+            raise TypeError(f"{name} takes classes of errors, such as [OSError], and {kind!r} is none")
 
 
 NO_RETRIES = RetryPolicy()

@@ -18,7 +18,6 @@ from msgspec import Meta, Struct
 
 from naq_runtime.errors import InvalidSchedule, SerializationError
 from naq_runtime.naming import check_name
-from naq_runtime.retry import seconds_of
 from naq_runtime.timetable import Cron, Once, Rate, Timetable, check_cron, coming, zone_of
 
 __all__ = [
@@ -112,7 +111,8 @@ class ScheduleConfig(Struct, frozen=True, kw_only=True):
         if self.cron is not None:
             check_cron(self.cron)
         if self.every is not None:
-            _check("every", seconds_of(self.every), _SHORTEST_S, _LONGEST_S)
+            every = self.every.total_seconds() if isinstance(self.every, timedelta) else self.every
+            _check("every", every, _SHORTEST_S, _LONGEST_S)
         if self.phase is not None and self.every is None:
             raise InvalidSchedule("phase goes with every")
         _check("phase", self.phase, 0, _LONGEST_S)

@@ -1,6 +1,11 @@
-"""What stands at one moment: the server, the queues, the workers, and all that is known of one job. Values only."""
+"""What stands at one moment: the server, the queues, the workers, the schedules, and all that is known of one job or
+one schedule. Values only.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
@@ -8,7 +13,21 @@ from naq_runtime.events.models import StoredEvent
 from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.worker.record import WorkerRecord
 
-__all__ = ["JobDetail", "QueueState", "ServerState", "Snapshot", "StreamState"]
+if TYPE_CHECKING:  # it takes a while, and most readers never see a schedule
+    from naq_runtime.schedule import Schedule
+
+__all__ = [
+    "Asked",
+    "JobDetail",
+    "LeaderState",
+    "QueueState",
+    "ScheduleDetail",
+    "ScheduleMark",
+    "ScheduleNews",
+    "ServerState",
+    "Snapshot",
+    "StreamState",
+]
 
 
 class ServerState(Struct, frozen=True, kw_only=True):
@@ -75,3 +94,68 @@ class JobDetail(Struct, frozen=True, kw_only=True):
     """``None`` until it has ended, and after its outcome has expired."""
     events: tuple[StoredEvent, ...] = ()
     """In causal order."""
+
+
+class Asked(NamedTuple):
+    """What workers say of jobs that somebody wants to end."""
+
+    running: Collection[str] = ()
+    """The ids of those that run, and are being ended."""
+    ended: Collection[int] = ()
+    """The sequences of those that have ended, where no outcome says so: none is kept, or it is being written."""
+
+
+class LeaderState(Struct, frozen=True, kw_only=True):
+    """The scheduler that leads, or led last."""
+
+    instance_id: str
+    """Empty when the last one has resigned."""
+    term: int
+    """One higher for each next lead."""
+    lease_s: float
+    hostname: str = ""
+    pid: int = 0
+    since_ns: int = 0
+    """When the lead began, by the leader's clock."""
+    silent_s: float = 0.0
+    """Since it renewed the lead."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether somebody leads: one that is silent for longer than its lease does not."""
+        return bool(self.instance_id) and self.silent_s <= self.lease_s
+
+
+class ScheduleMark(NamedTuple):
+    """Up to where schedules have been read; only for who made it."""
+
+    stream: str
+    """Tells the stream from a later one of the same name."""
+    sequence: int
+    read_ns: int
+    """When, by the reader's monotonic clock."""
+
+
+class ScheduleNews(Struct, frozen=True, kw_only=True):
+    """The schedules that have changed since a mark, or all of them."""
+
+    mark: ScheduleMark
+    """From which to ask again."""
+    whole: bool
+    """Whether these are all that there are."""
+    schedules: tuple[Schedule, ...] = ()
+    """As they stand, those that are over among them; without their jobs."""
+    unreadable: tuple[str, ...] = ()
+    """The ids of records that this version cannot read."""
+    leader: LeaderState | None = None
+    """``None`` when none has ever led."""
+
+
+class ScheduleDetail(Struct, frozen=True, kw_only=True):
+    """All that is known of one schedule."""
+
+    schedule: Schedule
+    job: Job | None = None
+    """What each tick makes; ``None`` when it cannot be read."""
+    events: tuple[StoredEvent, ...] = ()
+    """The latest, oldest first."""

@@ -18,7 +18,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from naq_runtime.arguments import ArgumentPlan
 from naq_runtime.errors import ModuleNotLoaded, NotImportable, TaskError, UnknownTask
-from naq_runtime.hooks import HookKind, Middleware, hook_of
+from naq_runtime.hooks import CallHook, HookKind, Middleware, call_here, hook_of
 from naq_runtime.naming import check_name
 from naq_runtime.retry import NO_RETRIES, Backoff, Delay, RetryPolicy
 
@@ -99,6 +99,7 @@ def task(
         InvalidName: the queue's name cannot be used.
         NotImportable: the function could not be found again by its name.
         ValueError: a number is out of range, or there is no such level.
+        TypeError: ``retry_on`` or ``ignore_on`` has something in it that is no class of errors.
     """
     options = TaskOptions(
         queue=None if queue is None else check_name("queue", queue),
@@ -248,23 +249,23 @@ class TaskRegistry:
         """What is called around each attempt, the first one outermost."""
         return self._hooks_of(HookKind.MIDDLEWARE)
 
-    async def start_up(self) -> None:
-        """Call what the modules want to be called before the first job.
+    async def start_up(self, call: CallHook = call_here) -> None:
+        """Call what the modules want to be called before the first job, one after the other.
 
         Raises:
             TaskError: one of them failed.
         """
         for hook in self._hooks_of(HookKind.STARTUP):
             try:
-                await _called(hook)
+                await call(hook)
             except Exception as error:  # user code
                 raise TaskError(f"on_startup {hook.__qualname__}() failed: {type(error).__name__}: {error}") from error
 
-    async def shut_down(self) -> None:
+    async def shut_down(self, call: CallHook = call_here) -> None:
         """Call what the modules want to be called after the last job; whatever fails is only logged."""
         for hook in self._hooks_of(HookKind.SHUTDOWN):
             try:
-                await _called(hook)
+                await call(hook)
             except Exception:  # user code
                 log.exception("on_shutdown %s() failed", hook.__qualname__, extra={"action": "hook_failed"})
 
@@ -284,12 +285,6 @@ class TaskRegistry:
                 f"this worker has no task {name!r}: give it the module (--module), mark the function with @task, "
                 "and restart the worker after changes"
             ) from None
-
-
-async def _called(hook: Callable[..., Any]) -> None:
-    returned = hook()
-    if inspect.isawaitable(returned):
-        await returned
 
 
 def _import(name: str) -> Any:

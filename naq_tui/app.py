@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.app import App, SystemCommand
@@ -23,6 +24,9 @@ from naq_tui.screens.view import View
 from naq_tui.source import Batch, ConnectionState, EventSource, Link
 from naq_tui.state import Dashboard
 from naq_tui.theme import DAY, NIGHT
+
+if TYPE_CHECKING:
+    from naq_tui.screens.schedules import Schedules
 
 __all__ = ["NaqTop", "run_app"]
 
@@ -53,6 +57,9 @@ class NaqTop(App[None]):
         self._version = version
         self._paint_timer: Timer | None = None
         self._frozen_at: int | None = None
+        self._schedules: Schedules | None = None
+        self._asking = False
+        """Whether an answer about schedules is under way."""
         self.register_theme(NIGHT)
         self.register_theme(DAY)
         self.theme = NIGHT.name
@@ -113,6 +120,23 @@ class NaqTop(App[None]):
         else:
             self.push_screen(Help())
 
+    def action_overview(self) -> None:
+        """Go to the overview."""
+        self._go_down_to(self.screen_stack[0])
+
+    def action_schedules(self) -> None:
+        """Go to the schedules."""
+        from naq_tui.screens.schedules import Schedules
+
+        if self._schedules is None:  # it stays, with its order, its filter and its cursor
+            self._schedules = Schedules(context=self._context_name, version=self._version)
+            self.install_screen(self._schedules, "schedules")
+        if self._schedules in self.screen_stack:
+            self._go_down_to(self._schedules)
+        else:
+            self._go_down_to(self.screen_stack[0])
+            self.push_screen(self._schedules)
+
     def action_pause(self) -> None:
         """Freeze what is shown, or go on."""
         if self.frozen:
@@ -131,16 +155,45 @@ class NaqTop(App[None]):
     def _paint_wanted(self) -> None:
         self.paint()
 
-    @on(Overview.JobWanted)
-    def _job_wanted(self, event: Overview.JobWanted) -> None:
+    @on(View.JobWanted)
+    def _job_wanted(self, event: View.JobWanted) -> None:
         from naq_tui.screens.job import JobScreen
 
         self.dashboard.watch(event.job_id)
         screen = JobScreen(event.job_id, fetch=self._source.job, context=self._context_name, version=self._version)
-        self.push_screen(screen, lambda _: self._job_left())
+        self.push_screen(screen, lambda _: self._left())
 
-    def _job_left(self) -> None:
-        self.dashboard.watch(None)
+    @on(View.ScheduleWanted)
+    def _schedule_wanted(self, event: View.ScheduleWanted) -> None:
+        from naq_tui.screens.schedule import ScheduleScreen
+
+        self.dashboard.watch_schedule(event.schedule_id)
+        fetch = self._source.schedule
+        screen = ScheduleScreen(event.schedule_id, fetch=fetch, context=self._context_name, version=self._version)
+        self.push_screen(screen, lambda _: self._left())
+
+    @on(View.SchedulesWanted)
+    def _schedules_wanted(self) -> None:
+        if not self._asking:
+            self._asking = True
+            self.run_worker(self._ask_for_schedules(), name="schedules")
+
+    async def _ask_for_schedules(self) -> None:
+        try:
+            self.dashboard.take_schedules(await self._source.schedules(self.dashboard.schedules.mark))
+        except NaqError as error:
+            self.dashboard.take_schedules(str(error))
+        finally:
+            self._asking = False
+        self._paint_soon()
+
+    def _go_down_to(self, screen: Screen[Any]) -> None:
+        """Leave everything that lies over a screen."""
+        while self.screen is not screen:
+            self.pop_screen()
+        self._left()
+
+    def _left(self) -> None:
         self.call_after_refresh(self.paint)
 
     async def _ingest(self) -> None:

@@ -18,9 +18,12 @@ class Scope(StrEnum):
     OVERVIEW = "Overview"
     MOVE = "Moving in a list or a text"
     TABLE = "Queues and workers"
+    SORT = "In a table"
     FEED = "Events"
     TYPING = "While typing a filter"
-    BACK = "In a job and in this help"
+    SCHEDULES = "Schedules"
+    SCHEDULE = "In a schedule"
+    BACK = "In a job, in a schedule and in this help"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ COMMANDS: tuple[Command, ...] = (
         "pause", Scope.APP, "p", "p", "Pause", "Freeze what is shown, or go on; events are read meanwhile.", "pause", 3
     ),
     Command("quit", Scope.APP, "q", "q", "Quit", "Leave.", "quit", 1),
+    Command("overview", Scope.APP, "1", "1", "Overview", "Queues, workers and events.", "overview", 6),
+    Command("schedules", Scope.APP, "6", "6", "Schedules", "What comes again and again, and when.", "schedules", 6),
     Command("quit", Scope.APP, "ctrl+c,ctrl+q", "Ctrl-C Ctrl-Q", "Quit", "Leave, even while typing.", always=True),
     Command("next_pane", Scope.OVERVIEW, "tab", "Tab", "Next pane", "Go to the next pane.", "pane", 5),
     Command("previous_pane", Scope.OVERVIEW, "shift+tab", "Shift-Tab", "Previous pane", "Go to the pane before."),
@@ -76,14 +81,30 @@ COMMANDS: tuple[Command, ...] = (
     Command("top", Scope.MOVE, "g,home", "g Home", "First line", "Go to the first line."),
     Command("bottom", Scope.MOVE, "G,end", "G End", "Last line", "Go to the last line."),
     Command("open", Scope.TABLE, "enter", "Enter", "Its events", "Show only the events that name it.", "events", 4),
-    Command("sort", Scope.TABLE, "s", "s", "Sort", "Sort by the next column.", "sort", 7),
-    Command("reverse", Scope.TABLE, "r", "r", "Reverse", "Turn the order round.", "reverse", 8),
-    Command("open", Scope.FEED, "enter", "Enter", "Open job", "Open the job of the line.", "job", 4),
+    Command("sort", Scope.SORT, "s", "s", "Sort", "Sort by the next column.", "sort", 7),
+    Command("reverse", Scope.SORT, "r", "r", "Reverse", "Turn the order round.", "reverse", 8),
+    Command("open", Scope.FEED, "enter", "Enter", "Open job", "Open the job, or the schedule, of the line.", "job", 4),
     Command("follow", Scope.FEED, "f", "f", "Follow", "Keep to the newest line; scrolling up stops that.", "follow", 7),
     Command("keep", Scope.TYPING, "enter", "Enter", "Keep filter", "Keep the filter.", "keep", 1),
     Command("discard", Scope.TYPING, "escape", "Esc", "Clear filter", "Clear the filter.", "clear", 2),
     Command("earlier", Scope.TYPING, "up", "↑", "Earlier filter", "Recall an earlier filter.", "earlier", 3),
     Command("later", Scope.TYPING, "down", "↓", "Later filter", "Go on to the filter after it."),
+    Command("open", Scope.SCHEDULES, "enter", "Enter", "Open schedule", "Open the schedule of the row.", "open", 4),
+    Command(
+        "filter",
+        Scope.SCHEDULES,
+        "slash",
+        "/",
+        "Filter schedules",
+        "Show only schedules whose id, state, expression, queue or function contains a text.",
+        "filter",
+        2,
+        always=True,
+    ),
+    Command("back", Scope.SCHEDULES, "escape", "Esc", "Back", "Clear the filter, then go back to the overview."),
+    Command(
+        "open", Scope.SCHEDULE, "enter", "Enter", "Open last job", "Open the job that it made last.", "last job", 3
+    ),
     Command("back", Scope.BACK, "escape,backspace", "Esc", "Back", "Go back.", "back", 2),
 )
 
@@ -104,7 +125,11 @@ def _binding(command: Command) -> Binding:
     return Binding(command.keys, action, command.title, show=False, priority=command.always, tooltip=command.help)
 
 
-def hints(scopes: Sequence[Scope]) -> list[Command]:
-    """The commands that the footer names, by the order in which it gives them up."""
-    named = [command for command in commands_of(scopes) if command.hint]
+def hints(scopes: Sequence[Scope], here: str = "") -> list[Command]:
+    """The commands that the footer names, by the order in which it gives them up.
+
+    Args:
+        here: the action that leads to where we are; it is not named.
+    """
+    named = [command for command in commands_of(scopes) if command.hint and command.action != here]
     return sorted(named, key=lambda command: command.rank)

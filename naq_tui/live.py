@@ -14,7 +14,7 @@ from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.config import NAQConfig, redacted_url
 from naq_runtime.errors import NotFound, ServerError
 from naq_runtime.events.models import StoredEvent
-from naq_runtime.snapshot import JobDetail, Snapshot
+from naq_runtime.snapshot import JobDetail, ScheduleDetail, ScheduleMark, ScheduleNews, Snapshot
 from naq_tui.ordering import Ordering
 from naq_tui.source import Batch, ConnectionState, Link
 
@@ -65,6 +65,8 @@ class LiveSource:
         self._link = Link(ConnectionState.CONNECTING, clock.time_ns(), redacted_url(config.nats.url))
         self._stack = contextlib.AsyncExitStack()
         self._monitor: Monitor | None = None
+        self._schedules_anew = False
+        """Whether what was read of schedules is of before an outage: a killed server forgets its last records."""
 
     def __repr__(self) -> str:
         return f"<LiveSource {redacted_url(self._config.nats.url)} {self._link.state} at {self._last}>"
@@ -94,11 +96,31 @@ class LiveSource:
 
     async def job(self, job_id: str) -> JobDetail:
         """See `EventSource.job`."""
-        if self._monitor is None:
-            raise ServerError("there is no connection to the server now")
         if not job_id:
             raise NotFound("this event is of no job")
-        return await self._monitor.job(job_id)
+        return await self._connected().job(job_id)
+
+    async def schedules(self, since: ScheduleMark | None = None) -> ScheduleNews:
+        """See `EventSource.schedules`; after an outage all of them."""
+        monitor = self._connected()
+        anew, self._schedules_anew = self._schedules_anew, False
+        try:
+            return await monitor.schedules(None if anew else since)
+        except ServerError:
+            self._schedules_anew |= anew
+            raise
+
+    async def schedule(self, schedule_id: str) -> ScheduleDetail:
+        """See `EventSource.schedule`."""
+        return await self._connected().schedule(schedule_id)
+
+    def _connected(self) -> Monitor:
+        if self._monitor is None:
+            raise ServerError("there is no connection to the server now")
+        return self._monitor
+
+    async def _distrust_schedules(self) -> None:
+        self._schedules_anew = True
 
     # One connection
 
@@ -117,7 +139,7 @@ class LiveSource:
         inbox = _Inbox()
         connection = services.connection
         connection.on_lost.append(inbox.nudge)
-        connection.on_restored.append(inbox.nudge)
+        connection.on_restored.extend((self._distrust_schedules, inbox.nudge))
         inbox.pump(partial(self._follow, monitor, inbox))
         inbox.pump(partial(_snapshots, monitor, inbox))
         inbox.pump(partial(_end, connection.closed, inbox))
@@ -170,7 +192,7 @@ class LiveSource:
         return Batch(link, news.events, news.missed)
 
     async def _disconnect(self) -> None:
-        self._monitor = None
+        self._monitor, self._schedules_anew = None, True
         await self._stack.aclose()
 
     @property

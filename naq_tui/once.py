@@ -14,18 +14,23 @@ from naq_runtime.events.messages import duration_text, size_text
 from naq_runtime.events.models import JobEventType, StoredEvent
 from naq_tui.cli.format import Format
 from naq_tui.cli.output import EventPrinter, event_json
+from naq_tui.model.schedules import DUE_NS
 from naq_tui.model.tally import Quantiles
 from naq_tui.state import Dashboard
-from naq_tui.text import inert
+from naq_tui.text import countdown_text, inert, short_age_text
 
 if TYPE_CHECKING:
+    from naq_runtime.snapshot import LeaderState
     from naq_tui.live import LiveSource
     from naq_tui.model.queues import QueueView
+    from naq_tui.model.schedules import ScheduleBook, ScheduleView
     from naq_tui.model.workers import WorkerView
 
 __all__ = ["document", "print_once", "sample"]
 
 _EVENTS = 20
+_SCHEDULES = 100
+_SHOWN_SCHEDULES = 10
 
 
 async def sample(source: LiveSource, seconds: float, *, warm_up_s: float = 0.0) -> Dashboard:
@@ -51,6 +56,7 @@ async def sample(source: LiveSource, seconds: float, *, warm_up_s: float = 0.0) 
                     end = warm + seconds
             except TimeoutError:
                 break
+        dashboard.take_schedules(await source.schedules())
     return dashboard
 
 
@@ -80,6 +86,8 @@ def document(dashboard: Dashboard, now_ns: int) -> dict[str, Any]:
         },
         "queues": [_queue(view) for view in dashboard.queues(now_ns)],
         "workers": [_worker(view) for view in dashboard.workers(now_ns)],
+        "leader": _leader(dashboard.schedules.leader),
+        "schedules": _schedules(dashboard.schedules),
         "streams": [msgspec.to_builtins(stream) for stream in snapshot.streams],
         "events": [event_json(stored) for stored in _latest(dashboard)],
     }
@@ -137,6 +145,38 @@ def _worker(view: WorkerView) -> dict[str, Any]:
     return {**record, "state": "lost" if view.lost else record["state"], "jobs_per_s": round(view.rate, 2)}
 
 
+def _leader(leader: LeaderState | None) -> dict[str, Any] | None:
+    if leader is None or not leader.instance_id:
+        return None
+    return {**msgspec.to_builtins(leader), "leads": leader.leads}
+
+
+def _schedules(book: ScheduleBook) -> dict[str, Any]:
+    """How many there are, and those that are due first."""
+    counts = {state: book.counts[state] for state in ("active", "paused", "failed")}
+    return {"total": len(book), **counts, "soonest": [_schedule(view) for view in book.soonest(_SCHEDULES)]}
+
+
+def _schedule(view: ScheduleView) -> dict[str, Any]:
+    from naq_runtime.schedule import described
+
+    schedule, lag = view.schedule, view.lag_ms
+    return {
+        "schedule_id": schedule.schedule_id,
+        "state": schedule.state.value,
+        "queue_name": schedule.queue_name,
+        "function_name": schedule.function_name,
+        **described(schedule),
+        "next_ns": view.fires_at_ns or None,
+        "last_run_ns": schedule.last_run_ns or None,
+        "last_job_id": schedule.last_job_id,
+        "last_lag_ms": None if lag is None else round(lag, 3),
+        "ticks": schedule.ticks,
+        "missed_ticks": schedule.missed_ticks,
+        "repeat_left": schedule.repeat,
+    }
+
+
 def _print_raw(content: dict[str, Any]) -> None:
     for name, value in content["rates"].items():
         print(f"rate {name} {msgspec.json.encode(value).decode()}")
@@ -147,6 +187,14 @@ def _print_raw(content: dict[str, Any]) -> None:
         running = f"{worker.get('active_jobs', 0)}/{worker['concurrency_limit']}"
         stuck = len(worker.get("stuck_job_ids", ()))
         print(f"worker {inert(worker['worker_id'])} {worker['state']} {running} stuck={stuck}")
+    if content["leader"]:
+        leads = "leads" if content["leader"]["leads"] else "silent"
+        print(f"leader {inert(content['leader']['instance_id'])} {leads} term={content['leader']['term']}")
+    for one in content["schedules"]["soonest"]:
+        print(
+            f"schedule {inert(one['schedule_id'])} {one['state']} next_ns={one['next_ns'] or '-'} "
+            f"ticks={one['ticks']} missed={one['missed_ticks']}"
+        )
 
 
 def _print_summary(content: dict[str, Any]) -> None:
@@ -159,6 +207,7 @@ def _print_summary(content: dict[str, Any]) -> None:
     )
     _print_queues(content["queues"])
     _print_workers(content["workers"])
+    _print_schedules(content)
     print()
 
 
@@ -190,6 +239,33 @@ def _print_workers(workers: list[dict[str, Any]]) -> None:
             f"{worker.get('jobs_failed', 0):>9}{worker.get('cpu_percent', 0.0):>6}%"
             f"{size_text(worker.get('rss_bytes', 0)):>11}" + (f"  ! {stuck} stuck" if stuck else "")
         )
+
+
+def _print_schedules(content: dict[str, Any]) -> None:
+    schedules, now_ns = content["schedules"], content["taken_at_ns"]
+    if not schedules["total"]:
+        return
+    print(f"\nScheduler  {_leading(content['leader'])}")
+    print("\nSchedule                  State     Next          Ticks  Missed  When")
+    for one in schedules["soonest"][:_SHOWN_SCHEDULES]:
+        next_text = "-" if one["next_ns"] is None else _next(one["next_ns"] - now_ns)
+        when = next(f"{kind} {one[kind]}" for kind in ("cron", "every", "at") if kind in one)
+        print(
+            f"{inert(one['schedule_id']):<26}{one['state']:<10}{next_text:<12}{one['ticks']:>7,}"
+            f"{one['missed_ticks']:>8,}  {inert(when, 60)}"
+        )
+    if schedules["total"] > _SHOWN_SCHEDULES:
+        print(f"… {schedules['total'] - _SHOWN_SCHEDULES:,} more")
+
+
+def _next(left_ns: int) -> str:
+    return f"late {short_age_text(-left_ns / 1e9)}" if left_ns <= -DUE_NS else countdown_text(left_ns / 1e9)
+
+
+def _leading(leader: dict[str, Any] | None) -> str:
+    if leader is None or not leader["leads"]:
+        return "! none runs: no job is made of a schedule until one does"
+    return f"{inert(leader['instance_id'])} leads, term {leader['term']}"
 
 
 def _pair(quantiles: dict[str, float] | None) -> str:

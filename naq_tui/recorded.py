@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from naq_runtime.errors import NaqError, NotFound
-from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent
+from naq_runtime.events.models import JobEvent, JobEventType, ScheduleEvent, StoredEvent
 from naq_runtime.job import JobStatus
-from naq_runtime.snapshot import JobDetail
+from naq_runtime.snapshot import JobDetail, LeaderState, ScheduleDetail, ScheduleMark, ScheduleNews
 from naq_tui.source import Batch, ConnectionState, Link
 
+if TYPE_CHECKING:
+    from naq_runtime.schedule import Schedule
+
 __all__ = ["RecordedSource"]
+
+_EVENTS = 20
+"""The latest of a schedule that are kept."""
 
 _STATUS_AFTER = {
     JobEventType.ENQUEUED: JobStatus.QUEUED,
@@ -34,7 +41,8 @@ _STATUS_AFTER = {
 class RecordedSource:
     """Yields the batches that it is fed, in order, until `end` or `fail`.
 
-    What it says of a job is what it was given, or else what the events tell that it has yielded.
+    What it says of a job is what it was given, or else what the events tell that it has yielded. Schedules are those
+    that it was given, until they are put anew.
     """
 
     def __init__(
@@ -42,6 +50,9 @@ class RecordedSource:
         batches: Iterable[Batch] = (),
         *,
         jobs: Mapping[str, JobDetail | NaqError] | None = None,
+        schedules: Iterable[Schedule] = (),
+        details: Mapping[str, ScheduleDetail | NaqError] | None = None,
+        leader: LeaderState | None = None,
         interval_s: float = 0.0,
     ) -> None:
         self.is_open = False
@@ -50,11 +61,22 @@ class RecordedSource:
         """Details that are given, or errors that are raised, instead of what the events tell."""
         self.asked: list[str] = []
         """Every job that was asked for."""
+        self.details: dict[str, ScheduleDetail | NaqError] = dict(details or {})
+        """Details of schedules, instead of what they and the events tell."""
+        self.leader = leader
+        self.trouble: NaqError | None = None
+        """Raised when somebody asks for schedules."""
+        self.asked_schedules: list[ScheduleMark | None] = []
+        """Every mark since which schedules were asked for."""
+        self._schedules: dict[str, tuple[int, Schedule]] = {}
+        self._written = 0
         self._interval_s = interval_s
         self._queue: asyncio.Queue[Batch | Exception | None] = asyncio.Queue()
         self._events: dict[str, list[StoredEvent]] = {}
+        self._schedule_events: dict[str, deque[StoredEvent]] = {}
         self._link = Link(ConnectionState.LIVE, 0)
         self.feed(*batches)
+        self.put_schedules(*schedules)
 
     async def __aenter__(self) -> Self:
         self.is_open = True
@@ -111,11 +133,41 @@ class RecordedSource:
             raise NotFound(f"no event of job {job_id} has been recorded")
         return JobDetail(job_id=job_id, status=_status(events), events=tuple(events))
 
+    def put_schedules(self, *schedules: Schedule) -> None:
+        """Have these schedules, in place of those with the same ids."""
+        for schedule in schedules:
+            self._written += 1
+            self._schedules[schedule.schedule_id] = (self._written, schedule)
+
+    async def schedules(self, since: ScheduleMark | None = None) -> ScheduleNews:
+        """The schedules that were put since a mark, or all."""
+        self.asked_schedules.append(since)
+        if self.trouble is not None:
+            raise self.trouble
+        after = 0 if since is None else since.sequence
+        found = tuple(schedule for written, schedule in self._schedules.values() if written > after)
+        mark = ScheduleMark("recorded", self._written, 0)
+        return ScheduleNews(mark=mark, whole=since is None, schedules=found, leader=self.leader)
+
+    async def schedule(self, schedule_id: str) -> ScheduleDetail:
+        """All that is known of a schedule."""
+        known = self.details.get(schedule_id)
+        if isinstance(known, NaqError):
+            raise known
+        if known is not None:
+            return known
+        if schedule_id not in self._schedules:
+            raise NotFound(f"no schedule {schedule_id} has been recorded")
+        events = tuple(self._schedule_events.get(schedule_id, ()))
+        return ScheduleDetail(schedule=self._schedules[schedule_id][1], events=events)
+
     def _remember(self, batch: Batch) -> None:
         self._link = batch.link
         for stored in batch.events:
             if isinstance(stored.event, JobEvent):
                 self._events.setdefault(stored.event.job_id, []).append(stored)
+            elif isinstance(stored.event, ScheduleEvent):
+                self._schedule_events.setdefault(stored.event.schedule_id, deque(maxlen=_EVENTS)).append(stored)
 
 
 def _status(events: list[StoredEvent]) -> JobStatus:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from naq_runtime.events.models import StoredEvent
-from naq_runtime.snapshot import JobDetail, Snapshot
+from naq_runtime.snapshot import JobDetail, ScheduleDetail, ScheduleMark, ScheduleNews, Snapshot
 
 __all__ = ["Batch", "ConnectionState", "EventSource", "Link"]
 
@@ -72,6 +72,26 @@ class EventSource(Protocol):
 
         Raises:
             NotFound: nothing is known of it.
+            ServerError: it cannot be asked for now.
+        """
+        ...
+
+    async def schedules(self, since: ScheduleMark | None = None) -> ScheduleNews:
+        """The schedules that have changed since a mark, or all; and who leads the schedulers.
+
+        Nothing is read of them but for this: who shows them asks again.
+
+        Raises:
+            ServerError: they cannot be read now.
+        """
+        ...
+
+    async def schedule(self, schedule_id: str) -> ScheduleDetail:
+        """All that is known of a schedule.
+
+        Raises:
+            NotFound: there is none of this id.
+            SerializationError: its record cannot be read.
             ServerError: it cannot be asked for now.
         """
         ...

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
-from naq_runtime.events.models import JobEvent, StoredEvent, WorkerEvent
-from naq_runtime.snapshot import ServerState, Snapshot
+from naq_runtime.events.models import JobEvent, ScheduleEvent, StoredEvent, WorkerEvent
+from naq_runtime.snapshot import ScheduleNews, ServerState, Snapshot
 from naq_tui.model.log import LOG_LIMIT, EventLog
 from naq_tui.model.queues import QueueBook, QueueView
+from naq_tui.model.schedules import ScheduleBook
 from naq_tui.model.seconds import SECOND_NS, SecondCounts
 from naq_tui.model.tally import RATE_WINDOW_S, Figures, Tally
 from naq_tui.model.workers import WorkerBook, WorkerView
@@ -38,6 +39,9 @@ class Versions:
     feed: int = 0
     job: int = 0
     """Events of the job that is watched."""
+    schedules: int = 0
+    schedule: int = 0
+    """Events of the schedule that is watched."""
 
 
 class Vitals(NamedTuple):
@@ -65,6 +69,7 @@ class Dashboard:
     def __init__(self, *, log_limit: int = LOG_LIMIT) -> None:
         self.versions = Versions()
         self.log = EventLog(log_limit)
+        self.schedules = ScheduleBook()
         self.link: Link | None = None
         """``None`` before the source has said anything."""
         self.snapshot: Snapshot | None = None
@@ -77,6 +82,7 @@ class Dashboard:
         self._all = Tally(HISTORY_S)
         self._events = SecondCounts(RATE_WINDOW_S + 2)
         self._watched: str | None = None
+        self._watched_schedule: str | None = None
         self._since: int | None = None
         self._second = 0
         self._news = False
@@ -104,6 +110,16 @@ class Dashboard:
     def watch(self, job_id: str | None) -> None:
         """Count the events of this job in ``versions.job``."""
         self._watched = job_id
+
+    def watch_schedule(self, schedule_id: str | None) -> None:
+        """Count the events of this schedule in ``versions.schedule``."""
+        self._watched_schedule = schedule_id
+
+    def take_schedules(self, news: ScheduleNews | str) -> None:
+        """Take in what was read of schedules, or why it could not be."""
+        book = self.schedules
+        if book.fail(news) if isinstance(news, str) else book.take(news):
+            self.versions.schedules += 1
 
     def apply(self, batch: Batch, now_ns: int) -> None:
         """Take in a batch at once."""
@@ -169,6 +185,8 @@ class Dashboard:
                 self._count(event, second)
             elif type(event) is WorkerEvent and self._workers.hear(event):
                 self.versions.workers += 1
+            elif type(event) is ScheduleEvent and event.schedule_id == self._watched_schedule:
+                self.versions.schedule += 1
 
     def _count(self, event: JobEvent, second: int) -> None:
         self._queues.count(event, second)

@@ -6,6 +6,7 @@ what would move the cursor, change colours or reorder the line becomes a visible
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from functools import lru_cache
@@ -19,6 +20,7 @@ __all__ = [
     "clip",
     "clock_text",
     "count_text",
+    "countdown_text",
     "fit",
     "inert",
     "inert_lines",
@@ -182,6 +184,14 @@ def short_age_text(seconds: float) -> str:
         if whole < most * size:
             return f"{whole // size} {unit}"
     return f"{min(whole // 86_400, 9999)} d"
+
+
+def countdown_text(seconds: float) -> str:
+    """Until then, in at most eleven cells: ``now``, ``in 12 s``, ``in 2 m 05 s``, ``in 1 h 02 m``, ``in 3 d``."""
+    whole = max(0, math.ceil(seconds))
+    if whole == 0:
+        return "now"
+    return f"in {age_text(whole)}" if whole < 86_400 else f"in {min(whole // 86_400, 99_999)} d"
 
 
 def count_text(count: int) -> str:

@@ -8,7 +8,7 @@ removes it logs the event. Whoever dies in between leaves the tombstone, which a
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -25,12 +25,15 @@ from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.nats.publish import Outgoing, is_conflict
 from naq_runtime.nats.streams import Streams, at_time, if_last_is, in_header
 from naq_runtime.serializer import Serializer
+from naq_runtime.snapshot import Asked
 
-__all__ = ["Cancellation", "Cancelling", "read_tombstone"]
+__all__ = ["AskWorkers", "Cancellation", "Cancelling", "read_tombstone"]
 
 _TRIES = 5
 _FINISHED_NS = 2_000_000_000
 """A tombstone outside of a queue is moved into it when it is not removed within this time."""
+_WORDS = 1_000
+"""Characters of a reason."""
 _AT_A_TIME = 500
 """Jobs whose ends are written down together."""
 
@@ -42,6 +45,14 @@ class Cancellation(Struct, frozen=True):
     reason: str = ""
     state: str = "queued"
     """Where it stood: ``queued``, ``scheduled`` or ``waiting``."""
+    sequence: int = 0
+    """Of the message in whose place the tombstone is."""
+
+    @classmethod
+    def of(cls, by: str, reason: str) -> Cancellation:
+        """One whose words can stand in a header, and in a message to all workers."""
+        by, reason = (text.encode("utf-8", "replace").decode()[:_WORDS] for text in (by, reason))
+        return cls(by, reason)
 
 
 class _Stone(NamedTuple):
@@ -55,8 +66,8 @@ class _Stone(NamedTuple):
 class AskWorkers(Protocol):
     """Asks all workers whether they run some jobs, and if they do, to end them."""
 
-    def __call__(self, job_ids: Collection[str], *, by: str, reason: str) -> Awaitable[set[str]]:
-        """The ids of those that are being ended."""
+    def __call__(self, job_ids: Collection[str], *, by: str, reason: str) -> Awaitable[Asked]:
+        """What they say."""
         ...
 
 
@@ -132,38 +143,38 @@ class Cancelling:
 
     async def _end(self, stones: Sequence[Found], wish: Cancellation) -> int:
         """End jobs that are replaced by tombstones; how many of them that were, or are being ended by their workers."""
-        running = await self._ask([stone.job_id for stone in stones], by=wish.by, reason=wish.reason)
-        mine = [stone for stone in stones if stone.job_id not in running]
-        cancelled = len(running)
+        asked = await self._ask([stone.job_id for stone in stones], by=wish.by, reason=wish.reason)
+        mine = [stone.message for stone in stones if stone.job_id not in asked.running]
+        cancelled = len(asked.running)
         for start in range(0, len(mine), _AT_A_TIME):
-            cancelled += await self._finish_all([stone.message for stone in mine[start : start + _AT_A_TIME]])
+            cancelled += await self._finish(mine[start : start + _AT_A_TIME], asked.ended)
         return cancelled
 
-    async def finish(self, message: StoredMessage, wish: Cancellation) -> None:
+    async def finish(self, message: StoredMessage, ended: Collection[int] = ()) -> None:
         """End a job whose tombstone this is, unless it has ended otherwise; may be done again.
+
+        Args:
+            ended: see `Asked.ended`.
 
         Raises:
             ServerError: do it again.
         """
-        await self._finish([_Stone(message, wish, self._job_of(message))])
+        await self._finish([message], ended)
 
-    async def _finish_all(self, messages: Sequence[StoredMessage]) -> int:
-        return await self._finish(
-            [_Stone(message, read_tombstone(message.headers[TOMBSTONE]), self._job_of(message)) for message in messages]
-        )
-
-    async def _finish(self, stones: Sequence[_Stone]) -> int:
+    async def _finish(self, messages: Sequence[StoredMessage], known_ended: Collection[int]) -> int:
         """Each step for all of them, before the next: what is left when we die in between can be done again.
 
         Returns how many of them were ended here.
         """
+        stones = [self._stone(message) for message in messages]
         await self._remove_retries(stones)
         ended = await self._ended_otherwise([stone.job for stone in stones])
-        ours = [stone for stone in stones if stone.job.job_id not in ended]
+        theirs = {stone.job.job_id for stone in stones if stone.wish.sequence in known_ended}.difference(ended)
+        ours = [stone for stone in stones if stone.job.job_id not in ended and stone.job.job_id not in theirs]
         await self._outcomes.store([self._outcome(stone) for stone in ours])
-        await self._settle(stones, ended)
+        await self._dependencies.settle(ended | {stone.job.job_id: JobStatus.CANCELLED for stone in ours})
         removed = await self._streams.delete(self._names.jobs_stream, [stone.message.sequence for stone in stones])
-        ended_here = [stone for stone, ok in zip(stones, removed, strict=True) if ok and stone.job.job_id not in ended]
+        ended_here = [stone for stone, ok in zip(stones, removed, strict=True) if ok and stone in ours]
         for stone in ended_here:
             wish = stone.wish
             said = {"state": wish.state, "reason": wish.reason or None, "by": wish.by or None}
@@ -177,8 +188,9 @@ class Cancelling:
         """Put a tombstone in the place of each job that is still as it was found; those that were put."""
         outgoing = []
         for one in standing:
-            stone = in_header(msgspec.structs.replace(wish, state=one.status.value))
-            headers = if_last_is(one.message.sequence) | {TOMBSTONE: stone}
+            replaced = one.message.sequence
+            stone = in_header(msgspec.structs.replace(wish, state=one.status.value, sequence=replaced))
+            headers = if_last_is(replaced) | {TOMBSTONE: stone}
             if one.status is not JobStatus.QUEUED:
                 soon_ns = self._now_ns() + self._streams.skew_ns + _FINISHED_NS
                 headers |= at_time(soon_ns, self._names.job(one.queue, one.job_id))
@@ -233,17 +245,6 @@ class Cancelling:
         )
         return Execution(job, result), stone.message.data
 
-    async def _settle(self, stones: Sequence[_Stone], ended: Mapping[str, JobStatus]) -> None:
-        """Let those know that wait for one of them."""
-        job_ids = [stone.job.job_id for stone in stones]
-        edges = await self._streams.last(
-            self._names.jobs_stream, [self._names.needs(job_id, "*") for job_id in job_ids]
-        )
-        needed = {edge.subject.split(".")[2] for edge in edges}
-        for job_id in job_ids:
-            if job_id in needed:
-                await self._dependencies.settle(job_id, ended.get(job_id, JobStatus.CANCELLED))
-
     async def _was_cancelled(self, job_id: str, was_there: bool) -> bool:
         """Whether a job that is not there any more was cancelled by somebody while we were at it."""
         data = await self._store.outcome(job_id)
@@ -252,6 +253,9 @@ class Cancelling:
         if not was_there:
             return False
         return data is None or self._serializer.decode_outcome(data).result.status is JobStatus.CANCELLED
+
+    def _stone(self, message: StoredMessage) -> _Stone:
+        return _Stone(message, read_tombstone(message.headers[TOMBSTONE]), self._job_of(message))
 
     def _job_of(self, message: StoredMessage) -> Job:
         try:

@@ -23,6 +23,11 @@ __all__ = ["DeadFilter", "DeadLetter", "DeadLetters"]
 
 _HEADER = "Naq-Failure"
 _HEADERS_SIZE = 512
+_HEADER_LIMIT = 60_000
+"""The server takes 64 KiB of headers; what is no ASCII counts up to twelve times."""
+_LIMITS = ((10_000, 8_000), (1_000, 1_000), (0, 200), (0, 40))
+"""Characters of traceback and error that are tried, one pair after the other, until they fit."""
+_NAME_LIMIT = 200
 
 
 class _Failure(Struct, omit_defaults=True):
@@ -137,7 +142,10 @@ class DeadLetters:
     async def retry(self, letter: DeadLetter, *, by: str | None = None) -> None:
         """Put a job back into its queue, as its first attempt, and forget the letter.
 
+        It does not wait for what it depended on once more; the results of that are there as long as they are kept.
+
         Raises:
+            NotFound: the letter is not there any more.
             SerializationError: it never was a job that could be read.
             DuplicateJob: a job of its id is there again.
         """
@@ -145,7 +153,9 @@ class DeadLetters:
             job = self._serializer.decode_job(letter.payload)
         except SerializationError as error:
             raise SerializationError(f"dead letter {letter.job_id} cannot be run: {error}") from error
-        again = job.evolve(attempt=1, enqueued_at_ns=self._now_ns(), run_at_ns=0, depends_on=())
+        if (await self.get(letter.job_id)).sequence != letter.sequence:
+            raise NotFound(f"dead letter {letter.job_id} is not there any more: its job has failed again since")
+        again = job.evolve(attempt=1, enqueued_at_ns=self._now_ns(), run_at_ns=0)
         entry = Entry(letter.queue_name, letter.job_id, self._serializer.encode_job(again))
         (refusal,) = await self._store.put_all([entry])
         if refusal is not None:
@@ -160,8 +170,8 @@ class DeadLetters:
     def _letter(self, execution: Execution, payload: bytes) -> Outgoing:
         job, result = execution.job, execution.result
         failure = _Failure(
-            function=str(job.function),
-            error_type=result.error_type or "Error",
+            function=str(job.function)[:_NAME_LIMIT],
+            error_type=(result.error_type or "Error")[:_NAME_LIMIT],
             error=result.error or "",
             attempt=result.attempt,
             died_at_ns=result.finish_time_ns,
@@ -169,13 +179,21 @@ class DeadLetters:
             duration_ms=result.duration_ms,
             traceback=result.traceback or "",
         )
-        room = self._streams.largest - len(payload) - _HEADERS_SIZE
-        header = in_header(failure)
-        if len(header) > room:  # the job counts for more than its traceback
-            short = msgspec.structs.replace(failure, traceback="", error=failure.error[:200])
-            header = in_header(short)
+        room = min(self._streams.largest - len(payload) - _HEADERS_SIZE, _HEADER_LIMIT)
+        header = _fitting(failure, room)  # the job counts for more than its traceback
         subject = self._names.dead(job.queue_name or "default", job.job_id)
-        return Outgoing(subject, payload, {_HEADER: header} if len(header) <= room else None)
+        return Outgoing(subject, payload, None if header is None else {_HEADER: header})
+
+
+def _fitting(failure: _Failure, room: int) -> str | None:
+    """As much as there is room for; ``None`` for nothing at all."""
+    for traceback, error in _LIMITS:
+        short = msgspec.structs.replace(failure, traceback=failure.traceback[-traceback:] if traceback else "")
+        short.error = failure.error[:error]
+        header = in_header(short)
+        if len(header) <= room:
+            return header
+    return None
 
 
 def _read(message: StoredMessage) -> DeadLetter:

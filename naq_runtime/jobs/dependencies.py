@@ -10,8 +10,9 @@ that waits looks for outcomes after the edges are there. What a process that die
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
@@ -100,6 +101,8 @@ class Dependencies:
         failed = next((answer for answer in answers if isinstance(answer, NaqError)), None)
         if failed is not None:
             return self._store.refusal(Entry(queue, job.job_id, payload), failed)
+        if job.on_unknown_dependency == "wait" and await self._waits_for_itself(job):
+            return await self._withdraw(job, [answer for answer in reversed(answers) if isinstance(answer, int)])
         needs = tuple(need.job_id for need in job.needs)
         self._report(JobEventType.WAITING_FOR_DEPENDENCIES, job, {"depends_on": needs, "timestamp_ns": asked_ns})
         await self._catch_up(job)
@@ -108,22 +111,19 @@ class Dependencies:
 
     async def _refusal(self, job: Job) -> NaqError | None:
         if await self._waits_for_itself(job):
-            return DependencyCycle(f"job {job.job_id} would wait for itself, by way of others")
+            return _circle(job)
         if job.on_unknown_dependency == "wait":
             return None
-        ended = await self._store.outcomes([need.job_id for need in job.needs])
-        for need in job.needs:
-            if need.job_id in ended:
-                continue
-            standing = await self._store.find(need.job_id)
-            if standing is None:
+        ids = [need.job_id for need in job.needs]
+        standing = await self._store.find_all(ids)
+        ended = await self._store.outcomes([job_id for job_id in ids if job_id not in standing])
+        for job_id in ids:
+            if job_id in standing and self._keeps_nothing(standing[job_id].message):
+                return UnknownDependency(f"job {job_id} stores no outcome (result_ttl=0), so nothing can depend on it")
+            if job_id not in standing and job_id not in ended:
                 return UnknownDependency(
-                    f"job {need.job_id} is not known: it never was, or its outcome has expired or was not stored; "
+                    f"job {job_id} is not known: it never was, or its outcome has expired or was not stored; "
                     "to wait for a job that will come, say on_unknown_dependency='wait'"
-                )
-            if self._keeps_nothing(standing.message):
-                return UnknownDependency(
-                    f"job {need.job_id} stores no outcome (result_ttl=0), so nothing can depend on it"
                 )
         return None
 
@@ -132,10 +132,12 @@ class Dependencies:
         return job is not None and job.result_ttl == 0
 
     async def _waits_for_itself(self, job: Job) -> bool:
-        """Only a job that others wait for already can close a circle."""
+        """Only a job that others wait for already can close a circle, or one that names itself."""
+        to_see, seen = [need.job_id for need in job.needs], set[str]()
+        if job.job_id in to_see:
+            return True
         if not await self._streams.last(self._names.jobs_stream, [self._names.needs(job.job_id, "*")]):
             return False
-        to_see, seen = [need.job_id for need in job.needs], set[str]()
         while to_see and len(seen) < _MOST_ANCESTORS:
             one = to_see.pop()
             if one == job.job_id:
@@ -147,6 +149,11 @@ class Dependencies:
             ancestor = None if waiting is None else self._decoded(waiting)
             to_see += [need.job_id for need in ancestor.needs] if ancestor else []
         return False
+
+    async def _withdraw(self, job: Job, sequences: Sequence[int]) -> NaqError:
+        """Somebody has closed a circle at the same moment: it is opened here."""
+        await self._streams.delete(self._names.jobs_stream, sequences)
+        return _circle(job)
 
     # Running
 
@@ -162,22 +169,35 @@ class Dependencies:
 
     # Ending
 
-    async def settle(self, parent_id: str, status: JobStatus) -> None:
-        """A job has ended: let those that waited for it know. May be done again.
+    async def settle(self, ended: Mapping[str, JobStatus]) -> None:
+        """Jobs have ended: let those that waited for them know. May be done again.
+
+        An edge goes before it is looked whether it was the last one of its job: of several who do so, one finds that.
 
         Raises:
             ServerError: do it again.
         """
-        to_tell = [(parent_id, status)]
-        while to_tell:
-            ended_id, ended = to_tell.pop()
-            edges = await self._streams.last(self._names.jobs_stream, [self._names.needs(ended_id, "*")])
-            for edge in edges:
-                child_id = edge.subject.rpartition(".")[2]
-                await self._mark(child_id, ended_id, ended)
-                if await self.consider(child_id) == "cancel":
-                    to_tell.append((child_id, JobStatus.CANCELLED))
+        while ended:
+            needs = [self._names.needs(parent_id, "*") for parent_id in ended]
+            edges = await self._streams.last(self._names.jobs_stream, needs)
+            if not edges:
+                return
+            ready = await self._mark_all([_ends_of(edge) for edge in edges], ended)
             await self._streams.delete(self._names.jobs_stream, [edge.sequence for edge in edges])
+            became = [(child_id, await self.consider(child_id)) for child_id in await self._all_told(ready)]
+            ended = {child_id: JobStatus.CANCELLED for child_id, what in became if what == "cancel"}
+
+    async def _all_told(self, ready: Mapping[str, bool]) -> list[str]:
+        """The jobs of which it is certain what becomes of them, or that wait for nothing more."""
+
+        async def waits(child_id: str) -> bool:
+            edges = self._names.needs("*", child_id)
+            return await self._streams.first(self._names.jobs_stream, edges) is not None
+
+        unclear = [child_id for child_id, is_clear in ready.items() if not is_clear]
+        waiting = await asyncio.gather(*map(waits, unclear))
+        still = {child_id for child_id, waits_on in zip(unclear, waiting, strict=True) if waits_on}
+        return [child_id for child_id in ready if child_id not in still]
 
     async def consider(self, child_id: str) -> Literal["wait", "run", "cancel", "gone"]:
         """Look whether a job that waits may go; says what became of it. May be done again.
@@ -226,7 +246,7 @@ class Dependencies:
                 became = await self.consider(job.job_id)
                 moved += became in ("run", "cancel")
                 if became == "cancel":
-                    await self.settle(job.job_id, JobStatus.CANCELLED)
+                    await self.settle({job.job_id: JobStatus.CANCELLED})
         await self._remove_marks_but_of(waiting)
         return moved
 
@@ -259,30 +279,56 @@ class Dependencies:
         self._unclaimed = unclaimed
 
     async def _catch_up(self, job: Job) -> None:
-        """Write marks for those dependencies that have ended, as their outcomes say."""
-        ended = await self._store.outcomes([need.job_id for need in job.needs])
-        for parent_id, data in ended.items():
+        """Write marks for those dependencies that have ended, as their outcomes say, and remove their edges.
+
+        One that stands somewhere has not, whatever an earlier job of its id did.
+        """
+        ids = [need.job_id for need in job.needs]
+        statuses = {}
+        standing = await self._store.find_all(ids)
+        for parent_id, data in (await self._store.outcomes(ids)).items():
             try:
-                status = self._serializer.decode_outcome(data).result.status
+                outcome = self._serializer.decode_outcome(data)
             except SerializationError:
                 continue
-            await self._mark(job.job_id, parent_id, status)
+            now = self._decoded(standing[parent_id].message) if parent_id in standing else None
+            if now is None or now.enqueued_at_ns == outcome.job.enqueued_at_ns:
+                statuses[parent_id] = outcome.result.status
+        await self._mark_all([(parent_id, job.job_id) for parent_id in statuses], statuses)
+        edges = [self._names.needs(parent_id, job.job_id) for parent_id in statuses]
+        left = await self._streams.last(self._names.jobs_stream, edges) if edges else []
+        await self._streams.delete(self._names.jobs_stream, [edge.sequence for edge in left])
 
-    async def _mark(self, child_id: str, parent_id: str, status: JobStatus) -> None:
-        """Say how a dependency ended; whoever is first says it in an event, too."""
-        names, mark = self._names, self._names.met(child_id, parent_id)
-        there = await self._streams.last(names.jobs_stream, [mark, names.waiting("*", child_id)])
-        if any(message.subject == mark for message in there):
-            return
-        waiting = there[0] if there else None
+    async def _mark_all(self, edges: Sequence[tuple[str, str]], ended: Mapping[str, JobStatus]) -> dict[str, bool]:
+        """Say how dependencies ended, of parents and children; whoever is first says it in an event, too.
+
+        Returns:
+            For each child, whether it is clear by now what becomes of it.
+        """
+        names, children = self._names, dict.fromkeys(child_id for _, child_id in edges)
+        marks = {(parent_id, child_id): names.met(child_id, parent_id) for parent_id, child_id in edges}
+        asked = [*marks.values(), *(names.waiting("*", child_id) for child_id in children)]
+        there = {message.subject: message for message in await self._streams.last(names.jobs_stream, asked)}
+        waiting = {found(one).job_id: one for subject, one in there.items() if subject not in marks.values()}
+        jobs = {child_id: self._decoded(message) for child_id, message in waiting.items()}
+        new = [edge for edge, mark in marks.items() if mark not in there]
         asked_ns = self._now_ns()
-        (answer,) = await self._streams.publish([Outgoing(mark, status.value.encode(), _first_while(waiting, mark))])
-        if is_conflict(answer) or answer == 0:
-            return  # others have let it go meanwhile, or said it
-        if isinstance(answer, NaqError):
-            raise answer
-        job = None if waiting is None else self._decoded(waiting)
-        need = None if job is None else next((n for n in job.needs if n.job_id == parent_id), None)
+        answers = await self._streams.publish(
+            [
+                Outgoing(marks[edge], ended[edge[0]].value.encode(), _first_while(waiting.get(edge[1]), marks[edge]))
+                for edge in new
+            ]
+        )
+        for (parent_id, child_id), answer in zip(new, answers, strict=True):
+            if is_conflict(answer) or answer == 0:
+                continue  # others have let it go meanwhile, or said it
+            if isinstance(answer, NaqError):
+                raise answer
+            self._tell(jobs.get(child_id), parent_id, ended[parent_id], asked_ns)
+        return {child_id: _is_clear(jobs.get(child_id), edges, ended) for child_id in children}
+
+    def _tell(self, job: Job | None, parent_id: str, status: JobStatus, asked_ns: int) -> None:
+        need = None if job is None else _need_of(job, parent_id)
         if job is None or need is None:
             return
         event = JobEventType.DEPENDENCY_SATISFIED if need.is_met_by(status) else JobEventType.DEPENDENCY_FAILED
@@ -333,6 +379,29 @@ class Dependencies:
         event = JobEventType.SCHEDULED if later else JobEventType.ENQUEUED
         said = {"run_at_ns": job.run_at_ns} if later else {}
         self._report(event, job, {**said, "timestamp_ns": released_ns})
+
+
+def _circle(job: Job) -> DependencyCycle:
+    return DependencyCycle(f"job {job.job_id} would wait for itself, by way of others")
+
+
+def _ends_of(edge: StoredMessage) -> tuple[str, str]:
+    """Parent and child."""
+    parent_id, child_id = edge.subject.split(".")[-2:]
+    return parent_id, child_id
+
+
+def _need_of(job: Job, parent_id: str) -> After | None:
+    return next((need for need in job.needs if need.job_id == parent_id), None)
+
+
+def _is_clear(job: Job | None, edges: Sequence[tuple[str, str]], ended: Mapping[str, JobStatus]) -> bool:
+    """Whether a job waits for one other only, or one has not ended as it must."""
+    if job is None or len(job.needs) == 1:
+        return True
+    parents = [parent_id for parent_id, child_id in edges if child_id == job.job_id]
+    needs = [(_need_of(job, parent_id), ended[parent_id]) for parent_id in parents]
+    return any(need is not None and not need.is_met_by(status) for need, status in needs)
 
 
 def _first_while(waiting: StoredMessage | None, mark: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from naq_runtime.arguments import ArgumentPlan
-from naq_runtime.errors import NaqError
+from naq_runtime.errors import DuplicateJob, JobRefused, NaqError
 from naq_runtime.events.models import JobEventType
 from naq_runtime.job import Job
 from naq_runtime.jobs.rules import JobRules
@@ -25,6 +25,7 @@ class Enqueuing:
         ready: makes a queue, when it is not there yet.
         report: takes an event of a job.
         now_ns: the time by which jobs are stamped.
+        longest_ttl_s: outcomes are kept for no longer, whatever a job asks for.
     """
 
     def __init__(
@@ -36,7 +37,9 @@ class Enqueuing:
         ready: Callable[[str], Awaitable[object]],
         report: Callable[[JobEventType, Job, Mapping[str, Any]], None],
         now_ns: Callable[[], int],
+        longest_ttl_s: float,
     ) -> None:
+        self._longest_ttl_s = longest_ttl_s
         self._rules = rules
         self._keys = keys
         self._serializer = serializer
@@ -51,14 +54,21 @@ class Enqueuing:
         Raises:
             NotImportable: no worker could find the function.
             ArgumentError: the arguments do not fit it.
+            JobRefused: its outcome cannot be kept for so long.
         """
         name, options = reference(job.function), options_of(job.function)
         if callable(job.function):
             ArgumentPlan.of(job.function).check(job.args, job.kwargs)
+        ttl = job.result_ttl if job.result_ttl is not None or options is None else options.result_ttl
+        if ttl is not None and ttl > self._longest_ttl_s:
+            raise JobRefused(
+                f"job {job.job_id} has a result_ttl of {ttl:g} s, and outcomes are kept for {self._longest_ttl_s:g} s "
+                "at most: lower it, or raise results.ttl before the stream of results is made"
+            )
         return job.evolve(
             function=name,
             queue_name=queue_name or job.queue_name or (options.queue if options else None) or "default",
-            result_ttl=job.result_ttl if job.result_ttl is not None or options is None else options.result_ttl,
+            result_ttl=ttl,
             enqueued_at_ns=self._now_ns(),
         )
 
@@ -88,16 +98,24 @@ class Enqueuing:
 
     async def _with_conditions(self, job: Job, payload: bytes) -> NaqError | None:
         """A job of a unique key, or one that waits for others."""
-        if job.unique_key is not None and (refusal := await self._keys.take(job)):
-            return refusal
-        if job.needs:
-            error = await self._rules.dependencies.hold(job, payload)
-        else:
-            (error,) = await self._rules.store.put_all([self._entry(job, payload)])
-            if error is None:
-                self._report_stored(job)
-        if error is not None and job.unique_key is not None:
+        if job.unique_key is None:
+            return await self._put(job, payload)
+        taken = await self._keys.take(job)
+        if isinstance(taken, NaqError):
+            return taken
+        error = await self._put(job, payload)
+        if error is None or (isinstance(error, DuplicateJob) and not taken):
+            await self._keys.confirm(job)
+        elif isinstance(error, JobRefused):
             await self._keys.give_back(job)
+        return error
+
+    async def _put(self, job: Job, payload: bytes) -> NaqError | None:
+        if job.needs:
+            return await self._rules.dependencies.hold(job, payload)
+        (error,) = await self._rules.store.put_all([self._entry(job, payload)])
+        if error is None:
+            self._report_stored(job)
         return error
 
     def _entry(self, job: Job, payload: bytes) -> Entry:

@@ -67,6 +67,10 @@ class Ledger:
         self._may_be_needed = may_be_needed
         self._now_ns = now_ns
 
+    def judged(self, execution: Execution) -> Execution:
+        """The execution as it counts; see `Outcomes.judged`."""
+        return self._outcomes.judged(execution)
+
     async def write(self, batch: Sequence[Finished]) -> None:
         """Return once all is stored, and the jobs may leave their queues.
 
@@ -81,9 +85,9 @@ class Ledger:
             await self._outcomes.store([(one.execution, one.payload) for one in ended])
         if len(ended) < len(batch):
             await self._postpone([one for one in batch if one.execution.again is not None])
-        for one in ended:
-            if self._may_be_needed(one.execution.job):
-                await self._dependencies.settle(one.execution.job.job_id, one.execution.result.status)
+        needed = [one.execution for one in ended if self._may_be_needed(one.execution.job)]
+        if needed:
+            await self._dependencies.settle({one.job.job_id: one.result.status for one in needed})
         cancelled = [one.execution.job for one in ended if one.execution.result.status is JobStatus.CANCELLED]
         if cancelled:
             await self._remove_tombstones(cancelled)
@@ -105,7 +109,9 @@ class Ledger:
         again = one.execution.again
         assert again is not None
         queue, names = again.queue_name or "default", self._names
-        subject, payload = names.job(queue, again.job_id), self._serializer.encode_job(again)
+        untouched = self._serializer.decode_job(one.payload)  # its function may have changed the arguments that it got
+        untouched = untouched.evolve(attempt=again.attempt, run_at_ns=again.run_at_ns)
+        subject, payload = names.job(queue, again.job_id), self._serializer.encode_job(untouched)
         if again.run_at_ns - self._now_ns() < _AT_ONCE_NS:
             return Outgoing(subject, payload, if_last_is(one.sequence))
         headers = if_last_is(one.sequence, subject) | at_time(again.run_at_ns + self._streams.skew_ns, subject)

@@ -39,6 +39,14 @@ class Outcomes:
         self._serializer = serializer
         self._large_as_objects = large_as_objects
 
+    def judged(self, execution: Execution) -> Execution:
+        """The execution as it counts: one whose result is too large to be stored has failed."""
+        result, limit = execution.result, self._streams.largest - _OVERHEAD
+        if 2 * len(execution.value) <= limit or self._large_as_objects or execution.job.result_ttl == 0:
+            return execution
+        least = self._serializer.encode_outcome(self._without_arguments(execution.job), result, execution.value)
+        return execution if len(least) <= limit else Execution(execution.job, _too_large(execution, limit))
+
     async def store(self, ended: Sequence[tuple[Execution, bytes]]) -> None:
         """Store the outcomes of executions, each with its encoded job; to do it again does no harm.
 
@@ -70,21 +78,20 @@ class Outcomes:
 
     def _smaller(self, execution: Execution, limit: int) -> bytes:
         payload = b""
-        for payload in self._forms(execution, limit):
+        for payload in self._forms(execution):
             if len(payload) <= limit:
                 break
         return payload
 
-    def _forms(self, execution: Execution, limit: int) -> Iterator[bytes]:
-        """Without the arguments; with an error in place of the result; and the least that can be said."""
+    def _forms(self, execution: Execution) -> Iterator[bytes]:
+        """Without the arguments; and the least that can be said."""
         encode, result = self._serializer.encode_outcome, execution.result
-        bare = execution.job.evolve(args=(), kwargs={})
-        yield encode(self._serializer.encode_job(bare), result, execution.value)
-        if result.status is JobStatus.COMPLETED:
-            result = _too_large(execution, limit)
-            yield encode(self._serializer.encode_job(bare), result, b"")
+        yield encode(self._without_arguments(execution.job), result, execution.value)
         result = msgspec.structs.replace(result, traceback=None, error=(result.error or "")[:_NAME_LIMIT])
-        yield encode(self._serializer.encode_job(_bare(bare)), result, b"")
+        yield encode(self._serializer.encode_job(_bare(execution.job)), result, execution.value)
+
+    def _without_arguments(self, job: Job) -> bytes:
+        return self._serializer.encode_job(job.evolve(args=(), kwargs={}))
 
 
 def _bare(job: Job) -> Job:

@@ -80,10 +80,14 @@ class JobStore:
 
     async def find(self, job_id: str) -> Found | None:
         """A job that has not ended; ``None`` when there is none of this id."""
+        return (await self.find_all([job_id])).get(job_id)
+
+    async def find_all(self, job_ids: Sequence[str]) -> dict[str, Found]:
+        """Those of the jobs that have not ended, by id."""
         names = self._names
-        subjects = [names.job("*", job_id), names.later("*", job_id), names.waiting("*", job_id)]
+        subjects = [place("*", one) for one in job_ids for place in (names.job, names.later, names.waiting)]
         messages = await self._streams.last(names.jobs_stream, subjects)
-        return found(messages[-1]) if messages else None
+        return {one.job_id: one for one in map(found, messages)}
 
     async def outcome(self, job_id: str, *, whole: bool = False) -> bytes | None:
         """What was stored of a job that ended, encoded; ``None`` when there is nothing. See `outcomes`."""

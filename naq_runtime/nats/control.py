@@ -13,6 +13,7 @@ from naq_runtime.errors import NotFound, SerializationError, ServerError, Server
 from naq_runtime.naming import Names
 from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.nats.connection import Connection, Msg, Subscription, subscribed
+from naq_runtime.snapshot import Asked
 from naq_runtime.worker.record import WorkerState, decode_worker
 
 __all__ = ["Answer", "CancelRequest", "Control", "ControlDesk"]
@@ -29,6 +30,8 @@ class CancelRequest(Struct, frozen=True):
     reason: str = ""
     only_asking: bool = False
     """They should go on: who has them is all that is wanted."""
+    queue: str = ""
+    """All jobs of this queue are meant, too; only for asking."""
 
 
 class Answer(Struct, frozen=True):
@@ -36,6 +39,8 @@ class Answer(Struct, frozen=True):
 
     worker_id: str
     job_ids: tuple[str, ...] = ()
+    ended: tuple[int, ...] = ()
+    """The sequences of those that have ended there lately, and keep no outcome."""
 
 
 class Command(Struct, frozen=True):
@@ -53,14 +58,14 @@ class Control:
         self._names = names
         self._bucket = LeaseBucket(connection, names, names.workers_bucket)
 
-    async def end_jobs(self, job_ids: Collection[str], *, by: str = "", reason: str = "") -> set[str]:
-        """Ask all workers to end these jobs; the ids of those that run, and are being ended.
+    async def end_jobs(self, job_ids: Collection[str], *, by: str = "", reason: str = "") -> Asked:
+        """Ask all workers to end these jobs, where they run.
 
         Raises:
             ServerError: they cannot be asked now.
         """
-        having, _ = await self._ask(CancelRequest(tuple(job_ids), by, reason))
-        return having
+        asked, _ = await self._ask(CancelRequest(tuple(job_ids), by, reason))
+        return asked
 
     async def find_jobs(self, job_ids: Collection[str]) -> set[str] | None:
         """The ids of those that workers have; ``None`` when one of the workers does not answer.
@@ -68,21 +73,32 @@ class Control:
         Raises:
             ServerError: they cannot be asked now.
         """
-        having, complete = await self._ask(CancelRequest(tuple(job_ids), only_asking=True))
-        return having if complete else None
+        asked, complete = await self._ask(CancelRequest(tuple(job_ids), only_asking=True))
+        return set(asked.running) if complete else None
 
-    async def _ask(self, request: CancelRequest) -> tuple[set[str], bool]:
-        """Which of the jobs are with workers, and whether all of them have answered."""
+    async def find_jobs_of(self, queue: str) -> set[str] | None:
+        """The ids of the jobs of a queue that workers have; ``None`` when one of the workers does not answer.
+
+        Raises:
+            ServerError: they cannot be asked now.
+        """
+        asked, complete = await self._ask(CancelRequest((), only_asking=True, queue=queue))
+        return set(asked.running) if complete else None
+
+    async def _ask(self, request: CancelRequest) -> tuple[Asked, bool]:
+        """What workers say of the jobs, and whether all of them have answered."""
         expected = {_worker_of(record) for record in await self._bucket.values()} - {""}
         if not expected:
-            return set(), True
+            return Asked(), True
         having: set[str] = set()
+        ended: set[int] = set()
         answered: set[str] = set()
         complete = asyncio.Event()
 
         async def hear(message: Msg) -> None:
             answer = msgspec.json.decode(message.data, type=Answer)
             having.update(answer.job_ids)
+            ended.update(answer.ended)
             answered.add(answer.worker_id)
             if expected <= answered:
                 complete.set()
@@ -95,7 +111,8 @@ class Control:
                     await complete.wait()
             except TimeoutError:
                 pass
-        return having.intersection(request.job_ids), complete.is_set()
+        running = having if request.queue else having.intersection(request.job_ids)
+        return Asked(running, ended), complete.is_set()
 
     async def stop_worker(self, worker_id: str, reason: str) -> None:
         """Ask one worker to drain and end.
@@ -116,7 +133,7 @@ class ControlDesk:
     """Where a worker hears what it is asked.
 
     Args:
-        end_jobs: ends those of the jobs that this worker has, and says which.
+        end_jobs: ends those of the jobs that this worker has; says which they are, and which have ended (see `Asked`).
         stop: drains and ends the worker.
     """
 
@@ -126,7 +143,7 @@ class ControlDesk:
         names: Names,
         worker_id: str,
         *,
-        end_jobs: Callable[[CancelRequest], Collection[str]],
+        end_jobs: Callable[[CancelRequest], Asked],
         stop: Callable[[str], None],
     ) -> None:
         self._connection = connection
@@ -152,7 +169,8 @@ class ControlDesk:
     async def _hear_cancel(self, message: Msg) -> None:
         request = _decoded(message, CancelRequest)
         if request is not None:
-            await self._answer(message, Answer(self._worker_id, tuple(self._end_jobs(request))))
+            asked = self._end_jobs(request)
+            await self._answer(message, Answer(self._worker_id, tuple(asked.running), tuple(asked.ended)))
 
     async def _hear_command(self, message: Msg) -> None:
         command = _decoded(message, Command)

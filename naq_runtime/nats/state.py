@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from naq_runtime.config import redacted_url
-from naq_runtime.errors import JetStreamError
+from naq_runtime.errors import JetStreamError, SerializationError, StreamMissing
 from naq_runtime.naming import Names
+from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.nats.connection import Connection
 from naq_runtime.nats.direct import STREAM_NOT_FOUND
 from naq_runtime.nats.queues import limits_of
 from naq_runtime.snapshot import QueueState, ServerState, StreamState
+from naq_runtime.worker.record import WorkerRecord, WorkerState, decode_worker
 
 __all__ = ["queue_state", "queue_states", "server_state", "stream_states"]
 
@@ -30,8 +33,9 @@ async def server_state(connection: Connection) -> ServerState:
 async def queue_states(connection: Connection, names: Names) -> tuple[QueueState, ...]:
     """Every queue that has a consumer, by name; none while the stream is not there."""
     prefix = names.queue_consumer("")
+    workers = await _workers(connection, names)
     states = [
-        queue_state(consumer["name"].removeprefix(prefix), consumer)
+        queue_state(consumer["name"].removeprefix(prefix), consumer, workers)
         for consumer in await _paged(connection, f"CONSUMER.LIST.{names.jobs_stream}", "consumers")
         if consumer["name"].startswith(prefix)
     ]
@@ -66,19 +70,41 @@ async def stream_states(connection: Connection, names: Names) -> tuple[StreamSta
     return tuple(states)
 
 
-def queue_state(name: str, consumer: Mapping[str, Any]) -> QueueState:
-    """A queue, as the server describes its consumer."""
+def queue_state(name: str, consumer: Mapping[str, Any], workers: Sequence[WorkerRecord] | None = None) -> QueueState:
+    """A queue, as the server describes its consumer.
+
+    The server counts what was handed back with what runs, until it is delivered again. Where that may take a while, as
+    the queue is held back or nobody works on it, only those run of which the workers say so.
+
+    Args:
+        workers: what they say of themselves; where that is not known, all that the server counts is taken to run.
+    """
     limits = limits_of(consumer)
+    delivered = running = consumer.get("num_ack_pending", 0)
+    if workers is not None:
+        here = [one for one in workers if name in one.queue_names and one.state is not WorkerState.STOPPED]
+        if limits.paused or limits.rate is not None or not here:
+            running = min(delivered, sum(one.running_by_queue.get(name, 0) for one in here))
     return QueueState(
         name=name,
-        waiting=consumer.get("num_pending", 0),
-        running=consumer.get("num_ack_pending", 0),
+        waiting=consumer.get("num_pending", 0) + delivered - running,
+        running=running,
         redelivered=consumer.get("num_redelivered", 0),
         pulls=consumer.get("num_waiting", 0),
         paused=limits.paused,
         concurrency_limit=limits.concurrency,
         rate_limit=str(limits.rate or ""),
     )
+
+
+async def _workers(connection: Connection, names: Names) -> list[WorkerRecord]:
+    """Those whose leases stand, and can be read."""
+    records = []
+    with suppress(StreamMissing):
+        for data in await LeaseBucket(connection, names, names.workers_bucket).values():
+            with suppress(SerializationError):
+                records.append(decode_worker(data))
+    return records
 
 
 async def _paged(connection: Connection, subject: str, key: str) -> list[dict[str, Any]]:

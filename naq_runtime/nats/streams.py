@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ import msgspec
 
 from naq_runtime.errors import JetStreamError, ServerError
 from naq_runtime.nats.connection import Connection, Msg, subscribed
-from naq_runtime.nats.direct import StoredMessage, last_by_subject, messages_from
+from naq_runtime.nats.direct import StoredMessage, last_by_subject, messages_from, page_from
 from naq_runtime.nats.objects import ObjectBucket
 from naq_runtime.nats.publish import AckedPublish, Outgoing, Stored, StreamWriter, open_writer, publish_together
 from naq_runtime.nats.topology import Topology
@@ -88,6 +89,10 @@ class Streams(Protocol):
 
     async def last(self, stream: str, subjects: Sequence[str]) -> list[StoredMessage]:
         """The messages under the subjects, which may have wildcards, by sequence."""
+        ...
+
+    async def first(self, stream: str, subject: str) -> StoredMessage | None:
+        """The first message that matches."""
         ...
 
     def scan(self, stream: str, subject: str, after: int = 0) -> AsyncIterator[list[StoredMessage]]:
@@ -189,6 +194,11 @@ class NatsStreams:
         """See `Streams.last`."""
         return await last_by_subject(self._connection, stream, subjects)
 
+    async def first(self, stream: str, subject: str) -> StoredMessage | None:
+        """See `Streams.first`."""
+        page = await page_from(self._connection, stream, 1, 1, subject)
+        return page.messages[0] if page.messages else None
+
     async def scan(self, stream: str, subject: str, after: int = 0) -> AsyncIterator[list[StoredMessage]]:
         """See `Streams.scan`."""
         async for page in messages_from(self._connection, stream, after + 1, subject=subject):
@@ -229,8 +239,8 @@ def if_last_is(sequence: int, subject: str | None = None) -> dict[str, str]:
 
 
 def living_for(seconds: float) -> dict[str, str]:
-    """Removed after so long; the server counts whole seconds."""
-    return {"Nats-TTL": str(max(1, round(seconds)))}
+    """Removed after so long; the server counts whole seconds, so it may be one more."""
+    return {"Nats-TTL": str(max(1, math.ceil(seconds)))}
 
 
 def at_time(time_ns: int, target: str) -> dict[str, str]:

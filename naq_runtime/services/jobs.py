@@ -90,6 +90,7 @@ class JobService:
             ready=services.topology.queue,
             report=events.about,
             now_ns=services.clock.time_ns,
+            longest_ttl_s=services.config.results.ttl,
         )
 
     @classmethod
@@ -160,6 +161,7 @@ class JobService:
 
         Raises:
             ResultTimeout: it has not ended in time.
+            NotFound: it is not there, and there is no outcome: it stores none, or nothing is known of it.
         """
         try:
             async with asyncio.timeout(timeout_s), self._store.announced(job_id) as woken:
@@ -168,6 +170,7 @@ class JobService:
                     outcome = await self._outcome_or_nothing(job_id)
                     if outcome is not None and outcome.job.enqueued_at_ns >= since_ns:
                         return outcome.result
+                    await self._see_that_it_may_end(job_id, since_ns)
                     await _set_within(woken, _LOOK_AGAIN_S)
         except TimeoutError as error:
             raise ResultTimeout(f"job {job_id} has not ended within {timeout_s:g} s") from error
@@ -218,11 +221,11 @@ class JobService:
             NotFound: nothing is known of it.
             ServerError: it may or may not be cancelled; do it again.
         """
-        return await self.rules.cancelling.cancel(job_id, Cancellation(by or self._events.instance, reason))
+        return await self.rules.cancelling.cancel(job_id, Cancellation.of(by or self._events.instance, reason))
 
     async def cancel_all(self, standing: Sequence[Found], *, reason: str = "", by: str = "") -> int:
         """End jobs that do not run, many at a time; how many."""
-        return await self.rules.cancelling.cancel_all(standing, Cancellation(by or self._events.instance, reason))
+        return await self.rules.cancelling.cancel_all(standing, Cancellation.of(by or self._events.instance, reason))
 
     async def dead_letter(self, job_id: str) -> DeadLetter:
         """A job that failed for good.
@@ -280,6 +283,20 @@ class JobService:
             await self.rules.ledger.write([Finished(execution, payload, 0)])
         report_ended(self._events, execution, buried=False)
         return execution.result
+
+    async def _see_that_it_may_end(self, job_id: str, since_ns: int) -> None:
+        """A job that is nowhere has an outcome, which is stored before it leaves, or will never have one."""
+        try:
+            if await self._store.find(job_id) is not None:
+                return
+            outcome = await self.outcome(job_id)
+        except ServerError:
+            return
+        if outcome is None or outcome.job.enqueued_at_ns < since_ns:
+            raise NotFound(
+                f"job {job_id} is not there, and no outcome of it: it has ended and stores none (result_ttl), its "
+                "outcome has expired, or it never was"
+            )
 
     async def _outcome_or_nothing(self, job_id: str) -> Outcome | None:
         """While the server is away, nothing; the caller looks again."""

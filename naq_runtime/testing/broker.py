@@ -25,6 +25,7 @@ from naq_runtime.services.events import EventService
 from naq_runtime.services.jobs import JobService
 from naq_runtime.services.manager import Ground, OpenGround, ServiceManager, stand_on
 from naq_runtime.services.queues import QueueService
+from naq_runtime.snapshot import Asked
 from naq_runtime.tasks import Task, TaskRegistry
 from naq_runtime.testing.calling_thread import CallingThread
 from naq_runtime.testing.record import Record
@@ -274,7 +275,7 @@ class MemoryBroker(Record):
     def _running_ids(self) -> set[str]:
         return {subject.rpartition(".")[2] for subject in self._running}
 
-    async def _ask(self, job_ids: Collection[str], *, by: str, reason: str) -> set[str]:
+    async def _ask(self, job_ids: Collection[str], *, by: str, reason: str) -> Asked:
         """See `AskWorkers`."""
         asked = set[str]()
         for subject, worker in list(self._running.items()):
@@ -282,7 +283,7 @@ class MemoryBroker(Record):
             if job_id in job_ids:
                 worker.cancel(job_id, reason or (f"by {by}" if by else "cancelled"))
                 asked.add(job_id)
-        return asked
+        return Asked(asked)
 
 
 def _raise_first(results: Sequence[JobResult]) -> None:

@@ -130,6 +130,10 @@ class MemoryStreams:
         """See `Streams.last`."""
         return self.messages(stream, *subjects)
 
+    async def first(self, stream: str, subject: str) -> StoredMessage | None:
+        """See `Streams.first`."""
+        return next(iter(self.messages(stream, subject)), None)
+
     async def scan(self, stream: str, subject: str, after: int = 0) -> AsyncIterator[list[StoredMessage]]:
         """See `Streams.scan`."""
         while True:

@@ -14,7 +14,6 @@ from naq_runtime.errors import SerializationError
 from naq_runtime.events.models import JobEventType
 from naq_runtime.hooks import Middleware
 from naq_runtime.job import Execution, Job
-from naq_runtime.jobs.cancelling import read_tombstone
 from naq_runtime.jobs.ledger import Finished
 from naq_runtime.jobs.rules import JobRules
 from naq_runtime.jobs.store import TOMBSTONE
@@ -88,7 +87,7 @@ class MemoryWorker:
     async def run(self, message: StoredMessage) -> Execution | None:
         """Take one job to its end, or to its next attempt; ``None`` for one that somebody has cancelled."""
         if TOMBSTONE in message.headers:
-            await self._rules.cancelling.finish(message, read_tombstone(message.headers[TOMBSTONE]))
+            await self._rules.cancelling.finish(message)
             return None
         try:
             job = self._serializer.decode_job(message.data)
@@ -98,7 +97,7 @@ class MemoryWorker:
             return await self._settle(Finished(broken, payload, message.sequence, message.data))
         dependencies = await self._rules.dependencies.results_of(job) if job.needs else None
         report_started(self._events, job, WORKER_ID, self._now_ns())
-        execution = await self._executor.run(job, message.data, dependencies)
+        execution = self._rules.ledger.judged(await self._executor.run(job, message.data, dependencies))
         return await self._settle(Finished(execution, message.data, message.sequence))
 
     async def _settle(self, finished: Finished) -> Execution:

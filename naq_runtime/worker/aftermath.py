@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from naq_runtime.job import Execution, JobStatus
 from naq_runtime.services.events import EventService
@@ -16,6 +16,8 @@ __all__ = ["Aftermath"]
 
 log = logging.getLogger(__name__)
 
+_REMEMBERED = 5_000
+"""Jobs without outcomes that are remembered, for those who want to cancel them and come too late."""
 _LOGGED = 200
 """Characters of an error that go into the log of the process; the event has more."""
 
@@ -27,6 +29,11 @@ class Aftermath:
         self._events = events
         self._custody = custody
         self._counts = counts
+        self._unkept: dict[str, list[int]] = {}
+
+    def unkept(self, job_ids: Collection[str]) -> list[int]:
+        """The sequences of those of the jobs that have ended here lately, and keep no outcome."""
+        return [sequence for job_id in job_ids for sequence in self._unkept.get(job_id, ())]
 
     def settled(self, batch: Sequence[Unsettled]) -> None:
         """These are written down and acknowledged."""
@@ -39,6 +46,13 @@ class Aftermath:
                 self._counts.failed += execution.again is None
                 _log_failure(execution)
             report_settled(self._events, execution)
+            if execution.again is None and execution.job.result_ttl == 0:
+                self._remember(execution.job.job_id, one.finished.sequence)
+
+    def _remember(self, job_id: str, sequence: int) -> None:
+        self._unkept.setdefault(job_id, []).append(sequence)
+        if len(self._unkept) > _REMEMBERED:
+            del self._unkept[next(iter(self._unkept))]
 
     def superseded(self, one: Unsettled) -> None:
         """Nothing of what it did here counts: another worker has ended the job, while this one could not be heard."""

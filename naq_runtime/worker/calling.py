@@ -101,20 +101,28 @@ class Calls:
         context = contextvars.copy_context()
         call = _ThreadCall(job_id)
 
-        def run() -> Any:
+        def run() -> tuple[Any, BaseException | None]:
             self._note(call, "running")
             try:
-                return context.run(task.function, *args, **kwargs)
-            except StopIteration as stop:  # a future cannot carry it
-                raise RuntimeError(f"the job raised {stop!r}") from stop
+                return context.run(task.function, *args, **kwargs), None
+            except StopIteration as stop:  # a coroutine cannot raise it
+                return None, _caused(RuntimeError(f"the job raised {stop!r}"), stop)
+            except BaseException as error:  # user code; a future would change it, or do other than raise it
+                return None, error
             finally:
                 self._note(call, "over")
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+            returned, error = await asyncio.get_running_loop().run_in_executor(self._threads, run)
         except asyncio.CancelledError:
             self._note(call, "given up")
             raise
+        if error is None:
+            return returned
+        try:
+            raise error
+        finally:
+            del error  # its traceback knows this frame
 
     def _note(self, call: _ThreadCall, what: str) -> None:
         with self._lock:
@@ -134,3 +142,8 @@ class _ThreadCall:
     def __init__(self, job_id: str) -> None:
         self.job_id = job_id
         self.is_given_up = False
+
+
+def _caused(error: BaseException, cause: BaseException) -> BaseException:
+    error.__cause__ = cause
+    return error

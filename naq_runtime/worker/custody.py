@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 class Holding:
     """One job in the worker's hands; ``delivery`` is the latest by which it was given."""
 
-    __slots__ = ("cancel_reason", "delivery", "is_doubtful", "runs_again")
+    __slots__ = ("cancel_reason", "delivery", "has_ended", "is_doubtful", "runs_again")
 
     def __init__(self, delivery: Delivery) -> None:
         self.delivery = delivery
@@ -25,6 +25,8 @@ class Holding:
         """Why somebody wanted it to end before it had begun."""
         self.is_doubtful = False
         """Whether the server may have given it to another worker meanwhile."""
+        self.has_ended = False
+        """Whether its attempt has ended, and is not written down yet."""
         self.runs_again = False
         """Whether its attempt has ended, and another one is being put where it waits."""
 
@@ -32,6 +34,11 @@ class Holding:
     def job_id(self) -> str:
         """As its subject says."""
         return self.delivery.subject.rpartition(".")[2]
+
+    @property
+    def queue(self) -> str:
+        """As its subject says."""
+        return self.delivery.subject.split(".")[-2]
 
 
 class Custody:

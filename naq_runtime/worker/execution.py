@@ -9,18 +9,20 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor as Threads
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.context import JobContext, running_as
-from naq_runtime.errors import NaqError, TimedOut
+from naq_runtime.errors import TimedOut
 from naq_runtime.events.models import JobEventType
 from naq_runtime.hooks import Middleware
 from naq_runtime.job import Execution, Job, JobResult, JobStatus
-from naq_runtime.retry import NO_RETRIES, RetryPolicy
+from naq_runtime.retry import RetryPolicy
 from naq_runtime.serializer import Serializer
 from naq_runtime.tasks import Task
+from naq_runtime.worker.attempt import Attempt
 from naq_runtime.worker.calling import Calls, Encoded, ProcessRunner, RaisedElsewhere
 from naq_runtime.worker.raising import Raised, judge, raised
 
@@ -28,58 +30,6 @@ __all__ = ["Emit", "Executor", "cancelled", "failed", "undecodable"]
 
 Emit = Callable[[Job, JobEventType, dict[str, Any]], None]
 _NEVER_RETRIED = RetryPolicy(retry_on=())
-
-
-class _Attempt:
-    """An attempt under way."""
-
-    __slots__ = ("begun", "cancel_reason", "context", "job", "limit", "runner", "scope", "started_ns", "task")
-
-    def __init__(self, job: Job, task: Task | None, context: JobContext | None, started_ns: int, begun: int) -> None:
-        self.job = job
-        self.task = task
-        self.context = context
-        self.started_ns = started_ns
-        self.begun = begun
-        self.limit = job.timeout if job.timeout is not None or task is None else task.options.timeout
-        self.scope: asyncio.Timeout | None = None
-        self.runner = asyncio.current_task()
-        self.cancel_reason: str | None = None
-
-    @property
-    def policy(self) -> RetryPolicy:
-        """Whether and when it is tried again."""
-        job = self.job
-        return NO_RETRIES if self.task is None else self.task.options.retry.override(job.retries, job.retry_delay)
-
-    @property
-    def has_timed_out(self) -> bool:
-        """Whether its time was over before it was."""
-        return self.scope is not None and self.scope.expired()
-
-    @property
-    def is_in_thread(self) -> bool:
-        """Whether it can only be told to end, and not be made to."""
-        return self.task is not None and not self.task.is_async and not self.task.options.process
-
-    def cancel(self, reason: str) -> None:
-        """Make it end, or tell it to."""
-        if self.cancel_reason is None and self.context is not None:
-            self.cancel_reason = reason
-            self.context.cancel()
-            if self.runner is not None and not self.is_in_thread:
-                self.runner.cancel()
-
-    def judged(self, what: Raised | None) -> Raised | None:
-        """What happened, unless somebody wanted the job to end, and it did so for that."""
-        reason, context = self.cancel_reason, self.context
-        if reason is None or context is None:
-            return what
-        if self.runner is not None and not self.is_in_thread:
-            self.runner.uncancel()
-        if what is None and not (self.is_in_thread and context.cancel_observed):
-            return None  # it was faster
-        return Raised("Cancelled", reason, "", wish="cancel")
 
 
 class Executor:
@@ -114,8 +64,10 @@ class Executor:
         self._cancelled = cancelled or _is_cancelled
         self._emit = emit
         self._middleware = tuple(middleware)
-        self._running: dict[str, _Attempt] = {}
+        self._running: dict[str, Attempt] = {}
         self.calls = Calls(threads, processes)
+        self.ended_last: Execution | None = None
+        """The last attempt that did not complete, for one who could not hear of it."""
 
     def close(self) -> None:
         """Take no more; what runs in threads is not waited for."""
@@ -145,8 +97,8 @@ class Executor:
         try:
             task = self._find(job.function if isinstance(job.function, str) else "")
             arguments = task.arguments.convert(job.args, job.kwargs)
-        except NaqError as error:
-            return self._ended(_Attempt(job, None, None, started_ns, begun), raised(error, _NEVER_RETRIED))
+        except BaseException as error:  # user code: types of arguments have checks of their own
+            return self._ended(Attempt(job, None, None, started_ns, begun), raised(error, _NEVER_RETRIED))
         context = JobContext(
             job,
             self._worker_id,
@@ -155,7 +107,7 @@ class Executor:
             log_level=task.options.log_level,
             loop=asyncio.get_running_loop(),
         )
-        attempt = self._running[job.job_id] = _Attempt(job, task, context, started_ns, begun)
+        attempt = self._running[job.job_id] = Attempt(job, task, context, started_ns, begun)
         token = running_as.set(context)
         what, returned, value = None, None, b""
         try:
@@ -167,12 +119,11 @@ class Executor:
             else:
                 returned = await self._call(task, arguments, payload, context)
             value = returned.data if isinstance(returned, Encoded) else self._serializer.encode_value(returned)
-        except asyncio.CancelledError as error:
-            if attempt.cancel_reason is None and self._cancelled():
-                raise
-            what = raised(error, attempt.policy)
         except BaseException as error:  # user code may raise anything
             what = _what(error, attempt)
+            if self._cancelled() and attempt.is_interruption(error, what):
+                await _come_to_rest()
+                raise asyncio.CancelledError from error
         finally:
             running_as.reset(token)
             context.close()
@@ -193,7 +144,7 @@ class Executor:
             call = _around(middleware, context, call)
         return await call()
 
-    def _completed(self, attempt: _Attempt, returned: Any, value: bytes) -> Execution:
+    def _completed(self, attempt: Attempt, returned: Any, value: bytes) -> Execution:
         result = JobResult(
             job_id=attempt.job.job_id,
             status=JobStatus.COMPLETED,
@@ -206,7 +157,7 @@ class Executor:
         )
         return Execution(attempt.job, result, value)
 
-    def _ended(self, attempt: _Attempt, what: Raised) -> Execution:
+    def _ended(self, attempt: Attempt, what: Raised) -> Execution:
         """An attempt that did not complete: it is over for good, or there will be another."""
         job = attempt.job
         verdict = judge(what, job, attempt.policy)
@@ -227,15 +178,23 @@ class Executor:
             run_at_ns = result.finish_time_ns + int(verdict.again_after * 1e9)
             again = job.evolve(attempt=job.attempt + verdict.costs_attempt, run_at_ns=run_at_ns)
         timed_out = what.error_type == TimedOut.__name__ and attempt.has_timed_out
-        return Execution(job, result, again=again, timed_out=timed_out, asked=what.error if what.wish else None)
+        asked = what.error if what.wish else None
+        self.ended_last = Execution(job, result, again=again, timed_out=timed_out, asked=asked)
+        return self.ended_last
 
 
-def _what(error: BaseException, attempt: _Attempt) -> Raised:
+def _what(error: BaseException, attempt: Attempt) -> Raised:
     if isinstance(error, RaisedElsewhere):
         return error.what
     if isinstance(error, TimeoutError) and attempt.has_timed_out:
         return raised(TimedOut(f"the job took longer than the {attempt.limit:g} s that it may"), attempt.policy)
     return raised(error, attempt.policy)
+
+
+async def _come_to_rest() -> None:
+    """Take a cancellation that is on its way still: a task group cancels its task anew when it ends in other errors."""
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)
 
 
 def _around(middleware: Middleware, context: JobContext, inner: Callable[[], Awaitable[Any]]) -> Any:
@@ -284,8 +243,9 @@ def cancelled(job: Job, reason: str, *, worker_id: str, now_ns: int) -> Executio
     return Execution(job, result, asked=reason)
 
 
-def undecodable(subject: str, error: Exception, worker_id: str, now_ns: int) -> Execution:
+def undecodable(subject: str, error: BaseException, worker_id: str, now_ns: int) -> Execution:
     """The execution of a message that is no job; queue and id are those of its subject, made fit to be names."""
     queue, job_id = (re.sub(r"[^A-Za-z0-9_-]", "_", token)[:64] for token in subject.split(".")[-2:])
-    job = Job(function="unknown.unknown", queue_name=queue, job_id=job_id)
+    # Whoever enqueued it waits for the outcome of a job that is no older than his.
+    job = Job(function="unknown.unknown", queue_name=queue, job_id=job_id, enqueued_at_ns=now_ns)
     return failed(job, error, worker_id=worker_id, now_ns=now_ns)

@@ -12,10 +12,11 @@ from naq_runtime.jobs.cancelling import read_tombstone
 from naq_runtime.jobs.rules import JobRules
 from naq_runtime.jobs.store import TOMBSTONE
 from naq_runtime.nats.direct import StoredMessage
+from naq_runtime.nats.pull import Delivery
 from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.worker.custody import Custody, Holding
-from naq_runtime.worker.execution import Executor, cancelled, undecodable
+from naq_runtime.worker.execution import Executor, cancelled, failed, undecodable
 from naq_runtime.worker.inheritance import Inheritance
 from naq_runtime.worker.record import Counts
 from naq_runtime.worker.reporting import report_interrupted, report_started
@@ -84,8 +85,12 @@ class JobHandler:
         """Take one job to its settlement."""
         try:
             await self._execute(holding)
-        except Exception as error:  # supervision: a fault of ours must cost no more than this one job
+        except (asyncio.CancelledError, GeneratorExit):
+            raise  # we are made to end
+        except BaseException as error:  # supervision: a fault of ours must cost no more than this one job
             self._give_up(holding, error)
+            if isinstance(error, KeyboardInterrupt):
+                raise
 
     async def hand_back(self, holding: Holding, delay_s: float = 0.0) -> None:
         """Let another worker have a job."""
@@ -115,9 +120,7 @@ class JobHandler:
             await self._finish_cancelled(holding)
             return
         try:
-            job = self._serializer.decode_job(delivery.payload)
-            if not delivery.subject.endswith(f".{job.queue_name}.{job.job_id}"):
-                raise SerializationError(f"the message says job {job.job_id}, its subject says {delivery.subject}")
+            job = self._decoded(delivery)
         except SerializationError as error:
             self._settle_broken(holding, error)
             return
@@ -141,6 +144,33 @@ class JobHandler:
             if begun:
                 self._interrupted(job, cause)
             await self.hand_back(holding)
+        except GeneratorExit:
+            if not self._ended_while_closed(holding, job):
+                raise
+            raise asyncio.CancelledError from None
+
+    def _decoded(self, delivery: Delivery) -> Job:
+        """The job of a message.
+
+        Raises:
+            SerializationError: it is none, or another than it is taken for.
+        """
+        job = self._serializer.decode_job(delivery.payload)
+        if not delivery.subject.endswith(f".{job.queue_name}.{job.job_id}"):
+            raise SerializationError(f"the message says job {job.job_id}, its subject says {delivery.subject}")
+        return job
+
+    def _ended_while_closed(self, holding: Holding, job: Job) -> bool:
+        """Settle a job whose end we have not heard.
+
+        A future that brings a `GeneratorExit`, from a thread or a task of the job's own, closes all the coroutines that
+        wait for it: what they return meanwhile is lost, and they may wait for nothing any more.
+        """
+        execution = self._executor.ended_last
+        if execution is None or execution.job is not job:
+            return False
+        self._settlement.add(holding, execution, holding.delivery.payload)
+        return True
 
     async def _inherited(self, holding: Holding, job: Job) -> Execution | None:
         """See to what a worker before has left; a job that is over is held no more."""
@@ -168,11 +198,12 @@ class JobHandler:
         assert delivery.headers is not None
         wish = read_tombstone(delivery.headers[TOMBSTONE])
         try:
-            if await self._rules.ask([holding.job_id], by=wish.by, reason=wish.reason):
+            asked = await self._rules.ask([holding.job_id], by=wish.by, reason=wish.reason)
+            if asked.running:
                 await self.hand_back(holding, _STONE_WAIT_S)
                 return
             stone = StoredMessage(delivery.subject, delivery.sequence, delivery.payload, "", delivery.headers)
-            await self._rules.cancelling.finish(stone, wish)
+            await self._rules.cancelling.finish(stone, asked.ended)
             await self._acknowledge(holding)
         except ServerError:
             await self.hand_back(holding, _STONE_WAIT_S)
@@ -184,16 +215,28 @@ class JobHandler:
         reason = (self._stop_reason() or "cancelled") if isinstance(cause, asyncio.CancelledError) else str(cause)
         report_interrupted(self._events, job, self._worker_id, reason)
 
-    def _give_up(self, holding: Holding, error: Exception) -> None:
+    def _give_up(self, holding: Holding, error: BaseException) -> None:
         """Record a job that we could not handle as failed; when not even that is possible, it is a fault."""
-        log.exception("job %s could not be handled", holding.delivery.subject, extra={"action": "job_fault"})
+        log.error(
+            "job %s could not be handled",
+            holding.delivery.subject,
+            exc_info=error,
+            extra={"action": "job_fault"},
+        )
         try:
             self._settle_broken(holding, error)
         except Exception as fault:  # supervision: raised again by the worker
             if not self.fault.done():
                 self.fault.set_exception(fault)
 
-    def _settle_broken(self, holding: Holding, error: Exception) -> None:
-        delivery = holding.delivery
-        broken = undecodable(delivery.subject, error, self._worker_id, self._clock.time_ns())
-        self._settlement.add(holding, broken, self._serializer.encode_job(broken.job), delivery.payload)
+    def _settle_broken(self, holding: Holding, error: BaseException) -> None:
+        """Record a job as failed: under its own name, where that can be read."""
+        delivery, now_ns = holding.delivery, self._clock.time_ns()
+        try:
+            job = self._decoded(delivery)
+        except Exception:  # user code: a serializer may raise anything, and the error that we tell is the first one
+            broken = undecodable(delivery.subject, error, self._worker_id, now_ns)
+            self._settlement.add(holding, broken, self._serializer.encode_job(broken.job), delivery.payload)
+        else:
+            execution = failed(job, error, worker_id=self._worker_id, now_ns=now_ns)
+            self._settlement.add(holding, execution, delivery.payload)

@@ -73,7 +73,7 @@ class Inheritance:
         outcome = await self._outcome_of(job)
         if outcome is None:
             return await self._runs_again(job)
-        await self._rules.dependencies.settle(job.job_id, outcome.result.status)
+        await self._rules.dependencies.settle({job.job_id: outcome.result.status})
         await self._report(outcome)
         return True
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -77,7 +78,7 @@ class Portrait:
         """The record as of now.
 
         Args:
-            running: ids of the jobs that run.
+            running: subjects of the jobs that run.
             stuck: ids of the jobs that were given up, and whose threads still run.
         """
         statistics = self._events.statistics()
@@ -86,7 +87,8 @@ class Portrait:
             state=state,
             beat_at_ns=self._clock.time_ns(),
             active_jobs=len(running),
-            running_job_ids=tuple(running[:_LISTED_JOBS]),
+            running_job_ids=tuple(subject.rpartition(".")[2] for subject in running[:_LISTED_JOBS]),
+            running_by_queue=dict(Counter(subject.split(".")[-2] for subject in running)),
             stuck_job_ids=tuple(stuck[:_LISTED_JOBS]),
             jobs_completed=self._counts.completed,
             jobs_failed=self._counts.failed,

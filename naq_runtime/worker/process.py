@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
-import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -16,14 +14,12 @@ from naq_runtime.config import NAQConfig
 from naq_runtime.context import JobLogHandler
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.tasks import TaskRegistry
+from naq_runtime.worker.signals import heed_signals
 from naq_runtime.worker.worker import Worker
 
 __all__ = ["run_loop", "serve"]
 
 log = logging.getLogger(__name__)
-
-_SAME_WISH_S = 0.3
-"""A signal so soon after another is the same one: a group of processes and who watches over it may both send it."""
 
 
 async def serve(
@@ -36,7 +32,7 @@ async def serve(
     burst: bool = False,
     allow: Sequence[str] = (),
 ) -> None:
-    """Work until SIGTERM or SIGINT; a second one hands everything back at once.
+    """Work until SIGTERM or SIGINT; a second one hands everything back at once, and ends what would not end.
 
     Args:
         burst: stop by itself once no job is queued any more.
@@ -54,7 +50,7 @@ async def serve(
         log.warning("no function in %s is marked with @task: every job will fail", ", ".join(modules))
     async with ServiceManager(config, role="worker") as services:
         worker = Worker(services, queues, registry, modules=modules, name=name, concurrency=concurrency, burst=burst)
-        _on_signals(_Stopping(worker, config.worker.shutdown_grace))
+        heed_signals(worker, config.worker.shutdown_grace)
         services.connection.on_lost.append(_say_lost)
         services.connection.on_restored.append(_say_restored)
         log.info(
@@ -80,42 +76,9 @@ def run_loop(main: Coroutine[Any, Any, Any]) -> Any:
     return (asyncio if find_spec("uvloop") is None else import_module("uvloop")).run(main)
 
 
-class _Stopping:
-    """What the signals of a process make of its worker."""
-
-    def __init__(self, worker: Worker, grace_s: float) -> None:
-        self._worker = worker
-        self._grace_s = grace_s
-        self._loop = asyncio.get_running_loop()
-        self._asked_at = -_SAME_WISH_S
-
-    def __call__(self, number: signal.Signals) -> None:
-        worker, now = self._worker, self._loop.time()
-        if now - self._asked_at < _SAME_WISH_S:
-            return
-        self._asked_at = now
-        if not worker.is_stopping and worker.active:
-            log.info(
-                "%s: draining %d jobs for up to %g s; once more hands them back at once",
-                number.name,
-                worker.active,
-                self._grace_s,
-                extra={"action": "worker_draining"},
-            )
-        worker.request_stop(number.name, at_once=worker.is_stopping)
-
-
 async def _say_lost() -> None:
     log.warning("connection lost, reconnecting", extra={"action": "connection_lost"})
 
 
 async def _say_restored() -> None:
     log.warning("connected again", extra={"action": "connection_restored"})
-
-
-def _on_signals(handle: Callable[[signal.Signals], None]) -> None:
-    if sys.platform == "win32":
-        return
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, handle, number)

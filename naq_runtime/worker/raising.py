@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from naq_runtime.job import Job
-from naq_runtime.retry import Cancel, Retry, RetryPolicy, Snooze
+from naq_runtime.retry import Cancel, Retry, RetryPolicy, Snooze, seconds_of
 
 __all__ = ["Raised", "Verdict", "judge", "raised"]
 
@@ -66,13 +66,20 @@ def raised(error: BaseException, policy: RetryPolicy) -> Raised:
 def _wish_of(error: BaseException) -> tuple[Wish | None, float | None]:
     match error:
         case Retry():
-            return "retry", error.after
+            return "retry", _after(error, None)
         case Snooze():
-            return "snooze", error.after
+            return "snooze", _after(error, Snooze.after)
         case Cancel():
             return "cancel", None
         case _:
             return None, None
+
+
+def _after(error: Retry | Snooze, otherwise: float | None) -> float | None:
+    try:
+        return None if error.after is None else seconds_of(error.after)
+    except Exception:  # user code: a class derived from ours may make anything of it
+        return otherwise
 
 
 def judge(what: Raised, job: Job, policy: RetryPolicy) -> Verdict:
@@ -80,7 +87,7 @@ def judge(what: Raised, job: Job, policy: RetryPolicy) -> Verdict:
     if what.wish == "cancel":
         return Verdict(cancelled=True)
     if what.wish == "snooze":
-        return Verdict(again_after=what.after or 0.0, costs_attempt=False)
+        return Verdict(again_after=Snooze.after if what.after is None else what.after, costs_attempt=False)
     if not policy.has_left(job.attempt) or not (what.is_retried or what.wish == "retry"):
         return Verdict()
     return Verdict(again_after=policy.delay_after(job.attempt) if what.after is None else what.after)

@@ -16,6 +16,8 @@ __all__ = ["Counts", "WorkerRecord", "WorkerState", "decode_worker", "encode_wor
 class WorkerState(StrEnum):
     """What a worker is doing."""
 
+    STARTING = "starting"
+    """What its modules want done before the first job is under way."""
     IDLE = "idle"
     BUSY = "busy"
     STOPPING = "stopping"
@@ -51,6 +53,8 @@ class WorkerRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     active_jobs: Count = 0
     running_job_ids: tuple[str, ...] = ()
     """At most 100 of them."""
+    running_by_queue: dict[str, Count] = {}
+    """How many of them are of which queue."""
     jobs_completed: Count = 0
     jobs_failed: Count = 0
     jobs_interrupted: Count = 0

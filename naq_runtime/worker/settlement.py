@@ -8,10 +8,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import islice
 
+import msgspec
 from msgspec import Struct
 
-from naq_runtime.errors import ServerError
-from naq_runtime.job import Execution
+from naq_runtime.errors import JetStreamError, MessageTooLarge, NaqError, SerializationError
+from naq_runtime.job import Execution, JobStatus
 from naq_runtime.jobs.ledger import Finished, Ledger
 from naq_runtime.naming import Names
 from naq_runtime.nats.connection import Connection
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 
 _RETRY_FIRST_S = 0.05
 _RETRY_MOST_S = 2.0
+_NOT_STORED = "OutcomeRefused"
+_TOO_LARGE = {10054, 10097}
+"""Codes of the server: a message, or its headers."""
 
 
 class Unsettled(Struct, frozen=True):
@@ -55,7 +59,7 @@ class Settlement:
         commit_size: int,
         settled: Callable[[Sequence[Unsettled]], None],
         superseded: Callable[[Unsettled], None],
-        troubled: Callable[[ServerError], None],
+        troubled: Callable[[NaqError], None],
     ) -> None:
         self._connection = connection
         self._streams = streams
@@ -67,6 +71,8 @@ class Settlement:
         self._superseded = superseded
         self._troubled = troubled
         self._failures = 0
+        self._alone = 0
+        """So many of the next ones go by themselves, since one of them is refused."""
         self._waiting: deque[Unsettled] = deque()
         self._arrived = asyncio.Event()
         self._empty = asyncio.Event()
@@ -82,7 +88,8 @@ class Settlement:
 
     def add(self, holding: Holding, execution: Execution, payload: bytes, broken: bytes | None = None) -> None:
         """Take a finished job, encoded, and what lay in the queue when that was no job; never waits."""
-        holding.runs_again = execution.again is not None
+        execution = self._ledger.judged(execution)
+        holding.has_ended, holding.runs_again = True, execution.again is not None
         finished = Finished(execution, payload, holding.delivery.sequence, broken)
         self._waiting.append(Unsettled(holding, execution, finished))
         self._arrived.set()
@@ -97,19 +104,41 @@ class Settlement:
         delay = _RETRY_FIRST_S
         while True:
             await self._arrived.wait()
-            batch = list(islice(self._waiting, self._commit_size))
+            batch = list(islice(self._waiting, 1 if self._alone else self._commit_size))
             try:
                 ours = await self._commit(batch)
-            except ServerError as error:
+            except NaqError as error:
                 self._report(error)
+                if _is_refusal(error) and self._make_storable(batch, error):
+                    continue
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, _RETRY_MOST_S)
                 continue
             delay = _RETRY_FIRST_S
             self._failures = 0
+            self._alone = max(0, self._alone - len(batch))
             self._forget(batch, ours)
 
-    def _report(self, error: ServerError) -> None:
+    def _make_storable(self, batch: Sequence[Unsettled], error: NaqError) -> bool:
+        """One of these will be refused however often it is tried: find it, and store no more of it than can be.
+
+        Returns whether anything is left to be tried.
+        """
+        if len(batch) > 1:
+            self._alone = len(batch)
+            return True
+        one = self._waiting.popleft()
+        if one.execution.result.error_type == _NOT_STORED:
+            self._waiting.append(one)  # not even that can be stored: others come first
+            return False
+        one.holding.runs_again = False
+        execution = self._ledger.judged(one.execution)  # by now the limit of the stream itself is known
+        execution = execution if execution is not one.execution else _unstorable(execution, error)
+        finished = msgspec.structs.replace(one.finished, execution=execution)
+        self._waiting.appendleft(Unsettled(one.holding, execution, finished))
+        return True
+
+    def _report(self, error: NaqError) -> None:
         """The first failure is common, such as a reconnect; from the second on somebody should know."""
         self._failures += 1
         level = logging.DEBUG if self._failures < 2 else logging.WARNING
@@ -150,3 +179,23 @@ class Settlement:
         if not self._waiting:
             self._arrived.clear()
             self._empty.set()
+
+
+def _is_refusal(error: NaqError) -> bool:
+    """Whether the same will be refused again, however often it is tried."""
+    if isinstance(error, JetStreamError):
+        return error.code in _TOO_LARGE
+    return isinstance(error, MessageTooLarge | SerializationError)
+
+
+def _unstorable(execution: Execution, error: NaqError) -> Execution:
+    """That the end of a job could not be stored is its end."""
+    result = msgspec.structs.replace(
+        execution.result,
+        status=JobStatus.FAILED,
+        result=None,
+        error_type=_NOT_STORED,
+        error=f"how the job ended ({execution.result.status.value}) cannot be stored: {error}"[:500],
+        traceback=None,
+    )
+    return Execution(execution.job, result)

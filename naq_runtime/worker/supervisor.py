@@ -11,10 +11,12 @@ import contextlib
 import logging
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from threading import Thread
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
+from naq_runtime.worker.signals import SIGNALS, Wishes
 
 __all__ = ["Backoff", "Supervisor", "end_with_supervisor"]
 
@@ -25,8 +27,9 @@ _MOST_DELAY_S = 30.0
 _GOOD_RUN_S = 60.0
 _HOPELESS = (2, 3)
 """Exit codes of a process that will not do better next time: something it was given is wrong, or there is no server."""
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_ENDED_WELL = (0, 130, *(-number for number in _SIGNALS))
+_PATIENCE_S = 20.0
+"""Processes that were told twice to end are killed after so long."""
+_ENDED_WELL = (0, 130, *(-number for number in SIGNALS))
 """After a stop. One that was still starting is ended by the signal itself, or by a KeyboardInterrupt."""
 
 
@@ -44,13 +47,14 @@ class Backoff:
 
 
 class Supervisor:
-    """Keeps processes running until SIGTERM or SIGINT, which it passes on, every time.
+    """Keeps processes running until SIGTERM or SIGINT, which it passes on, every time; kills them after the second.
 
     Args:
         command: makes the command line of a process from its name and the descriptor of the lifeline; the process is
             to call `end_with_supervisor` with it.
         names: one process each.
         burst: a process that ends with 0 has done its work, and is not replaced.
+        patience_s: what has not ended so long after the second signal is killed.
     """
 
     def __init__(
@@ -61,12 +65,15 @@ class Supervisor:
         burst: bool = False,
         clock: Clock = SYSTEM_CLOCK,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        patience_s: float = _PATIENCE_S,
     ) -> None:
         self._command = command
         self._names = tuple(names)
         self._burst = burst
         self._clock = clock
         self._sleep = sleep
+        self._patience_s = patience_s
+        self._wishes = Wishes()
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._stopping = asyncio.Event()
         self._signal = signal.SIGTERM
@@ -96,6 +103,11 @@ class Supervisor:
         )  # fmt: skip
         self._signal = number
         self._stopping.set()
+        self._send_all(number)
+        if self._wishes.is_new(self._clock.monotonic_ns() / 1e9) and self._wishes.count == 2:
+            asyncio.get_running_loop().call_later(self._patience_s, self._send_all, signal.SIGKILL)
+
+    def _send_all(self, number: signal.Signals) -> None:
         for process in tuple(self._running.values()):
             _send(process, number)
 
@@ -166,20 +178,21 @@ class Supervisor:
     @contextlib.contextmanager
     def _handling_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
+        for number in SIGNALS:
             loop.add_signal_handler(number, self.stop, number)
         try:
             yield
         finally:
-            for number in _SIGNALS:
+            for number in SIGNALS:
                 loop.remove_signal_handler(number)
 
 
-def end_with_supervisor(lifeline: int) -> None:
-    """Send this process a SIGTERM once its supervisor is gone, however that went.
+def end_with_supervisor(lifeline: int, grace_s: float) -> None:
+    """Have this process end once its supervisor is gone, however that went: by SIGTERM, then once more, then killed.
 
     Args:
         lifeline: the descriptor that came with the command line.
+        grace_s: how long running jobs may take after the first signal, and hooks after them.
     """
     os.set_inheritable(lifeline, False)
 
@@ -187,7 +200,9 @@ def end_with_supervisor(lifeline: int) -> None:
         while os.read(lifeline, 1):
             pass  # nothing is ever written
         log.warning("the supervisor is gone: ending too", extra={"action": "supervisor_gone"})
-        os.kill(os.getpid(), signal.SIGTERM)
+        for number, wait_s in ((signal.SIGTERM, 2 * grace_s + 1), (signal.SIGTERM, _PATIENCE_S), (signal.SIGKILL, 0)):
+            os.kill(os.getpid(), number)
+            time.sleep(wait_s)
 
     Thread(target=watch, name="lifeline", daemon=True).start()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -18,10 +18,10 @@ from naq_runtime.job import Job
 from naq_runtime.jobs.overdue import Overdue
 from naq_runtime.jobs.rules import JobRules
 from naq_runtime.naming import check_name
-from naq_runtime.nats.bucket import LeaseBucket
-from naq_runtime.nats.control import CancelRequest, Control, ControlDesk
+from naq_runtime.nats.control import CancelRequest, Control
 from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
+from naq_runtime.snapshot import Asked
 from naq_runtime.tasks import TaskRegistry
 from naq_runtime.worker.activity import Activity
 from naq_runtime.worker.aftermath import Aftermath
@@ -29,13 +29,15 @@ from naq_runtime.worker.burst import burst_over
 from naq_runtime.worker.children import Children
 from naq_runtime.worker.custody import Custody, Holding
 from naq_runtime.worker.dependants import Dependants
+from naq_runtime.worker.ending import Stop, cancelled, finished
 from naq_runtime.worker.execution import Executor
+from naq_runtime.worker.framing import Frame
 from naq_runtime.worker.handling import JobHandler
-from naq_runtime.worker.heartbeat import Heartbeat
 from naq_runtime.worker.intake import Intake
 from naq_runtime.worker.portrait import Portrait, default_worker_name
-from naq_runtime.worker.record import Counts, WorkerRecord, WorkerState
-from naq_runtime.worker.reporting import report_beat, report_trouble, report_worker_started, report_worker_stopped
+from naq_runtime.worker.presence import Doing, Presence
+from naq_runtime.worker.record import Counts, WorkerState
+from naq_runtime.worker.reporting import report_trouble
 from naq_runtime.worker.returning import Returning
 from naq_runtime.worker.settlement import Settlement, Unsettled
 from naq_runtime.worker.sharing import parse_shares, sharing_of
@@ -47,8 +49,6 @@ log = logging.getLogger(__name__)
 
 _UNSETTLED_LIMIT = 2_000
 """Above so many finished jobs that are not settled, no more are asked for; below half of it they are again."""
-_CANCEL_WAIT_S = 1.0
-"""A job that does not heed its cancellation is left behind after so long."""
 
 
 class Worker:
@@ -92,9 +92,9 @@ class Worker:
         self._registry = registry
         self._modules = tuple(modules)
         self._burst = burst
-        self._stop_reason: str | None = None
-        self._stop_requested = asyncio.Event()
-        self._hurry = asyncio.Event()
+        self._stop = Stop()
+        self._frame = Frame(registry, self._stop, services.config.worker.shutdown_grace)
+        self._is_open = False
         self._running: dict[str, asyncio.Task[None]] = {}
 
     def _build(self, events: EventService) -> None:
@@ -158,7 +158,7 @@ class Worker:
             worker_id=self.worker_id,
             threads=self.concurrency,
             clock=self._clock,
-            cancelled=self._stop_requested.is_set,
+            cancelled=self._stop.requested.is_set,
             emit=self._on_job_event,
             processes=self._children,
             middleware=registry.middleware,
@@ -173,20 +173,19 @@ class Worker:
             self._returning,
             self.counts,
             worker_id=self.worker_id,
-            stop_reason=lambda: self._stop_reason,
+            stop_reason=lambda: self._stop.reason,
         )
 
     def _build_presence(self) -> None:
         """What others see of it and ask of it, and what it sees to besides its jobs."""
-        connection, names = self._services.connection, self._services.names
-        self._desk = ControlDesk(connection, names, self.worker_id, end_jobs=self._end_jobs, stop=self._asked_to_stop)
+        services = self._services
         self._sweeper = Sweeper(
             self._rules.dependencies,
             self._dependants,
-            Overdue(self._services.streams, names, self._services.serializer, self._clock.time_ns),
+            Overdue(services.streams, services.names, services.serializer, self._clock.time_ns),
             interval_s=self._config.jobs.sweep_interval,
         )
-        self._portrait = Portrait(
+        portrait = Portrait(
             self._events,
             self.counts,
             self._clock,
@@ -196,11 +195,14 @@ class Worker:
             modules=self._modules,
             heartbeat_interval=self._config.worker.heartbeat_interval,
         )
-        self._heartbeat = Heartbeat(
-            LeaseBucket(connection, names, names.workers_bucket),
-            self._config.worker.heartbeat_interval,
-            describe=self._describe,
-            beaten=partial(report_beat, self._events),
+        self._presence = Presence(
+            services,
+            self._events,
+            portrait,
+            worker_id=self.worker_id,
+            doing=self._doing,
+            end_jobs=self._end_jobs,
+            stop=self._asked_to_stop,
         )
 
     def __repr__(self) -> str:
@@ -214,12 +216,12 @@ class Worker:
     @property
     def is_stopping(self) -> bool:
         """Whether it has been asked to stop."""
-        return self._stop_requested.is_set()
+        return self._stop.requested.is_set()
 
     @property
     def stuck(self) -> int:
-        """Functions that still run although their jobs were handed back: threads, and what heeds no cancellation."""
-        return self._executor.calls.threads_running + len(self._running)
+        """Functions that still run although nobody waits for them: threads of jobs, and what heeds no cancellation."""
+        return self._executor.calls.threads_running + len(self._running) + self._frame.stuck
 
     def request_stop(self, reason: str = "requested", *, at_once: bool = False) -> None:
         """Fetch no more, let running jobs end within the grace, hand back the rest. May be called twice.
@@ -228,11 +230,7 @@ class Worker:
             reason: for the events; the first stands.
             at_once: give no grace.
         """
-        if self._stop_reason is None:
-            self._stop_reason = reason
-        self._stop_requested.set()
-        if at_once:
-            self._hurry.set()
+        self._stop.request(reason, at_once=at_once)
 
     async def run(self) -> None:
         """Work until `request_stop`.
@@ -244,18 +242,21 @@ class Worker:
         self._build(await services.get_service(EventService))
         for ready in (topology.jobs, topology.results, topology.workers, topology.dead):
             await ready()
-        report_worker_started(self._events, self._describe())
-        await self._heartbeat.beat()
-        self._portrait.start()
+        await self._presence.begin()
         try:
-            await self._registry.start_up()
-            await self._dependants.open()
-            await self._desk.open()
-            await self._intake.open()
-            services.connection.on_restored.append(self._handler.inheritance.server_restored)
-            await self._supervise()
+            if await self._frame.start_up():
+                await self._open()
+                await self._supervise()
         finally:
             await self._shut_down()
+            await self._presence.end(self._stop.reason)
+
+    async def _open(self) -> None:
+        """Take jobs from now on."""
+        await self._dependants.open()
+        await self._intake.open()
+        self._services.connection.on_restored.append(self._handler.inheritance.server_restored)
+        self._is_open = True
 
     # One job
 
@@ -281,16 +282,19 @@ class Worker:
     def _on_job_event(self, job: Job, event_type: JobEventType, fields: dict[str, Any]) -> None:
         self._events.about(event_type, job, {"worker_id": self.worker_id, "attempt": job.attempt, **fields})
 
-    def _end_jobs(self, request: CancelRequest) -> list[str]:
+    def _end_jobs(self, request: CancelRequest) -> Asked:
         """End those of the jobs that are here; which they are."""
         wanted = set(request.job_ids)
         here = [holding for holding in self._custody if holding.job_id in wanted]
         if request.only_asking:
-            return [holding.job_id for holding in here]
-        ended = [holding.job_id for holding in here if self._handler.end_job(holding, request.reason, request.by)]
-        self._handler.remember_asked(wanted.difference(ended))
+            of_queue = [holding for holding in self._custody if request.queue == holding.queue]
+            return Asked([holding.job_id for holding in (*here, *of_queue)])
+        over = [holding for holding in here if holding.has_ended and not holding.runs_again]
+        going_on = [holding for holding in here if holding not in over]
+        ending = [one.job_id for one in going_on if self._handler.end_job(one, request.reason, request.by)]
+        self._handler.remember_asked(wanted.difference(ending))
         self._intake.reconsider()
-        return ended
+        return Asked(ending, [*self._aftermath.unkept(wanted), *(holding.delivery.sequence for holding in over)])
 
     def _asked_to_stop(self, reason: str) -> None:
         self.request_stop(reason or "asked to stop", at_once=self.is_stopping)
@@ -299,23 +303,22 @@ class Worker:
 
     async def _supervise(self) -> None:
         """Return when asked to stop; raise what a side task, or the end of the connection, makes of it."""
-        connection = self._services.connection
+        connection, beating = self._services.connection, self._presence.beating
         side = [
             asyncio.create_task(self._settlement.run(), name="settlement"),
             asyncio.create_task(self._intake.run(), name="intake"),
             asyncio.create_task(self._intake.watch(), name="limits"),
             asyncio.create_task(self._custody.run(), name="custody"),
-            asyncio.create_task(self._heartbeat.run(), name="heartbeat"),
             asyncio.create_task(self._sweeper.run(), name="sweep"),
             asyncio.create_task(self._faultless(), name="handling a job"),
             asyncio.create_task(self._watch_burst(), name="burst"),
         ]
-        stop = asyncio.create_task(self._stop_requested.wait(), name="stop")
+        stop = asyncio.create_task(self._stop.requested.wait(), name="stop")
         closed = asyncio.create_task(connection.closed.wait(), name="closed")
         try:
-            done, _ = await asyncio.wait({*side, stop, closed}, return_when=asyncio.FIRST_COMPLETED)
-            for task in done & set(side):
-                self._stop_reason = f"{task.get_name()} failed"
+            done, _ = await asyncio.wait({*side, beating, stop, closed}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done & {*side, beating}:
+                self._stop.reason = f"{'heartbeat' if task is beating else task.get_name()} failed"
                 await task
             if closed in done:
                 raise ServerUnreachable(
@@ -344,10 +347,10 @@ class Worker:
 
     async def _drain(self) -> None:
         """Take no more, wait for what runs, hand back what does not end in time, settle what did."""
-        await self._heartbeat.beat()
+        await self._presence.changed()
         await self._intake.close()
-        await self._grace()
-        await _cancelled(self._running.values())
+        await finished(self._running.values(), self._stop.hurried, self._config.worker.shutdown_grace)
+        await cancelled(self._running.values())
         try:
             async with asyncio.timeout(self._config.nats.request_timeout * 2):
                 await self._settlement.drained()
@@ -358,43 +361,26 @@ class Worker:
                 extra={"action": "outcomes_lost"},
             )
 
-    async def _grace(self) -> None:
-        """Return when no job runs any more, when the grace is over, or when there is a hurry."""
-        ended = asyncio.gather(*self._running.values(), return_exceptions=True)
-        hurry = asyncio.create_task(self._hurry.wait())
-        waiting: set[asyncio.Future[Any]] = {asyncio.shield(ended), hurry}
-        await asyncio.wait(waiting, timeout=self._config.worker.shutdown_grace, return_when=asyncio.FIRST_COMPLETED)
-        hurry.cancel()
-
     async def _shut_down(self) -> None:
+        """End what it does; until then others see it, and can ask it to be quick."""
         self.request_stop("stopped")
         await self._intake.close()
-        await _cancelled(self._running.values())
+        await cancelled(self._running.values())
         for holding in self._custody:
             await self._handler.hand_back(holding)
-        self._portrait.stop()
         self._activity.stop()
         self._executor.close()
-        await self._desk.close()
         await self._dependants.close()
         await self._children.close()
-        await self._registry.shut_down()
-        await self._heartbeat.end()
-        report_worker_stopped(self._events, self._describe(), self._stop_reason)
+        await self._frame.shut_down()
 
-    def _describe(self) -> WorkerRecord:
+    def _doing(self) -> Doing:
+        return Doing(self._state, tuple(self._running), self._executor.calls.stuck_job_ids)
+
+    @property
+    def _state(self) -> WorkerState:
         if self.is_stopping:
-            state = WorkerState.STOPPING if self._running or len(self._custody) else WorkerState.STOPPED
-        else:
-            state = WorkerState.BUSY if self._running else WorkerState.IDLE
-        running = [subject.rpartition(".")[2] for subject in self._running]
-        return self._portrait.draw(state, running, self._executor.calls.stuck_job_ids)
-
-
-async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancel tasks, and wait a moment for them."""
-    waiting = set(tasks)
-    for task in waiting:
-        task.cancel()
-    if waiting:
-        await asyncio.wait(waiting, timeout=_CANCEL_WAIT_S)
+            return WorkerState.STOPPING
+        if not self._is_open:
+            return WorkerState.STARTING
+        return WorkerState.BUSY if self._running else WorkerState.IDLE

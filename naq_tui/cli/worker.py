@@ -51,7 +51,7 @@ def run_worker(
     from naq_runtime.worker.supervisor import end_with_supervisor
 
     if lifeline is not None:
-        end_with_supervisor(lifeline)
+        end_with_supervisor(lifeline, config.worker.shutdown_grace)
     sys.path.insert(0, os.getcwd())
     queues = queues or ["default"]
     run_loop(serve(config, queues, module, name=name, concurrency=concurrency, burst=burst, allow=tuple(allow or ())))

@@ -27,7 +27,7 @@ _MOST_JOBS = 20
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The worker.")]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
 
-_STYLES = {"idle": "dim", "busy": "cyan", "stopping": "yellow", "stopped": "yellow"}
+_STYLES = {"starting": "yellow", "idle": "dim", "busy": "cyan", "stopping": "yellow", "stopped": "yellow"}
 
 
 async def list_(*, format: FormatOption = Format.TABLE, config: NAQConfig) -> None:

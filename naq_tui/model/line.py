@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from naq_runtime.events.models import Event, JobEvent, StoredEvent, SystemEvent, WorkerEvent
+from naq_runtime.events.models import Event, JobEvent, ScheduleEvent, StoredEvent, SystemEvent, WorkerEvent
 from naq_tui.text import clock_text, inert
 
 __all__ = ["Mark", "Mood", "Said", "level_mark", "said", "search_text"]
@@ -52,7 +52,21 @@ _WORKER: dict[str, Mark] = {
     "idle": ("◇", "quiet"),
     "error": ("!", "bad"),
 }
+_SCHEDULE: dict[str, Mark] = {
+    "scheduled": ("⊞", "neutral"),
+    "schedule_triggered": ("◶", "begin"),
+    "schedule_missed": ("◌", "warn"),
+    "schedule_modified": ("✎", "neutral"),
+    "schedule_paused": ("‖", "warn"),
+    "schedule_resumed": ("▸", "good"),
+    "schedule_cancelled": ("⊘", "warn"),
+    "schedule_finished": ("■", "neutral"),
+    "scheduler_error": ("‼", "bad"),
+}
 _SYSTEM: dict[str, Mark] = {
+    "leader_elected": ("★", "good"),
+    "leader_lost": ("☆", "bad"),
+    "leader_resigned": ("☆", "warn"),
     "connection_lost": ("○", "bad"),
     "connection_restored": ("●", "good"),
     "events_dropped": ("!", "warn"),
@@ -77,6 +91,17 @@ _SHORT = {
     "queue_resumed": "resumed",
     "queue_purged": "purged",
     "queue_limited": "limited",
+    "schedule_triggered": "tick",
+    "schedule_missed": "tick missed",
+    "schedule_modified": "modified",
+    "schedule_paused": "paused",
+    "schedule_resumed": "resumed",
+    "schedule_cancelled": "cancelled",
+    "schedule_finished": "finished",
+    "scheduler_error": "sched error",
+    "leader_elected": "leads",
+    "leader_lost": "lead lost",
+    "leader_resigned": "lead left",
 }
 
 
@@ -89,6 +114,7 @@ class Said:
     kind: str
     mood: Mood
     job_id: str
+    """Or the schedule's."""
     queue: str
     worker: str
     message: str
@@ -139,6 +165,9 @@ def said(stored: StoredEvent) -> Said:
         return _said(event, _WORKER.get(event.event_type.value, _UNKNOWN), worker=event.worker_id)
     if isinstance(event, SystemEvent):
         return _said(event, _SYSTEM.get(event.event_type.value, _UNKNOWN), queue=event.queue_name or "")
+    if isinstance(event, ScheduleEvent):
+        mark = _SCHEDULE.get(event.event_type.value, _UNKNOWN)
+        return _said(event, mark, event.schedule_id, event.queue_name or "")
     return _said(event, _UNKNOWN)
 
 
@@ -152,4 +181,5 @@ def search_text(stored: StoredEvent) -> str:
     if isinstance(event, WorkerEvent):
         return f"{time} {kind} - - {event.worker_id} {event.message}"
     queue = getattr(event, "queue_name", None) or "-"
-    return f"{time} {kind} - {queue} - {event.message}"
+    about = event.schedule_id if isinstance(event, ScheduleEvent) else "-"
+    return f"{time} {kind} {about} {queue} - {event.message}"

@@ -16,7 +16,7 @@ from naq_tui.widgets.columns import fitted
 from naq_tui.widgets.flow import width_of
 from naq_tui.widgets.line import Line, Span, Tone
 
-__all__ = ["STATUS_MARKS", "facts"]
+__all__ = ["STATUS_MARKS", "Fact", "fact_lines", "facts"]
 
 STATUS_MARKS: dict[JobStatus, tuple[str, Tone]] = {
     JobStatus.SCHEDULED: ("◷ scheduled", "text"),
@@ -31,11 +31,16 @@ _LABEL = 11
 _WIDE = 84
 
 Fact = tuple[str, list[Span]]
+"""A label, and what is known."""
 
 
 def facts(history: History, found: list[Phase], width: int, now_ns: int) -> Iterator[Line]:
+    """What is known of a job."""
+    yield from fact_lines([*_identity(history), *_course(history, found, now_ns)], width)
+
+
+def fact_lines(known: list[Fact], width: int) -> Iterator[Line]:
     """What is known, in two columns where there is room."""
-    known = [*_identity(history), *_course(history, found, now_ns)]
     if width < _WIDE:
         yield from (_side_by_side([fact], width) for fact in known)
         return

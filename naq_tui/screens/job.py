@@ -2,107 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from typing import ClassVar
 
-from textual.app import ComposeResult
-from textual.content import Content
-
-from naq_runtime.errors import NaqError, NotFound
 from naq_runtime.snapshot import JobDetail
-from naq_tui.commands import Scope, bindings
-from naq_tui.model.seconds import SECOND_NS
-from naq_tui.pages.code import plain_lines
 from naq_tui.pages.job import job_page
-from naq_tui.screens.view import View
+from naq_tui.screens.detail import DetailScreen
 from naq_tui.state import Dashboard
-from naq_tui.text import inert
-from naq_tui.widgets.document import Document, Layout
-from naq_tui.widgets.footer import Footer
-from naq_tui.widgets.line import EMPTY, Line
-from naq_tui.widgets.status import Status
+from naq_tui.widgets.line import Line
 
 __all__ = ["JobScreen"]
 
-_FETCH_PAUSE_NS = SECOND_NS // 2
-"""The least time between two questions to the server about the same job."""
 
-Fetch = Callable[[str], Awaitable[JobDetail]]
+class JobScreen(DetailScreen[JobDetail]):
+    """The page of a job; the bars of a running one grow."""
 
+    NOUN: ClassVar[str] = "job"
 
-class JobScreen(View):
-    """Asks for a job, and again whenever something happens to it."""
+    def happened(self, dashboard: Dashboard) -> int:
+        """Events of the job."""
+        return dashboard.versions.job
 
-    BINDINGS = bindings(Scope.BACK)
-    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.BACK,)
-
-    def __init__(self, job_id: str, *, fetch: Fetch, context: str, version: str) -> None:
-        super().__init__(id="job")
-        self.job_id = job_id
-        self._fetch = fetch
-        self._status = Status(context=context, version=version)
-        self._page = Document(_message_page("asking for the job …"), classes="pane")
-        self._detail: JobDetail | None = None
-        self._asked_version = -1
-        self._asked_at_ns: int | None = None
-        self._laid_out_s = -1
-
-    def compose(self) -> ComposeResult:
-        """The strip, the page and the footer."""
-        yield self._status
-        yield self._page
-        yield Footer()
-
-    def on_mount(self) -> None:
-        """Paint what there is, and ask."""
-        self._page.set_border(Content.assemble("Job ", (inert(self.job_id, 64), "$foreground 75%")))
-        self._page.focus()
-        self.post_message(self.PaintWanted())
-
-    def show(self, dashboard: Dashboard, now_ns: int, behind: int | None) -> bool:
-        """Ask again when something happened to the job; let the bars of a running one grow."""
-        self._status.show(dashboard, now_ns, behind)
-        self.set_class(dashboard.stale and dashboard.heard_at_ns is not None, "-stale")
-        if behind is not None and self._detail is not None:
-            return False
-        if self._asked_version != dashboard.versions.job:
-            return self._ask(dashboard.versions.job, now_ns)
-        self._grow(dashboard.as_of(now_ns))
-        return False
-
-    def action_back(self) -> None:
-        """Go back."""
-        self.dismiss()
-
-    def _ask(self, version: int, now_ns: int) -> bool:
-        if self._asked_at_ns is not None and 0 <= now_ns - self._asked_at_ns < _FETCH_PAUSE_NS:
-            return True
-        self._asked_version, self._asked_at_ns = version, now_ns
-        self.run_worker(self._answer(now_ns), group="job", exclusive=True)
-        return False
-
-    async def _answer(self, now_ns: int) -> None:
-        try:
-            self._detail = await self._fetch(self.job_id)
-        except NotFound as error:
-            self._page.set_layout(_message_page(f"nothing is known of this job: {error}"))
-        except NaqError as error:
-            self._page.set_layout(_message_page(f"the server cannot be asked for it now: {error}"))
-        else:
-            self._lay_out(self._detail, now_ns)
-
-    def _lay_out(self, detail: JobDetail, now_ns: int) -> None:
-        self._laid_out_s = now_ns // SECOND_NS
-        self._page.set_layout(lambda width: job_page(detail, width, now_ns))
-
-    def _grow(self, now_ns: int) -> None:
-        """Once a second."""
-        if self._detail is not None and now_ns // SECOND_NS != self._laid_out_s:
-            self._lay_out(self._detail, now_ns)
-
-
-def _message_page(text: str) -> Layout:
-    def layout(width: int) -> list[Line]:
-        return [EMPTY, *plain_lines(text, width)]
-
-    return layout
+    def lines(self, detail: JobDetail, width: int, now_ns: int) -> Sequence[Line]:
+        """See `job_page`."""
+        return job_page(detail, width, now_ns)

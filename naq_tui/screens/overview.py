@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
-from textual.message import Message
-from textual.widgets import Input
 
 from naq_tui.commands import Scope, bindings
-from naq_tui.screens.view import View
+from naq_tui.screens.view import FilteredView
 from naq_tui.state import Dashboard
 from naq_tui.widgets.chart import Chart
 from naq_tui.widgets.feed import Feed
-from naq_tui.widgets.filter import FilterBar, FilterInput
+from naq_tui.widgets.filter import FilterBar
 from naq_tui.widgets.footer import Footer
 from naq_tui.widgets.queues import Queues
 from naq_tui.widgets.status import Status
@@ -29,20 +26,15 @@ __all__ = ["Overview"]
 Pane = Queues | Chart | Workers | Feed
 
 
-class Overview(View):
+class Overview(FilteredView):
     """Four panes; where there is little room, three of them share a place as tabs."""
 
     BINDINGS = bindings(Scope.OVERVIEW)
     AUTO_FOCUS = "#feed"
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.OVERVIEW,)
+    HERE: ClassVar[str] = "overview"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  # Textual declares them so
     VERTICAL_BREAKPOINTS = [(0, "-tabs"), (30, "-stacked")]  # noqa: RUF012
-
-    @dataclass
-    class JobWanted(Message):
-        """Somebody wants to see a job."""
-
-        job_id: str
 
     def __init__(self, *, context: str, version: str) -> None:
         super().__init__(id="overview")
@@ -57,6 +49,21 @@ class Overview(View):
     def panes(self) -> tuple[Pane, ...]:
         """In the order in which Tab visits them."""
         return (self._queues, self._chart, self._workers, self._feed)
+
+    @property
+    def filtered(self) -> Feed:
+        """The events."""
+        return self._feed
+
+    @property
+    def needle(self) -> str:
+        """The text that events are filtered by."""
+        return self._feed.needle
+
+    def filter_by(self, needle: str) -> None:
+        """Show only events that contain this."""
+        self._feed.set_filter(needle)
+        self.post_message(self.PaintWanted())
 
     def compose(self) -> ComposeResult:
         """The strip, the panes, the filter's line and the footer."""
@@ -96,11 +103,7 @@ class Overview(View):
         """Type a filter for the events."""
         if self._zoomed:
             self._zoom(self._feed)
-        self.query_one(FilterBar).open(self._feed.needle)
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """While a filter is typed, its key is a character like any other."""
-        return not (action == "filter" and self.query_one(FilterBar).is_open)
+        super().action_filter()
 
     def action_back(self) -> None:
         """Leave the zoom, or else clear the filter."""
@@ -109,29 +112,21 @@ class Overview(View):
         else:
             self._feed.set_filter("")
 
-    @on(Input.Changed)
-    def _filter_typed(self, event: Input.Changed) -> None:
-        event.stop()
-        if self.query_one(FilterBar).is_open:
-            self._filter_by(event.value)
-
-    @on(FilterInput.Closed)
-    def _filter_closed(self, event: FilterInput.Closed) -> None:
-        event.stop()
-        self.query_one(FilterBar).close()
-        self._filter_by(event.text)
-        self.set_focus(self._feed)
-
     @on(Table.Opened)
     def _row_opened(self, event: Table.Opened) -> None:
         event.stop()
-        self._filter_by(event.name)
+        self.filter_by(event.name)
         self._reveal(self._feed)
 
     @on(Feed.Opened)
     def _line_opened(self, event: Feed.Opened) -> None:
         event.stop()
         self.post_message(self.JobWanted(event.job_id))
+
+    @on(Feed.ScheduleOpened)
+    def _schedule_opened(self, event: Feed.ScheduleOpened) -> None:
+        event.stop()
+        self.post_message(self.ScheduleWanted(event.schedule_id))
 
     def on_resize(self, event: events.Resize) -> None:
         """Other panes may be visible now."""
@@ -171,10 +166,6 @@ class Overview(View):
         for pane in self.panes:
             pane.set_class(pane is zoomed, "-zoomed")
         self._changed_panes()
-
-    def _filter_by(self, needle: str) -> None:
-        self._feed.set_filter(needle)
-        self.post_message(self.PaintWanted())
 
     def _changed_panes(self) -> None:
         """Other panes are visible, or others share a place: paint them, and write their borders."""

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
+from textual import on
 from textual.message import Message
 from textual.screen import Screen
+from textual.widgets import Input
 
 from naq_tui.commands import Scope
 from naq_tui.state import Dashboard
+from naq_tui.widgets.filter import FilterBar, FilterInput
 from naq_tui.widgets.footer import Footer
+from naq_tui.widgets.line import LineWidget
 
-__all__ = ["View"]
+__all__ = ["FilteredView", "View"]
 
 
 class View(Screen[None]):
     """A screen that shows the dashboard when it is told to."""
 
     SCOPES: ClassVar[tuple[Scope, ...]] = ()
+    HERE: ClassVar[str] = ""
+    """The action that leads here from anywhere."""
 
     class PaintWanted(Message):
         """Something is visible now that was not painted lately."""
+
+    class SchedulesWanted(Message):
+        """It is time to ask for schedules again."""
+
+    @dataclass
+    class JobWanted(Message):
+        """Somebody wants to see a job."""
+
+        job_id: str
+
+    @dataclass
+    class ScheduleWanted(Message):
+        """Somebody wants to see a schedule."""
+
+        schedule_id: str
 
     def show(self, dashboard: Dashboard, now_ns: int, behind: int | None) -> bool:
         """Paint what has changed; true when there is more to do soon. ``behind`` is not ``None`` while frozen."""
@@ -46,4 +68,43 @@ class View(Screen[None]):
 
     def _name_keys(self) -> None:
         for footer in self.query(Footer):
-            footer.show(self.scopes())
+            footer.show(self.scopes(), self.HERE)
+
+
+class FilteredView(View):
+    """A view with a line in which a filter can be typed."""
+
+    @property
+    def filtered(self) -> LineWidget:
+        """What the filter is for; it has the focus when nobody types."""
+        raise NotImplementedError
+
+    @property
+    def needle(self) -> str:
+        """The text that is filtered by; empty for none."""
+        raise NotImplementedError
+
+    def filter_by(self, needle: str) -> None:
+        """Show only what contains this; all when it is empty."""
+        raise NotImplementedError
+
+    def action_filter(self) -> None:
+        """Type a filter."""
+        self.query_one(FilterBar).open(self.needle)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While a filter is typed, its key is a character like any other."""
+        return not (action == "filter" and self.query_one(FilterBar).is_open)
+
+    @on(Input.Changed)
+    def _filter_typed(self, event: Input.Changed) -> None:
+        event.stop()
+        if self.query_one(FilterBar).is_open:
+            self.filter_by(event.value)
+
+    @on(FilterInput.Closed)
+    def _filter_closed(self, event: FilterInput.Closed) -> None:
+        event.stop()
+        self.query_one(FilterBar).close()
+        self.filter_by(event.text)
+        self.set_focus(self.filtered)

@@ -9,7 +9,7 @@ from textual import events
 from textual.content import Content
 from textual.message import Message
 
-from naq_runtime.events.models import JobEvent
+from naq_runtime.events.models import JobEvent, ScheduleEvent
 from naq_tui.commands import Scope, bindings
 from naq_tui.model.line import Said, said
 from naq_tui.model.log import EventLog, Filtered, LogView
@@ -43,6 +43,12 @@ class Feed(Scrolling):
         """A job was chosen."""
 
         job_id: str
+
+    @dataclass
+    class ScheduleOpened(Message):
+        """A schedule was chosen."""
+
+        schedule_id: str
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(Viewport(following=True), id=id, classes=classes)
@@ -110,12 +116,14 @@ class Feed(Scrolling):
         self.action_follow()
 
     def action_open(self) -> None:
-        """Open the job of the line with the cursor."""
+        """Open the job, or the schedule, of the line with the cursor."""
         if not len(self.viewport):
             return
         event = self._view.at(self.viewport.cursor).event
         if isinstance(event, JobEvent):
             self.post_message(self.Opened(event.job_id))
+        elif isinstance(event, ScheduleEvent):
+            self.post_message(self.ScheduleOpened(event.schedule_id))
         else:
             self.app.bell()
 

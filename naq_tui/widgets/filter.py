@@ -32,8 +32,8 @@ class FilterInput(Input):
 
         text: str
 
-    def __init__(self) -> None:
-        super().__init__(placeholder="text to look for in the events", compact=True, max_length=_LONGEST)
+    def __init__(self, placeholder: str) -> None:
+        super().__init__(placeholder=placeholder, compact=True, max_length=_LONGEST)
         self.cursor_blink = False
         self._kept: list[str] = []
         self._typing = False
@@ -95,10 +95,14 @@ class FilterInput(Input):
 class FilterBar(Horizontal):
     """The input with its prompt; there only while somebody types."""
 
+    def __init__(self, placeholder: str = "text to look for in the events") -> None:
+        super().__init__()
+        self._placeholder = placeholder
+
     def compose(self) -> ComposeResult:
         """The prompt and the input."""
         yield Static("/", markup=False, id="prompt")
-        yield FilterInput()
+        yield FilterInput(self._placeholder)
 
     @property
     def input(self) -> FilterInput:

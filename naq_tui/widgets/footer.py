@@ -22,9 +22,9 @@ class Footer(LineWidget):
         super().__init__(id=id)
         self._commands: Sequence[Command] = ()
 
-    def show(self, scopes: Sequence[Scope]) -> None:
-        """Name the keys of these places."""
-        self._commands = hints(scopes)
+    def show(self, scopes: Sequence[Scope], here: str = "") -> None:
+        """Name the keys of these places, but for the one that leads to where we are."""
+        self._commands = hints(scopes, here)
         self.repaint()
 
     def line(self, y: int) -> Line:

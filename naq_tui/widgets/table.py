@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
@@ -14,6 +14,7 @@ from naq_tui.commands import Scope, bindings
 from naq_tui.widgets.columns import GAP, Column, arrange, cell_spans
 from naq_tui.widgets.line import EMPTY, Back, Line, Span
 from naq_tui.widgets.moves import Scrolling
+from naq_tui.widgets.ordered import Ordered
 from naq_tui.widgets.viewport import Viewport
 
 __all__ = ["Table"]
@@ -24,8 +25,8 @@ Row = TypeVar("Row")
 class Table(Scrolling, Generic[Row]):
     """Rows of one type under a heading of columns."""
 
-    BINDINGS = bindings(Scope.TABLE)
-    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.TABLE, Scope.MOVE)
+    BINDINGS = bindings(Scope.TABLE, Scope.SORT)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.TABLE, Scope.SORT, Scope.MOVE)
 
     @dataclass
     class Opened(Message):
@@ -33,12 +34,20 @@ class Table(Scrolling, Generic[Row]):
 
         name: str
 
-    def __init__(self, columns: Sequence[Column[Row]], *, id: str | None = None, classes: str | None = None) -> None:
+    def __init__(
+        self,
+        columns: Sequence[Column[Row]],
+        *,
+        sorted_by: Column[Row] | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
         super().__init__(Viewport(), id=id, classes=classes)
         self._columns = columns
-        self._sorted_by = columns[0]
-        self._descending = columns[0].descending
-        self._rows: list[Row] = []
+        self._sorted_by = sorted_by or columns[0]
+        self._descending = self._sorted_by.descending
+        self._ordered: Ordered[Row] = Ordered(self.key)
+        self._ordered.sort(self._sorted_by.order, descending=self._descending)
         self._cursor_key: str | None = None
         self._hint: Sequence[Line] = ()
         self._arranged: tuple[int, list[tuple[Column[Row], int]]] = (0, [])
@@ -58,38 +67,46 @@ class Table(Scrolling, Generic[Row]):
     @property
     def rows(self) -> Sequence[Row]:
         """The rows, in the order in which they are shown."""
-        return self._rows
+        return self._ordered.rows
 
     @property
     def cursor_key(self) -> str | None:
         """The key of the row with the cursor."""
         return self._cursor_key
 
-    def set_rows(self, rows: Sequence[Row], hint: Sequence[Line] = ()) -> None:
+    def set_rows(self, rows: Iterable[Row], hint: Sequence[Line] = ()) -> None:
         """Show these rows; the hint stands in for them when there are none."""
-        self._rows = list(rows)
         self._hint = hint
-        self._sort()
-        self.repaint()
+        self._ordered.set(rows)
+        self._settle()
+
+    def change_rows(self, changed: Sequence[Row], gone: Collection[str] = ()) -> None:
+        """Show some rows anew, or for the first time, and others no more; all else stays as it is.
+
+        Args:
+            gone: their keys.
+        """
+        self._ordered.change(changed, gone)
+        self._settle()
 
     def line(self, y: int) -> Line:
         """The heading, then the rows of the window, or the hint."""
-        if not self._rows:
+        if not self.rows:
             return self._hint[y - 1] if 1 <= y <= len(self._hint) else EMPTY
         if y == 0:
             return self._heading()
         position = self.viewport.top + y - 1
-        return self._row_line(position, y - 1) if position < len(self._rows) else EMPTY
+        return self._row_line(position, y - 1) if position < len(self.rows) else EMPTY
 
     def moved(self) -> None:
         """The cursor is on another row."""
-        if self._rows:
-            self._cursor_key = self.key(self._rows[self.viewport.cursor])
+        if self.rows:
+            self._cursor_key = self.key(self.rows[self.viewport.cursor])
         super().moved()
 
     def action_open(self) -> None:
         """Choose the row with the cursor."""
-        if self._cursor_key is not None and self._rows:
+        if self._cursor_key is not None and self.rows:
             self.post_message(self.Opened(self._cursor_key))
 
     def action_sort(self) -> None:
@@ -102,7 +119,6 @@ class Table(Scrolling, Generic[Row]):
         """Turn the order round."""
         self._descending = not self._descending
         self._sort()
-        self.repaint()
 
     def on_resize(self) -> None:
         """The window has another height."""
@@ -111,11 +127,11 @@ class Table(Scrolling, Generic[Row]):
     def on_click(self, event: events.Click) -> None:
         """A click chooses a column to sort by, or a row; a double click opens it."""
         offset = event.get_content_offset(self)
-        if offset is None or not self._rows:
+        if offset is None or not self.rows:
             return
         if offset.y == 0:
             self._click_heading(offset.x)
-        elif self.viewport.top + offset.y - 1 < len(self._rows):
+        elif self.viewport.top + offset.y - 1 < len(self.rows):
             self.viewport.go(self.viewport.top + offset.y - 1)
             self.moved()
             if event.chain == 2:
@@ -135,22 +151,20 @@ class Table(Scrolling, Generic[Row]):
     def _sort_by(self, column: Column[Row]) -> None:
         self._sorted_by, self._descending = column, column.descending
         self._sort()
-        self.repaint()
 
     def _sort(self) -> None:
-        self._rows.sort(key=self.key)
-        if self._sorted_by.order is not None:
-            self._rows.sort(key=self._sorted_by.order, reverse=self._descending)
-        self.viewport.span(0, len(self._rows))
-        self._find_cursor()
+        self._ordered.sort(self._sorted_by.order, descending=self._descending)
+        self._settle()
 
-    def _find_cursor(self) -> None:
-        for position, row in enumerate(self._rows):
-            if self.key(row) == self._cursor_key:
-                self.viewport.go(position)
-                return
-        if self._rows:
-            self._cursor_key = self.key(self._rows[self.viewport.cursor])
+    def _settle(self) -> None:
+        """Other rows, or another order: the cursor stays on its row as long as that is there."""
+        self.viewport.span(0, len(self.rows))
+        position = self._ordered.position(self._cursor_key)
+        if position is not None:
+            self.viewport.go(position)
+        elif self.rows:
+            self._cursor_key = self.key(self.rows[self.viewport.cursor])
+        self.repaint()
 
     def _arrangement(self) -> list[tuple[Column[Row], int]]:
         width = self.size.width - 2
@@ -171,7 +185,7 @@ class Table(Scrolling, Generic[Row]):
         return [(column.title, "accent"), ("▾" if self._descending else "▴", "accent")]
 
     def _row_line(self, position: int, y: int) -> Line:
-        row = self._rows[position]
+        row = self.rows[position]
         spans: list[Span] = [(" ", "text")]
         for column, width in self._arrangement():
             spans += cell_spans(column.cell(row, width), width, column.align)

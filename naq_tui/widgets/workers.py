@@ -27,6 +27,7 @@ _FIGURES = 8
 """Cells for running and limit beside the gauge."""
 
 _STATES: dict[WorkerState, tuple[str, Tone]] = {
+    WorkerState.STARTING: ("◌ starting", "warn"),
     WorkerState.IDLE: ("○ idle", "dim"),
     WorkerState.BUSY: ("● busy", "good"),
     WorkerState.STOPPING: ("◌ stopping", "warn"),

@@ -76,11 +76,18 @@ async def foreground(
         await process.communicate()
 
 
+def crew_of(count: int, module: str, *arguments: str, name: str = "w") -> tuple[str, ...]:
+    """The arguments of Python that start so many workers."""
+    return ("-m", *RUN, "-m", module, "--processes", str(count), "--name", name, *arguments)
+
+
 @asynccontextmanager
 async def crew(config: NAQConfig, count: int, *arguments: str, name: str = "w") -> AsyncIterator[Crew]:
     """Workers that are all up."""
-    command = ("-m", *RUN, "-m", MODULE, "--processes", str(count), "--name", name, *arguments)
-    async with foreground(*command, config=config) as process, ServiceManager(config) as services:
+    async with (
+        foreground(*crew_of(count, MODULE, *arguments, name=name), config=config) as process,
+        ServiceManager(config) as services,
+    ):
         running = Crew(process, await services.get_service(Monitor))
 
         async def all_up() -> bool:

@@ -37,4 +37,4 @@ async def test_middleware_may_replace_an_error_or_raise_one(config: NAQConfig) -
 async def test_a_worker_whose_module_cannot_start_says_so_and_ends(config: NAQConfig) -> None:
     with pytest.raises(TaskError, match=r"on_startup connect\(\) failed: ConnectionError: no database"):
         async with running_worker(config, modules=("tests.support.unready_tasks",)) as worker:
-            await worker._stop_requested.wait()
+            await worker._stop.requested.wait()

@@ -9,6 +9,7 @@ import nats
 import pytest
 
 from naq_runtime import Job, JobFailed, JobStatus, NAQConfig, Queue, ServiceManager
+from naq_runtime.errors import NotFound
 from tests.conftest import MakeConfig
 from tests.support import sample_tasks as tasks
 from tests.support.workers import running_worker
@@ -70,8 +71,8 @@ async def test_the_object_store_is_one_that_other_tools_can_read(storing: NAQCon
 async def test_a_large_result_lives_as_long_as_its_job_wants(storing: NAQConfig) -> None:
     async with Queue(config=storing) as queue, running_worker(storing):
         handle = await queue.enqueue_job(Job(tasks.letters, (SIZE,), result_ttl=0))
-        with pytest.raises(TimeoutError):
-            await handle.result(timeout=1)
+        with pytest.raises(NotFound):
+            await handle.result(timeout=10)
 
     async with ServiceManager(storing) as reading:
         info = await reading.connection.api("STREAM.LIST", {})

@@ -10,7 +10,7 @@ import pytest
 
 from naq_runtime import DuplicateJob, Job, JobStatus, NAQConfig, Queue
 from naq_runtime.context import JobLogHandler
-from naq_runtime.errors import ResultTimeout
+from naq_runtime.errors import NotFound
 from tests.integration.test_retries import story
 from tests.support import sample_tasks
 from tests.support import wayward_tasks as tasks
@@ -79,7 +79,7 @@ async def test_a_result_can_be_read_for_its_own_time(config: NAQConfig) -> None:
         async def is_gone() -> bool:
             try:
                 await handle.outcome(timeout=0.1)
-            except ResultTimeout:
+            except NotFound:
                 return True
             return False
 

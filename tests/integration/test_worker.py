@@ -7,13 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from naq_runtime import Job, JobFailed, NAQConfig, Queue, ServiceManager, WorkerEvent, WorkerEventType
+from naq_runtime import (
+    EventService,
+    Job,
+    JobFailed,
+    JobService,
+    NAQConfig,
+    Queue,
+    ServiceManager,
+    WorkerEvent,
+    WorkerEventType,
+)
 from naq_runtime.job import JobStatus
 from naq_runtime.monitor import Monitor
 from tests.conftest import MakeConfig
 from tests.support import sample_tasks as tasks
 from tests.support.history import all_events, event_types, history
 from tests.support.waiting import eventually
+from tests.support.wayward_tasks import leave_as_a_generator, notes, untidy
 from tests.support.workers import running_worker
 
 
@@ -56,6 +67,39 @@ async def test_a_message_that_is_no_job_becomes_a_failed_job(config: NAQConfig, 
             await queue.handle("garbage").result(timeout=10)
 
         assert await (await queue.enqueue(tasks.add, 1)).result(timeout=10) == 2
+
+
+@pytest.mark.parametrize("how", ["thread", "task", "task, cleaning up"])
+async def test_a_job_ends_that_passes_a_generator_exit_on(config: NAQConfig, how: str) -> None:
+    async with Queue(config=config) as queue, running_worker(config) as worker:
+        handle = await queue.enqueue_job(Job(leave_as_a_generator, (how,), retries=1, retry_delay=0.0))
+        outcome = await handle.outcome(timeout=10)
+
+        assert (outcome.status, outcome.attempt) == (JobStatus.FAILED, 2 if "cleaning" in how else 1)
+        assert "GeneratorExit" in f"{outcome.error_type} {outcome.error}"
+        await eventually(lambda: (worker.active, worker.counts.failed) == (0, 1))
+        assert await (await queue.enqueue(tasks.add, 1)).result(timeout=10) == 2
+
+
+@pytest.mark.parametrize("fault", [ValueError("a fault of ours"), SystemExit("a fault of ours")])
+async def test_a_job_that_cannot_be_handled_fails_under_its_own_name(
+    config: NAQConfig, services: ServiceManager, monkeypatch: pytest.MonkeyPatch, fault: BaseException
+) -> None:
+    def report(_: EventService, job: Job, *rest: object) -> None:
+        if job.args == (17,):
+            raise fault
+
+    monkeypatch.setattr("naq_runtime.worker.handling.report_started", report)
+    async with Queue(config=config) as queue, running_worker(config) as worker:
+        handle = await queue.enqueue(tasks.add, 17)
+        with pytest.raises(JobFailed, match="a fault of ours"):
+            await handle.result(timeout=10)
+
+        assert await (await queue.enqueue(tasks.add, 1)).result(timeout=10) == 2
+        assert worker.counts.failed == 1
+        outcome = await (await services.get_service(JobService)).outcome(handle.job_id)
+        assert outcome is not None
+        assert outcome.job.function == "tests.support.sample_tasks.add"
 
 
 async def test_a_large_job_keeps_its_result_without_its_arguments(config: NAQConfig) -> None:
@@ -121,6 +165,21 @@ async def test_a_job_that_outlasts_the_grace_is_handed_back_and_runs_elsewhere(
     assert types == ["enqueued", "started", "interrupted", "started", "completed", "result_stored"]
     interrupted = (await history(config, handle.job_id))[2]
     assert (interrupted.worker_id, interrupted.reason) == ("first", "deploy")  # type: ignore[union-attr]
+
+
+async def test_a_job_whose_clean_up_fails_is_handed_back_too(make_config: MakeConfig, tmp_path: Path) -> None:
+    config = make_config(worker__shutdown_grace=0.0)
+    async with Queue(config=config) as queue:
+        async with running_worker(config) as worker:
+            handle = await queue.enqueue(untidy, tmp_path / "runs")
+            await eventually(lambda: notes(tmp_path / "runs") == ["begun"])
+        assert (worker.counts.failed, worker.counts.interrupted) == (0, 1)
+        async with running_worker(config):
+            outcome = await handle.outcome(timeout=10)
+
+    assert (outcome.result, outcome.attempt) == ("done", 1)
+    types = await event_types(config, handle.job_id)
+    assert types == ["enqueued", "started", "interrupted", "started", "completed", "result_stored"]
 
 
 async def test_a_worker_serves_several_queues_without_starving_one(config: NAQConfig) -> None:

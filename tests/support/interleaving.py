@@ -17,6 +17,7 @@ from naq_runtime.nats.streams import Streams
 from naq_runtime.services.events import EventService
 from naq_runtime.services.jobs import JobService
 from naq_runtime.services.manager import Ground, ServiceManager, stand_on
+from naq_runtime.snapshot import Asked
 from naq_runtime.tasks import Task
 from naq_runtime.testing.streams import MemoryStreams, MemoryTopology
 from naq_runtime.testing.twins import MemoryConnection, MemoryEvents
@@ -114,6 +115,10 @@ class _InTurns(MemoryStreams):
     async def last(self, stream: str, subjects: Sequence[str]) -> list[StoredMessage]:
         await self._turns.wait()
         return await super().last(stream, subjects)
+
+    async def first(self, stream: str, subject: str) -> StoredMessage | None:
+        await self._turns.wait()
+        return await super().first(stream, subject)
 
     async def scan(self, stream: str, subject: str, after: int = 0) -> AsyncIterator[list[StoredMessage]]:
         await self._turns.wait()
@@ -229,12 +234,12 @@ class Site:
         topology = MemoryTopology(self.streams, services.config)
         return Ground(MemoryConnection(services.config), topology, self._in_turns, self._ask, {EventService: events_of})
 
-    async def _ask(self, job_ids: Any, *, by: str, reason: str) -> set[str]:
+    async def _ask(self, job_ids: Any, *, by: str, reason: str) -> Asked:
         await self.turns.wait()
         here = {job_id for job_id in job_ids if job_id in self.running}
         for job_id in here:
             self.running[job_id].cancel(job_id, reason)
-        return here
+        return Asked(here)
 
 
 def _id_of(message: StoredMessage) -> str:

@@ -126,3 +126,35 @@ def talkative_in_process() -> None:
 async def inherit() -> dict[str, object]:
     """What came of the jobs that it waited for."""
     return {job_id: result.result for job_id, result in current_job().dependencies.items()}
+
+
+@task
+async def untidy(file: Path) -> str:
+    """Run until it is cancelled, and fail to clean up at first."""
+    note(file, "begun")
+    if len(notes(file)) > 1:
+        return "done"
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError as error:
+        raise ConnectionError("aborted") from error
+    return "never"
+
+
+@task
+async def leave_as_a_generator(how: str) -> None:
+    """Raise what a thread or a task of its own has raised, and no coroutine may catch."""
+    try:
+        await (asyncio.to_thread(_close) if how == "thread" else asyncio.create_task(_close_later()))
+    finally:
+        if "cleaning up" in how:
+            await asyncio.sleep(0)
+
+
+def _close() -> None:
+    raise GeneratorExit("not a generator")
+
+
+async def _close_later() -> None:
+    await asyncio.sleep(0)
+    _close()

@@ -10,13 +10,16 @@ from naq_runtime.events.models import (
     Event,
     JobEvent,
     JobEventType,
+    ScheduleEvent,
+    ScheduleEventType,
     StoredEvent,
     SystemEvent,
     SystemEventType,
     WorkerEvent,
     WorkerEventType,
 )
-from naq_runtime.snapshot import QueueState, ServerState, Snapshot
+from naq_runtime.schedule import Schedule
+from naq_runtime.snapshot import LeaderState, QueueState, ServerState, Snapshot
 from naq_runtime.worker.record import WorkerRecord, WorkerState
 from naq_tui.source import Batch, ConnectionState, Link
 
@@ -27,8 +30,11 @@ __all__ = [
     "batch",
     "clock",
     "job_event",
+    "leader",
     "link",
     "queue",
+    "schedule",
+    "schedule_event",
     "server",
     "snapshot",
     "stored",
@@ -69,6 +75,14 @@ def worker_event(kind: str = "heartbeat", worker_id: str = "w-1", *, ago_s: floa
     return WorkerEvent(timestamp_ns=at, event_type=WorkerEventType(kind), worker_id=worker_id, **fields)
 
 
+def schedule_event(
+    kind: str = "schedule_triggered", schedule_id: str = "nightly", *, ago_s: float = 0.5, **fields: Any
+) -> ScheduleEvent:
+    """Something that happened to a schedule some seconds ago."""
+    at = NOW_NS - int(ago_s * SECOND)
+    return ScheduleEvent(timestamp_ns=at, event_type=ScheduleEventType(kind), schedule_id=schedule_id, **fields)
+
+
 def system_event(kind: str = "connection_lost", *, ago_s: float = 0.5, **fields: Any) -> SystemEvent:
     """Something that happened to a process some seconds ago."""
     at = NOW_NS - int(ago_s * SECOND)
@@ -102,6 +116,26 @@ def worker(worker_id: str = "w-1", *, started_ago_s: float = 600, beat_ago_s: fl
         beat_at_ns=NOW_NS - int(beat_ago_s * SECOND),
         **(settings | fields),
     )
+
+
+def schedule(schedule_id: str = "nightly", *, in_s: float = 12, ago_s: float | None = None, **fields: Any) -> Schedule:
+    """A schedule that comes every 30 seconds, is due in some, and made its last job some seconds ago."""
+    settings: dict[str, Any] = {
+        "queue_name": "mail",
+        "function_name": "shop.mail.send_newsletter",
+        "payload": b"",
+        "every_ns": 30 * SECOND,
+        "next_ns": NOW_NS + int(in_s * SECOND),
+        "last_run_ns": 0 if ago_s is None else NOW_NS - int(ago_s * SECOND),
+    }
+    return Schedule(schedule_id=schedule_id, **(settings | fields))
+
+
+def leader(instance_id: str = "sch-1", *, since_s: float = 5000, silent_s: float = 0.4, **fields: Any) -> LeaderState:
+    """A scheduler that has led for so many seconds."""
+    settings: dict[str, Any] = {"term": 3, "lease_s": 3.0, "hostname": "app-1", "pid": 4711}
+    since_ns = NOW_NS - int(since_s * SECOND)
+    return LeaderState(instance_id=instance_id, since_ns=since_ns, silent_s=silent_s, **(settings | fields))
 
 
 def server() -> ServerState:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from textual.pilot import Pilot
 
 from naq_runtime.clock import ManualClock
-from naq_runtime.snapshot import JobDetail
+from naq_runtime.schedule import Schedule
+from naq_runtime.snapshot import JobDetail, LeaderState
 from naq_tui.app import NaqTop
 from naq_tui.recorded import RecordedSource
 from naq_tui.source import Batch
@@ -41,6 +42,12 @@ class Watched:
     async def pass_time(self, seconds: float) -> None:
         """Let time pass, and paint what that changes."""
         self.clock.advance(seconds)
+        await self.settle()
+
+    async def go_to_schedules(self) -> None:
+        """Open the view, and let what it asks for be answered and painted."""
+        await self.press("6")
+        await self.settle()
         await self.settle()
 
     async def settle(self) -> None:
@@ -94,10 +101,14 @@ def make_app(source: RecordedSource, clock: ManualClock | None = None) -> NaqTop
 
 @asynccontextmanager
 async def watching(
-    *batches: Batch, size: tuple[int, int] = (120, 40), jobs: Mapping[str, JobDetail] | None = None
+    *batches: Batch,
+    size: tuple[int, int] = (120, 40),
+    jobs: Mapping[str, JobDetail] | None = None,
+    schedules: Iterable[Schedule] = (),
+    leader: LeaderState | None = None,
 ) -> AsyncIterator[Watched]:
     """The application, after these batches have arrived."""
-    source = RecordedSource(jobs=jobs)
+    source = RecordedSource(jobs=jobs, schedules=schedules, leader=leader)
     clock = builders.clock()
     app = make_app(source, clock)
     async with app.run_test(size=size) as pilot:

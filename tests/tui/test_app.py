@@ -15,6 +15,8 @@ from naq_tui.recorded import RecordedSource
 from naq_tui.screens.help import Help
 from naq_tui.screens.job import JobScreen
 from naq_tui.screens.overview import Overview
+from naq_tui.screens.schedule import ScheduleScreen
+from naq_tui.screens.schedules import Schedules
 from naq_tui.widgets.document import Document
 from naq_tui.widgets.feed import Feed
 from naq_tui.widgets.filter import FilterInput
@@ -29,9 +31,12 @@ PLACES = {
     Scope.OVERVIEW: (Overview,),
     Scope.MOVE: (Scrolling, Feed, Table, Document),
     Scope.TABLE: (Table,),
+    Scope.SORT: (Table,),
+    Scope.SCHEDULES: (Schedules,),
+    Scope.SCHEDULE: (ScheduleScreen,),
     Scope.FEED: (Feed,),
     Scope.TYPING: (FilterInput,),
-    Scope.BACK: (Help, JobScreen),
+    Scope.BACK: (Help, JobScreen, ScheduleScreen),
 }
 BUSY = batch(
     job_event("completed", "job-1", duration_ms=3.0), snapshot=snapshot([queue("default", 3, 1)], [worker("w-1")])
@@ -44,9 +49,17 @@ class TestCommands:
         for place in PLACES[command.scope]:
             assert hasattr(place, f"action_{command.action}"), place
 
-    @pytest.mark.parametrize("inner", [Scope.TABLE, Scope.FEED])
-    def test_no_key_means_two_things_in_one_place(self, inner: Scope) -> None:
-        commands = commands_of([inner, Scope.MOVE, Scope.OVERVIEW, Scope.APP])
+    @pytest.mark.parametrize(
+        "places",
+        [
+            (Scope.TABLE, Scope.SORT, Scope.MOVE, Scope.OVERVIEW),
+            (Scope.FEED, Scope.MOVE, Scope.OVERVIEW),
+            (Scope.SORT, Scope.MOVE, Scope.SCHEDULES),
+            (Scope.MOVE, Scope.SCHEDULE, Scope.BACK),
+        ],
+    )
+    def test_no_key_means_two_things_in_one_place(self, places: tuple[Scope, ...]) -> None:
+        commands = commands_of([*places, Scope.APP])
         keys = Counter(key for command in commands for key in command.keys.split(","))
 
         assert [key for key, count in keys.items() if count > 1] == []

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from naq_runtime.events.models import JobEventType, StoredEvent, SystemEventType
+from naq_runtime.events.models import JobEventType, ScheduleEventType, StoredEvent, SystemEventType
 from naq_tui.model.line import Said, said, search_text
-from tests.tui.builders import batch, job_event, system_event
+from tests.tui.builders import batch, job_event, schedule_event, system_event
 from tests.tui.harness import watching
 
 _KIND_CELLS = 11
@@ -31,6 +31,20 @@ def test_every_type_of_a_process_has_a_glyph_and_a_name_that_fits(kind: SystemEv
 
     assert line.glyph not in ("?", "")
     assert 0 < len(line.kind) <= _KIND_CELLS
+
+
+@pytest.mark.parametrize("kind", list(ScheduleEventType))
+def test_every_type_of_a_schedule_has_a_glyph_and_a_name_that_fits(kind: ScheduleEventType) -> None:
+    line = said(StoredEvent(1, schedule_event(kind.value)))
+
+    assert line.glyph not in ("?", "")
+    assert 0 < len(line.kind) <= _KIND_CELLS
+
+
+def test_no_two_types_of_a_schedule_look_the_same() -> None:
+    lines = [said(StoredEvent(1, schedule_event(kind.value))) for kind in ScheduleEventType]
+
+    assert len({line.glyph for line in lines}) == len(ScheduleEventType)
 
 
 def test_no_two_types_of_a_job_look_the_same() -> None:
@@ -70,6 +84,34 @@ def test_the_event_of_a_queue_names_the_queue() -> None:
 
     assert said(paused).queue == "mail"
     assert " mail " in search_text(paused)
+
+
+def test_the_event_of_a_schedule_names_the_schedule_where_a_job_is_named() -> None:
+    tick = StoredEvent(1, schedule_event("schedule_triggered", "nightly-report", queue_name="mail"))
+
+    assert (said(tick).job_id, said(tick).queue) == ("nightly-report", "mail")
+    assert " nightly-report mail " in search_text(tick)
+
+
+async def test_the_feed_shows_a_tick_and_who_leads() -> None:
+    led = system_event("leader_elected", role="scheduler", term=3, reason="sch-1")
+    tick = schedule_event("schedule_triggered", "nightly", queue_name="mail", job_id="nightly-1", tick=4, lag_ms=2.5)
+    async with watching(batch(led, tick)) as watched:
+        assert "★ leads" in watched.events()[0]
+        assert "scheduler, term 3, sch-1" in watched.events()[0]
+        assert "◶ tick" in watched.events()[1]
+        assert watched.events()[1].split()[3:6] == ["nightly", "mail", "-"]
+        assert "nightly-1, tick 4, late by 2.50 ms" in watched.events()[1]
+
+
+async def test_a_schedule_that_could_not_be_kept_stands_out() -> None:
+    failed = schedule_event("scheduler_error", "nightly", error_type="NotImportable", error_message="no module shop")
+    missed = schedule_event("schedule_missed", "nightly", count=3, policy="once", caught_up=1)
+    async with watching(batch(failed, missed)) as watched:
+        assert "‼ sched error" in watched.events()[0]
+        assert "NotImportable: no module shop" in watched.events()[0]
+        assert "◌ tick missed" in watched.events()[1]
+        assert "3 ticks, 1 made up for, once" in watched.events()[1]
 
 
 async def test_the_feed_shows_a_retry() -> None:

@@ -10,6 +10,7 @@ from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.serializer import JsonSerializer
 from naq_runtime.tasks import TaskRegistry
 from naq_runtime.worker.execution import Executor, undecodable
+from tests.unit.workload import RAISABLE
 
 HERE = "tests.unit.workload"
 
@@ -80,6 +81,13 @@ class TestErrors:
         assert result.error_type == "RuntimeError"
         assert "StopIteration('over')" in (result.error or "")
 
+    @pytest.mark.parametrize("kind", list(RAISABLE))
+    async def test_what_a_thread_raises_is_kept_with_its_place(self, executor: Executor, kind: str) -> None:
+        result = await failure_of(executor, "raise_plainly", kind)
+
+        assert (result.error_type, result.error) == (kind, kind)
+        assert "in raise_plainly" in (result.traceback or "").splitlines()[1]
+
     async def test_a_function_that_the_worker_does_not_have_is_a_failure(self, executor: Executor) -> None:
         result = await failure_of(executor, "not_there")
 
@@ -90,6 +98,12 @@ class TestErrors:
         assert (await failure_of(executor, "add")).error_type == "ArgumentError"
         result = await failure_of(executor, "add", "forty", right=2)
         assert (result.error_type, result.error) == ("ArgumentError", "argument 1: Expected `int`, got `str`")
+
+    @pytest.mark.parametrize("error_type", ["KeyError", "SystemExit"])
+    async def test_an_argument_that_its_own_type_refuses_is_a_failure(
+        self, executor: Executor, error_type: str
+    ) -> None:
+        assert (await failure_of(executor, "take", {"refusal": error_type})).error_type == error_type
 
     async def test_a_result_without_json_form_is_a_failure(self, executor: Executor) -> None:
         result = await failure_of(executor, "return_what_has_no_json")
@@ -153,6 +167,7 @@ class TestMessagesThatAreNoJobs:
         assert (execution.job.queue_name, execution.job.job_id) == ("mail", "j7")
         assert (execution.result.status, execution.result.error) == (JobStatus.FAILED, "not JSON")
         assert (execution.result.worker_id, execution.result.start_time_ns) == ("w1", 5)
+        assert execution.job.enqueued_at_ns == 5
 
     @pytest.mark.parametrize("token", ["x" * 65, "naïve", "$id", "a=b"])
     def test_a_subject_that_no_producer_of_ours_would_use_is_a_failure_too(self, token: str) -> None:

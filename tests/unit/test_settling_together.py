@@ -67,11 +67,11 @@ def test_a_dependency_that_two_settle_is_told_of_once(
     stage.act_until_done(site.jobs.enqueue_job(Job(name, job_id="child", depends_on="parent")))
 
     # When one that settles the other job is held up after some steps, while somebody else settles it
-    site.turns.act(site.rules.dependencies.settle("parent", ended))
+    site.turns.act(site.rules.dependencies.settle({"parent": ended}))
     for _ in range(steps):
         if site.turns.waiting:
             site.turns.give(0)
-    site.turns.act(site.rules.dependencies.settle("parent", ended))
+    site.turns.act(site.rules.dependencies.settle({"parent": ended}))
     while site.turns.waiting > 1:
         site.turns.give(-1)
     site.turns.finish()

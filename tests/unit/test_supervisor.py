@@ -226,6 +226,22 @@ async def test_a_process_killed_while_stopping_counts_as_a_shell_would_count_it(
     assert running.result() == 128 + signal.SIGKILL
 
 
+async def test_what_has_not_ended_a_while_after_the_second_signal_is_killed(tmp_path: Path) -> None:
+    mark = tmp_path / "up"
+    clock = ManualClock()
+    code = UNTIL_SIGTERM.replace("lambda *_: sys.exit(0)", "signal.SIG_IGN")
+    supervisor = Supervisor(python(code, mark), ["w"], clock=clock, patience_s=0.1)
+    running = asyncio.create_task(supervisor.run())
+    await eventually(up(mark, "w"))
+
+    for _ in range(2):
+        clock.advance(1)
+        supervisor.stop()
+
+    assert await asyncio.wait_for(running, 5) == 128 + signal.SIGKILL
+    assert none_is_left(mark)
+
+
 async def test_a_stop_during_the_wait_ends_it_at_once() -> None:
     sleep = Sleeps(1)
     running = asyncio.create_task(Supervisor(python("raise SystemExit(1)"), ["w"], sleep=sleep).run())

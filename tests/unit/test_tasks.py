@@ -56,6 +56,12 @@ class TestMarking:
     def test_what_is_not_marked_has_no_options(self, other: object) -> None:
         assert options_of(other) is None
 
+    @pytest.mark.parametrize("which", ["retry_on", "ignore_on"])
+    @pytest.mark.parametrize("kinds", [["ValueError"], "ValueError", ValueError, [ValueError("x")], [OSError, int], 5])
+    def test_what_is_no_class_of_errors_is_refused_at_once(self, which: str, kinds: Any) -> None:
+        with pytest.raises(TypeError, match=f"{which} takes .*classes of errors, such as"):
+            task(retries=1, **{which: kinds})
+
     @pytest.mark.parametrize("queue", ["", "mail.urgent", "a b", ">"])
     def test_a_queue_that_cannot_be_on_the_wire_is_refused_at_once(self, queue: str) -> None:
         with pytest.raises(InvalidName, match="queue"):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import dataclasses
 import functools
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from naq_runtime.retry import Cancel, Retry, Snooze
 from naq_runtime.tasks import task
 
 current_user: contextvars.ContextVar[str] = contextvars.ContextVar("current_user", default="nobody")
@@ -191,3 +193,101 @@ GATE = Gate()
 def wait_at_gate() -> bool:
     """Return when the gate is opened."""
     return GATE.open.wait(10)
+
+
+@task
+async def clean_up_badly(how: str) -> str:
+    """Never return; when cancelled, end in something else."""
+    if how == "group":
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_close_badly())
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError as error:
+        if how == "return":
+            return "in time"
+        if how == "again":  # as task groups do
+            running = asyncio.current_task()
+            assert running is not None
+            running.cancel()
+        if how in ENDS:
+            raise ENDS[how] from None
+        raise ConnectionError("aborted") from error
+    return "never"
+
+
+async def _close_badly() -> None:
+    try:
+        await asyncio.Event().wait()
+    finally:
+        raise OSError("cannot be closed")
+
+
+ENDS: dict[str, Exception] = {
+    "error": RuntimeError("clean-up failed"),
+    "retry": Retry(after=20),
+    "snooze": Snooze(20),
+    "cancel": Cancel("no use"),
+}
+
+
+@task
+def raise_plainly(kind: str) -> None:
+    """Raise an error of this kind, from a thread."""
+    raise RAISABLE[kind](kind)
+
+
+RAISABLE: dict[str, type[BaseException]] = {
+    kind.__name__: kind for kind in (TimeoutError, GeneratorExit, asyncio.CancelledError, StopAsyncIteration, Doom)
+}
+
+
+@dataclasses.dataclass
+class Picky:
+    """An argument that does not want to be one."""
+
+    refusal: str
+
+    def __post_init__(self) -> None:
+        raise {"KeyError": KeyError, "SystemExit": SystemExit}[self.refusal]
+
+
+@task
+async def take(picky: Picky) -> None:
+    """Never called."""
+
+
+class OwnRetry(Retry):
+    """One that forgets its base."""
+
+    def __init__(self) -> None:
+        pass
+
+
+class OwnSnooze(Snooze):
+    """One that forgets its base, or that means something else by the same name."""
+
+    def __init__(self, after: Any = 1.0) -> None:
+        self.after = after
+
+
+class OwnCancel(Cancel):
+    """One that forgets its base."""
+
+    def __init__(self) -> None:
+        pass
+
+
+WISHES: dict[str, Exception] = {
+    "retry": OwnRetry(),
+    "snooze": OwnSnooze(),
+    "soon": OwnSnooze("soon"),
+    "never": OwnSnooze(-1),
+    "cancel": OwnCancel(),
+}
+
+
+@task(retries=1, retry_delay=5.0, jitter=0.0)
+async def wish(what: str) -> None:
+    """Ask for something."""
+    raise WISHES[what]

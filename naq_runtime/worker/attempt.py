@@ -1,0 +1,85 @@
+"""An attempt under way: how long it may take, who wants it to end, and what that makes of its end."""
+
+from __future__ import annotations
+
+import asyncio
+
+from naq_runtime.context import JobContext
+from naq_runtime.job import Job
+from naq_runtime.retry import NO_RETRIES, RetryPolicy
+from naq_runtime.tasks import Task
+from naq_runtime.worker.raising import Raised
+
+__all__ = ["Attempt"]
+
+
+class Attempt:
+    """An attempt under way, in the task that makes it."""
+
+    __slots__ = (
+        "begun",
+        "cancel_reason",
+        "cancels",
+        "context",
+        "job",
+        "limit",
+        "runner",
+        "scope",
+        "started_ns",
+        "task",
+    )
+
+    def __init__(self, job: Job, task: Task | None, context: JobContext | None, started_ns: int, begun: int) -> None:
+        self.job = job
+        self.task = task
+        self.context = context
+        self.started_ns = started_ns
+        self.begun = begun
+        self.limit = job.timeout if job.timeout is not None or task is None else task.options.timeout
+        self.scope: asyncio.Timeout | None = None
+        self.runner = asyncio.current_task()
+        self.cancels = 0 if self.runner is None else self.runner.cancelling()
+        """Cancellations of the task that are none of this attempt's."""
+        self.cancel_reason: str | None = None
+
+    @property
+    def policy(self) -> RetryPolicy:
+        """Whether and when it is tried again."""
+        job = self.job
+        return NO_RETRIES if self.task is None else self.task.options.retry.override(job.retries, job.retry_delay)
+
+    @property
+    def has_timed_out(self) -> bool:
+        """Whether its time was over before it was."""
+        return self.scope is not None and self.scope.expired()
+
+    @property
+    def is_in_thread(self) -> bool:
+        """Whether it can only be told to end, and not be made to."""
+        return self.task is not None and not self.task.is_async and not self.task.options.process
+
+    def cancel(self, reason: str) -> None:
+        """Make it end, or tell it to."""
+        if self.cancel_reason is None and self.context is not None:
+            self.cancel_reason = reason
+            self.context.cancel()
+            if self.runner is not None and not self.is_in_thread:
+                self.runner.cancel()
+
+    def is_interruption(self, error: BaseException, what: Raised) -> bool:
+        """Whether it raised this because the task was cancelled: as it came, or as what its clean-up made of that."""
+        if self.cancel_reason is not None or what.wish in ("snooze", "cancel"):
+            return False
+        cancelled = self.runner is not None and self.runner.cancelling() > self.cancels
+        return cancelled or isinstance(error, asyncio.CancelledError)
+
+    def judged(self, what: Raised | None) -> Raised | None:
+        """What happened, unless somebody wanted the job to end, and it did so for that."""
+        reason, context = self.cancel_reason, self.context
+        if reason is None or context is None:
+            return what
+        if self.runner is not None and not self.is_in_thread:
+            self.runner.uncancel()
+        if what is None and not (self.is_in_thread and context.cancel_observed):
+            return None  # it was faster
+        return Raised("Cancelled", reason, "", wish="cancel")

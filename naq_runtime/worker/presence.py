@@ -1,0 +1,95 @@
+"""What others see and hear of a worker, from before its start until after its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from naq_runtime.nats.bucket import LeaseBucket
+from naq_runtime.nats.control import CancelRequest, ControlDesk
+from naq_runtime.services.events import EventService
+from naq_runtime.services.manager import ServiceManager
+from naq_runtime.snapshot import Asked
+from naq_runtime.worker.heartbeat import Heartbeat
+from naq_runtime.worker.portrait import Portrait
+from naq_runtime.worker.record import WorkerRecord, WorkerState
+from naq_runtime.worker.reporting import report_beat, report_worker_started, report_worker_stopped
+
+__all__ = ["Doing", "Presence"]
+
+
+class Doing(NamedTuple):
+    """What a worker does now."""
+
+    state: WorkerState
+    running: Sequence[str] = ()
+    """Subjects of the jobs that run."""
+    stuck: Sequence[str] = ()
+    """Ids of the jobs that were given up, and whose threads still run."""
+
+
+class Presence:
+    """A worker's lease, and its desk: where it is asked to end jobs, or itself.
+
+    Args:
+        doing: what the worker does now.
+        end_jobs: see `ControlDesk`.
+        stop: see `ControlDesk`.
+    """
+
+    def __init__(
+        self,
+        services: ServiceManager,
+        events: EventService,
+        portrait: Portrait,
+        *,
+        worker_id: str,
+        doing: Callable[[], Doing],
+        end_jobs: Callable[[CancelRequest], Asked],
+        stop: Callable[[str], None],
+    ) -> None:
+        connection, names = services.connection, services.names
+        self._events = events
+        self._portrait = portrait
+        self._doing = doing
+        self._desk = ControlDesk(connection, names, worker_id, end_jobs=end_jobs, stop=stop)
+        self._heartbeat = Heartbeat(
+            LeaseBucket(connection, names, names.workers_bucket),
+            services.config.worker.heartbeat_interval,
+            describe=self._describe,
+            beaten=partial(report_beat, events),
+        )
+        self._is_over = False
+        self.beating: asyncio.Task[None]
+        """Ends with an error, or not at all."""
+
+    async def begin(self) -> None:
+        """Be seen and heard from now on."""
+        report_worker_started(self._events, self._describe())
+        await self._desk.open()
+        self._portrait.start()
+        self.beating = asyncio.create_task(self._beat(), name="heartbeat")
+
+    async def changed(self) -> None:
+        """Say now what the worker does."""
+        await self._heartbeat.beat()
+
+    async def end(self, reason: str | None) -> None:
+        """Be seen and heard no more."""
+        self._is_over = True
+        self.beating.cancel()
+        await asyncio.gather(self.beating, return_exceptions=True)
+        self._portrait.stop()
+        await self._desk.close()
+        await self._heartbeat.end()
+        report_worker_stopped(self._events, self._describe(), reason)
+
+    async def _beat(self) -> None:
+        await self._heartbeat.beat()
+        await self._heartbeat.run()
+
+    def _describe(self) -> WorkerRecord:
+        doing = self._doing()
+        return self._portrait.draw(WorkerState.STOPPED if self._is_over else doing.state, doing.running, doing.stuck)

@@ -1,0 +1,39 @@
+"""One schedule: what it makes, when, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from naq_runtime.snapshot import ScheduleDetail
+from naq_tui.commands import Scope, bindings
+from naq_tui.pages.schedule import schedule_page
+from naq_tui.screens.detail import DetailScreen
+from naq_tui.state import Dashboard
+from naq_tui.widgets.line import Line
+
+__all__ = ["ScheduleScreen"]
+
+
+class ScheduleScreen(DetailScreen[ScheduleDetail]):
+    """The page of a schedule; its countdowns go on."""
+
+    BINDINGS = bindings(Scope.SCHEDULE)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.SCHEDULE, Scope.BACK)
+    NOUN: ClassVar[str] = "schedule"
+
+    def happened(self, dashboard: Dashboard) -> int:
+        """Events of the schedule."""
+        return dashboard.versions.schedule
+
+    def lines(self, detail: ScheduleDetail, width: int, now_ns: int) -> Sequence[Line]:
+        """See `schedule_page`."""
+        return schedule_page(detail, width, now_ns)
+
+    def action_open(self) -> None:
+        """Open the job that it made last."""
+        last = self.detail.schedule.last_job_id if self.detail is not None else None
+        if last:
+            self.post_message(self.JobWanted(last))
+        else:
+            self.app.bell()

@@ -1,0 +1,295 @@
+"""What schedules say, what is refused, and what is to be done with one at a moment."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from naq_runtime.errors import InvalidName, InvalidSchedule, SerializationError
+from naq_runtime.naming import check_name
+from naq_runtime.schedule import (
+    Schedule,
+    ScheduleConfig,
+    ScheduleState,
+    decode_schedule,
+    encode_schedule,
+    tick_id,
+)
+from naq_runtime.scheduler.deciding import decide
+from naq_runtime.scheduler.planning import config_of, planned, replanned, resumed
+
+SECOND_NS = 1_000_000_000
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
+NOON_NS = int(NOON.timestamp()) * SECOND_NS
+LATE_NS = 30 * SECOND_NS
+
+
+def plan(now_ns: int = NOON_NS, **config: Any) -> Schedule:
+    return planned(ScheduleConfig(schedule_id="report", **config), "default", "shop.report", b"{}", now_ns)
+
+
+def seconds(*moments_ns: int) -> list[float]:
+    """After noon."""
+    return [(moment - NOON_NS) / 1e9 for moment in moments_ns]
+
+
+# What is wanted
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({}, "one of cron, every and at"),
+        ({"cron": "* * * * *", "every": 5}, "one of cron, every and at"),
+        ({"cron": "* * *"}, "has 3 fields"),
+        ({"cron": "* * * * *", "timezone": "Mars/Olympus"}, "time zone 'Mars/Olympus'"),
+        ({"every": 0.01}, "every must be 0.1"),
+        ({"every": float("nan")}, "every must be"),
+        ({"at": datetime(2026, 1, 1)}, "has no time zone"),
+        ({"every": 5, "starts_at": datetime(2026, 1, 1)}, "has no time zone"),
+        ({"every": 5, "repeat": 0}, "repeat must be 1"),
+        ({"cron": "* * * * *", "phase": 3}, "phase goes with every"),
+        ({"every": 5, "missed": "some"}, "missed is one of skip, once, all"),
+        ({"every": 5, "overlap": "never"}, "overlap is one of allow, skip, buffer, cancel"),
+        ({"every": 5, "catch_up_limit": 1000}, "catch_up_limit must be 1 to 400"),
+        ({"every": 5, "schedule_id": "x" * 41}, "40 characters at most"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused_with_a_reason(config: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidSchedule, match=said):
+        ScheduleConfig(**config)
+
+
+def test_an_id_is_one_token_of_a_subject() -> None:
+    with pytest.raises(InvalidName):
+        ScheduleConfig(every=5, schedule_id="a.b")
+
+
+def test_a_schedule_of_which_nothing_is_ever_due_is_refused() -> None:
+    with pytest.raises(InvalidSchedule, match="nothing is ever due"):
+        plan(cron="0 0 1 1 *", ends_at=NOON + timedelta(days=1))
+
+
+# When it is due first
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"every": 10}, [10, 20, 30]),
+        ({"every": timedelta(seconds=90)}, [90, 180, 270]),
+        ({"every": 10, "starts_at": NOON + timedelta(seconds=25)}, [25, 35, 45]),
+        ({"every": 3600, "phase": 60}, [60, 3660, 7260]),
+        ({"every": 10, "ends_at": NOON + timedelta(seconds=20)}, [10, 20]),
+        ({"every": 10, "repeat": 2}, [10, 20]),
+        ({"cron": "*/5 * * * *", "starts_at": NOON + timedelta(seconds=600)}, [600, 900, 1200]),
+        ({"cron": "0 14 * * *", "timezone": "Europe/Paris"}, [3600, 90_000, 176_400]),
+        ({"at": NOON + timedelta(seconds=5)}, [5]),
+        ({"at": NOON.astimezone(ZoneInfo("Asia/Tokyo")) - timedelta(seconds=5)}, [-5]),
+    ],
+)
+def test_the_coming_ticks(config: dict[str, Any], expected: list[float]) -> None:
+    schedule = plan(**config)
+
+    assert seconds(*schedule.next_runs(3, NOON_NS - 6 * SECOND_NS)) == expected
+
+
+def test_the_first_tick_is_one_rhythm_after_the_making_however_odd_that_moment_is() -> None:
+    schedule = plan(NOON_NS + 123_456_789, every=10)
+
+    assert seconds(schedule.next_ns) == [10.123]
+
+
+# What is done now
+
+
+def after(schedule: Schedule, passed_s: float, **how: Any) -> Any:
+    return decide(schedule, NOON_NS + int(passed_s * SECOND_NS), late_ns=LATE_NS, **how)
+
+
+def test_a_tick_that_is_due_runs_and_the_next_one_follows() -> None:
+    decision = after(plan(every=10), 10.2)
+
+    assert (seconds(*decision.runs), seconds(decision.next_ns)) == ([10], [20])
+
+
+def test_ticks_that_are_only_late_all_run() -> None:
+    decision = after(plan(every=10, missed="skip"), 35)
+
+    assert (seconds(*decision.runs), decision.missed, seconds(decision.next_ns)) == ([10, 20, 30], 0, [40])
+
+
+@pytest.mark.parametrize(
+    ("config", "caught_up"),
+    [
+        ({"missed": "skip"}, []),
+        ({"missed": "once"}, [60]),
+        ({"missed": "all"}, [10, 20, 30, 40, 50, 60]),
+        ({"missed": "all", "catch_up_limit": 2}, [50, 60]),
+        ({"missed": "all", "catch_up_window": 60}, [40, 50, 60]),
+        ({"missed": "once", "catch_up_window": 35}, []),
+    ],
+)
+def test_missed_ticks_are_treated_as_the_schedule_says(config: dict[str, Any], caught_up: list[float]) -> None:
+    decision = after(plan(every=10, **config), 99)
+
+    assert seconds(*decision.runs) == [*caught_up, 70, 80, 90]
+    assert (decision.missed, decision.caught_up) == (6, len(caught_up))
+    assert seconds(decision.next_ns) == [100]
+
+
+def test_years_of_missed_seconds_are_counted_up_to_a_limit_and_take_no_time() -> None:
+    decision = after(plan(every=1), 10 * 365 * 86_400)
+
+    assert decision.missed == 10_000
+    assert decision.next_ns == NOON_NS + (10 * 365 * 86_400 + 1) * SECOND_NS
+
+
+@pytest.mark.parametrize(
+    ("overlap", "is_busy", "runs", "overlapped", "held"),
+    [
+        ("allow", True, [10, 20], 0, []),
+        ("skip", True, [], 2, []),
+        ("skip", False, [10], 1, []),
+        ("buffer", True, [], 1, [20]),
+        ("buffer", False, [10], 0, [20]),
+        ("cancel", True, [20], 1, []),
+    ],
+)
+def test_a_run_that_has_not_ended_is_treated_as_the_schedule_says(
+    overlap: Any, is_busy: bool, runs: list[float], overlapped: int, held: list[float]
+) -> None:
+    decision = after(plan(every=10, overlap=overlap), 25, is_busy=is_busy)
+
+    assert seconds(*decision.runs) == runs
+    assert decision.overlapped == overlapped
+    assert (seconds(decision.held_ns) if decision.held_ns else []) == held
+
+
+def test_a_held_tick_runs_when_the_one_before_has_ended() -> None:
+    schedule = plan(every=10, overlap="buffer").evolve(
+        next_ns=NOON_NS + 30 * SECOND_NS, held_ns=NOON_NS + 20 * SECOND_NS
+    )
+
+    still = after(schedule, 22, is_busy=True)
+    ended = after(schedule, 22, is_busy=False)
+
+    assert (still.runs, seconds(still.held_ns)) == ((), [20])
+    assert (seconds(*ended.runs), ended.held_ns, seconds(ended.next_ns)) == ([20], 0, [30])
+
+
+def test_no_more_jobs_are_made_than_are_left() -> None:
+    decision = after(plan(every=10, repeat=2), 35)
+
+    assert (seconds(*decision.runs), decision.next_ns) == ([10, 20], 0)
+
+
+def test_a_tick_waits_for_its_jitter_and_for_no_longer() -> None:
+    schedule = plan(every=10, jitter=5)
+    delay_s = schedule.delay_of(schedule.next_ns) / 1e9
+
+    assert 0 <= delay_s < 5
+    assert after(schedule, 10 + delay_s - 0.001).runs == ()
+    assert seconds(*after(schedule, 10 + delay_s).runs) == [10]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    every=st.integers(1, 60),
+    missed=st.sampled_from(["skip", "once", "all"]),
+    steps=st.lists(st.floats(0.01, 200), min_size=1, max_size=20),
+)
+def test_however_often_one_looks_every_tick_runs_once_or_is_missed_once(
+    every: int, missed: Any, steps: list[float]
+) -> None:
+    schedule = plan(every=every, missed=missed, catch_up_limit=400)
+    now_s, runs, lost = 0.0, [], 0
+    for step in steps:
+        now_s += step
+        decision = after(schedule, now_s)
+        runs += decision.runs
+        lost += decision.missed - decision.caught_up
+        schedule = schedule.evolve(next_ns=decision.next_ns)
+
+    due = [NOON_NS + n * every * SECOND_NS for n in range(1, int(now_s / every) + 1)]
+    assert len(runs) == len(set(runs))
+    assert set(runs) <= set(due)
+    assert len(runs) + lost == len(due)
+
+
+# Ids
+
+
+def test_the_id_of_a_job_says_which_tick_it_is() -> None:
+    assert tick_id("report", NOON_NS) == "report-20261125T120000"
+    assert tick_id("report", NOON_NS + 250_000_000) == "report-20261125T120000250"
+
+
+def test_the_id_of_a_job_is_a_name_however_long_that_of_the_schedule_is() -> None:
+    assert check_name("job", tick_id("x" * 40, NOON_NS + 1_000_000))
+
+
+# Changing it
+
+
+def test_a_changed_rhythm_begins_now_and_the_rest_stays() -> None:
+    schedule = plan(every=10, repeat=5, overlap="skip")
+
+    changed = replanned(schedule, {"cron": "30 12 * * *", "timezone": "Europe/Paris"}, NOON_NS)
+
+    assert (changed.cron, changed.every_ns, changed.repeat, changed.overlap) == ("30 12 * * *", 0, 5, "skip")
+    assert seconds(changed.next_ns) == [23.5 * 3600]
+
+
+def test_what_does_not_touch_the_rhythm_leaves_the_next_tick_alone() -> None:
+    schedule = plan(every=10).evolve(next_ns=NOON_NS + 10 * SECOND_NS)
+
+    changed = replanned(schedule, {"repeat": 3, "missed": "all"}, NOON_NS + 99 * SECOND_NS)
+
+    assert (changed.next_ns, changed.repeat, changed.missed) == (schedule.next_ns, 3, "all")
+
+
+def test_what_a_schedule_does_not_have_cannot_be_changed() -> None:
+    with pytest.raises(InvalidSchedule, match="a schedule has no evry: it has at, "):
+        replanned(plan(every=10), {"evry": 5}, NOON_NS)
+
+
+def test_what_was_due_during_a_pause_is_passed_over() -> None:
+    paused = plan(every=10).evolve(state=ScheduleState.PAUSED, reason="maintenance")
+
+    going_on = resumed(paused, NOON_NS + 35 * SECOND_NS)
+
+    assert (going_on.state, going_on.reason) == (ScheduleState.ACTIVE, None)
+    assert seconds(going_on.next_ns) == [40]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"cron": "0 9 * * mon", "timezone": "Asia/Kolkata", "repeat": 4, "jitter": 2.5},
+        {"every": 2.5, "ends_at": NOON + timedelta(days=3), "missed": "all", "catch_up_limit": 7},
+        {"at": NOON + timedelta(hours=1), "overlap": "cancel"},
+    ],
+)
+def test_what_was_wanted_can_be_had_again(config: dict[str, Any]) -> None:
+    wanted = ScheduleConfig(schedule_id="report", **config)
+
+    assert config_of(planned(wanted, "default", "shop.report", b"{}", NOON_NS)) == wanted
+
+
+# On the wire
+
+
+def test_a_record_comes_back_as_it_was_and_a_newer_one_is_refused() -> None:
+    schedule = plan(cron="@hourly", repeat=2)
+
+    assert decode_schedule(encode_schedule(schedule)) == schedule
+    with pytest.raises(SerializationError, match="upgrade naq"):
+        decode_schedule(encode_schedule(schedule.evolve(v=99)))
+    with pytest.raises(SerializationError, match="is no schedule"):
+        decode_schedule(b'{"schedule_id": 7}')
