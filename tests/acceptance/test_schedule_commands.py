@@ -339,7 +339,8 @@ async def test_a_cancelled_schedule_is_gone(config: NAQConfig) -> None:
     assert (cancelled.code, cancelled.out) == (1, "daily\n")
     assert "there is no schedule nightly" in cancelled.err
     assert list(await schedules_of(config)) == ["hourly"]
-    assert (await naq("schedule", "show", "daily", config=config)).code == 4
+    assert (await naq("schedule", "next", "daily", config=config)).code == 4
+    assert "⊘ cancelled" in (await naq("schedule", "show", "daily", config=config)).out
 
 
 async def test_cancelling_asks_in_a_terminal(config: NAQConfig) -> None:
