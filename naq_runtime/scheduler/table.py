@@ -108,10 +108,13 @@ class ScheduleTable:
         return None
 
     def _take(self, message: StoredMessage) -> None:
+        schedule_id = message.subject.rpartition(".")[2]
         try:
-            self.put(Standing(decode_schedule(message.data), message.sequence))
+            schedule = decode_schedule(message.data)
+            if schedule.schedule_id != schedule_id:
+                raise SerializationError(f"the record of {schedule_id} says that it is another schedule's")
+            self.put(Standing(schedule, message.sequence))
         except SerializationError as error:
-            schedule_id = message.subject.rpartition(".")[2]
             self._standing.pop(schedule_id, None)
             log.warning("schedule %s: %s", schedule_id, error, extra={"action": "schedule_not_decoded"})
             self._unreadable(schedule_id, error)
