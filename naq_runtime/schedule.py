@@ -274,18 +274,11 @@ def decode_schedule(data: bytes) -> Schedule:
         schedule = _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise SerializationError(f"the record is no schedule: {error}") from error
-    if 0 < schedule.every_ns < _SHORTEST_S * _SECOND_NS or not _has_names(schedule):
-        raise SerializationError("the record is no schedule: its names or its rate cannot be")
+    if 0 < schedule.every_ns < _SHORTEST_S * _SECOND_NS:
+        raise SerializationError("the record is no schedule: its rate cannot be")
     if schedule.v > SCHEMA_VERSION:
         raise SerializationError(f"the schedule was written in version {schedule.v}: upgrade naq")
     return schedule
-
-
-def _has_names(schedule: Schedule) -> bool:
-    try:
-        return bool(check_schedule_id(schedule.schedule_id) and check_name("queue", schedule.queue_name))
-    except ValueError:
-        return False
 
 
 def _check(name: str, value: float | None, least: float, most: float) -> None:
