@@ -274,6 +274,8 @@ def decode_schedule(data: bytes) -> Schedule:
         schedule = _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise SerializationError(f"the record is no schedule: {error}") from error
+    if 0 < schedule.every_ns < _SHORTEST_S * _SECOND_NS:
+        raise SerializationError("the record is no schedule: its rate cannot be")
     if schedule.v > SCHEMA_VERSION:
         raise SerializationError(f"the schedule was written in version {schedule.v}: upgrade naq")
     return schedule

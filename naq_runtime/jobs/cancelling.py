@@ -167,6 +167,7 @@ class Cancelling:
         """
         stones = [self._stone(message) for message in messages]
         await self._remove_retries(stones)
+        stones = await self._still_there(stones)
         ended = await self._ended_otherwise([stone.job for stone in stones])
         theirs = {stone.job.job_id for stone in stones if stone.wish.sequence in known_ended}.difference(ended)
         ours = [stone for stone in stones if stone.job.job_id not in ended and stone.job.job_id not in theirs]
@@ -215,6 +216,12 @@ class Cancelling:
         known = {stone.message.sequence for stone in stones}
         retries = [message.sequence for message in await self._streams.last(names.jobs_stream, later)]
         await self._streams.delete(names.jobs_stream, [sequence for sequence in retries if sequence not in known])
+
+    async def _still_there(self, stones: Sequence[_Stone]) -> list[_Stone]:
+        """Without those in whose place a retry has come back before it could be removed: their jobs go on."""
+        subjects = [stone.message.subject for stone in stones]
+        there = {message.sequence for message in await self._streams.last(self._names.jobs_stream, subjects)}
+        return [stone for stone in stones if stone.message.sequence in there]
 
     async def _ended_otherwise(self, jobs: Sequence[Job]) -> dict[str, JobStatus]:
         """How those of these very jobs ended that some worker has ended."""

@@ -6,7 +6,8 @@ import heapq
 import logging
 from collections.abc import Callable, Iterator
 
-from naq_runtime.errors import SerializationError
+from naq_runtime.errors import InvalidName, NaqError, SerializationError
+from naq_runtime.naming import check_name
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.schedule import Schedule, ScheduleState, decode_schedule
 from naq_runtime.scheduler.store import ScheduleStore, Standing
@@ -23,7 +24,7 @@ class ScheduleTable:
         unreadable: is told the id of a record that is no schedule, and why; once for each record.
     """
 
-    def __init__(self, store: ScheduleStore, unreadable: Callable[[str, SerializationError], None]) -> None:
+    def __init__(self, store: ScheduleStore, unreadable: Callable[[str, NaqError], None]) -> None:
         self._store = store
         self._unreadable = unreadable
         self._standing: dict[str, Standing] = {}
@@ -108,10 +109,14 @@ class ScheduleTable:
         return None
 
     def _take(self, message: StoredMessage) -> None:
+        schedule_id = message.subject.rpartition(".")[2]
         try:
-            self.put(Standing(decode_schedule(message.data), message.sequence))
-        except SerializationError as error:
-            schedule_id = message.subject.rpartition(".")[2]
+            schedule = decode_schedule(message.data)
+            if schedule.schedule_id != schedule_id:
+                raise SerializationError(f"the record of {schedule_id} says that it is another schedule's")
+            check_name("queue", schedule.queue_name)
+            self.put(Standing(schedule, message.sequence))
+        except (SerializationError, InvalidName) as error:
             self._standing.pop(schedule_id, None)
             log.warning("schedule %s: %s", schedule_id, error, extra={"action": "schedule_not_decoded"})
             self._unreadable(schedule_id, error)

@@ -44,11 +44,7 @@ from naq_tui.cli.scheduling import (
 
 if TYPE_CHECKING:
     from naq_runtime.config import NAQConfig
-    from naq_runtime.events.models import StoredEvent
-    from naq_runtime.job import Job
     from naq_runtime.schedule import Schedule
-    from naq_runtime.services.manager import ServiceManager
-    from naq_runtime.services.scheduler import SchedulerService
 
 __all__ = ["app"]
 
@@ -59,9 +55,6 @@ app = typer.Typer(
 )
 
 _COMING = 5
-_EVENTS = 20
-_FIRST_LOOK = 1_000
-_LOOK_FURTHER = 16
 
 ScheduleId = Annotated[str, typer.Argument(metavar="ID", help="The schedule.")]
 
@@ -98,17 +91,14 @@ async def show(schedule_id: ScheduleId, *, format: FormatOption = Format.TABLE, 
     """
     import time
 
+    from naq_runtime.monitor import Monitor
     from naq_runtime.services.manager import ServiceManager
-    from naq_runtime.services.scheduler import SchedulerService
     from naq_tui.cli.output import print_json, print_lines, print_raw, print_raw_members
     from naq_tui.cli.schedule_page import Detail, detail_json, page
 
     async with ServiceManager(config, role="monitor") as services:
-        schedules = await services.get_service(SchedulerService)
-        found = await schedules.get(schedule_id)
-        events = await _events_of(services, schedule_id)
-        leader = await leading(services)
-        detail = Detail(found, _job_of(schedules, found), _coming(found), events, leader)
+        known = await (await services.get_service(Monitor)).schedule(schedule_id)
+        detail = Detail(known.schedule, known.job, _coming(known.schedule), known.events, await leading(services))
     if format is Format.TABLE:
         print_lines(page(detail, time.time_ns()))
     elif format is Format.JSON:
@@ -264,15 +254,6 @@ def _json(option: str, text: str, kind: type[Any]) -> Any:
     return value
 
 
-def _job_of(schedules: SchedulerService, schedule: Schedule) -> Job | None:
-    from naq_runtime.errors import SerializationError
-
-    try:
-        return schedules.job_of(schedule)
-    except SerializationError:
-        return None
-
-
 def _coming(schedule: Schedule) -> list[int] | None:
     import time
 
@@ -282,27 +263,6 @@ def _coming(schedule: Schedule) -> list[int] | None:
         return schedule.next_runs(_COMING, time.time_ns())
     except InvalidSchedule:
         return None
-
-
-async def _events_of(services: ServiceManager, schedule_id: str) -> list[StoredEvent]:
-    """The last events of a schedule: looked for in ever larger parts of the log, from its end."""
-    from collections import deque
-
-    from naq_runtime.events.storage import decode_stored
-    from naq_runtime.monitor import Monitor
-    from naq_runtime.nats.direct import StoredMessage
-
-    names = services.names
-    subject = names.entity_event("schedule", schedule_id, "*", "*")
-    _, last = await (await services.get_service(Monitor)).recent(0)
-    span = _FIRST_LOOK
-    while True:
-        found: deque[StoredMessage] = deque(maxlen=_EVENTS)
-        async for messages in services.streams.scan(names.events_stream, subject, max(0, last - span)):
-            found.extend(messages)
-        if len(found) == _EVENTS or span >= last:
-            return decode_stored(found)
-        span *= _LOOK_FURTHER
 
 
 app.command("list")(command(list_))

@@ -13,7 +13,7 @@ from naq_runtime.events.messages import duration_text
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.job import Job
 from naq_runtime.schedule import Schedule, ScheduleState, tick_id
-from naq_runtime.scheduler.leadership import Leader
+from naq_runtime.snapshot import LeaderState
 from naq_runtime.timetable import zone_of
 from naq_tui.cli.format import Format, iso_text
 from naq_tui.cli.job_page import argument_lines
@@ -46,8 +46,8 @@ _STATES: dict[ScheduleState, Span] = {
     ScheduleState.ACTIVE: ("● active", "green"),
     ScheduleState.PAUSED: ("‖ paused", "yellow"),
     ScheduleState.FAILED: ("✗ failed", "bold red"),
-    ScheduleState.FINISHED: ("✓ finished", "dim"),
-    ScheduleState.CANCELLED: ("⊘ cancelled", "dim"),
+    ScheduleState.FINISHED: ("■ finished", "dim"),
+    ScheduleState.CANCELLED: ("⊘ cancelled", "yellow"),
 }
 _RETRYING: Span = ("! retrying", "yellow")
 _OVERLAP = {
@@ -82,7 +82,7 @@ class Detail(NamedTuple):
     coming: Sequence[int] | None
     """``None`` when the timetable cannot be read on this machine."""
     events: Sequence[StoredEvent]
-    leader: Leader | None
+    leader: LeaderState | None
 
 
 # For scripts
@@ -230,7 +230,7 @@ def page(detail: Detail, now_ns: int) -> Iterator[Line]:
     """The lines of a page."""
     schedule, coming = detail.schedule, detail.coming
     yield from facts(_facts(detail, now_ns))
-    yield from heading("Coming", "" if schedule.state is ScheduleState.ACTIVE else "once it is resumed")
+    yield from heading("Coming", "once it is resumed" if coming and schedule.state is not ScheduleState.ACTIVE else "")
     if coming is None:
         yield from value_lines("its timetable cannot be read on this machine", "red")
     elif not coming:
@@ -239,7 +239,11 @@ def page(detail: Detail, now_ns: int) -> Iterator[Line]:
         for due_ns in coming:
             ((text, style), (away, _)) = _coming_row(schedule, due_ns, now_ns)[:2]
             yield [("  " + text, style), ("  " + away, "dim")]
-    yield from argument_lines(detail.job)
+    if detail.job is None:
+        yield from heading("Arguments")
+        yield from value_lines("its job cannot be read", "red")
+    else:
+        yield from argument_lines(detail.job)
     yield from _events(detail.events)
 
 
@@ -308,7 +312,7 @@ def _trouble(schedule: Schedule, now_ns: int) -> Iterator[tuple[str, Line]]:
         )
 
 
-def _leader(leader: Leader | None) -> Span:
+def _leader(leader: LeaderState | None) -> Span:
     if leader is None:
         return "no scheduler runs; 'naq run-scheduler' starts one", "yellow"
     return inert(f"{leader.instance_id}  on {leader.hostname}:{leader.pid}, term {leader.term}"), ""

@@ -13,16 +13,14 @@ from naq_tui.cli.format import a_moment, a_span
 if TYPE_CHECKING:
     from naq_runtime.config import NAQConfig
     from naq_runtime.job import Job
-    from naq_runtime.scheduler.leadership import Leader
     from naq_runtime.services.manager import ServiceManager
+    from naq_runtime.snapshot import LeaderState
 
 __all__ = ["a_datetime", "given", "keep", "leading", "note_leader"]
 
 _NONE = "none"
 _NOTHING: Any = object()
 """What an option says that takes a value away."""
-_PATIENCE_S = 1.0
-"""A renewal of the lead may be on its way."""
 
 
 def a_datetime(text: str) -> datetime:
@@ -106,22 +104,15 @@ async def keep(job: Job, when: Mapping[str, Any], config: NAQConfig) -> None:
             note_leader(None)
 
 
-async def leading(services: ServiceManager) -> Leader | None:
-    """Who leads the schedulers; nobody does when the lead was not renewed in time."""
-    from naq_runtime.services.scheduler import SchedulerService
+async def leading(services: ServiceManager) -> LeaderState | None:
+    """Who leads the schedulers; ``None`` when nobody does, or whoever did is silent for too long."""
+    from naq_runtime.watching import ScheduleWatch
 
-    leader = await (await services.get_service(SchedulerService)).leader()
-    if leader is None:
-        return None
-    names = services.names
-    bucket = names.leader_bucket
-    (*_, record) = await services.streams.last(names.bucket_stream(bucket), [names.bucket_key(bucket, "*")])
-    now_s = (services.clock.time_ns() + services.streams.skew_ns) / 1e9
-    age_s = now_s - datetime.fromisoformat(record.stored_at).timestamp()
-    return leader if age_s < leader.lease_s + _PATIENCE_S else None
+    leader = await ScheduleWatch(services).leader()
+    return leader if leader is not None and leader.leads else None
 
 
-def note_leader(leader: Leader | None) -> None:
+def note_leader(leader: LeaderState | None) -> None:
     """Say beside the data who sees to it that jobs come."""
     from naq_tui.cli.output import note
 

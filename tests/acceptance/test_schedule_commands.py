@@ -188,6 +188,27 @@ async def test_the_page_of_a_schedule_tells_all_about_it_inertly(config: NAQConf
     ]
 
 
+@pytest.mark.parametrize("form", ["table", "raw", "json"])
+async def test_schedules_that_others_have_written_are_printed_inert(config: NAQConfig, form: str) -> None:
+    evil = r"\u001b]0;pwn\u0007J\nforged line"
+    names = ("queue_name", "function_name", "cron", "timezone", "reason", "last_job_id")
+    numbers = ("next_ns", "last_due_ns", "last_run_ns", "held_ns", "retry_at_ns", "jitter_ns", "errors")
+    fields = [f'"{name}":"{evil}"' for name in names] + [f'"{name}":{2**63 - 1}' for name in numbers]
+    record = '{"schedule_id":"evil","payload":"AAAA",' + ",".join(fields) + "}"
+    async with ServiceManager(config) as services:
+        await services.get_service(SchedulerService)
+        await services.connection.request(config.names.schedule("evil"), record.encode())
+        await services.connection.request(config.names.schedule("worse"), b"{no schedule")
+
+    listed = await naq("schedule", "list", "--format", form, config=config)
+    shown = await naq("schedule", "show", "evil", "--format", form, config=config)
+
+    for finished in (listed, shown):
+        assert (finished.code, "Traceback" in finished.err) == (0, False), finished.err
+        assert "\x1b" not in finished.out + finished.err
+        assert not any(line.startswith("forged") for line in finished.out.splitlines())
+
+
 async def test_coming_ticks_are_told_in_the_zone_of_the_schedule(config: NAQConfig) -> None:
     await fill(config)
 
@@ -318,7 +339,8 @@ async def test_a_cancelled_schedule_is_gone(config: NAQConfig) -> None:
     assert (cancelled.code, cancelled.out) == (1, "daily\n")
     assert "there is no schedule nightly" in cancelled.err
     assert list(await schedules_of(config)) == ["hourly"]
-    assert (await naq("schedule", "show", "daily", config=config)).code == 4
+    assert (await naq("schedule", "next", "daily", config=config)).code == 4
+    assert "⊘ cancelled" in (await naq("schedule", "show", "daily", config=config)).out
 
 
 async def test_cancelling_asks_in_a_terminal(config: NAQConfig) -> None:

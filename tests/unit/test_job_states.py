@@ -223,7 +223,7 @@ class DyingMachine(Machine):
 
 
 limits = settings(
-    max_examples=150,
+    max_examples=100,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,
@@ -231,5 +231,5 @@ limits = settings(
 )
 Machine.TestCase.settings = limits
 DyingMachine.TestCase.settings = limits
-TestInterleavings = pytest.mark.timeout(120)(Machine.TestCase)
-TestCrashes = pytest.mark.timeout(120)(DyingMachine.TestCase)
+TestInterleavings = pytest.mark.timeout(300)(Machine.TestCase)
+TestCrashes = pytest.mark.timeout(300)(DyingMachine.TestCase)

@@ -293,3 +293,8 @@ def test_a_record_comes_back_as_it_was_and_a_newer_one_is_refused() -> None:
         decode_schedule(encode_schedule(schedule.evolve(v=99)))
     with pytest.raises(SerializationError, match="is no schedule"):
         decode_schedule(b'{"schedule_id": 7}')
+
+
+def test_a_rate_that_nobody_of_ours_has_written_is_refused() -> None:
+    with pytest.raises(SerializationError, match="cannot be"):
+        decode_schedule(encode_schedule(plan(every=5).evolve(every_ns=1)))
