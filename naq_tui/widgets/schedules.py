@@ -90,12 +90,12 @@ class Schedules(Table[ScheduleView]):
                     "when", 16, self._when, lambda v: when_text(v.schedule, 0), "left", 2, most=42, descending=False
                 ),
                 due,
-                Column("last ago", 8, self._last, lambda v: v.schedule.last_run_ns, rank=3),
+                Column("last ago", 9, self._last, lambda v: v.schedule.last_run_ns, rank=3),
                 Column("lag", 8, _lag, lambda v: -1.0 if v.lag_ms is None else v.lag_ms, rank=7),
                 Column("ticks", 6, _ticks, lambda v: v.schedule.ticks, rank=4),
                 Column("missed", 7, _missed, lambda v: v.schedule.missed_ticks, rank=6),
                 Column("left", 6, _left, _left_order, rank=11, descending=False),
-                Column("queue", 8, _queue, lambda v: v.schedule.queue_name, "left", 8, most=24, descending=False),
+                Column("queue", 7, _queue, lambda v: v.schedule.queue_name, "left", 8, most=24, descending=False),
                 Column(
                     "function", 12, _function, lambda v: v.schedule.function_name, "left", 9, most=48, descending=False
                 ),
