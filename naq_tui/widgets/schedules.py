@@ -180,9 +180,11 @@ class Schedules(Table[ScheduleView]):
         return [SCHEDULE_MARKS[view.schedule.state]]
 
     def _when(self, view: ScheduleView, width: int) -> list[Span]:
-        """The word ``cron`` gives way to the expression."""
+        """Where there is little room, the word ``cron`` gives way to the expression, the time of day to the date."""
         text = when_text(view.schedule, self._now_ns)
-        return [(text if cell_len(text) <= width else text.removeprefix("cron "), "text")]
+        if cell_len(text) > width:
+            text = text.rpartition(" ")[0] if view.schedule.at_ns else text.removeprefix("cron ")
+        return [(text, "text")]
 
     def _next(self, view: ScheduleView, width: int) -> list[Span]:
         if not view.fires_at_ns:

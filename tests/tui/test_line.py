@@ -101,7 +101,7 @@ async def test_the_feed_shows_a_tick_and_who_leads() -> None:
         assert "scheduler, term 3, sch-1" in watched.events()[0]
         assert "◶ tick" in watched.events()[1]
         assert watched.events()[1].split()[3:6] == ["nightly", "mail", "-"]
-        assert "nightly-1, tick 4, late by 2.50 ms" in watched.events()[1]
+        assert "nightly-1, tick 4, late by 2.5 ms" in watched.events()[1]
 
 
 async def test_a_schedule_that_could_not_be_kept_stands_out() -> None:
