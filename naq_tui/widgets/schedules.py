@@ -12,18 +12,17 @@ from naq_runtime.events.messages import duration_text
 from naq_runtime.schedule import ScheduleState
 from naq_tui.commands import Scope
 from naq_tui.model.schedules import ScheduleView
-from naq_tui.source import ConnectionState
 from naq_tui.state import Dashboard
 from naq_tui.text import clip, count_text, countdown_text, inert, short_age_text
 from naq_tui.widgets.columns import Column
 from naq_tui.widgets.line import Line, Span
 from naq_tui.widgets.table import Table
 from naq_tui.widgets.timing import SCHEDULE_MARKS, when_text
+from naq_tui.widgets.waiting import waiting_lines
 
 __all__ = ["Schedules"]
 
 _NEVER = float("inf")
-_CONNECTING = (Line(((" connecting …", "dim"),)),)
 _ASKING = (Line(((" asking for the schedules …", "dim"),)),)
 _NO_MATCH = (Line(((" nothing matches", "dim"),)),)
 _NO_SCHEDULES = (
@@ -78,6 +77,7 @@ class Schedules(Table[ScheduleView]):
 
     NAME: ClassVar[str] = "Schedules"
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.SORT, Scope.MOVE)
+    TOP_STAYS: ClassVar[bool] = True
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         self._now_ns = 0
@@ -166,10 +166,9 @@ class Schedules(Table[ScheduleView]):
         return self._needle in view.search_text.lower()
 
     def _hint_of(self, dashboard: Dashboard) -> Sequence[Line]:
-        book, link = dashboard.schedules, dashboard.link
+        book = dashboard.schedules
         if book.mark is None:
-            waiting = link is None or link.state is ConnectionState.CONNECTING
-            return _CONNECTING if waiting else _ASKING
+            return waiting_lines(dashboard.link) if dashboard.stale else _ASKING
         return _NO_MATCH if len(book) and self._needle else _NO_SCHEDULES
 
     def _state(self, view: ScheduleView, width: int) -> list[Span]:

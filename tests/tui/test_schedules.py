@@ -78,7 +78,20 @@ class TestWhatItShows:
             await watched.pass_time(1)
             await watched.settle()
             assert order(watched) == ["later", "soon", "paused"]
-            assert watched.app.screen.query_one(Schedules).cursor_key == "soon"
+
+    async def test_the_cursor_goes_with_its_row_but_stays_on_top_when_it_is_there(self) -> None:
+        async with watching(BUSY, schedules=THREE) as watched:
+            await watched.go_to_schedules()
+            table = watched.app.screen.query_one(Schedules)
+            watched.source.put_schedules(schedule("soon", in_s=300))
+            await watched.pass_time(1)
+            await watched.settle()
+            assert (table.cursor_key, table.viewport.cursor) == ("later", 0)
+            await watched.press("j")
+            watched.source.put_schedules(schedule("soon", in_s=2))
+            await watched.pass_time(1)
+            await watched.settle()
+            assert (table.cursor_key, table.viewport.cursor) == ("soon", 0)
 
     async def test_one_that_is_over_leaves(self) -> None:
         async with watching(BUSY, schedules=THREE) as watched:
@@ -172,7 +185,7 @@ class TestMoving:
     async def test_order_and_cursor_are_kept_while_it_is_hidden(self) -> None:
         async with watching(BUSY, schedules=THREE) as watched:
             await watched.go_to_schedules()
-            await watched.press("r", "k", "1")
+            await watched.press("r", "j", "1")
             await watched.go_to_schedules()
             assert order(watched) == ["paused", "later", "soon"]
             assert watched.app.screen.query_one(Schedules).cursor_key == "later"
@@ -290,6 +303,17 @@ class TestQuiet:
 
 
 class TestTrouble:
+    async def test_before_there_is_a_connection_it_says_why(self) -> None:
+        async with watching() as watched:
+            await watched.go_to_schedules()
+            assert "connecting …" in watched.text
+            await watched.feed(Batch(Link(ConnectionState.RECONNECTING, NOW_NS, "connection refused")))
+            assert " connection refused" in watched.text
+            assert watched.source.asked_schedules == []
+            await watched.feed(BUSY)
+            await watched.settle()
+            assert "no schedules yet" in watched.text
+
     async def test_when_the_link_is_lost_it_stays_and_nothing_is_asked(self) -> None:
         async with watching(BUSY, schedules=THREE, leader=leader()) as watched:
             await watched.go_to_schedules()
