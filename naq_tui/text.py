@@ -36,6 +36,7 @@ Align = Literal["left", "right"]
 
 _MARK = "\N{REPLACEMENT CHARACTER}"
 _ELLIPSIS = "…"
+_UNITS = {"m": 60, "h": 3600, "d": 86_400}
 _NEAR_NS = 12 * 3600 * 1_000_000_000
 _SPACES = "\t\n\v\f\r\u2028\u2029"
 
@@ -187,11 +188,17 @@ def short_age_text(seconds: float) -> str:
 
 
 def countdown_text(seconds: float) -> str:
-    """Until then, in at most eleven cells: ``now``, ``in 12 s``, ``in 2 m 05 s``, ``in 1 h 02 m``, ``in 3 d``."""
+    """Until then, in at most eleven cells: ``now``, ``in 2 m 05 s``, ``in 15 m``, ``in 1 h 02 m``, ``in 3 d``.
+
+    The last unit is left out where it is a small part.
+    """
     whole = max(0, math.ceil(seconds))
     if whole == 0:
         return "now"
-    return f"in {age_text(whole)}" if whole < 86_400 else f"in {min(whole // 86_400, 99_999)} d"
+    for size, unit in ((86_400, "d"), (36_000, "h"), (600, "m")):
+        if whole >= size and not (unit == "m" and whole >= 3600):
+            return f"in {min(whole // _UNITS[unit], 99_999)} {unit}"
+    return f"in {age_text(whole)}"
 
 
 def count_text(count: int) -> str:

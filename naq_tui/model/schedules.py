@@ -47,7 +47,7 @@ class ScheduleView:
     def search_text(self) -> str:
         """The text that a filter is looked for in."""
         schedule = self.schedule
-        when = schedule.cron or ""
+        when = f"{schedule.cron} {schedule.timezone}" if schedule.cron else ""
         return f"{self.schedule_id} {schedule.state} {when} {schedule.queue_name} {schedule.function_name}"
 
     def late_ns(self, now_ns: int) -> int:

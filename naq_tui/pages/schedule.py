@@ -86,7 +86,7 @@ def _past(at_ns: int, now_ns: int) -> list[Span]:
 
 def _rules(schedule: Schedule, now_ns: int) -> Iterator[Fact]:
     yield "if missed", [(schedule.missed, "text"), (f"  {_MISSED[schedule.missed]}", "dim")]
-    yield "if it runs", [(schedule.overlap, "text"), (f"  {_OVERLAP[schedule.overlap]}", "dim")]
+    yield "overlap", [(schedule.overlap, "text"), (f"  {_OVERLAP[schedule.overlap]}", "dim")]
     if schedule.jitter_ns:
         yield "jitter", [(f"up to {duration_text(schedule.jitter_ns / 1e6)}", "text")]
     if schedule.starts_at_ns:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -11,19 +10,16 @@ from textual.content import Content
 from naq_runtime.events.messages import duration_text
 from naq_tui.model.queues import QueueView
 from naq_tui.model.tally import Quantiles
-from naq_tui.source import ConnectionState
 from naq_tui.state import Dashboard
 from naq_tui.text import count_text, inert, percent_text, rate_text
 from naq_tui.widgets.columns import Column
 from naq_tui.widgets.line import Line, Span, Tone
 from naq_tui.widgets.marks import sparkline
 from naq_tui.widgets.table import Table
+from naq_tui.widgets.waiting import waiting_lines
 
 __all__ = ["Queues"]
 
-_REASON_WIDTH = 54
-"""Cells for why there is no connection; they fit into the narrowest terminal."""
-_CONNECTING = (Line(((" connecting …", "dim"),)),)
 _NO_QUEUES = (
     Line(((" no jobs yet", "text"),)),
     Line(),
@@ -127,9 +123,4 @@ class Queues(Table[QueueView]):
 
 
 def _hint(dashboard: Dashboard) -> Sequence[Line]:
-    if dashboard.snapshot:
-        return _NO_QUEUES
-    link = dashboard.link
-    if link is None or link.state is ConnectionState.CONNECTING:
-        return _CONNECTING
-    return [Line(((f" {line}", "text"),)) for line in textwrap.wrap(inert(link.detail), _REASON_WIDTH)]
+    return _NO_QUEUES if dashboard.snapshot else waiting_lines(dashboard.link)

@@ -12,18 +12,17 @@ from naq_runtime.events.messages import duration_text
 from naq_runtime.schedule import ScheduleState
 from naq_tui.commands import Scope
 from naq_tui.model.schedules import ScheduleView
-from naq_tui.source import ConnectionState
 from naq_tui.state import Dashboard
 from naq_tui.text import clip, count_text, countdown_text, inert, short_age_text
 from naq_tui.widgets.columns import Column
 from naq_tui.widgets.line import Line, Span
 from naq_tui.widgets.table import Table
 from naq_tui.widgets.timing import SCHEDULE_MARKS, when_text
+from naq_tui.widgets.waiting import waiting_lines
 
 __all__ = ["Schedules"]
 
 _NEVER = float("inf")
-_CONNECTING = (Line(((" connecting …", "dim"),)),)
 _ASKING = (Line(((" asking for the schedules …", "dim"),)),)
 _NO_MATCH = (Line(((" nothing matches", "dim"),)),)
 _NO_SCHEDULES = (
@@ -78,6 +77,7 @@ class Schedules(Table[ScheduleView]):
 
     NAME: ClassVar[str] = "Schedules"
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.SORT, Scope.MOVE)
+    TOP_STAYS: ClassVar[bool] = True
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         self._now_ns = 0
@@ -90,12 +90,12 @@ class Schedules(Table[ScheduleView]):
                     "when", 16, self._when, lambda v: when_text(v.schedule, 0), "left", 2, most=42, descending=False
                 ),
                 due,
-                Column("last ago", 8, self._last, lambda v: v.schedule.last_run_ns, rank=3),
+                Column("last ago", 9, self._last, lambda v: v.schedule.last_run_ns, rank=3),
                 Column("lag", 8, _lag, lambda v: -1.0 if v.lag_ms is None else v.lag_ms, rank=7),
                 Column("ticks", 6, _ticks, lambda v: v.schedule.ticks, rank=4),
                 Column("missed", 7, _missed, lambda v: v.schedule.missed_ticks, rank=6),
                 Column("left", 6, _left, _left_order, rank=11, descending=False),
-                Column("queue", 8, _queue, lambda v: v.schedule.queue_name, "left", 8, most=24, descending=False),
+                Column("queue", 7, _queue, lambda v: v.schedule.queue_name, "left", 8, most=24, descending=False),
                 Column(
                     "function", 12, _function, lambda v: v.schedule.function_name, "left", 9, most=48, descending=False
                 ),
@@ -166,10 +166,9 @@ class Schedules(Table[ScheduleView]):
         return self._needle in view.search_text.lower()
 
     def _hint_of(self, dashboard: Dashboard) -> Sequence[Line]:
-        book, link = dashboard.schedules, dashboard.link
+        book = dashboard.schedules
         if book.mark is None:
-            waiting = link is None or link.state is ConnectionState.CONNECTING
-            return _CONNECTING if waiting else _ASKING
+            return waiting_lines(dashboard.link) if dashboard.stale else _ASKING
         return _NO_MATCH if len(book) and self._needle else _NO_SCHEDULES
 
     def _state(self, view: ScheduleView, width: int) -> list[Span]:
@@ -180,9 +179,11 @@ class Schedules(Table[ScheduleView]):
         return [SCHEDULE_MARKS[view.schedule.state]]
 
     def _when(self, view: ScheduleView, width: int) -> list[Span]:
-        """The word ``cron`` gives way to the expression."""
+        """Where there is little room, the word ``cron`` gives way to the expression, the time of day to the date."""
         text = when_text(view.schedule, self._now_ns)
-        return [(text if cell_len(text) <= width else text.removeprefix("cron "), "text")]
+        if cell_len(text) > width:
+            text = text.rpartition(" ")[0] if view.schedule.at_ns else text.removeprefix("cron ")
+        return [(text, "text")]
 
     def _next(self, view: ScheduleView, width: int) -> list[Span]:
         if not view.fires_at_ns:

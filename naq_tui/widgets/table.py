@@ -28,6 +28,9 @@ class Table(Scrolling, Generic[Row]):
     BINDINGS = bindings(Scope.TABLE, Scope.SORT)
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.TABLE, Scope.SORT, Scope.MOVE)
 
+    TOP_STAYS: ClassVar[bool] = False
+    """Whether the cursor stays on top, whichever row that is, once it is there; else it stays on its row."""
+
     @dataclass
     class Opened(Message):
         """A row was chosen."""
@@ -159,7 +162,8 @@ class Table(Scrolling, Generic[Row]):
     def _settle(self) -> None:
         """Other rows, or another order: the cursor stays on its row as long as that is there."""
         self.viewport.span(0, len(self.rows))
-        position = self._ordered.position(self._cursor_key)
+        on_top = self.TOP_STAYS and self.viewport.cursor == 0
+        position = None if on_top else self._ordered.position(self._cursor_key)
         if position is not None:
             self.viewport.go(position)
         elif self.rows:

@@ -16,6 +16,7 @@ from naq_tui.widgets.columns import Column
 from naq_tui.widgets.line import Back, Line, Span, Tone
 from naq_tui.widgets.marks import gauge
 from naq_tui.widgets.table import Table
+from naq_tui.widgets.waiting import CONNECTING
 
 __all__ = ["Workers"]
 
@@ -33,7 +34,6 @@ _STATES: dict[WorkerState, tuple[str, Tone]] = {
     WorkerState.STOPPING: ("◌ stopping", "warn"),
     WorkerState.STOPPED: ("■ stopped", "dim"),
 }
-_CONNECTING = (Line(((" connecting …", "dim"),)),)
 _NO_WORKERS = (
     Line(((" no workers", "text"),)),
     Line(),
@@ -160,4 +160,4 @@ class Workers(Table[WorkerView]):
 
 
 def _hint(dashboard: Dashboard) -> Sequence[Line]:
-    return _NO_WORKERS if dashboard.snapshot else _CONNECTING
+    return _NO_WORKERS if dashboard.snapshot else CONNECTING

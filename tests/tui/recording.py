@@ -1,7 +1,7 @@
 """A few minutes of a small shop: made up, the same every time, and full enough to look at.
 
 Five queues, one of them paused and one limited; six workers, failures with tracebacks, a burst of orders; one job
-that fails three times, and one that waited for others and is in its second attempt.
+that fails three times, and one that waited for others and is in its second attempt; seven schedules.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from naq_runtime.job import After, Job, JobResult, JobStatus
 from naq_runtime.snapshot import JobDetail, QueueState, ServerState, Snapshot
 from naq_runtime.worker.record import WorkerRecord, WorkerState
 from naq_tui.source import Batch, ConnectionState, Link
+from tests.tui.timetables import Timetables, timetables
 
 __all__ = ["END_NS", "IMPORT_JOB", "TROUBLED_JOB", "Recording", "shop"]
 
@@ -107,6 +108,7 @@ class Recording:
 
     events: list[StoredEvent]
     snapshot: Snapshot
+    schedules: Timetables
     jobs: dict[str, JobDetail] = field(default_factory=dict)
 
     def batches(self, size: int = 5000) -> Iterator[Batch]:
@@ -133,6 +135,7 @@ class _Shop:
         self.active = {name: 0 for name, *_ in WORKERS}
         self.done = {name: 0 for name, *_ in WORKERS}
         self.failed = {name: 0 for name, *_ in WORKERS}
+        self.schedules = timetables(END_NS)
 
     def record(self) -> Recording:
         for line in LINES:
@@ -140,6 +143,8 @@ class _Shop:
                 self._job(line, at)
         for worker in WORKERS:
             self._beats(*worker)
+        for event in self.schedules.events:
+            self._say(event)
         told = {
             TROUBLED_JOB: list(_troubled(END_NS - 74 * SECOND)),
             IMPORT_JOB: list(_imported(END_NS - 96 * SECOND)),
@@ -150,7 +155,7 @@ class _Shop:
         stored = [StoredEvent(sequence, event) for sequence, event in enumerate(events, 48_211)]
         troubled, imported = ([entry for entry in stored if entry.event in events] for events in told.values())
         jobs = {TROUBLED_JOB: _troubled_detail(troubled), IMPORT_JOB: _imported_detail(imported)}
-        return Recording(stored, self._snapshot(), jobs)
+        return Recording(stored, self._snapshot(), self.schedules, jobs)
 
     def _arrivals(self, line: Line) -> Iterator[int]:
         at = 0.0

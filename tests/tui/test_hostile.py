@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from rich.cells import cell_len
 
+from naq_runtime.errors import NaqError
 from naq_runtime.events.models import Event, JobEvent
 from naq_runtime.job import Job, JobResult, JobStatus
-from naq_runtime.snapshot import JobDetail, ServerState, Snapshot
+from naq_runtime.schedule import ScheduleState
+from naq_runtime.snapshot import JobDetail, ScheduleDetail, ServerState, Snapshot
 from naq_tui.source import Batch, ConnectionState, Link
-from tests.tui.builders import NOW_NS, batch, job_event, queue, snapshot, stored, system_event, worker, worker_event
+from tests.tui.builders import (
+    NOW_NS,
+    batch,
+    job_event,
+    leader,
+    queue,
+    schedule,
+    schedule_event,
+    snapshot,
+    stored,
+    system_event,
+    worker,
+    worker_event,
+)
 from tests.tui.harness import watching
 
 HOSTILE = (
@@ -121,6 +138,60 @@ async def test_in_the_drill_down_of_a_job_that_has_not_run_to_its_end(text: str,
         await watched.settle()
         for _ in range(4):
             assert_harmless(watched.lines, 80)
+            await watched.press("pagedown")
+
+
+def told_of_schedule(text: str) -> tuple[Event, ...]:
+    said: dict[str, Any] = {"queue_name": text, "function_name": text}
+    return (
+        schedule_event("scheduled", text, **said, cron=text, timezone=text, by=text),
+        schedule_event("schedule_triggered", text, **said, job_id=text, tick=2, lag_ms=1.0),
+        schedule_event("schedule_modified", text, **said, changes={text: text}),
+        schedule_event("scheduler_error", text, **said, error_type=text, error_message=text, reason=text),
+        system_event("leader_elected", role=text, hostname=text, pid=1, term=2, reason=text),
+    )
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("size", [(60, 20), (120, 40)])
+async def test_in_the_schedules(text: str, size: tuple[int, int]) -> None:
+    evil = schedule(text, queue_name=text, function_name=text, every_ns=0, cron=text, timezone=text, reason=text)
+    led_by = leader(text, hostname=text)
+    async with watching(batch(*told_of_schedule(text)), schedules=[evil], leader=led_by, size=size) as watched:
+        assert_harmless(watched.lines, size[0])
+        await watched.go_to_schedules()
+        assert_harmless(watched.lines, size[0])
+        watched.source.leader = leader(text, silent_s=9)
+        watched.source.trouble = NaqError(text)
+        await watched.pass_time(1)
+        await watched.settle()
+        assert_harmless(watched.lines, size[0])
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("state", [ScheduleState.ACTIVE, ScheduleState.FAILED])
+async def test_in_the_page_of_a_schedule(text: str, state: ScheduleState) -> None:
+    safe = text.encode(errors="replace").decode()
+    evil = schedule(
+        "nightly",
+        queue_name=text,
+        function_name=text,
+        every_ns=0,
+        cron=text,
+        timezone=text,
+        reason=text,
+        state=state,
+        last_job_id=text,
+    )
+    job = Job(text, args=(safe,), kwargs={safe: safe})
+    detail = ScheduleDetail(schedule=evil, job=job, events=stored(told_of_schedule(text)))
+    async with watching(batch(), schedules=[schedule("nightly")]) as watched:
+        watched.source.details["nightly"] = detail
+        await watched.go_to_schedules()
+        await watched.press("enter")
+        await watched.settle()
+        for _ in range(4):
+            assert_harmless(watched.lines, 120)
             await watched.press("pagedown")
 
 

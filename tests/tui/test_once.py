@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from naq_runtime.schedule import Schedule, ScheduleState
+from naq_runtime.snapshot import LeaderState, ScheduleMark, ScheduleNews
 from naq_tui.cli.format import Format
 from naq_tui.once import document, print_once
 from naq_tui.state import Dashboard
-from tests.tui.builders import NOW_NS, batch, job_event, queue, snapshot, worker
+from tests.tui.builders import NOW_NS, batch, job_event, leader, queue, schedule, snapshot, worker
 
 HELD = snapshot(
     [queue("mail", 7, 1, paused=True, concurrency_limit=4, rate_limit="100/60s"), queue("other")],
@@ -69,3 +71,44 @@ def test_events_of_every_new_type_are_printed(capsys: pytest.CaptureFixture[str]
 
     printed = json.loads(capsys.readouterr().out)["events"]
     assert [event["event_type"] for event in printed] == list(kinds)
+
+
+def kept(*schedules: Schedule, by: LeaderState | None = None) -> Dashboard:
+    dashboard = seen()
+    news = ScheduleNews(mark=ScheduleMark("s", 1, 0), whole=True, schedules=schedules, leader=by)
+    dashboard.take_schedules(news)
+    return dashboard
+
+
+def test_the_document_tells_who_leads_and_what_is_due_first() -> None:
+    paused = schedule("paused", state=ScheduleState.PAUSED)
+    content = document(kept(paused, schedule("later", in_s=90), schedule("soon"), by=leader()), NOW_NS)
+
+    assert (content["leader"]["instance_id"], content["leader"]["leads"]) == ("sch-1", True)
+    assert [content["schedules"][name] for name in ("total", "active", "paused", "failed")] == [3, 2, 1, 0]
+    assert [one["schedule_id"] for one in content["schedules"]["soonest"]] == ["soon", "later", "paused"]
+    assert content["schedules"]["soonest"][0]["every"] == "30"
+
+
+def test_the_document_holds_only_the_soonest_of_many() -> None:
+    content = document(kept(*(schedule(f"s-{number:03}", in_s=number) for number in range(250))), NOW_NS)
+
+    assert content["leader"] is None
+    assert content["schedules"]["total"] == 250
+    assert [one["schedule_id"] for one in content["schedules"]["soonest"]] == [f"s-{n:03}" for n in range(100)]
+
+
+def test_the_table_tells_when_schedules_are_due_and_who_keeps_them(capsys: pytest.CaptureFixture[str]) -> None:
+    print_once(kept(schedule("soon"), by=leader(silent_s=9)), Format.TABLE)
+    out = capsys.readouterr().out
+
+    assert "Scheduler  ! none runs" in out
+    assert next(line for line in out.splitlines() if line.startswith("soon")).endswith("every 30")
+
+
+def test_raw_lines_name_schedules(capsys: pytest.CaptureFixture[str]) -> None:
+    print_once(kept(schedule("paused", state=ScheduleState.PAUSED, ticks=3), by=leader()), Format.RAW)
+    out = capsys.readouterr().out
+
+    assert "leader sch-1 leads term=3\n" in out
+    assert "schedule paused paused next_ns=- ticks=3 missed=0\n" in out

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
+import msgspec
 import pytest
 from textual.pilot import Pilot
 
@@ -63,6 +65,75 @@ def test_disconnected(snap_compare: Compare, size: tuple[int, int]) -> None:
         await settle(pilot, source)
 
     assert snap_compare(make_app(source, clock), terminal_size=size, run_before=lose)
+
+
+def scheduled(**instead: Any) -> RecordedSource:
+    """A source with the schedules of the shop."""
+    known = recording().schedules
+    given: dict[str, Any] = {"schedules": known.schedules, "leader": known.leader, "details": known.details()}
+    return RecordedSource(recording().batches(), **(given | instead))
+
+
+async def look_at_schedules(pilot: Pilot[None], source: RecordedSource, *keys: str) -> None:
+    await settle(pilot, source)
+    for key in ("6", *keys):
+        await pilot.press(key)
+        await settle(pilot, source)
+        await settle(pilot, source)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_schedules(snap_compare: Compare, size: tuple[int, int]) -> None:
+    source = scheduled()
+    app = make_app(source, ManualClock(END_NS))
+
+    assert snap_compare(app, terminal_size=size, run_before=lambda pilot: look_at_schedules(pilot, source))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_no_schedules(snap_compare: Compare, size: tuple[int, int]) -> None:
+    source = scheduled(schedules=())
+    app = make_app(source, ManualClock(END_NS))
+
+    assert snap_compare(app, terminal_size=size, run_before=lambda pilot: look_at_schedules(pilot, source))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_schedules_without_a_leader(snap_compare: Compare, size: tuple[int, int]) -> None:
+    source = scheduled(leader=msgspec.structs.replace(recording().schedules.leader, silent_s=41.0))
+    clock = ManualClock(END_NS)
+
+    async def wait(pilot: Pilot[None]) -> None:
+        await look_at_schedules(pilot, source)
+        clock.advance(41)
+        await settle(pilot, source)
+
+    assert snap_compare(make_app(source, clock), terminal_size=size, run_before=wait)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_schedules_disconnected(snap_compare: Compare, size: tuple[int, int]) -> None:
+    source = scheduled()
+    clock = ManualClock(END_NS)
+
+    async def lose(pilot: Pilot[None]) -> None:
+        await look_at_schedules(pilot, source)
+        clock.advance(12)
+        source.feed(Batch(Link(ConnectionState.RECONNECTING, END_NS + SECOND, "connection refused")))
+        await settle(pilot, source)
+
+    assert snap_compare(make_app(source, clock), terminal_size=size, run_before=lose)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_schedule(snap_compare: Compare, size: tuple[int, int]) -> None:
+    source = scheduled()
+    app = make_app(source, ManualClock(END_NS))
+
+    async def drill_down(pilot: Pilot[None]) -> None:
+        await look_at_schedules(pilot, source, "j", "enter")
+
+    assert snap_compare(app, terminal_size=size, run_before=drill_down)
 
 
 @pytest.mark.parametrize("size", SIZES)
