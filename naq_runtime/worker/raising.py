@@ -12,6 +12,7 @@ from naq_runtime.retry import Cancel, Retry, RetryPolicy, Snooze, seconds_of
 
 __all__ = ["Raised", "Verdict", "judge", "raised"]
 
+_NAME_LIMIT = 200
 _MESSAGE_LIMIT = 2_000
 _TRACEBACK_LIMIT = 8_000
 _OURS = (
@@ -54,7 +55,7 @@ def raised(error: BaseException, policy: RetryPolicy) -> Raised:
     """What can be said of an error."""
     wish, after = _wish_of(error)
     return Raised(
-        error_type=type(error).__qualname__,
+        error_type=_name(error),
         error=clipped(_text(error), _MESSAGE_LIMIT),
         traceback="" if wish else clipped(_traceback(error), _TRACEBACK_LIMIT),
         wish=wish,
@@ -105,8 +106,12 @@ def clipped(text: str, limit: int) -> str:
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as broken:  # user code: an exception's own __str__ may fail
-        return f"(its text cannot be had: {type(broken).__name__})"
+    except BaseException as broken:  # user code: an exception's own __str__ may fail, and in any way
+        return f"(its text cannot be had: {_name(broken)})"
+
+
+def _name(error: BaseException) -> str:
+    return type(error).__qualname__.encode("utf-8", "backslashreplace").decode()[:_NAME_LIMIT]
 
 
 def _traceback(error: BaseException) -> str:
@@ -116,5 +121,5 @@ def _traceback(error: BaseException) -> str:
         trace = trace.tb_next
     try:
         return "".join(traceback.format_exception(type(error), error, trace))
-    except Exception:  # user code: an exception's own __str__ or __repr__ may fail
-        return f"{type(error).__qualname__}: {_text(error)}\n"
+    except BaseException:  # user code: an exception's own __str__ or __repr__ may fail, and in any way
+        return f"{_name(error)}: {_text(error)}\n"

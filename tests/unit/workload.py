@@ -20,8 +20,10 @@ current_user: contextvars.ContextVar[str] = contextvars.ContextVar("current_user
 class Unprintable(Exception):
     """Not even its text can be had."""
 
+    broken: type[BaseException] = RuntimeError
+
     def __str__(self) -> str:
-        raise RuntimeError("no text today")
+        raise self.broken("no text today")
 
 
 class Doom(BaseException):
@@ -116,9 +118,19 @@ def _caused(error: ValueError, number: int) -> ValueError:
 
 
 @task
-async def fail_unprintably() -> None:
+async def fail_unprintably(broken: str = "RuntimeError") -> None:
     """Raise an error without text."""
-    raise Unprintable
+    error = Unprintable()
+    error.broken = {"RuntimeError": RuntimeError, "SystemExit": SystemExit, "KeyboardInterrupt": KeyboardInterrupt}[
+        broken
+    ]
+    raise error
+
+
+@task
+async def fail_at_length() -> None:
+    """Raise an error whose type has a long name."""
+    raise type("N" * 100_000, (Exception,), {})("short")
 
 
 @task
