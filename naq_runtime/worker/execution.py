@@ -24,7 +24,7 @@ from naq_runtime.serializer import Serializer
 from naq_runtime.tasks import Task
 from naq_runtime.worker.attempt import Attempt
 from naq_runtime.worker.calling import Calls, Encoded, ProcessRunner, RaisedElsewhere
-from naq_runtime.worker.raising import Raised, judge, raised
+from naq_runtime.worker.raising import Raised, judge, of_the_job, raised
 
 __all__ = ["Emit", "Executor", "cancelled", "failed", "undecodable"]
 
@@ -114,6 +114,8 @@ class Executor:
             if attempt.limit is not None:
                 async with asyncio.timeout(attempt.limit) as attempt.scope:
                     returned = await self._call(task, arguments, payload, context)
+                if attempt.scope.expired():
+                    raise TimeoutError  # it took its cancellation for nothing, or made a result of it
             elif task.is_async and not self._middleware:
                 returned = await task.function(*arguments[0], **arguments[1])  # the way of most jobs, made short
             else:
@@ -184,11 +186,20 @@ class Executor:
 
 
 def _what(error: BaseException, attempt: Attempt) -> Raised:
-    if isinstance(error, RaisedElsewhere):
+    if isinstance(error, RaisedElsewhere) and not attempt.has_timed_out:
         return error.what
-    if isinstance(error, TimeoutError) and attempt.has_timed_out:
-        return raised(TimedOut(f"the job took longer than the {attempt.limit:g} s that it may"), attempt.policy)
-    return raised(error, attempt.policy)
+    return raised(_timed_out(error, attempt) if attempt.has_timed_out else error, attempt.policy)
+
+
+def _timed_out(error: BaseException, attempt: Attempt) -> TimedOut:
+    """Whatever the job made of it, and where it was at the time."""
+    timed_out = TimedOut(f"the job took longer than the {attempt.limit:g} s that it may")
+    if isinstance(error, TimeoutError) and isinstance(error.__cause__, asyncio.CancelledError):
+        error = error.__cause__
+    error.__traceback__ = trace = of_the_job(error.__traceback__)
+    if trace is not None:
+        timed_out.__context__ = error
+    return timed_out
 
 
 async def _come_to_rest() -> None:

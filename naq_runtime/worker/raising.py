@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from types import TracebackType
 from typing import Literal
 
 from msgspec import Struct
@@ -10,7 +11,7 @@ from msgspec import Struct
 from naq_runtime.job import Job
 from naq_runtime.retry import Cancel, Retry, RetryPolicy, Snooze, seconds_of
 
-__all__ = ["Raised", "Verdict", "judge", "raised"]
+__all__ = ["Raised", "Verdict", "judge", "of_the_job", "raised"]
 
 _NAME_LIMIT = 200
 _MESSAGE_LIMIT = 2_000
@@ -114,12 +115,15 @@ def _name(error: BaseException) -> str:
     return type(error).__qualname__.encode("utf-8", "backslashreplace").decode()[:_NAME_LIMIT]
 
 
-def _traceback(error: BaseException) -> str:
+def of_the_job(trace: TracebackType | None) -> TracebackType | None:
     """From the first frame that is not of this package on."""
-    trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_OURS):
         trace = trace.tb_next
+    return trace
+
+
+def _traceback(error: BaseException) -> str:
     try:
-        return "".join(traceback.format_exception(type(error), error, trace))
+        return "".join(traceback.format_exception(type(error), error, of_the_job(error.__traceback__)))
     except BaseException:  # user code: an exception's own __str__ or __repr__ may fail, and in any way
         return f"{_name(error)}: {_text(error)}\n"

@@ -75,6 +75,28 @@ class TestInterruptions:
         assert (await running).result.error_type == "ValueError"
 
 
+class TestTimeouts:
+    @pytest.mark.parametrize("how", ["raise", "return", "slowly", "finally", "error", "snooze", "cancel"])
+    async def test_nothing_that_the_job_makes_of_it_counts(self, executor: Executor, how: str) -> None:
+        execution = await executor.run(Job(f"{HERE}.be_late", (how,)))
+
+        assert (execution.result.status, execution.result.error_type) == (JobStatus.FAILED, "TimedOut")
+        assert (execution.timed_out, execution.value, execution.again) == (True, b"", None)
+
+    @pytest.mark.parametrize(
+        ("how", "error"), [("raise", "CancelledError"), ("finally", "KeyError: 'clean-up'"), ("error", "RuntimeError")]
+    )
+    async def test_where_it_was_and_what_it_made_of_it_is_told(self, executor: Executor, how: str, error: str) -> None:
+        lines = ((await executor.run(Job(f"{HERE}.be_late", (how,)))).result.traceback or "").splitlines()
+
+        assert "in be_late" in next(line for line in lines if "workload.py" in line)
+        assert [line for line in lines if error in line]
+        assert lines[-1] == "naq_runtime.errors.TimedOut: the job took longer than the 0.02 s that it may"
+
+    async def test_a_result_in_time_is_one(self, executor: Executor) -> None:
+        assert (await executor.run(Job(f"{HERE}.add", (1,), timeout=5))).value == b"2"
+
+
 class TestWishes:
     """Of classes that forget what `Retry`, `Snooze` and `Cancel` want to know."""
 

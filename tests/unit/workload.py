@@ -303,3 +303,26 @@ WISHES: dict[str, Exception] = {
 async def wish(what: str) -> None:
     """Ask for something."""
     raise WISHES[what]
+
+
+@task(timeout=0.02)
+async def be_late(how: str) -> str:
+    """Never return in time, and make something else of it."""
+    try:
+        await _wait_there()
+    except asyncio.CancelledError:
+        if how == "slowly":
+            await asyncio.sleep(0.05)
+            return "late"
+        if how in ENDS:
+            raise ENDS[how] from None
+        if how == "raise":
+            raise
+    finally:
+        if how == "finally":
+            raise KeyError("clean-up")
+    return "late"
+
+
+async def _wait_there() -> None:
+    await asyncio.Event().wait()
