@@ -14,8 +14,9 @@ from naq_runtime.context import JobContext
 from naq_runtime.errors import TaskError
 from naq_runtime.tasks import Task
 from naq_runtime.worker.raising import Raised
+from naq_runtime.worker.rebuilding import RaisedElsewhere
 
-__all__ = ["Calls", "Encoded", "ProcessRunner", "RaisedElsewhere"]
+__all__ = ["Calls", "Encoded", "ProcessRunner"]
 
 _SPARE_THREADS = 512
 """Threads for those that are given up and still run; they are made as they are needed."""
@@ -25,14 +26,6 @@ class Encoded(NamedTuple):
     """A result that is encoded already."""
 
     data: bytes
-
-
-class RaisedElsewhere(Exception):
-    """The job raised something in another process."""
-
-    def __init__(self, what: Raised) -> None:
-        super().__init__(what.error)
-        self.what = what
 
 
 class ProcessRunner(Protocol):

@@ -34,6 +34,7 @@ from naq_runtime.serializer import Serializer, load_serializer
 from naq_runtime.tasks import Task, TaskRegistry
 from naq_runtime.worker.frames import Frames, Hello, Kind, Terms, frame
 from naq_runtime.worker.raising import raised
+from naq_runtime.worker.rebuilding import portable
 
 __all__ = ["main"]
 
@@ -194,7 +195,7 @@ class Runner:
             returned = self._call(task, args, kwargs, job, terms)
             return frame(Kind.VALUE, self._serializer.encode_value(returned))
         except BaseException as error:  # user code may raise anything
-            return frame(Kind.RAISED, msgspec.json.encode(raised(error, policy)))
+            return frame(Kind.RAISED, msgspec.json.encode(portable(error, policy)))
 
     def _call(self, task: Task, args: Sequence[Any], kwargs: dict[str, Any], job: Job, terms: Terms) -> Any:
         reporter = Reporter(self._channel)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import traceback
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
 from naq_runtime.job import Job
 from naq_runtime.retry import Cancel, Retry, RetryPolicy, Snooze, seconds_of
 
-__all__ = ["Raised", "Verdict", "judge", "of_the_job", "raised"]
+__all__ = ["Origin", "Raised", "Verdict", "described", "judge", "of_the_job", "raised"]
 
 _NAME_LIMIT = 200
 _MESSAGE_LIMIT = 2_000
@@ -28,6 +28,16 @@ _OURS = (
 Wish = Literal["retry", "snooze", "cancel"]
 
 
+class Origin(Struct, frozen=True):
+    """What an error is made of."""
+
+    module: str
+    qualname: str
+    args: list[Any]
+    state: dict[str, Any] | None
+    """Its attributes; ``None`` when they have no JSON form."""
+
+
 class Raised(Struct, frozen=True):
     """An error, without the error itself, so that it can come from another process."""
 
@@ -41,6 +51,8 @@ class Raised(Struct, frozen=True):
     """Seconds until it wants to run again."""
     is_retried: bool = False
     """Whether the task's policy names it among the errors to retry."""
+    origin: Origin | None = None
+    """For middleware in another process, when it can be made again there."""
 
 
 class Verdict(Struct, frozen=True):
@@ -55,14 +67,20 @@ class Verdict(Struct, frozen=True):
 def raised(error: BaseException, policy: RetryPolicy) -> Raised:
     """What can be said of an error."""
     wish, after = _wish_of(error)
+    error_type, text = described(error)
     return Raised(
-        error_type=_name(error),
-        error=clipped(_text(error), _MESSAGE_LIMIT),
+        error_type=error_type,
+        error=text,
         traceback="" if wish else clipped(_traceback(error), _TRACEBACK_LIMIT),
         wish=wish,
         after=after,
         is_retried=policy.wants(error),
     )
+
+
+def described(error: BaseException) -> tuple[str, str]:
+    """The name of its type, and its text."""
+    return _name(error), clipped(_text(error), _MESSAGE_LIMIT)
 
 
 def _wish_of(error: BaseException) -> tuple[Wish | None, float | None]:
