@@ -61,6 +61,7 @@ class JobContext:
         "_loop",
         "_reports",
         "cancel_observed",
+        "is_on_loop",
         "log_level",
         "worker_id",
     )
@@ -85,6 +86,8 @@ class JobContext:
         self._cancelled = False
         self.cancel_observed = False
         """Whether the function has been told that it is cancelled."""
+        self.is_on_loop = False
+        """Whether a plain function has returned something to wait for, and the loop does."""
 
     def __repr__(self) -> str:
         return f"<JobContext {self.job_id} attempt={self.attempt}>"
@@ -146,6 +149,11 @@ class JobContext:
         self._on_loop(self._report_line, text[:_LINE_LIMIT], level)
 
     # For the worker
+
+    @property
+    def is_to_end(self) -> bool:
+        """Whether somebody wants the job to end, without the job being told."""
+        return self._cancelled
 
     def cancel(self) -> None:
         """Say that the job should end."""

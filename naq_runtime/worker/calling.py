@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import inspect
 import threading
+from collections.abc import Awaitable
 from concurrent.futures import Executor as Threads
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
@@ -80,7 +81,7 @@ class Calls:
         if task.options.process:
             return await self._in_process(payload, job)
         returned = await self._in_thread(task, args, kwargs, job.job_id)
-        return await returned if inspect.isawaitable(returned) else returned
+        return await _on_loop(returned, job) if inspect.isawaitable(returned) else returned
 
     async def _in_process(self, payload: bytes, job: JobContext) -> Encoded:
         if self._processes is None:
@@ -135,6 +136,16 @@ class _ThreadCall:
     def __init__(self, job_id: str) -> None:
         self.job_id = job_id
         self.is_given_up = False
+
+
+async def _on_loop(returned: Awaitable[Any], job: JobContext) -> Any:
+    """What a plain function gave us to wait for: from here on, the job can be made to end."""
+    job.is_on_loop = True
+    if job.is_to_end:
+        if inspect.iscoroutine(returned):
+            returned.close()
+        raise asyncio.CancelledError
+    return await returned
 
 
 def _caused(error: BaseException, cause: BaseException) -> BaseException:

@@ -326,3 +326,28 @@ async def be_late(how: str) -> str:
 
 async def _wait_there() -> None:
     await asyncio.Event().wait()
+
+
+def _prepared(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A plain decorator, which does something before the function runs."""
+
+    @functools.wraps(function)
+    def inner(wait: bool = False) -> Any:
+        NOTES.append("prepared")
+        if wait:
+            GATE.open.wait(10)
+        return function(wait)
+
+    return inner
+
+
+NOTES: list[str] = []
+
+
+@task
+@_prepared
+async def prepared_by_a_thread(wait: bool = False) -> str:
+    """Never return."""
+    NOTES.append("begun")
+    await asyncio.Event().wait()
+    return "never"
