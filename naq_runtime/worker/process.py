@@ -7,18 +7,17 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 from naq_runtime.config import NAQConfig
 from naq_runtime.context import JobLogHandler
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.tasks import TaskRegistry
+from naq_runtime.worker.loop import outliving_exits
 from naq_runtime.worker.worker import Worker
 
-__all__ = ["run_loop", "serve"]
+__all__ = ["serve"]
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +53,7 @@ async def serve(
         log.warning("no function in %s is marked with @task: every job will fail", ", ".join(modules))
     async with ServiceManager(config, role="worker") as services:
         worker = Worker(services, queues, registry, modules=modules, name=name, concurrency=concurrency, burst=burst)
-        _on_signals(_Stopping(worker, config.worker.shutdown_grace))
+        handled = _on_signals(_Stopping(worker, config.worker.shutdown_grace))
         services.connection.on_lost.append(_say_lost)
         services.connection.on_restored.append(_say_restored)
         log.info(
@@ -62,7 +61,8 @@ async def serve(
             worker.worker_id, len(registry), " ".join(worker.queues), worker.concurrency,
             extra={"action": "worker_started"},
         )  # fmt: skip
-        await worker.run()
+        with outliving_exits() if handled else nullcontext():
+            await worker.run()
         log.info(
             "worker %s stopped: %d completed, %d failed, %d handed back",
             worker.worker_id, worker.counts.completed, worker.counts.failed, worker.counts.interrupted,
@@ -73,11 +73,6 @@ async def serve(
         # have been handed back, and everything else is closed.
         logging.shutdown()
         os._exit(0)
-
-
-def run_loop(main: Coroutine[Any, Any, Any]) -> Any:
-    """Like `asyncio.run`, on uvloop where it is installed (extra ``speed``)."""
-    return (asyncio if find_spec("uvloop") is None else import_module("uvloop")).run(main)
 
 
 class _Stopping:
@@ -113,9 +108,11 @@ async def _say_restored() -> None:
     log.warning("connected again", extra={"action": "connection_restored"})
 
 
-def _on_signals(handle: Callable[[signal.Signals], None]) -> None:
+def _on_signals(handle: Callable[[signal.Signals], None]) -> bool:
+    """Whether they are handled here."""
     if sys.platform == "win32":
-        return
+        return False
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, handle, number)
+    return True

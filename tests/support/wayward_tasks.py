@@ -158,3 +158,27 @@ def _close() -> None:
 async def _close_later() -> None:
     await asyncio.sleep(0)
     _close()
+
+
+@task
+async def leave_by_a_task(how: str, waits: bool) -> str:
+    """Start a task that tries to end the process."""
+    leaving = asyncio.create_task(_leave({"SystemExit": SystemExit, "KeyboardInterrupt": KeyboardInterrupt}[how]))
+    if waits:
+        await leaving
+    await asyncio.sleep(0.1)
+    return "went on"
+
+
+async def _leave(kind: type[BaseException]) -> None:
+    await asyncio.sleep(0.01)
+    raise kind(3)
+
+
+@task
+async def hold_on() -> str:
+    """Use what else the loop is for."""
+    await asyncio.to_thread(time.sleep, 0.01)
+    process = await asyncio.create_subprocess_exec("true")
+    assert await process.wait() == 0
+    return "held on"
