@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -12,7 +11,7 @@ from naq_runtime.events.models import JobEventType
 from naq_runtime.job import Job, JobResult
 from naq_runtime.retry import Cancel
 
-__all__ = ["JobContext", "JobLogHandler", "current_job", "running_as"]
+__all__ = ["JobContext", "current_job", "running_as"]
 
 _PROGRESS_S = 0.1
 """Reports of progress that come faster are joined: the last one counts."""
@@ -232,22 +231,6 @@ class _Reports:
         if self._loop is not None:
             self._told_at = self._loop.time()
         self._emit(JobEventType.PROGRESS, report)
-
-
-class JobLogHandler(logging.Handler):
-    """Takes what a job writes by `logging` into the job's events, where its task asks for that."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write the line into the events of the job that runs here, if one does."""
-        context = running_as.get()
-        if context is None or context.log_level is None or record.levelno < context.log_level:
-            return
-        try:
-            text = record.getMessage()
-        except Exception:  # user code: the arguments may not fit the format
-            self.handleError(record)
-            return
-        context.log(f"{record.name}: {text}", record.levelname)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

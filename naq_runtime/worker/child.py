@@ -11,7 +11,6 @@ import contextvars
 import faulthandler
 import fcntl
 import io
-import logging
 import math
 import os
 import select
@@ -20,15 +19,16 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
-from naq_runtime.context import JobContext, JobLogHandler, running_as
+from naq_runtime.context import JobContext, running_as
 from naq_runtime.events.models import JobEventType
 from naq_runtime.job import Job
+from naq_runtime.job_logging import record_job_logs
 from naq_runtime.retry import NO_RETRIES
 from naq_runtime.serializer import Serializer, load_serializer
 from naq_runtime.tasks import Task, TaskRegistry
@@ -212,24 +212,10 @@ class Runner:
             return task.function(*args, **kwargs)
 
         try:
-            with _logging_from(task.options.log_level):
-                return contextvars.copy_context().run(call)
+            return contextvars.copy_context().run(call)
         finally:
             context.close()
             reporter.close()
-
-
-@contextmanager
-def _logging_from(level: int | None) -> Iterator[None]:
-    """In here, lines of this level reach the job's events, whatever the level of the process."""
-    root = logging.getLogger()
-    usual = root.level
-    if level is not None and level < usual:
-        root.setLevel(level)
-    try:
-        yield
-    finally:
-        root.setLevel(usual)
 
 
 def _heed_no_signals() -> None:
@@ -244,10 +230,7 @@ def _prepared(hello: Hello) -> tuple[TaskRegistry, Serializer]:
     sys.path[:] = hello.path
     registry = TaskRegistry.load(hello.modules, allow=hello.allow)
     serializer = load_serializer(hello.serializer)
-    root = logging.getLogger()
-    if not root.handlers and logging.lastResort is not None:
-        root.addHandler(logging.lastResort)  # the next one would take its place
-    root.addHandler(JobLogHandler())
+    record_job_logs(registry.lowest_log_level)
     return registry, serializer
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
 from naq_runtime.config import NAQConfig
-from naq_runtime.context import JobLogHandler
+from naq_runtime.job_logging import record_job_logs
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.tasks import TaskRegistry
 from naq_runtime.worker.loop import outliving_exits
@@ -48,7 +48,7 @@ async def serve(
         ServerError: the server cannot be reached or used.
     """
     registry = TaskRegistry.load(modules, allow)
-    logging.getLogger().addHandler(JobLogHandler())
+    record_job_logs(registry.lowest_log_level)
     if not len(registry):
         log.warning("no function in %s is marked with @task: every job will fail", ", ".join(modules))
     async with ServiceManager(config, role="worker") as services:

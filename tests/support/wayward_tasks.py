@@ -122,6 +122,30 @@ def talkative_in_process() -> None:
     current_job().progress(1, 2)
 
 
+@task(log="DEBUG")
+async def outspoken() -> None:
+    """Write a line of each level."""
+    _speak_out()
+
+
+@task(log="DEBUG")
+def outspoken_in_thread() -> None:
+    """The same, in a thread."""
+    _speak_out()
+
+
+@task(process=True, log="DEBUG")
+def outspoken_in_process() -> None:
+    """The same, from another process."""
+    _speak_out()
+
+
+def _speak_out() -> None:
+    log.debug("debug")
+    log.info("info")
+    log.warning("warning")
+
+
 @task
 async def inherit() -> dict[str, object]:
     """What came of the jobs that it waited for."""
