@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -138,14 +140,31 @@ class JobContext:
             raise Cancel("cancelled while running")
 
     def progress(self, done: float, total: float | None = None, message: str | None = None) -> Awaitable[None]:
-        """Tell how far the job is; at most ten reports a second become events. May be awaited, and need not be."""
-        report = {"done": done, "total": total, "text": None if message is None else message[:_LINE_LIMIT]}
+        """Tell how far the job is; at most ten reports a second become events. May be awaited, and need not be.
+
+        Raises:
+            TypeError: ``done`` or ``total`` is no number, or the message no text.
+            ValueError: a number is not finite.
+        """
+        report = {
+            "done": _number("done", done),
+            "total": None if total is None else _number("total", total),
+            "text": None if message is None else _text("the message", message),
+        }
         self._on_loop(self._report_progress, report)
         return _Done()
 
-    def log(self, text: str, level: str = "INFO") -> None:
-        """Write a line into the job's events; at most 200 of them."""
-        self._on_loop(self._report_line, text[:_LINE_LIMIT], level)
+    def log(self, text: str, level: str | int = "INFO") -> None:
+        """Write a line into the job's events; at most 200 of them.
+
+        Args:
+            level: its name, or the number that `logging` has for it.
+
+        Raises:
+            TypeError: that is no text.
+        """
+        name = logging.getLevelName(level) if isinstance(level, int) else level
+        self._on_loop(self._report_line, _text("the line", text), _text("the level", name))
 
     # For the worker
 
@@ -231,6 +250,28 @@ class _Reports:
         if self._loop is not None:
             self._told_at = self._loop.time()
         self._emit(JobEventType.PROGRESS, report)
+
+
+def _number(name: str, value: Any) -> float:
+    """A finite number; whatever can be made one, but for text."""
+    try:
+        if isinstance(value, str | bytes | bytearray):  # which `float` would read
+            raise TypeError
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    except TypeError:
+        raise TypeError(f"progress takes numbers, and {name} is of type {type(value).__name__}") from None
+    if not math.isfinite(number):
+        raise ValueError(f"progress takes finite numbers, and {name} is none")
+    return number
+
+
+def _text(name: str, value: str) -> str:
+    """As much of a text as is kept, and so that it can be encoded."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be text, and is of type {type(value).__name__}")
+    return value[:_LINE_LIMIT].encode("utf-8", "backslashreplace").decode()[:_LINE_LIMIT]
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -113,21 +113,13 @@ class Reporter:
         self._is_closed = False
 
     def emit(self, event_type: JobEventType, fields: dict[str, Any]) -> None:
-        """Take an event of the job.
-
-        Raises:
-            TypeError: progress is told in something that is no number.
-        """
-        if event_type is JobEventType.LOG:
-            line = msgspec.json.encode({name: _sound(text) for name, text in fields.items()})
+        """Take an event of the job, as `JobContext` has made it."""
+        encoded = msgspec.json.encode(fields)
+        if event_type is JobEventType.PROGRESS:
+            self._take(encoded)
+        elif event_type is JobEventType.LOG:
             with self._lock:
-                self._send(Kind.LINE, line)
-        elif event_type is JobEventType.PROGRESS:
-            done, total, text = float(fields["done"]), fields["total"], fields["text"]
-            total = None if total is None else float(total)
-            if math.isfinite(done):  # nothing else has a JSON form
-                report = {"done": done, "total": total, "text": None if text is None else _sound(text)}
-                self._take(msgspec.json.encode(report))
+                self._send(Kind.LINE, encoded)
 
     def close(self) -> None:
         """Tell what was not told yet; nothing more is taken, from threads that a job has left behind."""
@@ -162,11 +154,6 @@ class Reporter:
     def _send(self, kind: Kind, payload: bytes) -> None:
         if not self._is_closed:
             self._channel.send(kind, payload)
-
-
-def _sound(text: str) -> str:
-    """Text that can be encoded, whatever a job made it of."""
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 class Runner:
