@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -12,7 +13,7 @@ from naq_runtime.events.models import JobEventType
 from naq_runtime.job import Job, JobResult
 from naq_runtime.retry import Cancel
 
-__all__ = ["JobContext", "JobLogHandler", "current_job", "running_as"]
+__all__ = ["JobContext", "current_job", "running_as"]
 
 _PROGRESS_S = 0.1
 """Reports of progress that come faster are joined: the last one counts."""
@@ -61,6 +62,7 @@ class JobContext:
         "_loop",
         "_reports",
         "cancel_observed",
+        "is_on_loop",
         "log_level",
         "worker_id",
     )
@@ -85,6 +87,8 @@ class JobContext:
         self._cancelled = False
         self.cancel_observed = False
         """Whether the function has been told that it is cancelled."""
+        self.is_on_loop = False
+        """Whether a plain function has returned something to wait for, and the loop does."""
 
     def __repr__(self) -> str:
         return f"<JobContext {self.job_id} attempt={self.attempt}>"
@@ -136,16 +140,38 @@ class JobContext:
             raise Cancel("cancelled while running")
 
     def progress(self, done: float, total: float | None = None, message: str | None = None) -> Awaitable[None]:
-        """Tell how far the job is; at most ten reports a second become events. May be awaited, and need not be."""
-        report = {"done": done, "total": total, "text": None if message is None else message[:_LINE_LIMIT]}
+        """Tell how far the job is; at most ten reports a second become events. May be awaited, and need not be.
+
+        Raises:
+            TypeError: ``done`` or ``total`` is no number, or the message no text.
+            ValueError: a number is not finite.
+        """
+        report = {
+            "done": _number("done", done),
+            "total": None if total is None else _number("total", total),
+            "text": None if message is None else _text("the message", message),
+        }
         self._on_loop(self._report_progress, report)
         return _Done()
 
-    def log(self, text: str, level: str = "INFO") -> None:
-        """Write a line into the job's events; at most 200 of them."""
-        self._on_loop(self._report_line, text[:_LINE_LIMIT], level)
+    def log(self, text: str, level: str | int = "INFO") -> None:
+        """Write a line into the job's events; at most 200 of them.
+
+        Args:
+            level: its name, or the number that `logging` has for it.
+
+        Raises:
+            TypeError: that is no text.
+        """
+        name = logging.getLevelName(level) if isinstance(level, int) else level
+        self._on_loop(self._report_line, _text("the line", text), _text("the level", name))
 
     # For the worker
+
+    @property
+    def is_to_end(self) -> bool:
+        """Whether somebody wants the job to end, without the job being told."""
+        return self._cancelled
 
     def cancel(self) -> None:
         """Say that the job should end."""
@@ -226,20 +252,26 @@ class _Reports:
         self._emit(JobEventType.PROGRESS, report)
 
 
-class JobLogHandler(logging.Handler):
-    """Takes what a job writes by `logging` into the job's events, where its task asks for that."""
+def _number(name: str, value: Any) -> float:
+    """A finite number; whatever can be made one, but for text."""
+    try:
+        if isinstance(value, str | bytes | bytearray):  # which `float` would read
+            raise TypeError
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    except TypeError:
+        raise TypeError(f"progress takes numbers, and {name} is of type {type(value).__name__}") from None
+    if not math.isfinite(number):
+        raise ValueError(f"progress takes finite numbers, and {name} is none")
+    return number
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write the line into the events of the job that runs here, if one does."""
-        context = running_as.get()
-        if context is None or context.log_level is None or record.levelno < context.log_level:
-            return
-        try:
-            text = record.getMessage()
-        except Exception:  # user code: the arguments may not fit the format
-            self.handleError(record)
-            return
-        context.log(f"{record.name}: {text}", record.levelname)
+
+def _text(name: str, value: str) -> str:
+    """As much of a text as is kept, and so that it can be encoded."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be text, and is of type {type(value).__name__}")
+    return value[:_LINE_LIMIT].encode("utf-8", "backslashreplace").decode()[:_LINE_LIMIT]
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

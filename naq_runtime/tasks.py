@@ -249,6 +249,12 @@ class TaskRegistry:
         """What is called around each attempt, the first one outermost."""
         return self._hooks_of(HookKind.MIDDLEWARE)
 
+    @property
+    def lowest_log_level(self) -> int | None:
+        """The lowest level of `logging` that one of the tasks wants in its events; ``None`` when none wants any."""
+        levels = [task.options.log_level for task in self._tasks.values()]
+        return min((level for level in levels if level is not None), default=None)
+
     async def start_up(self, call: CallHook = call_here) -> None:
         """Call what the modules want to be called before the first job, one after the other.
 

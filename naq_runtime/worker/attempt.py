@@ -21,6 +21,7 @@ class Attempt:
         "cancel_reason",
         "cancels",
         "context",
+        "has_cancelled",
         "job",
         "limit",
         "runner",
@@ -41,6 +42,8 @@ class Attempt:
         self.cancels = 0 if self.runner is None else self.runner.cancelling()
         """Cancellations of the task that are none of this attempt's."""
         self.cancel_reason: str | None = None
+        self.has_cancelled = False
+        """Whether it has cancelled the task for that reason."""
 
     @property
     def policy(self) -> RetryPolicy:
@@ -56,7 +59,9 @@ class Attempt:
     @property
     def is_in_thread(self) -> bool:
         """Whether it can only be told to end, and not be made to."""
-        return self.task is not None and not self.task.is_async and not self.task.options.process
+        if self.task is None or self.task.is_async or self.task.options.process:
+            return False
+        return self.context is None or not self.context.is_on_loop
 
     def cancel(self, reason: str) -> None:
         """Make it end, or tell it to."""
@@ -64,7 +69,7 @@ class Attempt:
             self.cancel_reason = reason
             self.context.cancel()
             if self.runner is not None and not self.is_in_thread:
-                self.runner.cancel()
+                self.has_cancelled = self.runner.cancel()
 
     def is_interruption(self, error: BaseException, what: Raised) -> bool:
         """Whether it raised this because the task was cancelled: as it came, or as what its clean-up made of that."""
@@ -78,7 +83,7 @@ class Attempt:
         reason, context = self.cancel_reason, self.context
         if reason is None or context is None:
             return what
-        if self.runner is not None and not self.is_in_thread:
+        if self.runner is not None and self.has_cancelled:
             self.runner.uncancel()
         if what is None and not (self.is_in_thread and context.cancel_observed):
             return None  # it was faster

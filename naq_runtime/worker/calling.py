@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import inspect
 import threading
+from collections.abc import Awaitable
 from concurrent.futures import Executor as Threads
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
@@ -14,8 +15,9 @@ from naq_runtime.context import JobContext
 from naq_runtime.errors import TaskError
 from naq_runtime.tasks import Task
 from naq_runtime.worker.raising import Raised
+from naq_runtime.worker.rebuilding import RaisedElsewhere
 
-__all__ = ["Calls", "Encoded", "ProcessRunner", "RaisedElsewhere"]
+__all__ = ["Calls", "Encoded", "ProcessRunner"]
 
 _SPARE_THREADS = 512
 """Threads for those that are given up and still run; they are made as they are needed."""
@@ -25,14 +27,6 @@ class Encoded(NamedTuple):
     """A result that is encoded already."""
 
     data: bytes
-
-
-class RaisedElsewhere(Exception):
-    """The job raised something in another process."""
-
-    def __init__(self, what: Raised) -> None:
-        super().__init__(what.error)
-        self.what = what
 
 
 class ProcessRunner(Protocol):
@@ -87,7 +81,7 @@ class Calls:
         if task.options.process:
             return await self._in_process(payload, job)
         returned = await self._in_thread(task, args, kwargs, job.job_id)
-        return await returned if inspect.isawaitable(returned) else returned
+        return await _on_loop(returned, job) if inspect.isawaitable(returned) else returned
 
     async def _in_process(self, payload: bytes, job: JobContext) -> Encoded:
         if self._processes is None:
@@ -142,6 +136,16 @@ class _ThreadCall:
     def __init__(self, job_id: str) -> None:
         self.job_id = job_id
         self.is_given_up = False
+
+
+async def _on_loop(returned: Awaitable[Any], job: JobContext) -> Any:
+    """What a plain function gave us to wait for: from here on, the job can be made to end."""
+    job.is_on_loop = True
+    if job.is_to_end:
+        if inspect.iscoroutine(returned):
+            returned.close()
+        raise asyncio.CancelledError
+    return await returned
 
 
 def _caused(error: BaseException, cause: BaseException) -> BaseException:

@@ -11,7 +11,6 @@ import contextvars
 import faulthandler
 import fcntl
 import io
-import logging
 import math
 import os
 import select
@@ -20,20 +19,22 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
-from naq_runtime.context import JobContext, JobLogHandler, running_as
+from naq_runtime.context import JobContext, running_as
 from naq_runtime.events.models import JobEventType
 from naq_runtime.job import Job
+from naq_runtime.job_logging import record_job_logs
 from naq_runtime.retry import NO_RETRIES
 from naq_runtime.serializer import Serializer, load_serializer
 from naq_runtime.tasks import Task, TaskRegistry
 from naq_runtime.worker.frames import Frames, Hello, Kind, Terms, frame
 from naq_runtime.worker.raising import raised
+from naq_runtime.worker.rebuilding import portable
 
 __all__ = ["main"]
 
@@ -112,21 +113,13 @@ class Reporter:
         self._is_closed = False
 
     def emit(self, event_type: JobEventType, fields: dict[str, Any]) -> None:
-        """Take an event of the job.
-
-        Raises:
-            TypeError: progress is told in something that is no number.
-        """
-        if event_type is JobEventType.LOG:
-            line = msgspec.json.encode({name: _sound(text) for name, text in fields.items()})
+        """Take an event of the job, as `JobContext` has made it."""
+        encoded = msgspec.json.encode(fields)
+        if event_type is JobEventType.PROGRESS:
+            self._take(encoded)
+        elif event_type is JobEventType.LOG:
             with self._lock:
-                self._send(Kind.LINE, line)
-        elif event_type is JobEventType.PROGRESS:
-            done, total, text = float(fields["done"]), fields["total"], fields["text"]
-            total = None if total is None else float(total)
-            if math.isfinite(done):  # nothing else has a JSON form
-                report = {"done": done, "total": total, "text": None if text is None else _sound(text)}
-                self._take(msgspec.json.encode(report))
+                self._send(Kind.LINE, encoded)
 
     def close(self) -> None:
         """Tell what was not told yet; nothing more is taken, from threads that a job has left behind."""
@@ -163,11 +156,6 @@ class Reporter:
             self._channel.send(kind, payload)
 
 
-def _sound(text: str) -> str:
-    """Text that can be encoded, whatever a job made it of."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
 class Runner:
     """Runs jobs as they come."""
 
@@ -194,7 +182,7 @@ class Runner:
             returned = self._call(task, args, kwargs, job, terms)
             return frame(Kind.VALUE, self._serializer.encode_value(returned))
         except BaseException as error:  # user code may raise anything
-            return frame(Kind.RAISED, msgspec.json.encode(raised(error, policy)))
+            return frame(Kind.RAISED, msgspec.json.encode(portable(error, policy)))
 
     def _call(self, task: Task, args: Sequence[Any], kwargs: dict[str, Any], job: Job, terms: Terms) -> Any:
         reporter = Reporter(self._channel)
@@ -211,24 +199,10 @@ class Runner:
             return task.function(*args, **kwargs)
 
         try:
-            with _logging_from(task.options.log_level):
-                return contextvars.copy_context().run(call)
+            return contextvars.copy_context().run(call)
         finally:
             context.close()
             reporter.close()
-
-
-@contextmanager
-def _logging_from(level: int | None) -> Iterator[None]:
-    """In here, lines of this level reach the job's events, whatever the level of the process."""
-    root = logging.getLogger()
-    usual = root.level
-    if level is not None and level < usual:
-        root.setLevel(level)
-    try:
-        yield
-    finally:
-        root.setLevel(usual)
 
 
 def _heed_no_signals() -> None:
@@ -243,10 +217,7 @@ def _prepared(hello: Hello) -> tuple[TaskRegistry, Serializer]:
     sys.path[:] = hello.path
     registry = TaskRegistry.load(hello.modules, allow=hello.allow)
     serializer = load_serializer(hello.serializer)
-    root = logging.getLogger()
-    if not root.handlers and logging.lastResort is not None:
-        root.addHandler(logging.lastResort)  # the next one would take its place
-    root.addHandler(JobLogHandler())
+    record_job_logs(registry.lowest_log_level)
     return registry, serializer
 
 

@@ -23,8 +23,9 @@ from naq_runtime.retry import RetryPolicy
 from naq_runtime.serializer import Serializer
 from naq_runtime.tasks import Task
 from naq_runtime.worker.attempt import Attempt
-from naq_runtime.worker.calling import Calls, Encoded, ProcessRunner, RaisedElsewhere
-from naq_runtime.worker.raising import Raised, judge, raised
+from naq_runtime.worker.calling import Calls, Encoded, ProcessRunner
+from naq_runtime.worker.raising import Raised, judge, of_the_job, raised
+from naq_runtime.worker.rebuilding import RaisedElsewhere, RemoteTraceback, as_raised, rebuilt
 
 __all__ = ["Emit", "Executor", "cancelled", "failed", "undecodable"]
 
@@ -114,6 +115,8 @@ class Executor:
             if attempt.limit is not None:
                 async with asyncio.timeout(attempt.limit) as attempt.scope:
                     returned = await self._call(task, arguments, payload, context)
+                if attempt.scope.expired():
+                    raise TimeoutError  # it took its cancellation for nothing, or made a result of it
             elif task.is_async and not self._middleware:
                 returned = await task.function(*arguments[0], **arguments[1])  # the way of most jobs, made short
             else:
@@ -138,11 +141,22 @@ class Executor:
             return await self.calls.call(task, arguments, payload, context)
 
         async def call() -> Any:
-            return await self.calls.call(task, arguments, payload, context)
+            try:
+                returned = await self.calls.call(task, arguments, payload, context)
+            except RaisedElsewhere as error:
+                raise rebuilt(error.what) from RemoteTraceback(error.what)
+            return self._decoded(returned, payload) if isinstance(returned, Encoded) else returned
 
         for middleware in reversed(self._middleware):
             call = _around(middleware, context, call)
         return await call()
+
+    def _decoded(self, returned: Encoded, payload: bytes) -> Any:
+        """A result of a process, as whoever asks for the outcome sees it."""
+        result = JobResult(job_id="", status=JobStatus.COMPLETED)
+        return self._serializer.decode_outcome(
+            self._serializer.encode_outcome(payload, result, returned.data)
+        ).result.result
 
     def _completed(self, attempt: Attempt, returned: Any, value: bytes) -> Execution:
         result = JobResult(
@@ -184,11 +198,20 @@ class Executor:
 
 
 def _what(error: BaseException, attempt: Attempt) -> Raised:
-    if isinstance(error, RaisedElsewhere):
-        return error.what
-    if isinstance(error, TimeoutError) and attempt.has_timed_out:
-        return raised(TimedOut(f"the job took longer than the {attempt.limit:g} s that it may"), attempt.policy)
-    return raised(error, attempt.policy)
+    if (what := as_raised(error)) is not None and not attempt.has_timed_out:
+        return what
+    return raised(_timed_out(error, attempt) if attempt.has_timed_out else error, attempt.policy)
+
+
+def _timed_out(error: BaseException, attempt: Attempt) -> TimedOut:
+    """Whatever the job made of it, and where it was at the time."""
+    timed_out = TimedOut(f"the job took longer than the {attempt.limit:g} s that it may")
+    if isinstance(error, TimeoutError) and isinstance(error.__cause__, asyncio.CancelledError):
+        error = error.__cause__
+    error.__traceback__ = trace = of_the_job(error.__traceback__)
+    if trace is not None:
+        timed_out.__context__ = error
+    return timed_out
 
 
 async def _come_to_rest() -> None:

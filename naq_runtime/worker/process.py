@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
-from collections.abc import Coroutine, Sequence
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any
+from collections.abc import Sequence
+from contextlib import nullcontext
 
 from naq_runtime.config import NAQConfig
-from naq_runtime.context import JobLogHandler
+from naq_runtime.job_logging import record_job_logs
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.tasks import TaskRegistry
+from naq_runtime.worker.loop import outliving_exits
 from naq_runtime.worker.signals import heed_signals
 from naq_runtime.worker.worker import Worker
 
-__all__ = ["run_loop", "serve"]
+__all__ = ["serve"]
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +49,12 @@ async def serve(
         ServerError: the server cannot be reached or used.
     """
     registry = TaskRegistry.load(modules, allow)
-    logging.getLogger().addHandler(JobLogHandler())
+    record_job_logs(registry.lowest_log_level)
     if not len(registry):
         log.warning("no function in %s is marked with @task: every job will fail", ", ".join(modules))
     async with ServiceManager(config, role="worker") as services:
         worker = Worker(services, queues, registry, modules=modules, name=name, concurrency=concurrency, burst=burst)
-        heed_signals(worker, config.worker.shutdown_grace)
+        handled = heed_signals(worker, config.worker.shutdown_grace)
         services.connection.on_lost.append(_say_lost)
         services.connection.on_restored.append(_say_restored)
         log.info(
@@ -64,7 +62,8 @@ async def serve(
             worker.worker_id, len(registry), " ".join(worker.queues), worker.concurrency,
             extra={"action": "worker_started"},
         )  # fmt: skip
-        await worker.run()
+        with outliving_exits() if handled else nullcontext():
+            await worker.run()
         log.info(
             "worker %s stopped: %d completed, %d failed, %d handed back",
             worker.worker_id, worker.counts.completed, worker.counts.failed, worker.counts.interrupted,
@@ -77,11 +76,6 @@ async def serve(
         logging.shutdown()
         os._exit(code)
     return code
-
-
-def run_loop(main: Coroutine[Any, Any, Any]) -> Any:
-    """Like `asyncio.run`, on uvloop where it is installed (extra ``speed``)."""
-    return (asyncio if find_spec("uvloop") is None else import_module("uvloop")).run(main)
 
 
 async def _say_lost() -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import traceback
-from typing import Literal
+from types import TracebackType
+from typing import Any, Literal
 
 from msgspec import Struct
 
 from naq_runtime.job import Job
 from naq_runtime.retry import Cancel, Retry, RetryPolicy, Snooze, seconds_of
 
-__all__ = ["Raised", "Verdict", "judge", "raised"]
+__all__ = ["Origin", "Raised", "Verdict", "described", "judge", "of_the_job", "raised"]
 
+_NAME_LIMIT = 200
 _MESSAGE_LIMIT = 2_000
 _TRACEBACK_LIMIT = 8_000
 _OURS = (
@@ -24,6 +26,16 @@ _OURS = (
 )
 
 Wish = Literal["retry", "snooze", "cancel"]
+
+
+class Origin(Struct, frozen=True):
+    """What an error is made of."""
+
+    module: str
+    qualname: str
+    args: list[Any]
+    state: dict[str, Any] | None
+    """Its attributes; ``None`` when they have no JSON form."""
 
 
 class Raised(Struct, frozen=True):
@@ -39,6 +51,8 @@ class Raised(Struct, frozen=True):
     """Seconds until it wants to run again."""
     is_retried: bool = False
     """Whether the task's policy names it among the errors to retry."""
+    origin: Origin | None = None
+    """For middleware in another process, when it can be made again there."""
 
 
 class Verdict(Struct, frozen=True):
@@ -53,14 +67,20 @@ class Verdict(Struct, frozen=True):
 def raised(error: BaseException, policy: RetryPolicy) -> Raised:
     """What can be said of an error."""
     wish, after = _wish_of(error)
+    error_type, text = described(error)
     return Raised(
-        error_type=type(error).__qualname__,
-        error=clipped(_text(error), _MESSAGE_LIMIT),
+        error_type=error_type,
+        error=text,
         traceback="" if wish else clipped(_traceback(error), _TRACEBACK_LIMIT),
         wish=wish,
         after=after,
         is_retried=policy.wants(error),
     )
+
+
+def described(error: BaseException) -> tuple[str, str]:
+    """The name of its type, and its text."""
+    return _name(error), clipped(_text(error), _MESSAGE_LIMIT)
 
 
 def _wish_of(error: BaseException) -> tuple[Wish | None, float | None]:
@@ -105,16 +125,23 @@ def clipped(text: str, limit: int) -> str:
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as broken:  # user code: an exception's own __str__ may fail
-        return f"(its text cannot be had: {type(broken).__name__})"
+    except BaseException as broken:  # user code: an exception's own __str__ may fail, and in any way
+        return f"(its text cannot be had: {_name(broken)})"
+
+
+def _name(error: BaseException) -> str:
+    return type(error).__qualname__.encode("utf-8", "backslashreplace").decode()[:_NAME_LIMIT]
+
+
+def of_the_job(trace: TracebackType | None) -> TracebackType | None:
+    """From the first frame that is not of this package on."""
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_OURS):
+        trace = trace.tb_next
+    return trace
 
 
 def _traceback(error: BaseException) -> str:
-    """From the first frame that is not of this package on."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_OURS):
-        trace = trace.tb_next
     try:
-        return "".join(traceback.format_exception(type(error), error, trace))
-    except Exception:  # user code: an exception's own __str__ or __repr__ may fail
-        return f"{type(error).__qualname__}: {_text(error)}\n"
+        return "".join(traceback.format_exception(type(error), error, of_the_job(error.__traceback__)))
+    except BaseException:  # user code: an exception's own __str__ or __repr__ may fail, and in any way
+        return f"{_name(error)}: {_text(error)}\n"

@@ -44,13 +44,16 @@ class Wishes:
         return True
 
 
-def heed_signals(worker: Worker, grace_s: float) -> None:
+def heed_signals(worker: Worker, grace_s: float) -> bool:
     """Drain the worker on the first signal, hand everything back on the second; within its running loop.
 
     When the loop does not even hear the second one, as something on it blocks, the process ends.
+
+    Returns:
+        Whether they can be heeded here.
     """
     if sys.platform == "win32":
-        return
+        return False
     loop = asyncio.get_running_loop()
     stopping, watch = _Stopping(worker, grace_s), _Watch(loop)
     for number in SIGNALS:
@@ -58,6 +61,7 @@ def heed_signals(worker: Worker, grace_s: float) -> None:
         # By this the loop is woken all the same; and Python calls it also while the loop is held up.
         signal.signal(number, watch.note)
     watch.start()
+    return True
 
 
 class _Stopping:

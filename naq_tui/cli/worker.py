@@ -47,7 +47,8 @@ def run_worker(
     """
     if processes is not None:
         raise typer.Exit(_supervise(context, name, processes, burst))
-    from naq_runtime.worker.process import run_loop, serve
+    from naq_runtime.worker.loop import run_loop
+    from naq_runtime.worker.process import serve
     from naq_runtime.worker.supervisor import SENT_HOME, end_with_supervisor
 
     if lifeline is not None:

@@ -21,8 +21,10 @@ from tests.support import sample_tasks as tasks
 from tests.support.processes import environment, naq, started
 from tests.support.server import config_for
 from tests.support.waiting import eventually
+from tests.support.wayward_tasks import hold_on, leave_by_a_task
 from tests.support.workers import MODULE
 
+WAYWARD = "tests.support.wayward_tasks"
 ONE = "from naq_runtime import task\n@task\ndef one(): return 1\n"
 RUN = ("naq_tui.cli.main", "run-worker")
 
@@ -194,6 +196,19 @@ async def test_two_signals_in_the_same_moment_are_one(make_config: MakeConfig, t
         await process.wait()
 
         assert await handle.result(timeout=2) == "rested"
+
+
+@pytest.mark.parametrize("how", ["SystemExit", "KeyboardInterrupt"])
+async def test_what_would_end_a_process_in_a_task_of_a_job_ends_the_job(config: NAQConfig, how: str) -> None:
+    async with Queue(config=config) as queue, worker_process(config, "-m", WAYWARD) as process:
+        waited_for, left_alone = await queue.enqueue_many(Job(leave_by_a_task, (how, waits)) for waits in (True, False))
+
+        assert (await waited_for.outcome(timeout=10)).error_type == how
+        assert await left_alone.result(timeout=10) == "went on"
+        assert await (await queue.enqueue(hold_on)).result(timeout=10) == "held on"
+
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
 
 
 async def test_a_ctrl_c_in_the_terminal_reaches_the_workers_once(make_config: MakeConfig, tmp_path: Path) -> None:

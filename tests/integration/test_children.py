@@ -152,7 +152,7 @@ class TestWhatAJobSays:
         (tmp_path / "mark").unlink()
         await running
 
-    async def test_what_has_no_form_is_left_out_or_made_to_fit(self, children: Children) -> None:
+    async def test_what_has_no_form_is_refused_or_made_to_fit(self, children: Children) -> None:
         events: Events = []
         await ran(children, "report_nonsense", events=events)
         assert [fields for _, fields in events] == [{"text": "half a letter: \\udcff", "level": "INFO"}]

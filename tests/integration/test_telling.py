@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from naq_runtime import DuplicateJob, Job, JobStatus, NAQConfig, Queue
-from naq_runtime.context import JobLogHandler
 from naq_runtime.errors import NotFound
 from tests.integration.test_retries import story
 from tests.support import sample_tasks
 from tests.support import wayward_tasks as tasks
+from tests.support.logs import recorded
 from tests.support.waiting import eventually
 from tests.support.workers import running_worker
 
@@ -21,13 +21,8 @@ from tests.support.workers import running_worker
 @pytest.fixture
 def logging_set_up() -> Iterator[None]:
     """As in the process of a worker."""
-    root, handler = logging.getLogger(), JobLogHandler()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    yield
-    root.removeHandler(handler)
-    root.setLevel(level)
+    with recorded(logging.DEBUG, usual=logging.WARNING):
+        yield
 
 
 @pytest.mark.usefixtures("logging_set_up")
@@ -58,6 +53,64 @@ async def test_they_are_bounded_however_much_a_job_tells(config: NAQConfig) -> N
     progress = [event.done for event in events if event.event_type == "progress"]
     assert progress[-1] == 5_000
     assert len(progress) < 200
+
+
+@pytest.mark.usefixtures("logging_set_up")
+@pytest.mark.parametrize(
+    "function",
+    [tasks.outspoken, tasks.outspoken_in_thread, tasks.outspoken_in_process],
+    ids=["loop", "thread", "process"],
+)
+async def test_from_which_level_on_does_not_depend_on_where_it_runs(
+    config: NAQConfig, function: Callable[..., object]
+) -> None:
+    async with Queue(config=config) as queue, running_worker(config):
+        handle = await queue.enqueue_job(Job(function))
+        await handle.result(timeout=20)
+
+    lines = [(event.text, event.level) for event in await story(config, handle.job_id) if event.event_type == "log"]
+    assert lines == [(f"tests.support.wayward_tasks: {text}", text.upper()) for text in ("debug", "info", "warning")]
+
+
+HEARD: dict[str, object] = {
+    "whole": (1, 2, "half"),
+    "decimal": (1.5, 3, None),
+    "true": (1, None, None),
+    "large": (1e30, 1e40, None),
+    "surrogate": (1, None, r"\ud800"),
+    "text": "TypeError: progress takes numbers, and done is of type str",
+    "nothing": "TypeError: progress takes numbers, and done is of type NoneType",
+    "huge": "ValueError: progress takes finite numbers, and done is none",
+    "nan": "ValueError: progress takes finite numbers, and done is none",
+    "infinite": "ValueError: progress takes finite numbers, and total is none",
+    "message": "TypeError: the message must be text, and is of type int",
+    "line": ("INFO", (r"\udcff" * 2_000)[:2_000]),
+    "level": ("INFO", "x"),
+    "own level": (r"\ud800", "x"),
+    "no line": "TypeError: the line must be text, and is of type dict",
+    "no level": "TypeError: the level must be text, and is of type NoneType",
+}
+
+
+@pytest.mark.parametrize(
+    "function", [tasks.say, tasks.say_in_thread, tasks.say_in_process], ids=["loop", "thread", "child"]
+)
+async def test_what_is_made_of_it_does_not_depend_on_where_it_runs(
+    config: NAQConfig, function: Callable[..., object]
+) -> None:
+    async with Queue(config=config) as queue, running_worker(config):
+        handles = await queue.enqueue_many(Job(function, (what,)) for what in tasks.SAID)
+        outcomes = [await handle.outcome(timeout=20) for handle in handles]
+
+    heard: dict[str, object] = {}
+    for what, outcome in zip(tasks.SAID, outcomes, strict=True):
+        heard[what] = f"{outcome.error_type}: {outcome.error}" if outcome.error_type else None
+        for event in await story(config, outcome.job_id):
+            if event.event_type == "progress":
+                heard[what] = (event.done, event.total, event.text)
+            elif event.event_type == "log":
+                heard[what] = (event.level, event.text)
+    assert heard == HEARD
 
 
 async def test_a_job_in_a_process_tells_too_and_only_from_its_level_on(config: NAQConfig) -> None:

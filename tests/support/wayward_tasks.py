@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
+from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 from naq_runtime import Cancel, Retry, Snooze, current_job, task
+from naq_runtime.context import JobContext
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +127,69 @@ def talkative_in_process() -> None:
     current_job().progress(1, 2)
 
 
+@task(log="DEBUG")
+async def outspoken() -> None:
+    """Write a line of each level."""
+    _speak_out()
+
+
+@task(log="DEBUG")
+def outspoken_in_thread() -> None:
+    """The same, in a thread."""
+    _speak_out()
+
+
+@task(process=True, log="DEBUG")
+def outspoken_in_process() -> None:
+    """The same, from another process."""
+    _speak_out()
+
+
+def _speak_out() -> None:
+    log.debug("debug")
+    log.info("info")
+    log.warning("warning")
+
+
+SAID: dict[str, Callable[[JobContext], object]] = {
+    "whole": lambda job: job.progress(1, 2, "half"),
+    "decimal": lambda job: job.progress(Decimal("1.5"), Fraction(3)),  # type: ignore[arg-type]
+    "true": lambda job: job.progress(True),
+    "large": lambda job: job.progress(10**30, 10**40),
+    "surrogate": lambda job: job.progress(1, None, "\ud800"),
+    "text": lambda job: job.progress("1"),  # type: ignore[arg-type]
+    "nothing": lambda job: job.progress(None),  # type: ignore[arg-type]
+    "huge": lambda job: job.progress(10**400),
+    "nan": lambda job: job.progress(math.nan),
+    "infinite": lambda job: job.progress(1, math.inf),
+    "message": lambda job: job.progress(1, 2, 3),  # type: ignore[arg-type]
+    "line": lambda job: job.log("\udcff" * 2_000),
+    "level": lambda job: job.log("x", 20),
+    "own level": lambda job: job.log("x", "\ud800"),
+    "no line": lambda job: job.log({"a": 1}),  # type: ignore[arg-type]
+    "no level": lambda job: job.log("x", None),  # type: ignore[arg-type]
+}
+"""What a job may say of itself, right and wrong."""
+
+
+@task
+async def say(what: str) -> None:
+    """Say something."""
+    SAID[what](current_job())
+
+
+@task
+def say_in_thread(what: str) -> None:
+    """The same, in a thread."""
+    SAID[what](current_job())
+
+
+@task(process=True)
+def say_in_process(what: str) -> None:
+    """The same, from another process."""
+    SAID[what](current_job())
+
+
 @task
 async def inherit() -> dict[str, object]:
     """What came of the jobs that it waited for."""
@@ -158,3 +226,27 @@ def _close() -> None:
 async def _close_later() -> None:
     await asyncio.sleep(0)
     _close()
+
+
+@task
+async def leave_by_a_task(how: str, waits: bool) -> str:
+    """Start a task that tries to end the process."""
+    leaving = asyncio.create_task(_leave({"SystemExit": SystemExit, "KeyboardInterrupt": KeyboardInterrupt}[how]))
+    if waits:
+        await leaving
+    await asyncio.sleep(0.1)
+    return "went on"
+
+
+async def _leave(kind: type[BaseException]) -> None:
+    await asyncio.sleep(0.01)
+    raise kind(3)
+
+
+@task
+async def hold_on() -> str:
+    """Use what else the loop is for."""
+    await asyncio.to_thread(time.sleep, 0.01)
+    process = await asyncio.create_subprocess_exec("true")
+    assert await process.wait() == 0
+    return "held on"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,8 @@ from naq_runtime.job import Execution, Job, JobStatus
 from naq_runtime.serializer import JsonSerializer
 from naq_runtime.tasks import TaskRegistry
 from naq_runtime.worker.execution import Executor
+from tests.support.waiting import eventually
+from tests.unit import workload
 
 HERE = "tests.unit.workload"
 
@@ -73,6 +76,67 @@ class TestInterruptions:
         running.cancel()
 
         assert (await running).result.error_type == "ValueError"
+
+
+class TestTimeouts:
+    @pytest.mark.parametrize("how", ["raise", "return", "slowly", "finally", "error", "snooze", "cancel"])
+    async def test_nothing_that_the_job_makes_of_it_counts(self, executor: Executor, how: str) -> None:
+        execution = await executor.run(Job(f"{HERE}.be_late", (how,)))
+
+        assert (execution.result.status, execution.result.error_type) == (JobStatus.FAILED, "TimedOut")
+        assert (execution.timed_out, execution.value, execution.again) == (True, b"", None)
+
+    @pytest.mark.parametrize(
+        ("how", "error"), [("raise", "CancelledError"), ("finally", "KeyError: 'clean-up'"), ("error", "RuntimeError")]
+    )
+    async def test_where_it_was_and_what_it_made_of_it_is_told(self, executor: Executor, how: str, error: str) -> None:
+        lines = ((await executor.run(Job(f"{HERE}.be_late", (how,)))).result.traceback or "").splitlines()
+
+        assert "in be_late" in next(line for line in lines if "workload.py" in line)
+        assert [line for line in lines if error in line]
+        assert lines[-1] == "naq_runtime.errors.TimedOut: the job took longer than the 0.02 s that it may"
+
+    async def test_a_result_in_time_is_one(self, executor: Executor) -> None:
+        assert (await executor.run(Job(f"{HERE}.add", (1,), timeout=5))).value == b"2"
+
+
+class TestCoroutinesOfPlainFunctions:
+    """Async functions under plain decorators: called in a thread, awaited on the loop."""
+
+    @pytest.fixture(autouse=True)
+    def noted(self) -> list[str]:
+        """What the job has noted."""
+        workload.GATE.open = threading.Event()
+        workload.NOTES.clear()
+        return workload.NOTES
+
+    async def test_on_the_loop_it_is_cancelled(self, executor: Executor, noted: list[str]) -> None:
+        running = asyncio.create_task(executor.run(Job(f"{HERE}.prepared_by_a_thread", job_id="j1")))
+        await eventually(lambda: "begun" in noted)
+
+        assert executor.cancel("j1", "enough")
+
+        result = (await running).result
+        assert (result.status, result.error) == (JobStatus.CANCELLED, "enough")
+        assert running.cancelling() == 0
+
+    async def test_cancelled_in_its_thread_it_never_gets_onto_the_loop(
+        self, executor: Executor, noted: list[str]
+    ) -> None:
+        running = asyncio.create_task(executor.run(Job(f"{HERE}.prepared_by_a_thread", (True,), job_id="j1")))
+        await eventually(lambda: noted == ["prepared"])
+
+        assert executor.cancel("j1", "enough")
+        workload.GATE.open.set()
+
+        result = (await running).result
+        assert (result.status, result.error) == (JobStatus.CANCELLED, "enough")
+        assert noted == ["prepared"]
+
+    async def test_it_has_timed_out_at_its_limit(self, executor: Executor) -> None:
+        result = (await executor.run(Job(f"{HERE}.prepared_by_a_thread", timeout=0.1))).result
+
+        assert result.error_type == "TimedOut"
 
 
 class TestWishes:

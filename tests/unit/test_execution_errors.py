@@ -138,13 +138,25 @@ class TestBounds:
     async def test_a_long_text_does_not_make_the_traceback_long(self, executor: Executor) -> None:
         assert len((await failure_of(executor, "fail", "x" * 100_000)).traceback or "") < 8_100
 
+    async def test_the_name_of_a_type_is_clipped(self, executor: Executor) -> None:
+        result = await failure_of(executor, "fail_at_length")
+
+        assert (result.error_type, result.error) == ("N" * 200, "short")
+        assert len(result.traceback or "") < 8_100
+
 
 class TestTexts:
-    async def test_an_error_whose_text_cannot_be_had_is_a_failure_all_the_same(self, executor: Executor) -> None:
-        result = await failure_of(executor, "fail_unprintably")
+    @pytest.mark.parametrize("broken", ["RuntimeError", "SystemExit", "KeyboardInterrupt"])
+    async def test_an_error_whose_text_cannot_be_had_is_a_failure_all_the_same(
+        self, executor: Executor, broken: str
+    ) -> None:
+        try:
+            result = await failure_of(executor, "fail_unprintably", broken)
+        except BaseException as escaped:
+            pytest.fail(f"{type(escaped).__name__} came through to the worker")
 
         assert result.error_type == "Unprintable"
-        assert result.error == "(its text cannot be had: RuntimeError)"
+        assert result.error == f"(its text cannot be had: {broken})"
         assert "fail_unprintably" in (result.traceback or "")
 
     @pytest.mark.parametrize("text", ["\ud800 lone", "\x1b[31mred", "[b]markup[/b]", "nul\x00", "日本語"])

@@ -20,8 +20,10 @@ current_user: contextvars.ContextVar[str] = contextvars.ContextVar("current_user
 class Unprintable(Exception):
     """Not even its text can be had."""
 
+    broken: type[BaseException] = RuntimeError
+
     def __str__(self) -> str:
-        raise RuntimeError("no text today")
+        raise self.broken("no text today")
 
 
 class Doom(BaseException):
@@ -116,9 +118,19 @@ def _caused(error: ValueError, number: int) -> ValueError:
 
 
 @task
-async def fail_unprintably() -> None:
+async def fail_unprintably(broken: str = "RuntimeError") -> None:
     """Raise an error without text."""
-    raise Unprintable
+    error = Unprintable()
+    error.broken = {"RuntimeError": RuntimeError, "SystemExit": SystemExit, "KeyboardInterrupt": KeyboardInterrupt}[
+        broken
+    ]
+    raise error
+
+
+@task
+async def fail_at_length() -> None:
+    """Raise an error whose type has a long name."""
+    raise type("N" * 100_000, (Exception,), {})("short")
 
 
 @task
@@ -291,3 +303,51 @@ WISHES: dict[str, Exception] = {
 async def wish(what: str) -> None:
     """Ask for something."""
     raise WISHES[what]
+
+
+@task(timeout=0.02)
+async def be_late(how: str) -> str:
+    """Never return in time, and make something else of it."""
+    try:
+        await _wait_there()
+    except asyncio.CancelledError:
+        if how == "slowly":
+            await asyncio.sleep(0.05)
+            return "late"
+        if how in ENDS:
+            raise ENDS[how] from None
+        if how == "raise":
+            raise
+    finally:
+        if how == "finally":
+            raise KeyError("clean-up")
+    return "late"
+
+
+async def _wait_there() -> None:
+    await asyncio.Event().wait()
+
+
+def _prepared(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A plain decorator, which does something before the function runs."""
+
+    @functools.wraps(function)
+    def inner(wait: bool = False) -> Any:
+        NOTES.append("prepared")
+        if wait:
+            GATE.open.wait(10)
+        return function(wait)
+
+    return inner
+
+
+NOTES: list[str] = []
+
+
+@task
+@_prepared
+async def prepared_by_a_thread(wait: bool = False) -> str:
+    """Never return."""
+    NOTES.append("begun")
+    await asyncio.Event().wait()
+    return "never"
