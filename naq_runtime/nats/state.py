@@ -16,7 +16,7 @@ from naq_runtime.nats.queues import limits_of
 from naq_runtime.snapshot import QueueState, ServerState, StreamState
 from naq_runtime.worker.record import WorkerRecord, WorkerState, decode_worker
 
-__all__ = ["queue_state", "queue_states", "server_state", "stream_states"]
+__all__ = ["living_workers", "queue_state", "queue_states", "server_state", "stream_states"]
 
 
 async def server_state(connection: Connection) -> ServerState:
@@ -33,7 +33,7 @@ async def server_state(connection: Connection) -> ServerState:
 async def queue_states(connection: Connection, names: Names) -> tuple[QueueState, ...]:
     """Every queue that has a consumer, by name; none while the stream is not there."""
     prefix = names.queue_consumer("")
-    workers = await _workers(connection, names)
+    workers = await living_workers(connection, names)
     states = [
         queue_state(consumer["name"].removeprefix(prefix), consumer, workers)
         for consumer in await _paged(connection, f"CONSUMER.LIST.{names.jobs_stream}", "consumers")
@@ -97,7 +97,7 @@ def queue_state(name: str, consumer: Mapping[str, Any], workers: Sequence[Worker
     )
 
 
-async def _workers(connection: Connection, names: Names) -> list[WorkerRecord]:
+async def living_workers(connection: Connection, names: Names) -> list[WorkerRecord]:
     """Those whose leases stand, and can be read."""
     records = []
     with suppress(StreamMissing):

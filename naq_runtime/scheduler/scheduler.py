@@ -35,7 +35,7 @@ class Scheduler:
     """One of any number; one of them leads.
 
     Args:
-        services: connection, event log and settings.
+        services: connection, event log and settings; entered.
         instance_id: unique among the schedulers; the manager's own when left out.
 
     Raises:
@@ -47,9 +47,19 @@ class Scheduler:
         self._services = services
         self._config = services.config.scheduler
         self._clock = services.clock
+        who = Leader(
+            instance_id=self.instance_id,
+            term=0,
+            lease_s=self._config.lease,
+            hostname=socket.gethostname(),
+            pid=os.getpid(),
+        )
+        self._leadership = Leadership(services.streams, services.names, who, clock=self._clock)
         self._stop = asyncio.Event()
         self._wake = asyncio.Event()
         self._led = False
+        self._stale = True
+        """Whether schedules may have changed since they were read."""
         self._said = ""
 
     def __repr__(self) -> str:
@@ -75,14 +85,6 @@ class Scheduler:
         self._events = await services.get_service(EventService)
         self._schedules = await services.get_service(SchedulerService)
         await services.topology.bucket(services.names.leader_bucket)
-        who = Leader(
-            instance_id=self.instance_id,
-            term=0,
-            lease_s=self._config.lease,
-            hostname=socket.gethostname(),
-            pid=os.getpid(),
-        )
-        self._leadership = Leadership(services.streams, services.names, who, clock=self._clock)
         self._schedules.act_for(self._leadership)
         await self._schedules.catch_up()
         try:
@@ -162,8 +164,6 @@ class Scheduler:
                         self._stale = True
                         self._wake.set()
             await asyncio.sleep(_TROUBLE_S)
-
-    _stale = True
 
     async def _tick(self) -> None:
         looked_ns = self._clock.monotonic_ns()

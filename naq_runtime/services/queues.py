@@ -17,7 +17,7 @@ from naq_runtime.nats.control import Control
 from naq_runtime.nats.direct import StoredMessage, stream_bounds
 from naq_runtime.nats.queues import QueueConsumer, paused_until_ns
 from naq_runtime.nats.rates import Rate
-from naq_runtime.nats.state import queue_state, queue_states
+from naq_runtime.nats.state import living_workers, queue_state, queue_states
 from naq_runtime.services.events import EventService
 from naq_runtime.services.jobs import JobService
 from naq_runtime.snapshot import QueueState
@@ -92,7 +92,8 @@ class QueueService:
         Raises:
             NotFound: there is no such queue.
         """
-        return queue_state(queue, await self._consumer(queue).info())
+        info = await self._consumer(queue).info()
+        return queue_state(queue, info, await living_workers(self._connection, self._names))
 
     async def states(self) -> tuple[QueueState, ...]:
         """Every queue, by name."""
