@@ -14,7 +14,7 @@ from naq_runtime.errors import JobCancelled, JobFailed
 from naq_runtime.naming import check_name, new_id
 from naq_runtime.retry import Cancel, Delay, RetryPolicy
 
-__all__ = ["After", "Asked", "Condition", "Dependency", "Execution", "Job", "JobResult", "JobStatus"]
+__all__ = ["After", "Condition", "Dependency", "Execution", "Job", "JobResult", "JobStatus", "Whereabouts"]
 
 
 _LONGEST_S = 10 * 365 * 86_400
@@ -222,13 +222,16 @@ class Execution(Struct, frozen=True):
         return self.result.status is JobStatus.FAILED and self.asked is None
 
 
-class Asked(NamedTuple):
+class Whereabouts(NamedTuple):
     """What workers say of jobs that somebody wants to end."""
 
     running: Collection[str] = ()
     """The ids of those that run, and are being ended."""
+    settling: Collection[str] = ()
+    """The ids of those that have ended by themselves, and whose outcomes are being stored: as long as they are not, the
+    worker may die with them."""
     ended: Collection[int] = ()
-    """The sequences of those that have ended, where no outcome says so: none is kept, or it is being written."""
+    """The sequences of those that have ended lately, and keep no outcome that says so."""
 
 
 def _check_span(name: str, seconds: float | None, *, least: float) -> None:

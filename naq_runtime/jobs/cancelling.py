@@ -8,6 +8,7 @@ removes it logs the event. Whoever dies in between leaves the tombstone, which a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -16,7 +17,7 @@ from msgspec import Struct
 
 from naq_runtime.errors import NaqError, NotFound, SerializationError
 from naq_runtime.events.models import JobEventType
-from naq_runtime.job import Asked, Execution, Job, JobResult, JobStatus
+from naq_runtime.job import Execution, Job, JobResult, JobStatus, Whereabouts
 from naq_runtime.jobs.dependencies import Dependencies
 from naq_runtime.jobs.outcomes import Outcomes
 from naq_runtime.jobs.store import TOMBSTONE, Found, JobStore, found
@@ -29,6 +30,7 @@ from naq_runtime.serializer import Serializer
 __all__ = ["AskWorkers", "Cancellation", "Cancelling", "read_tombstone"]
 
 _TRIES = 5
+_SETTLING_S = 0.05
 _FINISHED_NS = 2_000_000_000
 """A tombstone outside of a queue is moved into it when it is not removed within this time."""
 _WORDS = 1_000
@@ -65,7 +67,7 @@ class _Stone(NamedTuple):
 class AskWorkers(Protocol):
     """Asks all workers whether they run some jobs, and if they do, to end them."""
 
-    def __call__(self, job_ids: Collection[str], *, by: str, reason: str) -> Awaitable[Asked]:
+    def __call__(self, job_ids: Collection[str], *, by: str, reason: str) -> Awaitable[Whereabouts]:
         """What they say."""
         ...
 
@@ -143,17 +145,20 @@ class Cancelling:
     async def _end(self, stones: Sequence[Found], wish: Cancellation) -> int:
         """End jobs that are replaced by tombstones; how many of them that were, or are being ended by their workers."""
         asked = await self._ask([stone.job_id for stone in stones], by=wish.by, reason=wish.reason)
-        mine = [stone.message for stone in stones if stone.job_id not in asked.running]
+        theirs = {*asked.running, *asked.settling}
+        mine = [stone.message for stone in stones if stone.job_id not in theirs]
         cancelled = len(asked.running)
         for start in range(0, len(mine), _AT_A_TIME):
             cancelled += await self._finish(mine[start : start + _AT_A_TIME], asked.ended)
+        if asked.settling:
+            await asyncio.sleep(_SETTLING_S)  # whoever looks again then sees how they ended
         return cancelled
 
     async def finish(self, message: StoredMessage, ended: Collection[int] = ()) -> None:
         """End a job whose tombstone this is, unless it has ended otherwise; may be done again.
 
         Args:
-            ended: see `Asked.ended`.
+            ended: see `Whereabouts.ended`.
 
         Raises:
             ServerError: do it again.

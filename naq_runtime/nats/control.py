@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from naq_runtime.errors import NotFound, SerializationError, ServerError, ServerUnreachable
-from naq_runtime.job import Asked
+from naq_runtime.job import Whereabouts
 from naq_runtime.naming import Names
 from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.nats.connection import Connection, Msg, Subscription, subscribed
@@ -42,8 +42,10 @@ class Answer(Struct, frozen=True):
 
     worker_id: str
     job_ids: tuple[str, ...] = ()
+    settling: tuple[str, ...] = ()
+    """See `Whereabouts.settling`."""
     ended: tuple[int, ...] = ()
-    """The sequences of those that have ended there lately, and keep no outcome."""
+    """See `Whereabouts.ended`."""
 
 
 class Command(Struct, frozen=True):
@@ -61,7 +63,7 @@ class Control:
         self._names = names
         self._bucket = LeaseBucket(connection, names, names.workers_bucket)
 
-    async def end_jobs(self, job_ids: Collection[str], *, by: str = "", reason: str = "") -> Asked:
+    async def end_jobs(self, job_ids: Collection[str], *, by: str = "", reason: str = "") -> Whereabouts:
         """Ask all workers to end these jobs, where they run.
 
         Raises:
@@ -103,12 +105,13 @@ class Control:
         await self._say(CancelRequest((), only_asking=True), hear, found, _LONG_PATIENCE_S)
         return found.is_set()
 
-    async def _ask(self, request: CancelRequest) -> tuple[Asked, bool]:
+    async def _ask(self, request: CancelRequest) -> tuple[Whereabouts, bool]:
         """What workers say of the jobs, and whether all of them have answered."""
         expected = {_worker_of(record) for record in await self._bucket.values()} - {""}
         if not expected:
-            return Asked(), True
+            return Whereabouts(), True
         having: set[str] = set()
+        settling: set[str] = set()
         ended: set[int] = set()
         answered: set[str] = set()
         complete = asyncio.Event()
@@ -116,6 +119,7 @@ class Control:
         async def hear(message: Msg) -> None:
             answer = msgspec.json.decode(message.data, type=Answer)
             having.update(answer.job_ids)
+            settling.update(answer.settling)
             ended.update(answer.ended)
             answered.add(answer.worker_id)
             if expected <= answered:
@@ -123,7 +127,7 @@ class Control:
 
         await self._say(request, hear, complete, _PATIENCE_S)
         running = having if request.queue else having.intersection(request.job_ids)
-        return Asked(running, ended), complete.is_set()
+        return Whereabouts(running, settling, ended), complete.is_set()
 
     async def _say(
         self, request: CancelRequest, hear: Callable[[Msg], Awaitable[None]], complete: asyncio.Event, within_s: float
@@ -155,7 +159,7 @@ class ControlDesk:
     """Where a worker hears what it is asked.
 
     Args:
-        end_jobs: ends those of the jobs that this worker has; says which they are, and which have ended (see `Asked`).
+        end_jobs: ends those of the jobs that this worker has; says which they are, and which have ended (see `Whereabouts`).
         stop: drains and ends the worker.
     """
 
@@ -165,7 +169,7 @@ class ControlDesk:
         names: Names,
         worker_id: str,
         *,
-        end_jobs: Callable[[CancelRequest], Asked],
+        end_jobs: Callable[[CancelRequest], Whereabouts],
         stop: Callable[[str], None],
     ) -> None:
         self._connection = connection
@@ -192,7 +196,9 @@ class ControlDesk:
         request = _decoded(message, CancelRequest)
         if request is not None:
             asked = self._end_jobs(request)
-            await self._answer(message, Answer(self._worker_id, tuple(asked.running), tuple(asked.ended)))
+            await self._answer(
+                message, Answer(self._worker_id, tuple(asked.running), tuple(asked.settling), tuple(asked.ended))
+            )
 
     async def _hear_command(self, message: Msg) -> None:
         command = _decoded(message, Command)

@@ -17,7 +17,7 @@ from naq_runtime.clock import ManualClock
 from naq_runtime.config import NAQConfig, get_config
 from naq_runtime.errors import ConfigError
 from naq_runtime.hooks import call_here
-from naq_runtime.job import Asked, JobResult, JobStatus
+from naq_runtime.job import JobResult, JobStatus, Whereabouts
 from naq_runtime.jobs.rules import JobRules
 from naq_runtime.retry import seconds_of
 from naq_runtime.serializer import load_serializer
@@ -242,7 +242,7 @@ class MemoryBroker(Record):
     def _running_ids(self) -> set[str]:
         return {subject.rpartition(".")[2] for subject in self._running}
 
-    async def _ask(self, job_ids: Collection[str], *, by: str, reason: str) -> Asked:
+    async def _ask(self, job_ids: Collection[str], *, by: str, reason: str) -> Whereabouts:
         """See `AskWorkers`."""
         asked = set[str]()
         for subject, worker in list(self._running.items()):
@@ -250,7 +250,7 @@ class MemoryBroker(Record):
             if job_id in job_ids:
                 worker.cancel(job_id, reason or (f"by {by}" if by else "cancelled"))
                 asked.add(job_id)
-        return Asked(asked)
+        return Whereabouts(asked)
 
 
 def _raise_first(results: Sequence[JobResult]) -> None:

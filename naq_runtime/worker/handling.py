@@ -199,7 +199,7 @@ class JobHandler:
         wish = read_tombstone(delivery.headers[TOMBSTONE])
         try:
             asked = await self._rules.ask([holding.job_id], by=wish.by, reason=wish.reason)
-            if asked.running:
+            if asked.running or asked.settling:
                 await self.hand_back(holding, _STONE_WAIT_S)
                 return
             stone = StoredMessage(delivery.subject, delivery.sequence, delivery.payload, "", delivery.headers)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from naq_runtime.job import Asked
+from naq_runtime.job import Whereabouts
 from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.nats.control import CancelRequest, ControlDesk
 from naq_runtime.services.events import EventService
@@ -48,7 +48,7 @@ class Presence:
         *,
         worker_id: str,
         doing: Callable[[], Doing],
-        end_jobs: Callable[[CancelRequest], Asked],
+        end_jobs: Callable[[CancelRequest], Whereabouts],
         stop: Callable[[str], None],
     ) -> None:
         connection, names = services.connection, services.names

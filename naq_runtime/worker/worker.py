@@ -14,7 +14,7 @@ from typing import Any
 
 from naq_runtime.errors import ServerUnreachable
 from naq_runtime.events.models import JobEventType
-from naq_runtime.job import Asked, Job
+from naq_runtime.job import Job, Whereabouts
 from naq_runtime.jobs.overdue import Overdue
 from naq_runtime.jobs.rules import JobRules
 from naq_runtime.naming import check_name
@@ -285,19 +285,19 @@ class Worker:
     def _on_job_event(self, job: Job, event_type: JobEventType, fields: dict[str, Any]) -> None:
         self._events.about(event_type, job, {"worker_id": self.worker_id, "attempt": job.attempt, **fields})
 
-    def _end_jobs(self, request: CancelRequest) -> Asked:
+    def _end_jobs(self, request: CancelRequest) -> Whereabouts:
         """End those of the jobs that are here; which they are."""
         wanted = set(request.job_ids)
         here = [holding for holding in self._custody if holding.job_id in wanted]
         if request.only_asking:
             of_queue = [holding for holding in self._custody if request.queue == holding.queue]
-            return Asked([holding.job_id for holding in (*here, *of_queue)])
+            return Whereabouts([holding.job_id for holding in (*here, *of_queue)])
         over = [holding for holding in here if holding.has_ended and not holding.runs_again]
         going_on = [holding for holding in here if holding not in over]
         ending = [one.job_id for one in going_on if self._handler.end_job(one, request.reason, request.by)]
         self._handler.remember_asked(wanted.difference(ending))
         self._intake.reconsider()
-        return Asked(ending, [*self._aftermath.unkept(wanted), *(holding.delivery.sequence for holding in over)])
+        return Whereabouts(ending, [holding.job_id for holding in over], self._aftermath.unkept(wanted))
 
     def _asked_to_stop(self, reason: str) -> None:
         self.was_sent_home = self.was_sent_home or not self.is_stopping

@@ -10,7 +10,7 @@ from typing import Any
 from naq_runtime.clock import ManualClock
 from naq_runtime.config import NAQConfig
 from naq_runtime.events.memory import MemoryEventStorage
-from naq_runtime.job import Asked
+from naq_runtime.job import Whereabouts
 from naq_runtime.jobs.rules import JobRules
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.nats.publish import Outgoing, Stored
@@ -234,12 +234,12 @@ class Site:
         topology = MemoryTopology(self.streams, services.config)
         return Ground(MemoryConnection(services.config), topology, self._in_turns, self._ask, {EventService: events_of})
 
-    async def _ask(self, job_ids: Any, *, by: str, reason: str) -> Asked:
+    async def _ask(self, job_ids: Any, *, by: str, reason: str) -> Whereabouts:
         await self.turns.wait()
         here = {job_id for job_id in job_ids if job_id in self.running}
         for job_id in here:
             self.running[job_id].cancel(job_id, reason)
-        return Asked(here)
+        return Whereabouts(here)
 
 
 def _id_of(message: StoredMessage) -> str:
