@@ -159,7 +159,7 @@ class ControlDesk:
     """Where a worker hears what it is asked.
 
     Args:
-        end_jobs: ends those of the jobs that this worker has; says which they are, and which have ended (see `Whereabouts`).
+        end_jobs: ends those of the jobs that this worker has, and says what it knows of them.
         stop: drains and ends the worker.
     """
 
