@@ -195,6 +195,14 @@ class Schedule(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
             return 0
         return max(self.next_ns + self.delay_of(self.next_ns), self.retry_at_ns)
 
+    @property
+    def lag_ms(self) -> float | None:
+        """How late the last job was made; ``None`` when there is none, or somebody asked for it out of turn."""
+        due_ns = self.last_due_ns
+        if not due_ns or self.last_job_id != tick_id(self.schedule_id, due_ns):
+            return None
+        return max(0, self.last_run_ns - due_ns - self.delay_of(due_ns)) / 1e6
+
     def delay_of(self, due_ns: int) -> int:
         """By how much a tick is put off, in nanoseconds: by chance, and the same whoever asks."""
         if not self.jitter_ns:

@@ -131,7 +131,9 @@ class ScheduleNews(Struct, frozen=True, kw_only=True):
     mark: ScheduleMark
     """From which to ask again."""
     whole: bool
-    """Whether these are all that there are."""
+    """Whether what was known before counts no more."""
+    more: bool = False
+    """Whether there are more to be asked for at once."""
     schedules: tuple[Schedule, ...] = ()
     """As they stand, those that are over among them; without their jobs."""
     unreadable: tuple[str, ...] = ()

@@ -21,6 +21,8 @@ __all__ = ["ScheduleWatch"]
 
 _AWAY_NS = 45_000_000_000
 """The end of a schedule can be seen for a minute: whoever was away for longer reads all of them anew."""
+_AT_ONCE = 10_000
+"""After so many records there is an answer, so that whoever shows them has something to show."""
 _EVENTS = 20
 _REACHES = (2_000, 20_000, 200_000)
 """How far back the latest events of a schedule are looked for: as far as it takes to find enough."""
@@ -50,11 +52,14 @@ class ScheduleWatch:
             async for page in self._streams.scan(stream, self._names.schedule("*"), upto):
                 upto = page[-1].sequence
                 _sort_out(page, found, unreadable)
+                if len(found) >= _AT_ONCE:
+                    break
         return ScheduleNews(
             mark=ScheduleMark(bounds.created, upto, now_ns),
             whole=whole,
             schedules=tuple(found),
             unreadable=tuple(unreadable),
+            more=len(found) >= _AT_ONCE,
             leader=leader,
         )
 

@@ -179,13 +179,18 @@ class NaqTop(App[None]):
             self.run_worker(self._ask_for_schedules(), name="schedules")
 
     async def _ask_for_schedules(self) -> None:
+        more = True
         try:
-            self.dashboard.take_schedules(await self._source.schedules(self.dashboard.schedules.mark))
+            while more:
+                news = await self._source.schedules(self.dashboard.schedules.mark)
+                self.dashboard.take_schedules(news)
+                self._paint_soon()
+                more = news.more
         except NaqError as error:
             self.dashboard.take_schedules(str(error))
+            self._paint_soon()
         finally:
             self._asking = False
-        self._paint_soon()
 
     def _go_down_to(self, screen: Screen[Any]) -> None:
         """Leave everything that lies over a screen."""

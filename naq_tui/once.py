@@ -56,7 +56,11 @@ async def sample(source: LiveSource, seconds: float, *, warm_up_s: float = 0.0) 
                     end = warm + seconds
             except TimeoutError:
                 break
-        dashboard.take_schedules(await source.schedules())
+        more = True
+        while more:
+            news = await source.schedules(dashboard.schedules.mark)
+            dashboard.take_schedules(news)
+            more = news.more
     return dashboard
 
 

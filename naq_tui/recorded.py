@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping
+from operator import itemgetter
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -66,6 +67,8 @@ class RecordedSource:
         self.leader = leader
         self.trouble: NaqError | None = None
         """Raised when somebody asks for schedules."""
+        self.schedules_at_once = 10_000
+        """So many are told in one answer."""
         self.asked_schedules: list[ScheduleMark | None] = []
         """Every mark since which schedules were asked for."""
         self._schedules: dict[str, tuple[int, Schedule]] = {}
@@ -145,9 +148,16 @@ class RecordedSource:
         if self.trouble is not None:
             raise self.trouble
         after = 0 if since is None else since.sequence
-        found = tuple(schedule for written, schedule in self._schedules.values() if written > after)
-        mark = ScheduleMark("recorded", self._written, 0)
-        return ScheduleNews(mark=mark, whole=since is None, schedules=found, leader=self.leader)
+        found = sorted((one for one in self._schedules.values() if one[0] > after), key=itemgetter(0))
+        told = found[: self.schedules_at_once]
+        more = len(told) < len(found)
+        return ScheduleNews(
+            mark=ScheduleMark("recorded", told[-1][0] if more else self._written, 0),
+            whole=since is None,
+            more=more,
+            schedules=tuple(schedule for _, schedule in told),
+            leader=self.leader,
+        )
 
     async def schedule(self, schedule_id: str) -> ScheduleDetail:
         """All that is known of a schedule."""

@@ -12,7 +12,7 @@ from naq_runtime.errors import InvalidSchedule
 from naq_runtime.events.messages import duration_text
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.job import Job
-from naq_runtime.schedule import Schedule, ScheduleState, tick_id
+from naq_runtime.schedule import Schedule, ScheduleState
 from naq_runtime.snapshot import LeaderState
 from naq_runtime.timetable import zone_of
 from naq_tui.cli.format import Format, iso_text
@@ -35,6 +35,7 @@ from naq_tui.cli.output import (
     value_lines,
 )
 from naq_tui.model.line import said
+from naq_tui.model.timing import STATES, missed_text, overlap_text, span_text, when_text
 from naq_tui.text import age_text, count_text, inert, moment_text, short_age_text
 
 __all__ = ["Detail", "detail_json", "page", "print_coming", "print_schedules"]
@@ -42,20 +43,7 @@ __all__ = ["Detail", "detail_json", "page", "print_coming", "print_schedules"]
 _SECOND_NS = 1_000_000_000
 _LATE_S = 1.0
 """So long after its time a tick is not seen as late."""
-_STATES: dict[ScheduleState, Span] = {
-    ScheduleState.ACTIVE: ("● active", "green"),
-    ScheduleState.PAUSED: ("‖ paused", "yellow"),
-    ScheduleState.FAILED: ("✗ failed", "bold red"),
-    ScheduleState.FINISHED: ("■ finished", "dim"),
-    ScheduleState.CANCELLED: ("⊘ cancelled", "yellow"),
-}
 _RETRYING: Span = ("! retrying", "yellow")
-_OVERLAP = {
-    "allow": "another one comes all the same",
-    "skip": "none comes while the one before has not ended",
-    "buffer": "one comes when the one before has ended",
-    "cancel": "another one comes, and the one before is cancelled",
-}
 _COLUMNS = (
     Column("Schedule", least=12),
     Column("When", least=18),
@@ -112,7 +100,7 @@ def document(schedule: Schedule) -> dict[str, Any]:
         **moment_json("next_run_at", schedule.fires_at_ns),
         **moment_json("last_run_at", schedule.last_run_ns),
         "last_job_id": schedule.last_job_id,
-        "lag_ms": _lag_ms(schedule),
+        "lag_ms": schedule.lag_ms,
         "ticks": schedule.ticks,
         "missed_ticks": schedule.missed_ticks,
         **moment_json("held", schedule.held_ns),
@@ -146,7 +134,7 @@ def _raw(schedule: Schedule) -> Iterator[object]:
         ("left", "-" if schedule.repeat is None else schedule.repeat),
     ):
         yield f"{name}={value}"
-    yield _when(schedule)
+    yield when_text(schedule, 0)
 
 
 # Many
@@ -167,10 +155,10 @@ def print_schedules(schedules: Sequence[Schedule], format: Format, *, to: TextIO
 
 
 def _row(schedule: Schedule, now_ns: int) -> list[Span]:
-    fires_ns, lag_ms = schedule.fires_at_ns, _lag_ms(schedule)
+    fires_ns, lag_ms = schedule.fires_at_ns, schedule.lag_ms
     return [
         (inert(schedule.schedule_id), "bold"),
-        (inert(_when(schedule)), ""),
+        (when_text(schedule, 0), ""),
         _state(schedule),
         _away(fires_ns, now_ns, short_age_text) if fires_ns else ("-", "dim"),
         (moment_text(fires_ns, now_ns) if fires_ns else "-", "" if fires_ns else "dim"),
@@ -184,43 +172,16 @@ def _row(schedule: Schedule, now_ns: int) -> list[Span]:
     ]
 
 
-def _when(schedule: Schedule) -> str:
-    """``cron 0 9 * * mon-fri Europe/Paris``, ``every 30 s``, ``at 2026-03-01 09:00:00``."""
-    if schedule.cron is not None:
-        return f"cron {schedule.cron} {schedule.timezone}"
-    if schedule.every_ns:
-        return f"every {_span(schedule.every_ns)}"
-    return f"at {moment_text(schedule.at_ns, 0)}"
-
-
-def _span(span_ns: int) -> str:
-    """A span to its last digit: ``30 s``, ``1 h 30 m``, ``0.5 s``."""
-    seconds, rest = divmod(span_ns, _SECOND_NS)
-    parts = []
-    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
-        count, seconds = divmod(seconds, size)
-        parts += [f"{count} {unit}"] if count else []
-    left = seconds + rest / _SECOND_NS
-    return " ".join([*parts, f"{left:g} s"] if left or not parts else parts)
-
-
 def _state(schedule: Schedule) -> Span:
     is_retrying = schedule.errors and schedule.state is ScheduleState.ACTIVE
-    return _RETRYING if is_retrying else _STATES[schedule.state]
+    text, mood = STATES[schedule.state]
+    return _RETRYING if is_retrying else (text, MOODS[mood])
 
 
 def _away(time_ns: int, now_ns: int, age: Callable[[float], str]) -> Span:
     """How long until something is due, or how late it is."""
     left_s = (time_ns - now_ns) / 1e9
     return (f"{age(-left_s)} late", "red") if left_s < -_LATE_S else (f"in {age(left_s)}", "cyan")
-
-
-def _lag_ms(schedule: Schedule) -> float | None:
-    """How long after its time the last job was made; ``None`` when somebody asked for that job."""
-    due_ns = schedule.last_due_ns
-    if not due_ns or schedule.last_job_id != tick_id(schedule.schedule_id, due_ns):
-        return None
-    return max(0, schedule.last_run_ns - due_ns - schedule.delay_of(due_ns)) / 1e6
 
 
 # One
@@ -251,14 +212,20 @@ def _facts(detail: Detail, now_ns: int) -> Iterator[tuple[str, Line]]:
     schedule = detail.schedule
     yield "schedule", [(inert(schedule.schedule_id), "bold")]
     yield "state", [_state(schedule), (f"  {inert(schedule.reason)}" if schedule.reason else "", "dim")]
-    yield "when", [(inert(_when(schedule)), "")]
+    yield "when", [(when_text(schedule, 0), "")]
     yield "function", [(inert(schedule.function_name), "")]
     yield "queue", [(inert(schedule.queue_name), "")]
     yield from _timing(schedule, now_ns)
     left = "" if schedule.repeat is None else f"  {schedule.repeat:,} left"
     yield "ticks", [(f"{schedule.ticks:,}", ""), (left, "dim")]
-    yield "missed", [(f"{schedule.missed_ticks:,}", "yellow" if schedule.missed_ticks else ""), _missed(schedule)]
-    yield "overlap", [(schedule.overlap, ""), (f"  {_OVERLAP[schedule.overlap]}", "dim")]
+    yield (
+        "missed",
+        [
+            (f"{schedule.missed_ticks:,}", "yellow" if schedule.missed_ticks else ""),
+            (f"  {missed_text(schedule)}", "dim"),
+        ],
+    )
+    yield "overlap", [(schedule.overlap, ""), (f"  {overlap_text(schedule)}", "dim")]
     if schedule.held_ns:
         held = moment_text(schedule.held_ns, now_ns)
         yield "held", [(held, "yellow"), ("  its job comes when the one before has ended", "dim")]
@@ -274,12 +241,12 @@ def _timing(schedule: Schedule, now_ns: int) -> Iterator[tuple[str, Line]]:
         ("last", schedule.last_run_ns),
     ):
         yield label, _moment(time_ns, now_ns)
-    lag_ms = _lag_ms(schedule)
+    lag_ms = schedule.lag_ms
     late = "" if lag_ms is None else f"  {duration_text(lag_ms)} late"
     yield "last job", [(inert(schedule.last_job_id or ""), ""), (late, "dim")]
     if fires_ns := schedule.fires_at_ns:
         yield "next", [(moment_text(fires_ns, now_ns), ""), ("  ", ""), _away(fires_ns, now_ns, age_text)]
-    jitter = f"up to {_span(schedule.jitter_ns)}" if schedule.jitter_ns else ""
+    jitter = f"up to {span_text(schedule.jitter_ns)}" if schedule.jitter_ns else ""
     yield "jitter", [(jitter, "")]
 
 
@@ -289,18 +256,6 @@ def _moment(time_ns: int, now_ns: int) -> Line:
     away_s = (now_ns - time_ns) / 1e9
     distance = f"{age_text(away_s)} ago" if away_s >= 0 else f"in {age_text(-away_s)}"
     return [(moment_text(time_ns, now_ns), ""), (f"  {distance}", "dim")]
-
-
-def _missed(schedule: Schedule) -> Span:
-    """What comes of ticks that are missed."""
-    match schedule.missed:
-        case "skip":
-            return "  they get no jobs", "dim"
-        case "once":
-            which = "the last one gets its job"
-        case _:
-            which = f"the last {schedule.catch_up_limit:,} get their jobs"
-    return f"  {which}, up to {_span(schedule.catch_up_window_ns)} later", "dim"
 
 
 def _trouble(schedule: Schedule, now_ns: int) -> Iterator[tuple[str, Line]]:

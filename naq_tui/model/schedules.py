@@ -34,14 +34,8 @@ class ScheduleView:
 
     @cached_property
     def lag_ms(self) -> float | None:
-        """How late its last tick was; ``None`` when somebody triggered the last job by hand, or there was none."""
-        from naq_runtime.schedule import tick_id  # whoever has a schedule has loaded it
-
-        schedule = self.schedule
-        due_ns = schedule.last_due_ns
-        if not due_ns or schedule.last_job_id != tick_id(schedule.schedule_id, due_ns):
-            return None
-        return max(0, schedule.last_run_ns - due_ns - schedule.delay_of(due_ns)) / 1e6
+        """See `Schedule.lag_ms`."""
+        return self.schedule.lag_ms
 
     @cached_property
     def search_text(self) -> str:
@@ -76,6 +70,8 @@ class ScheduleBook:
         """Who leads, or led last."""
         self.trouble = ""
         """Why the last question had no answer; empty when it had."""
+        self.more = False
+        """Whether there are more than have been read."""
         self.counts: Counter[str] = Counter()
         """How many there are of each state."""
         self._views: dict[str, ScheduleView] = {}
@@ -86,7 +82,7 @@ class ScheduleBook:
 
     def take(self, news: ScheduleNews) -> bool:
         """Take in what was read; true when anything differs."""
-        before = (self.mark is None, self.trouble, self._leader_as_shown())
+        before = (self.mark is None, self.trouble, self.more, self._leader_as_shown())
         if news.whole:
             self._views.clear()
             self._changes = ScheduleChanges(whole=True)
@@ -94,10 +90,10 @@ class ScheduleBook:
             self._put(schedule)
         for schedule_id in news.unreadable:
             self._drop(schedule_id)
-        self.mark, self.leader, self.trouble = news.mark, news.leader, ""
+        self.mark, self.leader, self.trouble, self.more = news.mark, news.leader, "", news.more
         if news.whole:
             self.counts = Counter(view.schedule.state.value for view in self._views.values())
-        now = (False, "", self._leader_as_shown())
+        now = (False, "", self.more, self._leader_as_shown())
         return bool(news.whole or news.schedules or news.unreadable) or before != now
 
     def fail(self, reason: str) -> bool:

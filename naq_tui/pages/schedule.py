@@ -12,6 +12,7 @@ from naq_runtime.snapshot import ScheduleDetail
 from naq_tui.model.line import said
 from naq_tui.model.schedules import ScheduleView
 from naq_tui.model.seconds import SECOND_NS
+from naq_tui.model.timing import STATES, missed_text, overlap_text, span_text, when_text
 from naq_tui.pages.code import json_lines, plain_lines
 from naq_tui.pages.facts import Fact, fact_lines
 from naq_tui.pages.sections import section
@@ -19,18 +20,10 @@ from naq_tui.text import age_text, clock_text, count_text, fit, inert, moment_te
 from naq_tui.widgets.columns import fitted
 from naq_tui.widgets.feed_line import TONES
 from naq_tui.widgets.line import EMPTY, Line, Span
-from naq_tui.widgets.timing import SCHEDULE_MARKS, when_text
 
 __all__ = ["schedule_page"]
 
 _COMING = 5
-_MISSED = {"skip": "none gets a job", "once": "the last one gets its job", "all": "all get their jobs"}
-_OVERLAP = {
-    "allow": "runs beside it",
-    "skip": "is left out",
-    "buffer": "waits for it",
-    "cancel": "takes its place",
-}
 
 
 def schedule_page(detail: ScheduleDetail, width: int, now_ns: int) -> list[Line]:
@@ -49,19 +42,19 @@ def schedule_page(detail: ScheduleDetail, width: int, now_ns: int) -> list[Line]
 
 def _identity(view: ScheduleView, now_ns: int) -> Iterator[Fact]:
     schedule = view.schedule
-    yield "state", [SCHEDULE_MARKS[schedule.state]]
+    text, mood = STATES[schedule.state]
+    yield "state", [(text, TONES[mood])]
     yield "function", [(inert(schedule.function_name), "strong")]
     yield "queue", [(inert(schedule.queue_name, 64), "name")]
     yield "schedule", [(inert(schedule.schedule_id, 64), "text")]
-    zone = "" if schedule.cron is None or schedule.timezone != "UTC" else " UTC"
-    yield "when", [(when_text(schedule, now_ns) + zone, "text")]
+    yield "when", [(when_text(schedule, now_ns), "text")]
 
 
 def _course(view: ScheduleView, now_ns: int) -> Iterator[Fact]:
     schedule = view.schedule
     yield "next", list(_due(view, now_ns))
     if schedule.last_run_ns:
-        lag = view.lag_ms
+        lag = schedule.lag_ms
         yield "last", [*_past(schedule.last_run_ns, now_ns), (f"  lag {duration_text(lag)}" if lag else "", "dim")]
     missed: Span = (f"  {count_text(schedule.missed_ticks)} missed", "warn" if schedule.missed_ticks else "dim")
     left = "" if schedule.repeat is None else f"  {count_text(schedule.repeat)} left"
@@ -85,10 +78,10 @@ def _past(at_ns: int, now_ns: int) -> list[Span]:
 
 
 def _rules(schedule: Schedule, now_ns: int) -> Iterator[Fact]:
-    yield "if missed", [(schedule.missed, "text"), (f"  {_MISSED[schedule.missed]}", "dim")]
-    yield "overlap", [(schedule.overlap, "text"), (f"  {_OVERLAP[schedule.overlap]}", "dim")]
+    yield "if missed", [(schedule.missed, "text"), (f"  {missed_text(schedule)}", "dim")]
+    yield "overlap", [(schedule.overlap, "text"), (f"  {overlap_text(schedule)}", "dim")]
     if schedule.jitter_ns:
-        yield "jitter", [(f"up to {duration_text(schedule.jitter_ns / 1e6)}", "text")]
+        yield "jitter", [(f"up to {span_text(schedule.jitter_ns)}", "text")]
     if schedule.starts_at_ns:
         yield "starts", [(moment_text(schedule.starts_at_ns, now_ns), "text")]
     if schedule.ends_at_ns:

@@ -12,12 +12,13 @@ from naq_runtime.events.messages import duration_text
 from naq_runtime.schedule import ScheduleState
 from naq_tui.commands import Scope
 from naq_tui.model.schedules import ScheduleView
+from naq_tui.model.timing import STATES, when_text
 from naq_tui.state import Dashboard
 from naq_tui.text import clip, count_text, countdown_text, inert, short_age_text
 from naq_tui.widgets.columns import Column
+from naq_tui.widgets.feed_line import TONES
 from naq_tui.widgets.line import Line, Span
 from naq_tui.widgets.table import Table
-from naq_tui.widgets.timing import SCHEDULE_MARKS, when_text
 from naq_tui.widgets.waiting import waiting_lines
 
 __all__ = ["Schedules"]
@@ -143,8 +144,10 @@ class Schedules(Table[ScheduleView]):
 
     def title(self) -> Content:
         """The heading in the border."""
-        total = len(self._dashboard.schedules) if self._dashboard is not None else 0
-        of = f"{count_text(len(self.rows))} of {count_text(total)}" if self._needle else count_text(total)
+        book = self._dashboard.schedules if self._dashboard is not None else ()
+        of = f"{count_text(len(self.rows))} of {count_text(len(book))}" if self._needle else count_text(len(book))
+        if self._dashboard is not None and self._dashboard.schedules.more:
+            of += " read so far …"
         return Content.assemble(self.NAME, " ", (of, "$foreground 60%"))
 
     def subtitle(self) -> Content:
@@ -176,11 +179,12 @@ class Schedules(Table[ScheduleView]):
             return [("! late", "warn")]
         if view.schedule.held_ns and view.schedule.state is ScheduleState.ACTIVE:
             return [("⋯ held", "dim")]
-        return [SCHEDULE_MARKS[view.schedule.state]]
+        text, mood = STATES[view.schedule.state]
+        return [(text, TONES[mood])]
 
     def _when(self, view: ScheduleView, width: int) -> list[Span]:
         """Where there is little room, the word ``cron`` gives way to the expression, the time of day to the date."""
-        text = when_text(view.schedule, self._now_ns)
+        text = when_text(view.schedule, self._now_ns, utc=False)
         if cell_len(text) > width:
             text = text.rpartition(" ")[0] if view.schedule.at_ns else text.removeprefix("cron ")
         return [(text, "text")]

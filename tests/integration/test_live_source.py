@@ -11,7 +11,8 @@ import pytest
 
 from naq_runtime import Job, NAQConfig, Queue
 from naq_runtime.errors import NotFound, ServerError, ServerUnreachable
-from naq_runtime.schedule import Schedule, ScheduleConfig
+from naq_runtime.nats.publish import Outgoing
+from naq_runtime.schedule import Schedule, ScheduleConfig, encode_schedule
 from naq_runtime.scheduler.scheduler import Scheduler
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.services.scheduler import SchedulerService
@@ -219,6 +220,27 @@ async def test_after_the_first_answer_only_changes_are_told(config: NAQConfig) -
     assert first.leader is None
     assert (nothing.whole, nothing.schedules) == (False, ())
     assert [(one.schedule_id, one.state.value) for one in changed.schedules] == [("b", "paused"), ("c", "cancelled")]
+
+
+async def test_many_are_told_in_parts(config: NAQConfig) -> None:
+    async with scheduling(config) as schedules, ServiceManager(config) as services:
+        await schedules.schedule_job(Job(tasks.add, (1, 2)), ScheduleConfig(every=3600, schedule_id="pattern"))
+        pattern = await schedules.get("pattern")
+        ids = [f"s-{number}" for number in range(12_000)]
+        for first in range(0, len(ids), 1000):
+            copies = [pattern.evolve(schedule_id=schedule_id) for schedule_id in ids[first : first + 1000]]
+            await services.streams.publish_together(
+                [Outgoing(services.names.schedule(copy.schedule_id), encode_schedule(copy)) for copy in copies]
+            )
+        async with LiveSource(config) as source, aclosing(source.__aiter__()) as batches:
+            await Reader(batches).until_state(ConnectionState.LIVE)
+            watcher = Watcher(source)
+            while (await watcher.ask()).more:
+                pass
+
+    assert watcher.known.keys() == {"pattern", *ids}
+    assert [news.whole for news in watcher.news] == [True, False]
+    assert 10_000 <= len(watcher.news[0].schedules) < 12_000
 
 
 async def test_it_says_who_leads_and_that_nobody_does_any_more(config: NAQConfig) -> None:

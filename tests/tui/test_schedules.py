@@ -266,6 +266,15 @@ class TestQuiet:
             assert len(more) == 3
             assert all(mark is not None for mark in more)
 
+    async def test_many_come_in_parts_and_all_of_them_come(self) -> None:
+        many = [schedule(f"s-{number:02}", in_s=number + 10) for number in range(25)]
+        async with watching(BUSY, schedules=many) as watched:
+            watched.source.schedules_at_once = 10
+            await watched.go_to_schedules()
+            assert "Schedules 25 " in watched.text
+            assert [mark and mark.sequence for mark in watched.source.asked_schedules] == [None, 10, 20]
+            assert order(watched) == [one.schedule_id for one in many]
+
     async def test_nothing_changes_and_nothing_is_painted(self, monkeypatch: pytest.MonkeyPatch) -> None:
         async with watching(BUSY, schedules=THREE, leader=leader()) as watched:
             await watched.go_to_schedules()

@@ -1,0 +1,68 @@
+"""A schedule in words: how it stands, when it is due, and what comes of the ticks that do not go smoothly."""
+
+from __future__ import annotations
+
+from naq_runtime.schedule import Schedule, ScheduleState
+from naq_tui.model.line import Mark
+from naq_tui.text import count_text, inert, moment_text
+
+__all__ = ["STATES", "missed_text", "overlap_text", "span_text", "when_text"]
+
+_SECOND_NS = 1_000_000_000
+_UNITS = (("d", 86_400), ("h", 3600), ("m", 60))
+
+STATES: dict[ScheduleState, Mark] = {
+    ScheduleState.ACTIVE: ("● active", "good"),
+    ScheduleState.PAUSED: ("‖ paused", "warn"),
+    ScheduleState.FAILED: ("✗ failed", "bad"),
+    ScheduleState.FINISHED: ("■ finished", "quiet"),
+    ScheduleState.CANCELLED: ("⊘ cancelled", "warn"),
+}
+
+_OVERLAPS = {
+    "allow": "another one comes all the same",
+    "skip": "none comes while the one before has not ended",
+    "buffer": "one comes when the one before has ended",
+    "cancel": "another one comes, and the one before is cancelled",
+}
+
+
+def when_text(schedule: Schedule, now_ns: int, *, utc: bool = True) -> str:
+    """``cron 0 3 * * * Europe/Zurich``, ``every 30 s``, ``at 14:02:11``, with the date when it is not near; inert.
+
+    Without ``utc`` the zone is named only where it is another one.
+    """
+    if schedule.cron is not None:
+        zone = "" if schedule.timezone == "UTC" and not utc else f" {schedule.timezone}"
+        return inert(f"cron {schedule.cron}{zone}", 120)
+    if schedule.every_ns:
+        return f"every {span_text(schedule.every_ns)}"
+    return f"at {moment_text(schedule.at_ns, now_ns)}"
+
+
+def span_text(span_ns: int) -> str:
+    """A span to its last digit: ``30 s``, ``1 h 30 m``, ``0.5 s``."""
+    seconds, rest = divmod(span_ns, _SECOND_NS)
+    parts = []
+    for unit, size in _UNITS:
+        count, seconds = divmod(seconds, size)
+        parts += [f"{count} {unit}"] if count else []
+    left = seconds + rest / _SECOND_NS
+    return " ".join([*parts, f"{left:g} s"] if left or not parts else parts)
+
+
+def missed_text(schedule: Schedule) -> str:
+    """What comes of ticks that nobody could see to in time."""
+    match schedule.missed:
+        case "skip":
+            return "none gets its job"
+        case "once":
+            which = "the last one runs"
+        case _:
+            which = f"the last {count_text(schedule.catch_up_limit)} run"
+    return f"{which}, up to {span_text(schedule.catch_up_window_ns)} late"
+
+
+def overlap_text(schedule: Schedule) -> str:
+    """What comes of a tick while the job of the one before has not ended."""
+    return _OVERLAPS[schedule.overlap]
