@@ -55,7 +55,7 @@ def missed_text(schedule: Schedule) -> str:
     """What comes of ticks that nobody could see to in time."""
     match schedule.missed:
         case "skip":
-            return "none gets its job"
+            return "none runs"
         case "once":
             which = "the last one runs"
         case _:
