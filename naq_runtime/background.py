@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import selectors
+import sys
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from threading import RLock, Thread
@@ -28,12 +29,17 @@ _PATIENCE_S = 3.0
 """For the last events, when the server is away."""
 _LAST_WAIT_S = 3.0
 """And so long for the connections to close after that."""
+_TOO_LATE = "Python is ending, and starts no threads any more: naq_runtime.sync cannot be used here"
 
 T = TypeVar("T")
 
 
 class Background:
-    """An event loop in a thread, and the connections that live on it."""
+    """An event loop in a thread, and the connections that live on it.
+
+    Raises:
+        RuntimeError: Python is ending.
+    """
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
@@ -42,7 +48,11 @@ class Background:
         self._closing: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
         self._thread = Thread(target=self._run, name="naq", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            self.loop.close()
+            raise RuntimeError(_TOO_LATE) from error
 
     async def services(self, config: NAQConfig) -> ServiceManager:
         """Those of the settings; connected at the first call, and again when the server has closed for good."""
@@ -138,12 +148,24 @@ _lock = RLock()
 """For what follows, and while the process forks."""
 _background: Background | None = None
 _inherited: list[Background] = []
+_is_ending = False
+"""Whether the process is at its end, and all was closed."""
 
 
 def call(operation: Callable[[Background], Coroutine[Any, Any, T]]) -> T:
     """Carry out something on the loop, and wait for it here; what ends the waiting, as Ctrl-C does, cancels it."""
+    try:
+        return _carry_out(operation)
+    finally:
+        if _is_ending:  # nobody else closes what was opened now
+            close()
+
+
+def _carry_out(operation: Callable[[Background], Coroutine[Any, Any, T]]) -> T:
     global _background
     refuse_where_a_loop_runs()
+    if sys.is_finalizing():
+        raise RuntimeError(_TOO_LATE)
     with _lock:
         if _background is None:
             _background = Background()
@@ -151,6 +173,8 @@ def call(operation: Callable[[Background], Coroutine[Any, Any, T]]) -> T:
     try:
         return future.result()
     except concurrent.futures.CancelledError:
+        if _is_ending:
+            raise SystemExit from None  # which a thread that ends with its process has no words for
         raise RuntimeError("naq_runtime.sync was closed while this call waited") from None
     finally:
         future.cancel()
@@ -197,6 +221,8 @@ def _after_fork_in_child() -> None:
 
 
 def _at_exit() -> None:
+    global _is_ending
+    _is_ending = True
     with contextlib.suppress(KeyboardInterrupt):
         close()
 

@@ -24,7 +24,7 @@ __all__ = ["JobHandle", "Queue"]
 
 @dataclass(frozen=True, slots=True)
 class JobHandle:
-    """A job that was enqueued."""
+    """A job that was enqueued; can be asked as long as its queue is open."""
 
     job_id: str
     _jobs: JobService = field(repr=False)
@@ -44,7 +44,7 @@ class JobHandle:
 
     async def outcome(self, timeout: float | None = None) -> JobResult:
         """Wait for the job to end, well or badly."""
-        return await self._jobs.wait(self.job_id, timeout, since_ns=self._enqueued_since_ns)
+        return await self._open.wait(self.job_id, timeout, since_ns=self._enqueued_since_ns)
 
     async def status(self) -> JobStatus:
         """Where the job stands now.
@@ -52,7 +52,7 @@ class JobHandle:
         Raises:
             NotFound: nothing is known of it.
         """
-        return (await self._jobs.detail(self.job_id)).status
+        return (await self._open.detail(self.job_id)).status
 
     async def cancel(self, reason: str = "") -> bool:
         """End the job, wherever it stands; ``False`` when it had ended already.
@@ -62,7 +62,16 @@ class JobHandle:
         Raises:
             NotFound: nothing is known of it.
         """
-        return await self._jobs.cancel(self.job_id, reason=reason)
+        return await self._open.cancel(self.job_id, reason=reason)
+
+    @property
+    def _open(self) -> JobService:
+        if not self._jobs.is_open:
+            raise RuntimeError(
+                f"the queue of job {self.job_id} is closed: use its handle within 'async with Queue(…) as queue', or "
+                "queue.handle(job_id) of another queue that is open"
+            )
+        return self._jobs
 
 
 class Queue:

@@ -74,6 +74,10 @@ class JobHandle:
     def __repr__(self) -> str:
         return f"JobHandle(job_id={self.job_id!r})"
 
+    def __reduce__(self) -> tuple[Callable[..., JobHandle], tuple[Queue, str]]:
+        """Pickled, as for another process, it is a handle on the same job."""
+        return JobHandle, (self._queue, self.job_id)
+
     def result(self, timeout: float | None = None) -> Any:
         """Wait for the job to end, and return what its function returned, as JSON gives it back.
 

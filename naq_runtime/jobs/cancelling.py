@@ -27,7 +27,7 @@ from naq_runtime.nats.publish import Outgoing, is_conflict
 from naq_runtime.nats.streams import Streams, at_time, if_last_is, in_header
 from naq_runtime.serializer import Serializer
 
-__all__ = ["AskWorkers", "Cancellation", "Cancelling", "read_tombstone"]
+__all__ = ["AskWorkers", "Cancellation", "Cancelling", "in_words", "read_tombstone"]
 
 _TRIES = 5
 _SETTLING_S = 0.05
@@ -70,6 +70,11 @@ class AskWorkers(Protocol):
     def __call__(self, job_ids: Collection[str], *, by: str, reason: str) -> Awaitable[Whereabouts]:
         """What they say."""
         ...
+
+
+def in_words(reason: str, by: str) -> str:
+    """Why a job that runs is made to end, as its outcome says it."""
+    return ", ".join(part for part in (reason, f"by {by}" if by else "") if part) or "cancelled"
 
 
 def read_tombstone(header: str) -> Cancellation:

@@ -50,7 +50,7 @@ _MOVES = (
     JobEventType.RETRY_SCHEDULED,
     JobEventType.REQUEUED,
 )
-"""The last of these tells a job that runs from one that waits."""
+"""The last of these tells a job that runs from one that waits; after an end, one of the same id that came later."""
 
 
 class PartlyRefused(JobRefused):
@@ -72,6 +72,7 @@ class JobService:
     """What can be done with jobs, with or without a worker."""
 
     def __init__(self, services: ServiceManager, events: EventService) -> None:
+        self.is_open = True
         self._events = events
         self._clock = services.clock
         self._serializer = services.serializer
@@ -112,7 +113,8 @@ class JobService:
         return service
 
     async def stop(self) -> None:
-        """Nothing to give back."""
+        """The connection goes."""
+        self.is_open = False
 
     def now_ns(self) -> int:
         """The time by which jobs are stamped."""
@@ -350,7 +352,7 @@ def _status_of(standing: Found, events: Sequence[StoredEvent]) -> JobStatus:
     """Where a job stands; its events tell one that runs from one that is queued."""
     if standing.status is not JobStatus.QUEUED:
         return standing.status
-    moves = [stored.event.event_type for stored in events if stored.event.event_type in _MOVES]
+    moves = [type_ for stored in events if (type_ := stored.event.event_type) in _MOVES or type_ in _ENDS]
     return JobStatus.RUNNING if moves and moves[-1] == JobEventType.STARTED else JobStatus.QUEUED
 
 

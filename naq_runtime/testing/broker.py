@@ -9,15 +9,17 @@ from concurrent.futures import Executor as Threads
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from threading import Lock
 from types import TracebackType
 from typing import Self
 
 from naq_runtime import background
 from naq_runtime.clock import ManualClock
 from naq_runtime.config import NAQConfig, get_config
-from naq_runtime.errors import ConfigError
+from naq_runtime.errors import ConfigError, ModuleNotLoaded, UnknownTask
 from naq_runtime.hooks import call_here
-from naq_runtime.job import JobResult, JobStatus, Whereabouts
+from naq_runtime.job import Whereabouts
+from naq_runtime.jobs.cancelling import in_words
 from naq_runtime.jobs.rules import JobRules
 from naq_runtime.retry import seconds_of
 from naq_runtime.serializer import load_serializer
@@ -41,9 +43,26 @@ _THREADS = 4
 
 
 class _Clock(ManualClock):
-    """Stands still until it is moved, and yet knows how long something takes."""
+    """Stands still until it is moved, and yet knows how long something takes.
+
+    The end of a job takes a nanosecond: by when they were enqueued, those of the same id are told apart.
+    """
 
     monotonic_ns = staticmethod(time.monotonic_ns)
+
+    def __init__(self, now_ns: int) -> None:
+        super().__init__(now_ns)
+        self._lock = Lock()
+
+    def advance(self, seconds: float) -> None:
+        """See `ManualClock.advance`; from any thread."""
+        with self._lock:
+            super().advance(seconds)
+
+    def tick(self) -> None:
+        """A job has left its queue."""
+        with self._lock:
+            self._now_ns += 1
 
 
 class MemoryBroker(Record):
@@ -57,6 +76,10 @@ class MemoryBroker(Record):
         modules: modules of tasks, whose hooks are called as a worker does. Tasks of other modules are found, too.
         allow: names of functions that may run although they have no ``@task``, with the shell's wildcards.
         inline: run each job as soon as it is enqueued.
+
+    Raises:
+        ConfigError: the settings cannot be used.
+        ModuleNotLoaded: a module does not import.
 
     ::
 
@@ -75,11 +98,17 @@ class MemoryBroker(Record):
         allow: Sequence[str] = (),
         inline: bool = False,
     ) -> None:
+        if isinstance(modules, str) or isinstance(allow, str):
+            given = modules if isinstance(modules, str) else allow
+            raise ConfigError(f"modules and allow expect a list of names, as in ['shop.tasks'], got {given!r}")
+        if not isinstance(config, NAQConfig | None):
+            raise ConfigError(f"config expects a NAQConfig, got {config!r}")
         self.config = config or get_config()
         super().__init__(load_serializer(self.config.jobs.serializer))
         self._clock = _Clock(time.time_ns())
         self._streams = MemoryStreams(self._clock)
         self._streams.on_stored.append(self._remember)
+        self._streams.on_deleted.append(self._clock.tick)
         self._registry = TaskRegistry.load(modules, allow)
         self._framing = Framing(self._registry)
         self._allow = tuple(allow)
@@ -87,7 +116,7 @@ class MemoryBroker(Record):
         self._inline = inline
         self._running: dict[str, MemoryWorker] = {}
         """By subject."""
-        self._before: OpenGround | None = None
+        self._before: list[OpenGround] = []
 
     def __repr__(self) -> str:
         return f"<MemoryBroker {len(self.jobs())} jobs enqueued, {len(self._running)} running>"
@@ -96,16 +125,15 @@ class MemoryBroker(Record):
 
     def __enter__(self) -> Self:
         background.close()  # what is open there has a server
-        self._before = stand_on(self._open)
+        self._before.append(stand_on(self._open))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         background.close()
-        if self._before is not None:
-            stand_on(self._before)
-            self._before = None
+        if self._before:
+            stand_on(self._before.pop())
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -127,7 +155,7 @@ class MemoryBroker(Record):
             raise_errors: whether a job that failed for good is an error here, once all have run.
 
         Raises:
-            JobFailed: the first of those that failed.
+            JobFailed: the first of those that failed; what it did, where, and which others failed, is in its notes.
             TaskError: there is no end to the jobs, or a module's hook failed.
         """
         return await self._drain(queue, scheduled, raise_errors, _THREADS)
@@ -163,7 +191,7 @@ class MemoryBroker(Record):
                     queue=queue,
                 ).run(scheduled=scheduled)
         if raise_errors:
-            _raise_first(tally.results)
+            tally.raise_first()
         return tally.drained
 
     @asynccontextmanager
@@ -203,7 +231,10 @@ class MemoryBroker(Record):
             return self._registry.get(name)
         module = name.rpartition(".")[0]
         if module not in self._others:
-            self._others[module] = TaskRegistry.load([module], self._allow)
+            try:
+                self._others[module] = TaskRegistry.load([module], self._allow)
+            except ModuleNotLoaded as error:
+                raise UnknownTask(f"there is no task {name!r}: {error}") from error
         return self._others[module].get(name)
 
     # For those who enqueue
@@ -248,12 +279,6 @@ class MemoryBroker(Record):
         for subject, worker in list(self._running.items()):
             job_id = subject.rpartition(".")[2]
             if job_id in job_ids:
-                worker.cancel(job_id, reason or (f"by {by}" if by else "cancelled"))
+                worker.cancel(job_id, in_words(reason, by))
                 asked.add(job_id)
         return Whereabouts(asked)
-
-
-def _raise_first(results: Sequence[JobResult]) -> None:
-    for result in results:
-        if result.status is JobStatus.FAILED:
-            result.unwrap()

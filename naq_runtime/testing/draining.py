@@ -6,12 +6,13 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple
 
 from naq_runtime.clock import ManualClock
-from naq_runtime.errors import TaskError
+from naq_runtime.errors import JobFailed, TaskError
 from naq_runtime.events.models import JobEventType
-from naq_runtime.job import Execution, Job, JobResult, JobStatus
+from naq_runtime.job import Execution, Job, JobStatus
 from naq_runtime.naming import Names
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.services.events import EventService
+from naq_runtime.testing.record import described
 from naq_runtime.testing.streams import MemoryStreams
 from naq_runtime.testing.ticking import Ticking
 from naq_runtime.testing.worker import MemoryWorker
@@ -19,7 +20,9 @@ from naq_runtime.testing.worker import MemoryWorker
 __all__ = ["Drain", "Drained", "Tally"]
 
 _ENDLESS = 10_000
-"""Jobs in one drain, above which it is taken for one that does not end."""
+"""Attempts in one drain, above which it is taken for one that does not end."""
+_NAMED = 5
+"""So many failed jobs are named beside the first."""
 
 
 class Drained(NamedTuple):
@@ -46,6 +49,11 @@ class Tally:
         """How many attempts have ended."""
         return len(self._ends)
 
+    @property
+    def last(self) -> Execution:
+        """The attempt that ended last."""
+        return self._ends[-1]
+
     def add(self, execution: Execution) -> None:
         """An attempt has ended."""
         self._ends.append(execution)
@@ -55,15 +63,32 @@ class Tally:
         self._cancelled += event_type is JobEventType.CANCELLED
         self._events.about(event_type, job, fields)
 
-    @property
-    def results(self) -> list[JobResult]:
-        """Of those that are not tried again."""
-        return [one.result for one in self._ends if one.again is None]
+    def raise_first(self) -> None:
+        """Raise the error of the first job that failed for good, if there is one.
+
+        Raises:
+            JobFailed: with notes of its function, of its traceback, and of the others that failed.
+        """
+        failed = [one for one in self._ends if one.again is None and one.result.status is JobStatus.FAILED]
+        if not failed:
+            return
+        first, *others = failed
+        try:
+            first.result.unwrap()
+        except JobFailed as error:
+            error.add_note(f"It was {described(first.job)}.")
+            if first.result.traceback:
+                error.add_note(first.result.traceback.rstrip())
+            for other in others[:_NAMED]:
+                error.add_note(f"Failed, too: {described(other.job)}: {other.result.error_type}: {other.result.error}")
+            if len(others) > _NAMED:
+                error.add_note(f"And so did {len(others) - _NAMED:,} more.")
+            raise
 
     @property
     def drained(self) -> Drained:
         """The numbers."""
-        statuses = [result.status for result in self.results]
+        statuses = [one.result.status for one in self._ends if one.again is None]
         return Drained(
             completed=statuses.count(JobStatus.COMPLETED),
             failed=statuses.count(JobStatus.FAILED),
@@ -124,7 +149,10 @@ class Drain:
         if message.subject in self._running or not self._is_still_there(message):
             return
         if len(self._tally) >= _ENDLESS:
-            raise TaskError(f"after {_ENDLESS:,} jobs there are still more: does one of them enqueue itself?")
+            raise TaskError(
+                f"after {_ENDLESS:,} attempts there is still more to run: does a job enqueue itself, or snooze for "
+                f"ever? The last was of {described(self._tally.last.job)}"
+            )
         self._running[message.subject] = self._worker
         try:
             execution = await self._worker.run(message)

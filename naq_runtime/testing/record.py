@@ -16,10 +16,13 @@ from naq_runtime.serializer import Serializer
 from naq_runtime.sync import JobHandle as SyncHandle
 from naq_runtime.tasks import reference
 
-__all__ = ["Record"]
+__all__ = ["Record", "described"]
 
 _PLACES = ("jobs", "later", "waiting")
 _SHOWN = 20
+"""Jobs that a message names."""
+_WIDTH = 300
+"""Characters that it has for each."""
 
 
 class Record:
@@ -30,11 +33,12 @@ class Record:
         self._storage = MemoryEventStorage()
         self._enqueued: dict[tuple[str, int], Job] = {}
         """By id and time: a retry is no other job."""
+        self._cleared = (0, 0)
+        """How many jobs and events are not shown any more: the next attempt of a job is no new one for that."""
 
     def clear(self) -> None:
         """Forget jobs and events so far; those that wait are still run."""
-        self._enqueued.clear()
-        self._storage.events.clear()
+        self._cleared = (len(self._enqueued), len(self._storage.events))
 
     # Looking
 
@@ -54,12 +58,14 @@ class Record:
             kwargs: only those with these arguments, and perhaps more.
             queue: only those of this queue.
         """
+        if isinstance(args, str):
+            raise TypeError(f"args must be a sequence of arguments; for one text write args=[{args!r}]")
         name = None if function is None else reference(function)
         wanted_args = None if args is None else self._as_stored(args)
         wanted_kwargs = {key: self._as_stored([value]) for key, value in (kwargs or {}).items()}
         return [
             job
-            for job in self._enqueued.values()
+            for job in self._all_jobs()
             if (name is None or job.function == name)
             and (queue is None or job.queue_name == queue)
             and (wanted_args is None or self._as_stored(job.args) == wanted_args)
@@ -71,7 +77,7 @@ class Record:
 
     def events(self, job: JobHandle | SyncHandle | Job | str | None = None) -> list[Event]:
         """The events so far, in order; of one job, of its handle or its id, when given."""
-        events = [stored.event for stored in self._storage.events]
+        events = [stored.event for stored in self._storage.events[self._cleared[1] :]]
         if job is None:
             return events
         job_id = job if isinstance(job, str) else job.job_id
@@ -92,11 +98,14 @@ class Record:
 
         Raises:
             AssertionError: saying what was enqueued instead.
+            ValueError: a count below 1.
         """
+        if count is not None and count < 1:
+            raise ValueError(f"count is 1 at least, got {count}: for none there is assert_not_enqueued")
         found = self.jobs(function, args=args, kwargs=kwargs, queue=queue)
         if not found or (count is not None and len(found) != count):
-            wanted = _described(function, args, kwargs, queue)
-            number = "no job" if not found else f"{len(found)} jobs and not {count}"
+            wanted = _wanted(function, args, kwargs, queue)
+            number = _number(len(found)) + ("" if count is None else f" and not {count}")
             raise AssertionError(f"{number} enqueued of {wanted}; there {self._summary()}")
         return found[-1]
 
@@ -115,8 +124,8 @@ class Record:
         """
         found = self.jobs(function, args=args, kwargs=kwargs, queue=queue)
         if found:
-            wanted = _described(function, args, kwargs, queue)
-            raise AssertionError(f"{len(found)} enqueued of {wanted}; there {self._summary()}")
+            wanted = _wanted(function, args, kwargs, queue)
+            raise AssertionError(f"{_number(len(found))} enqueued of {wanted}; there {self._summary()}")
 
     def assert_events(self, job: JobHandle | SyncHandle | Job | str, *types: str) -> list[Event]:
         """Return the events of a job; they must be of these types, in this order, and no others.
@@ -127,7 +136,10 @@ class Record:
         events = self.events(job)
         came = [str(event.event_type) for event in events]
         if came != [str(one) for one in types]:
-            raise AssertionError(f"expected the events {', '.join(types)}; there came {', '.join(came) or 'none'}")
+            failed = [event for event in events if isinstance(event, JobEvent) and event.error_type]
+            errors = "".join(f"\n  {event.error_type}: {event.error_message}" for event in failed)
+            expected, there = ", ".join(types) or "none", ", ".join(came) or "none"
+            raise AssertionError(f"expected the events {expected}; there came {there}{errors}")
         return events
 
     # Remembering
@@ -147,15 +159,31 @@ class Record:
         job = Job("any.function", tuple(arguments), queue_name="any")
         return self._serializer.decode_job(self._serializer.encode_job(job)).args
 
+    def _all_jobs(self) -> list[Job]:
+        return list(self._enqueued.values())[self._cleared[0] :]
+
     def _summary(self) -> str:
-        jobs = list(self._enqueued.values())
+        jobs = self._all_jobs()
         if not jobs:
             return "is none at all"
-        lines = [f"\n  {_call(job)} in {job.queue_name}" for job in jobs[-_SHOWN:]]
+        lines = [f"\n  {described(job)} in {job.queue_name}" for job in jobs[-_SHOWN:]]
+        if len(jobs) > _SHOWN:
+            lines.insert(0, f"\n  … and {len(jobs) - _SHOWN:,} before")
         return f"{'is' if len(jobs) == 1 else 'are'} {len(jobs)}:{''.join(lines)}"
 
 
-def _described(
+def described(job: Job) -> str:
+    """A job as the call that it is, cut where it is very long."""
+    given = [repr(value) for value in job.args] + [f"{key}={value!r}" for key, value in job.kwargs.items()]
+    call = f"{job.function}({', '.join(given)})"
+    return call if len(call) <= _WIDTH else f"{call[:_WIDTH]}…"
+
+
+def _number(jobs: int) -> str:
+    return {0: "no job", 1: "1 job"}.get(jobs, f"{jobs} jobs")
+
+
+def _wanted(
     function: Callable[..., Any] | str | None,
     args: Sequence[Any] | None,
     kwargs: Mapping[str, Any] | None,
@@ -166,8 +194,3 @@ def _described(
     parts += [] if kwargs is None else [f"kwargs={dict(kwargs)!r}"]
     parts += [] if queue is None else [f"queue {queue!r}"]
     return ", ".join(parts)
-
-
-def _call(job: Job) -> str:
-    given = [repr(value) for value in job.args] + [f"{key}={value!r}" for key, value in job.kwargs.items()]
-    return f"{job.function}({', '.join(given)})"

@@ -48,6 +48,8 @@ class MemoryStreams:
         self.largest = largest
         self.on_stored: list[Callable[[StoredMessage], None]] = []
         """Called with each message that is put into a stream, and not with those that are moved."""
+        self.on_deleted: list[Callable[[], None]] = []
+        """Called when messages were taken out of a stream."""
         self.consumers: dict[str, dict[str, Any]] = {}
         """By name, as a server would describe them."""
         self._clock = clock
@@ -155,7 +157,11 @@ class MemoryStreams:
             shelf = self._shelves.get(stream)
             if shelf is None and sequences:
                 raise JetStreamError(STREAM_NOT_FOUND, "stream not found")
-            return [shelf is not None and shelf.remove(sequence) for sequence in sequences]
+            removed = [shelf is not None and shelf.remove(sequence) for sequence in sequences]
+        if any(removed):
+            for call in self.on_deleted:
+                call()
+        return removed
 
     # Without waiting
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -115,17 +116,21 @@ class MemoryJobs(JobService):
 
     async def wait(self, job_id: str, timeout_s: float | None = None, *, since_ns: int = 0) -> JobResult:
         """See `JobService.wait`; a job that cannot end unless the test does something is not waited for."""
-        await self._run()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._run()
+        except TimeoutError as error:
+            raise ResultTimeout(f"job {job_id} has not ended within {timeout_s:g} s") from error
         outcome = await self.outcome(job_id)
         if outcome is not None and outcome.job.enqueued_at_ns >= since_ns:
             return outcome.result
         if _but_this_one(self._running()):
             return await super().wait(job_id, timeout_s, since_ns=since_ns)
+        await self._see_that_it_may_end(job_id, since_ns)
         standing = await self._store.find(job_id)
-        if standing is None:
-            raise NotFound(f"nothing is known of job {job_id}, or its outcome was not stored (result_ttl=0)")
+        where = "queued" if standing is None else standing.status.value
         raise ResultTimeout(
-            f"job {job_id} is {standing.status.value} and does not end by itself: move the time with "
+            f"job {job_id} is {where} and does not end by itself: move the time with "
             "broker.advance(seconds), let it run with broker.drain(scheduled=True), or resume its queue"
         )
 

@@ -23,7 +23,7 @@ from naq_runtime.services.events import EventService
 from naq_runtime.tasks import Task
 from naq_runtime.testing.streams import MemoryStreams
 from naq_runtime.worker.execution import Executor, undecodable
-from naq_runtime.worker.reporting import report_settled, report_started
+from naq_runtime.worker.reporting import report_interrupted, report_settled, report_started
 
 __all__ = ["InThread", "MemoryWorker"]
 
@@ -85,7 +85,10 @@ class MemoryWorker:
                 yield message
 
     async def run(self, message: StoredMessage) -> Execution | None:
-        """Take one job to its end, or to its next attempt; ``None`` for one that somebody has cancelled."""
+        """Take one job to its end, or to its next attempt; ``None`` for one that somebody has cancelled.
+
+        One that runs when this is cancelled stays in its queue, as when a worker stops.
+        """
         if TOMBSTONE in message.headers:
             await self._rules.cancelling.finish(message)
             return None
@@ -97,7 +100,11 @@ class MemoryWorker:
             return await self._settle(Finished(broken, payload, message.sequence, message.data))
         dependencies = await self._rules.dependencies.results_of(job) if job.needs else None
         report_started(self._events, job, WORKER_ID, self._now_ns())
-        execution = self._rules.ledger.judged(await self._executor.run(job, message.data, dependencies))
+        try:
+            execution = self._rules.ledger.judged(await self._executor.run(job, message.data, dependencies))
+        except asyncio.CancelledError:
+            report_interrupted(self._events, job, WORKER_ID, "the drain ended")
+            raise
         return await self._settle(Finished(execution, message.data, message.sequence))
 
     async def _settle(self, finished: Finished) -> Execution:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from naq_runtime.errors import SerializationError, ServerError
 from naq_runtime.job import Execution, Job
-from naq_runtime.jobs.cancelling import read_tombstone
+from naq_runtime.jobs.cancelling import in_words, read_tombstone
 from naq_runtime.jobs.rules import JobRules
 from naq_runtime.jobs.store import TOMBSTONE
 from naq_runtime.nats.direct import StoredMessage
@@ -102,7 +102,7 @@ class JobHandler:
         headers = holding.delivery.headers
         if holding.runs_again or (headers is not None and TOMBSTONE in headers):
             return False
-        because = ", ".join(part for part in (reason, f"by {by}" if by else "") if part) or "cancelled"
+        because = in_words(reason, by)
         if not self._executor.cancel(holding.job_id, because):
             holding.cancel_reason = because
         return True

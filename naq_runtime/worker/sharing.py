@@ -162,7 +162,7 @@ def sharing_of(order: str, weights: Mapping[str, int]) -> Sharing:
     if heavy is not None:
         raise ConfigError(
             f"queue {heavy} has a weight, but the order of the queues is {order!r}: "
-            "set worker.queue_order (--order) to 'weighted'"
+            "set worker.queue_order (NAQ_WORKER_QUEUE_ORDER) to 'weighted'"
         )
     return Strict() if order == "strict" else Fair()
 

@@ -148,9 +148,9 @@ class TestAsserting:
 
             with pytest.raises(AssertionError, match=r"there is 1:\s+.*send\('ada@example.com'\) in mail"):
                 broker.assert_enqueued(send, args=["bob@example.com"])
-            with pytest.raises(AssertionError, match="1 jobs and not 2"):
+            with pytest.raises(AssertionError, match="1 job and not 2"):
                 broker.assert_enqueued(send, count=2)
-            with pytest.raises(AssertionError, match="1 enqueued of"):
+            with pytest.raises(AssertionError, match="1 job enqueued of"):
                 broker.assert_not_enqueued(send)
 
             broker.assert_not_enqueued(send, queue="default")
