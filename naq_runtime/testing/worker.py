@@ -97,7 +97,7 @@ class MemoryWorker:
             return await self._settle(Finished(broken, payload, message.sequence, message.data))
         dependencies = await self._rules.dependencies.results_of(job) if job.needs else None
         report_started(self._events, job, WORKER_ID, self._now_ns())
-        execution = self._rules.ledger.judged(await self._executor.run(job, message.data, dependencies))
+        execution = self._rules.ledger.judged(await self._executor.run_apart(job, message.data, dependencies))
         return await self._settle(Finished(execution, message.data, message.sequence))
 
     async def _settle(self, finished: Finished) -> Execution:

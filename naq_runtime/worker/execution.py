@@ -123,6 +123,14 @@ class Executor:
         what = attempt.judged(what)
         return self._completed(attempt, returned, value) if what is None else self._ended(attempt, what)
 
+    async def run_apart(self, job: Job, payload: bytes, dependencies: Mapping[str, JobResult] | None) -> Execution:
+        """See `run`; in a task of its own, so that nothing that the job does ends the one that asks.
+
+        A future that brings a `GeneratorExit`, from a thread or a task of the job's own, closes every coroutine of the
+        task that waits for it.
+        """
+        return await asyncio.create_task(self.run(job, payload, dependencies), name=job.job_id)
+
     def _unbegun(self, job: Job, started_ns: int, begun: int) -> Attempt:
         return Attempt(job, None, JobContext(job, self._worker_id), started_ns, begun)
 
