@@ -17,7 +17,7 @@ from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.nats.connection import Connection, Msg, Subscription, subscribed
 from naq_runtime.worker.record import WorkerState, decode_worker
 
-__all__ = ["Answer", "CancelRequest", "Control", "ControlDesk"]
+__all__ = ["Answer", "CancelRequest", "Control", "ControlDesk", "heard_stop"]
 
 _PATIENCE_S = 0.5
 """A worker that has not answered by then is taken for one that does not have the job."""
@@ -212,6 +212,23 @@ class ControlDesk:
                 await self._connection.publish(message.reply, msgspec.json.encode(answer))
             except ServerError:
                 return  # whoever asked does so again
+
+
+async def heard_stop(connection: Connection, names: Names, worker_ids: Collection[str]) -> None:
+    """Return once one of these workers is asked to stop; for workers that are not there to hear it themselves."""
+    asked = asyncio.Event()
+
+    async def hear(message: Msg) -> None:
+        command = _decoded(message, Command)
+        if command is not None and command.do == "stop":
+            if message.reply:
+                await connection.publish(message.reply, msgspec.json.encode(Answer("")))
+            asked.set()
+
+    async with contextlib.AsyncExitStack() as stack:
+        for worker_id in worker_ids:
+            await stack.enter_async_context(subscribed(connection, names.control_worker(worker_id), hear))
+        await asked.wait()
 
 
 def _worker_of(data: bytes) -> str:
