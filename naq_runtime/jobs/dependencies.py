@@ -79,7 +79,7 @@ class Dependencies:
         self._report = report
         self._now_ns = clock.time_ns
         self._told: dict[str, bool] = {}
-        """Jobs that were told of an end, and not looked at since, because the server was away; see `_mark_all`."""
+        """Jobs that were told of an end, and not looked at since, because the server went away; see `_mark_all`."""
         self._orphaned = set[int]()
         """Edges to jobs that did not wait when we last looked."""
         self._unclaimed = set[int]()
@@ -138,16 +138,19 @@ class Dependencies:
         Raises:
             ServerError: do it again.
         """
-        while ended or self._told:
-            needs = [self._names.needs(parent_id, "*") for parent_id in ended]
-            edges = await self._streams.last(self._names.jobs_stream, needs) if needs else []
-            if edges:
-                self._told |= await self._mark_all([_ends_of(edge) for edge in edges], ended)
-                await self._streams.delete(self._names.jobs_stream, [edge.sequence for edge in edges])
-            told = dict(self._told)
-            became = [(child_id, await self.consider(child_id)) for child_id in await self._all_told(told)]
-            self._told = {child_id: clear for child_id, clear in self._told.items() if child_id not in told}
-            ended = {child_id: JobStatus.CANCELLED for child_id, what in became if what == "cancel"}
+        told, self._told = self._told, {}
+        try:
+            while ended or told:
+                needs = [self._names.needs(parent_id, "*") for parent_id in ended]
+                edges = await self._streams.last(self._names.jobs_stream, needs) if needs else []
+                if edges:
+                    told |= await self._mark_all([_ends_of(edge) for edge in edges], ended)
+                    await self._streams.delete(self._names.jobs_stream, [edge.sequence for edge in edges])
+                became = [(child_id, await self.consider(child_id)) for child_id in await self._all_told(told)]
+                ended = {child_id: JobStatus.CANCELLED for child_id, what in became if what == "cancel"}
+                told = {}
+        finally:
+            self._told |= told
 
     async def _all_told(self, ready: Mapping[str, bool]) -> list[str]:
         """The jobs of which it is certain what becomes of them, or that wait for nothing more."""

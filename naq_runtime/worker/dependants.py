@@ -48,18 +48,20 @@ class Dependants:
         return job.result_ttl is not None and job.result_ttl < _SHORT_S
 
     async def refresh(self) -> None:
-        """Read all edges anew, so that those that are gone are forgotten.
+        """Read all edges anew, so that those that are gone are forgotten; not those heard since the reading before.
+
+        An edge is heard as it comes to the server, which may store it only after this reading.
 
         Raises:
             ServerError: do it again.
         """
-        self._heard = set()
+        heard, self._heard = self._heard, set()
         found: set[str] = set()
         async for page in self._streams.scan(self._names.jobs_stream, self._names.needs("*", "*")):
             found.update(message.subject.split(".")[2] for message in page)
             if len(found) >= _MOST:
                 break
-        self._needed = found | self._heard
+        self._needed = found | heard | self._heard
 
     async def _hear(self, message: Msg) -> None:
         parent_id = message.subject.split(".")[2]

@@ -81,3 +81,26 @@ def test_a_dependency_that_two_settle_is_told_of_once(
     for _ in range(2):
         stage.act_until_done(site.rules.dependencies.sweep())
     assert site.streams.messages(site.config.names.jobs_stream, site.config.names.met("*", "*")) == []
+
+
+@pytest.mark.parametrize("steps", range(2, 8))
+@pytest.mark.parametrize("other_steps", range(2, 8))
+def test_a_job_goes_when_its_last_two_dependencies_end_in_one_process_at_the_same_time(
+    stage: Stage, steps: int, other_steps: int
+) -> None:
+    # Given a job that waits for two others
+    site, name = stage.site, "tests.unit.test_settling_together.unused"
+    for parent in ("one", "other"):
+        stage.act_until_done(site.jobs.enqueue_job(Job(name, job_id=parent)))
+    stage.act_until_done(site.jobs.enqueue_job(Job(name, job_id="child", depends_on=["one", "other"])))
+
+    # When the ends of both are settled by turns
+    for place, (parent, number) in enumerate((("one", steps), ("other", other_steps))):
+        site.turns.act(site.rules.dependencies.settle({parent: JobStatus.COMPLETED}))
+        for _ in range(number):
+            if site.turns.waiting > place:
+                site.turns.give(place)
+    site.turns.finish()
+
+    # Then the job waits no more, without any sweep
+    assert stage.events_of("child")[-1] == "enqueued"
