@@ -13,10 +13,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
-from naq_runtime.errors import NaqError, SerializationError
+from naq_runtime.errors import NaqError, SerializationError, ServerError
 from naq_runtime.events.models import JobEventType
 from naq_runtime.job import After, Execution, Job, JobResult, JobStatus
 from naq_runtime.jobs.admission import Admission, circle
@@ -78,8 +79,10 @@ class Dependencies:
         self._outcomes = outcomes
         self._report = report
         self._now_ns = clock.time_ns
+        self._ended: dict[str, JobStatus] = {}
+        """Jobs whose end those that wait for them were not told of, because the server went away."""
         self._told: dict[str, bool] = {}
-        """Jobs that were told of an end, and not looked at since, because the server went away; see `_mark_all`."""
+        """Jobs that were told of an end, and not looked at since, for the same reason; see `_mark_all`."""
         self._orphaned = set[int]()
         """Edges to jobs that did not wait when we last looked."""
         self._unclaimed = set[int]()
@@ -138,7 +141,8 @@ class Dependencies:
         Raises:
             ServerError: do it again.
         """
-        told, self._told = self._told, {}
+        ended, told = self._ended | dict(ended), self._told
+        self._ended, self._told = {}, {}
         try:
             while ended or told:
                 needs = [self._names.needs(parent_id, "*") for parent_id in ended]
@@ -146,10 +150,13 @@ class Dependencies:
                 if edges:
                     told |= await self._mark_all([_ends_of(edge) for edge in edges], ended)
                     await self._streams.delete(self._names.jobs_stream, [edge.sequence for edge in edges])
-                became = [(child_id, await self.consider(child_id)) for child_id in await self._all_told(told)]
-                ended = {child_id: JobStatus.CANCELLED for child_id, what in became if what == "cancel"}
+                ended = {}
+                for child_id in await self._all_told(told):
+                    if await self.consider(child_id) == "cancel":
+                        ended[child_id] = JobStatus.CANCELLED
                 told = {}
         finally:
+            self._ended |= ended
             self._told |= told
 
     async def _all_told(self, ready: Mapping[str, bool]) -> list[str]:
@@ -191,7 +198,8 @@ class Dependencies:
             if job.result_ttl != 0:
                 self._report(JobEventType.RESULT_STORED, job, {})
             await self._streams.announce(self._names.done(job.job_id))
-        await self._streams.delete(jobs_stream, [mark.sequence for mark in marks])
+        with suppress(ServerError):  # a sweep removes marks that are left
+            await self._streams.delete(jobs_stream, [mark.sequence for mark in marks])
         return decision.what
 
     async def sweep(self) -> int:

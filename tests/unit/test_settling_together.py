@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from naq_runtime import Job, JobStatus
+from naq_runtime.errors import ServerUnreachable
 from naq_runtime.events.models import JobEvent
 from tests.support.interleaving import Site
 
@@ -104,3 +106,29 @@ def test_a_job_goes_when_its_last_two_dependencies_end_in_one_process_at_the_sam
 
     # Then the job waits no more, without any sweep
     assert stage.events_of("child")[-1] == "enqueued"
+
+
+@pytest.mark.parametrize("steps", range(20))
+def test_a_settling_that_the_server_interrupts_is_taken_up_where_it_was(stage: Stage, steps: int) -> None:
+    # Given a job that waits for one that waits for another
+    site, name = stage.site, "tests.unit.test_settling_together.unused"
+    stage.act_until_done(site.jobs.enqueue_job(Job(name, job_id="parent")))
+    stage.act_until_done(site.jobs.enqueue_job(Job(name, job_id="child", depends_on="parent")))
+    stage.act_until_done(site.jobs.enqueue_job(Job(name, job_id="grandchild", depends_on="child")))
+
+    async def settle() -> None:
+        with suppress(ServerUnreachable):
+            await site.rules.dependencies.settle({"parent": JobStatus.FAILED})
+
+    # When the server goes away while the failure of that one is settled, and is there again
+    site.turns.act(settle())
+    for _ in range(steps):
+        if site.turns.waiting:
+            site.turns.give(0)
+    if site.turns.waiting:
+        site.turns.give(0, ServerUnreachable("gone"))
+    stage.act_until_done(settle())
+
+    # Then both are cancelled, without any sweep
+    assert stage.events_of("child").count("cancelled") == 1
+    assert stage.events_of("grandchild").count("cancelled") == 1
