@@ -62,6 +62,7 @@ class JobContext:
         "_loop",
         "_reports",
         "cancel_observed",
+        "is_in_thread",
         "is_on_loop",
         "log_level",
         "worker_id",
@@ -87,6 +88,8 @@ class JobContext:
         self._cancelled = False
         self.cancel_observed = False
         """Whether the function has been told that it is cancelled."""
+        self.is_in_thread = False
+        """Whether the loop waits for a plain function in its thread."""
         self.is_on_loop = False
         """Whether a plain function has returned something to wait for, and the loop does."""
 

@@ -176,7 +176,7 @@ class Cancelling:
         Returns how many of them were ended here.
         """
         stones = [self._stone(message) for message in messages]
-        await self._remove_retries(stones)
+        await self._clear(stones)
         stones = await self._still_there(stones)
         ended = await self._ended_otherwise([stone.job for stone in stones])
         theirs = {stone.job.job_id for stone in stones if stone.wish.sequence in known_ended}.difference(ended)
@@ -216,16 +216,18 @@ class Cancelling:
             stones.append(found(stored))
         return stones
 
-    async def _remove_retries(self, stones: Sequence[_Stone]) -> None:
-        """A worker may have put the next attempt where it waits just before the tombstone took the place of this one.
+    async def _clear(self, stones: Sequence[_Stone]) -> None:
+        """Remove what else there is of the jobs: notes on their deliveries, and retries.
 
-        One that comes back before it is removed takes the tombstone's place, and is no more of a matter here.
+        A worker may have put the next attempt where it waits just before the tombstone took the place of this one. One
+        that comes back before it is removed takes the tombstone's place, and is no more of a matter here.
         """
         names = self._names
-        later = [names.later(stone.job.queue_name or "default", stone.job.job_id) for stone in stones]
+        subjects = [names.later(stone.job.queue_name or "default", stone.job.job_id) for stone in stones]
+        subjects += [names.handed(stone.wish.sequence) for stone in stones]
         known = {stone.message.sequence for stone in stones}
-        retries = [message.sequence for message in await self._streams.last(names.jobs_stream, later)]
-        await self._streams.delete(names.jobs_stream, [sequence for sequence in retries if sequence not in known])
+        left = [message.sequence for message in await self._streams.last(names.jobs_stream, subjects)]
+        await self._streams.delete(names.jobs_stream, [sequence for sequence in left if sequence not in known])
 
     async def _still_there(self, stones: Sequence[_Stone]) -> list[_Stone]:
         """Without those in whose place a retry has come back before it could be removed: their jobs go on."""

@@ -13,14 +13,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
-from naq_runtime.errors import DependencyCycle, NaqError, SerializationError, UnknownDependency
+from naq_runtime.errors import NaqError, SerializationError, ServerError
 from naq_runtime.events.models import JobEventType
 from naq_runtime.job import After, Execution, Job, JobResult, JobStatus
+from naq_runtime.jobs.admission import Admission, circle
 from naq_runtime.jobs.outcomes import Outcomes
-from naq_runtime.jobs.store import TOMBSTONE, Entry, JobStore, found
+from naq_runtime.jobs.store import TOMBSTONE, Entry, JobStore, decoded, found
 from naq_runtime.naming import Names
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.nats.publish import Outgoing, is_conflict
@@ -30,8 +32,6 @@ from naq_runtime.serializer import Serializer
 __all__ = ["Decision", "Dependencies", "decide"]
 
 log = logging.getLogger(__name__)
-
-_MOST_ANCESTORS = 10_000
 
 Report = Callable[[JobEventType, Job, dict[str, Any]], None]
 
@@ -75,11 +75,14 @@ class Dependencies:
         self._names = names
         self._serializer = serializer
         self._store = store
+        self._admission = Admission(streams, names, serializer, store)
         self._outcomes = outcomes
         self._report = report
         self._now_ns = clock.time_ns
+        self._ended: dict[str, JobStatus] = {}
+        """Jobs whose end those that wait for them were not told of, because the server went away."""
         self._told: dict[str, bool] = {}
-        """Jobs that were told of an end, and not looked at since, because the server was away; see `_mark_all`."""
+        """Jobs that were told of an end, and not looked at since, for the same reason; see `_mark_all`."""
         self._orphaned = set[int]()
         """Edges to jobs that did not wait when we last looked."""
         self._unclaimed = set[int]()
@@ -93,7 +96,7 @@ class Dependencies:
         Raises:
             ServerError: it may or may not be stored.
         """
-        refusal = await self._refusal(job)
+        refusal = await self._admission.refusal(job)
         if refusal is not None:
             return refusal
         names, queue, asked_ns = self._names, job.queue_name or "default", self._now_ns()
@@ -103,7 +106,7 @@ class Dependencies:
         failed = next((answer for answer in answers if isinstance(answer, NaqError)), None)
         if failed is not None:
             return self._store.refusal(Entry(queue, job.job_id, payload), failed)
-        if job.on_unknown_dependency == "wait" and await self._waits_for_itself(job):
+        if job.on_unknown_dependency == "wait" and await self._admission.waits_for_itself(job):
             return await self._withdraw(job, [answer for answer in reversed(answers) if isinstance(answer, int)])
         needs = tuple(need.job_id for need in job.needs)
         self._report(JobEventType.WAITING_FOR_DEPENDENCIES, job, {"depends_on": needs, "timestamp_ns": asked_ns})
@@ -111,51 +114,10 @@ class Dependencies:
         await self.consider(job.job_id)
         return None
 
-    async def _refusal(self, job: Job) -> NaqError | None:
-        if await self._waits_for_itself(job):
-            return _circle(job)
-        if job.on_unknown_dependency == "wait":
-            return None
-        ids = [need.job_id for need in job.needs]
-        standing = await self._store.find_all(ids)
-        ended = await self._store.outcomes([job_id for job_id in ids if job_id not in standing])
-        for job_id in ids:
-            if job_id in standing and self._keeps_nothing(standing[job_id].message):
-                return UnknownDependency(f"job {job_id} stores no outcome (result_ttl=0), so nothing can depend on it")
-            if job_id not in standing and job_id not in ended:
-                return UnknownDependency(
-                    f"job {job_id} is not known: it never was, or its outcome has expired or was not stored; "
-                    "to wait for a job that will come, say on_unknown_dependency='wait'"
-                )
-        return None
-
-    def _keeps_nothing(self, message: StoredMessage) -> bool:
-        job = self._decoded(message)
-        return job is not None and job.result_ttl == 0
-
-    async def _waits_for_itself(self, job: Job) -> bool:
-        """Only a job that others wait for already can close a circle, or one that names itself."""
-        to_see, seen = [need.job_id for need in job.needs], set[str]()
-        if job.job_id in to_see:
-            return True
-        if not await self._streams.last(self._names.jobs_stream, [self._names.needs(job.job_id, "*")]):
-            return False
-        while to_see and len(seen) < _MOST_ANCESTORS:
-            one = to_see.pop()
-            if one == job.job_id:
-                return True
-            if one in seen:
-                continue
-            seen.add(one)
-            waiting = await self._waiting(one)
-            ancestor = None if waiting is None else self._decoded(waiting)
-            to_see += [need.job_id for need in ancestor.needs] if ancestor else []
-        return False
-
     async def _withdraw(self, job: Job, sequences: Sequence[int]) -> NaqError:
         """Somebody has closed a circle at the same moment: it is opened here."""
         await self._streams.delete(self._names.jobs_stream, sequences)
-        return _circle(job)
+        return circle(job)
 
     # Running
 
@@ -179,16 +141,23 @@ class Dependencies:
         Raises:
             ServerError: do it again.
         """
-        while ended or self._told:
-            needs = [self._names.needs(parent_id, "*") for parent_id in ended]
-            edges = await self._streams.last(self._names.jobs_stream, needs) if needs else []
-            if edges:
-                self._told |= await self._mark_all([_ends_of(edge) for edge in edges], ended)
-                await self._streams.delete(self._names.jobs_stream, [edge.sequence for edge in edges])
-            told = dict(self._told)
-            became = [(child_id, await self.consider(child_id)) for child_id in await self._all_told(told)]
-            self._told = {child_id: clear for child_id, clear in self._told.items() if child_id not in told}
-            ended = {child_id: JobStatus.CANCELLED for child_id, what in became if what == "cancel"}
+        ended, told = self._ended | dict(ended), self._told
+        self._ended, self._told = {}, {}
+        try:
+            while ended or told:
+                needs = [self._names.needs(parent_id, "*") for parent_id in ended]
+                edges = await self._streams.last(self._names.jobs_stream, needs) if needs else []
+                if edges:
+                    told |= await self._mark_all([_ends_of(edge) for edge in edges], ended)
+                    await self._streams.delete(self._names.jobs_stream, [edge.sequence for edge in edges])
+                ended = {}
+                for child_id in await self._all_told(told):
+                    if await self.consider(child_id) == "cancel":
+                        ended[child_id] = JobStatus.CANCELLED
+                told = {}
+        finally:
+            self._ended |= ended
+            self._told |= told
 
     async def _all_told(self, ready: Mapping[str, bool]) -> list[str]:
         """The jobs of which it is certain what becomes of them, or that wait for nothing more."""
@@ -208,8 +177,8 @@ class Dependencies:
         Raises:
             ServerError: do it again.
         """
-        waiting = await self._waiting(child_id)
-        job = None if waiting is None else self._decoded(waiting)
+        waiting = await self._store.waiting(child_id)
+        job = None if waiting is None else decoded(self._serializer, waiting)
         if waiting is None or job is None:
             return "gone"
         marks = await self._streams.last(self._names.jobs_stream, [self._names.met(child_id, "*")])
@@ -229,7 +198,8 @@ class Dependencies:
             if job.result_ttl != 0:
                 self._report(JobEventType.RESULT_STORED, job, {})
             await self._streams.announce(self._names.done(job.job_id))
-        await self._streams.delete(jobs_stream, [mark.sequence for mark in marks])
+        with suppress(ServerError):  # a sweep removes marks that are left
+            await self._streams.delete(jobs_stream, [mark.sequence for mark in marks])
         return decision.what
 
     async def sweep(self) -> int:
@@ -242,7 +212,7 @@ class Dependencies:
         async for page in self._streams.scan(self._names.jobs_stream, self._names.waiting("*", "*")):
             for message in page:
                 waiting.add(found(message).job_id)
-                job = None if TOMBSTONE in message.headers else self._decoded(message)
+                job = None if TOMBSTONE in message.headers else decoded(self._serializer, message)
                 if job is None:
                     continue
                 await self._catch_up(job)
@@ -294,7 +264,7 @@ class Dependencies:
                 outcome = self._serializer.decode_outcome(data)
             except SerializationError:
                 continue
-            now = self._decoded(standing[parent_id].message) if parent_id in standing else None
+            now = decoded(self._serializer, standing[parent_id].message) if parent_id in standing else None
             if now is None or now.enqueued_at_ns == outcome.job.enqueued_at_ns:
                 statuses[parent_id] = outcome.result.status
         await self._mark_all([(parent_id, job.job_id) for parent_id in statuses], statuses)
@@ -313,7 +283,7 @@ class Dependencies:
         asked = [*marks.values(), *(names.waiting("*", child_id) for child_id in children)]
         there = {message.subject: message for message in await self._streams.last(names.jobs_stream, asked)}
         waiting = {found(one).job_id: one for subject, one in there.items() if subject not in marks.values()}
-        jobs = {child_id: self._decoded(message) for child_id, message in waiting.items()}
+        jobs = {child_id: decoded(self._serializer, message) for child_id, message in waiting.items()}
         new = [edge for edge, mark in marks.items() if mark not in there]
         asked_ns = self._now_ns()
         answers = await self._streams.publish(
@@ -353,17 +323,6 @@ class Dependencies:
         )
         await self._outcomes.store([(Execution(job, result), self._serializer.encode_job(job))])
 
-    async def _waiting(self, job_id: str) -> StoredMessage | None:
-        messages = await self._streams.last(self._names.jobs_stream, [self._names.waiting("*", job_id)])
-        return messages[-1] if messages and TOMBSTONE not in messages[-1].headers else None
-
-    def _decoded(self, message: StoredMessage) -> Job | None:
-        try:
-            return self._serializer.decode_job(message.data)
-        except SerializationError as error:
-            log.warning("%s is no job: %s", message.subject, error, extra={"action": "job_not_decoded"})
-            return None
-
     async def _release(self, job: Job, waiting: StoredMessage) -> None:
         """Put a job into its queue, or where it waits for its time, once."""
         names, queue = self._names, job.queue_name or "default"
@@ -382,10 +341,6 @@ class Dependencies:
         event = JobEventType.SCHEDULED if later else JobEventType.ENQUEUED
         said = {"run_at_ns": job.run_at_ns} if later else {}
         self._report(event, job, {**said, "timestamp_ns": released_ns})
-
-
-def _circle(job: Job) -> DependencyCycle:
-    return DependencyCycle(f"job {job.job_id} would wait for itself, by way of others")
 
 
 def _ends_of(edge: StoredMessage) -> tuple[str, str]:

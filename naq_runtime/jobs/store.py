@@ -12,15 +12,24 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple
 
-from naq_runtime.errors import DuplicateJob, NaqError, NotFound, PayloadTooLarge, QueueFull, ServerUnreachable
-from naq_runtime.job import JobStatus
+from naq_runtime.errors import (
+    DuplicateJob,
+    NaqError,
+    NotFound,
+    PayloadTooLarge,
+    QueueFull,
+    SerializationError,
+    ServerUnreachable,
+)
+from naq_runtime.job import Job, JobStatus
 from naq_runtime.jobs.outcomes import AS_OBJECT
 from naq_runtime.naming import Names, new_id
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.nats.publish import Outgoing, Stored, is_conflict, is_full
 from naq_runtime.nats.streams import MESSAGE_ID, Streams, at_time, if_last_is, once
+from naq_runtime.serializer import Serializer
 
-__all__ = ["TOMBSTONE", "Entry", "Found", "JobStore"]
+__all__ = ["TOMBSTONE", "Entry", "Found", "JobStore", "decoded", "found"]
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +97,11 @@ class JobStore:
         subjects = [place("*", one) for one in job_ids for place in (names.job, names.later, names.waiting)]
         messages = await self._streams.last(names.jobs_stream, subjects)
         return {one.job_id: one for one in map(found, messages)}
+
+    async def waiting(self, job_id: str) -> StoredMessage | None:
+        """A job that waits for others; ``None`` when there is none of this id, or somebody cancels it."""
+        messages = await self._streams.last(self._names.jobs_stream, [self._names.waiting("*", job_id)])
+        return messages[-1] if messages and TOMBSTONE not in messages[-1].headers else None
 
     async def outcome(self, job_id: str, *, whole: bool = False) -> bytes | None:
         """What was stored of a job that ended, encoded; ``None`` when there is nothing. See `outcomes`."""
@@ -166,3 +180,12 @@ def found(message: StoredMessage) -> Found:
     """What a message of the stream of jobs says by its subject."""
     _, state, queue, job_id = message.subject.split(".")
     return Found(_STATES[state], queue, job_id, message)
+
+
+def decoded(serializer: Serializer, message: StoredMessage) -> Job | None:
+    """The job of a message of the stream of jobs; ``None`` when it is none that could be read."""
+    try:
+        return serializer.decode_job(message.data)
+    except SerializationError as error:
+        log.warning("%s is no job: %s", message.subject, error, extra={"action": "job_not_decoded"})
+        return None

@@ -17,7 +17,7 @@ from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.nats.connection import Connection, Msg, Subscription, subscribed
 from naq_runtime.worker.record import WorkerState, decode_worker
 
-__all__ = ["Answer", "CancelRequest", "Control", "ControlDesk"]
+__all__ = ["Answer", "CancelRequest", "Control", "ControlDesk", "heard_stop"]
 
 _PATIENCE_S = 0.5
 """A worker that has not answered by then is taken for one that does not have the job."""
@@ -102,12 +102,36 @@ class Control:
             if msgspec.json.decode(message.data, type=Answer).worker_id == worker_id:
                 found.set()
 
-        await self._say(CancelRequest((), only_asking=True), hear, found, _LONG_PATIENCE_S)
+        request = msgspec.json.encode(CancelRequest((), only_asking=True))
+        await self._say(self._names.control_jobs, request, hear, found, _LONG_PATIENCE_S)
         return found.is_set()
+
+    async def renew_limits(self, queue: str) -> bool:
+        """Have all workers look what limits a queue; whether all of them say that they keep to it from now on.
+
+        Raises:
+            ServerError: they cannot be asked now.
+        """
+        expected = await self._all_workers()
+        complete = asyncio.Event()
+
+        async def hear(message: Msg) -> None:
+            expected.discard(msgspec.json.decode(message.data, type=Answer).worker_id)
+            if not expected:
+                complete.set()
+
+        if not expected:
+            complete.set()
+        await self._say(self._names.control_queue(queue), b"", hear, complete, _LONG_PATIENCE_S)
+        return complete.is_set()
+
+    async def _all_workers(self) -> set[str]:
+        """The names of those that should answer."""
+        return {_worker_of(record) for record in await self._bucket.values()} - {""}
 
     async def _ask(self, request: CancelRequest) -> tuple[Whereabouts, bool]:
         """What workers say of the jobs, and whether all of them have answered."""
-        expected = {_worker_of(record) for record in await self._bucket.values()} - {""}
+        expected = await self._all_workers()
         if not expected:
             return Whereabouts(), True
         having: set[str] = set()
@@ -125,17 +149,22 @@ class Control:
             if expected <= answered:
                 complete.set()
 
-        await self._say(request, hear, complete, _PATIENCE_S)
+        await self._say(self._names.control_jobs, msgspec.json.encode(request), hear, complete, _PATIENCE_S)
         running = having if request.queue else having.intersection(request.job_ids)
         return Whereabouts(running, settling, ended), complete.is_set()
 
     async def _say(
-        self, request: CancelRequest, hear: Callable[[Msg], Awaitable[None]], complete: asyncio.Event, within_s: float
+        self,
+        subject: str,
+        request: bytes,
+        hear: Callable[[Msg], Awaitable[None]],
+        complete: asyncio.Event,
+        within_s: float,
     ) -> None:
         """Say it to all workers, and hear what they answer until that is complete, or for so long."""
         inbox = self._connection.new_inbox()
         async with subscribed(self._connection, inbox, hear):
-            await self._connection.publish(self._names.control_jobs, msgspec.json.encode(request), inbox)
+            await self._connection.publish(subject, request, inbox)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(within_s):
                     await complete.wait()
@@ -161,6 +190,7 @@ class ControlDesk:
     Args:
         end_jobs: ends those of the jobs that this worker has, and says what it knows of them.
         stop: drains and ends the worker.
+        keep_limits: looks what limits a queue, and says whether that is kept from now on.
     """
 
     def __init__(
@@ -171,12 +201,14 @@ class ControlDesk:
         *,
         end_jobs: Callable[[CancelRequest], Whereabouts],
         stop: Callable[[str], None],
+        keep_limits: Callable[[str], Awaitable[bool]],
     ) -> None:
         self._connection = connection
         self._names = names
         self._worker_id = worker_id
         self._end_jobs = end_jobs
         self._stop = stop
+        self._keep_limits = keep_limits
         self._subscriptions: list[Subscription] = []
 
     async def open(self) -> None:
@@ -184,6 +216,7 @@ class ControlDesk:
         for subject, hear in (
             (self._names.control_jobs, self._hear_cancel),
             (self._names.control_worker(self._worker_id), self._hear_command),
+            (self._names.control_queue("*"), self._hear_limits),
         ):
             self._subscriptions.append(await self._connection.subscribe(subject, hear))
 
@@ -206,12 +239,33 @@ class ControlDesk:
             await self._answer(message, Answer(self._worker_id))
             self._stop(command.reason)
 
+    async def _hear_limits(self, message: Msg) -> None:
+        if message.reply and await self._keep_limits(message.subject.rpartition(".")[2]):
+            await self._answer(message, Answer(self._worker_id))
+
     async def _answer(self, message: Msg, answer: Answer) -> None:
         if message.reply:
             try:
                 await self._connection.publish(message.reply, msgspec.json.encode(answer))
             except ServerError:
                 return  # whoever asked does so again
+
+
+async def heard_stop(connection: Connection, names: Names, worker_ids: Collection[str]) -> None:
+    """Return once one of these workers is asked to stop; for workers that are not there to hear it themselves."""
+    asked = asyncio.Event()
+
+    async def hear(message: Msg) -> None:
+        command = _decoded(message, Command)
+        if command is not None and command.do == "stop":
+            if message.reply:
+                await connection.publish(message.reply, msgspec.json.encode(Answer("")))
+            asked.set()
+
+    async with contextlib.AsyncExitStack() as stack:
+        for worker_id in worker_ids:
+            await stack.enter_async_context(subscribed(connection, names.control_worker(worker_id), hear))
+        await asked.wait()
 
 
 def _worker_of(data: bytes) -> str:

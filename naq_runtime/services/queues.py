@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from fnmatch import fnmatchcase
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from naq_runtime.services.manager import ServiceManager
 
 __all__ = ["QueueService"]
+
+log = logging.getLogger(__name__)
 
 _MOST_CONCURRENCY = 1_000_000
 _HOLD_NS = 30_000_000_000
@@ -123,6 +126,8 @@ class QueueService:
     async def limit(self, queue: str, *, concurrency: int | None = None, rate: str | None = None) -> None:
         """Limit what the workers of a queue may do, all of them together. It may be done before there is any.
 
+        When it returns, the workers keep to it; one that does not answer within a second is not waited for.
+
         Args:
             concurrency: jobs that may run at a time; 0 for no limit, ``None`` to leave it as it is.
             rate: starts within any span of time, ``5/s``, ``100/min`` or ``10/30s``; an empty string for no limit,
@@ -138,13 +143,22 @@ class QueueService:
         if wanted:
             await self._services.topology.bucket(self._names.rates_bucket)
         limits = await consumer.limit(concurrency=concurrency, rate=wanted)
-        await self._changed(queue)
+        if not await self._workers_keep_limits(queue):
+            log.warning(
+                "not every worker has said that it keeps to the new limits of queue %s: they do so when they "
+                "look again, within half a minute",
+                queue,
+                extra={"action": "limits_not_confirmed"},
+            )
         self._events.system(
             SystemEventType.QUEUE_LIMITED,
             queue_name=queue,
             concurrency_limit=limits.concurrency,
             rate_limit=str(limits.rate or ""),
         )
+
+    async def _workers_keep_limits(self, queue: str) -> bool:
+        return await self._control.renew_limits(queue)
 
     # Emptying
 

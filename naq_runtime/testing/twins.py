@@ -197,5 +197,8 @@ class MemoryQueues(QueueService):
     async def _last_sequence(self) -> int:
         return sys.maxsize
 
+    async def _workers_keep_limits(self, queue: str) -> bool:
+        return True  # there are none
+
     def _consumer(self, queue: str) -> QueueConsumer:
         return MemoryQueueConsumer(self._memory, self._names, queue)

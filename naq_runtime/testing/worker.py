@@ -101,7 +101,7 @@ class MemoryWorker:
         dependencies = await self._rules.dependencies.results_of(job) if job.needs else None
         report_started(self._events, job, WORKER_ID, self._now_ns())
         try:
-            execution = self._rules.ledger.judged(await self._executor.run(job, message.data, dependencies))
+            execution = self._rules.ledger.judged(await self._executor.run_apart(job, message.data, dependencies))
         except asyncio.CancelledError:
             report_interrupted(self._events, job, WORKER_ID, "the drain ended")
             raise

@@ -43,7 +43,7 @@ async def run_alone(
     )
     try:
         payload = serializer.encode_job(job) if task is not None and task.options.process else b""
-        execution = await executor.run(job, payload, dependencies)
+        execution = await executor.run_apart(job, payload, dependencies)
         return _with_value(execution, payload, serializer) if payload else execution
     except SerializationError as error:
         return failed(job, error, worker_id=worker_id, now_ns=clock.time_ns())

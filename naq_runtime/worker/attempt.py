@@ -22,6 +22,7 @@ class Attempt:
         "cancels",
         "context",
         "has_cancelled",
+        "is_over",
         "job",
         "limit",
         "runner",
@@ -30,7 +31,7 @@ class Attempt:
         "task",
     )
 
-    def __init__(self, job: Job, task: Task | None, context: JobContext | None, started_ns: int, begun: int) -> None:
+    def __init__(self, job: Job, task: Task | None, context: JobContext, started_ns: int, begun: int) -> None:
         self.job = job
         self.task = task
         self.context = context
@@ -44,6 +45,7 @@ class Attempt:
         self.cancel_reason: str | None = None
         self.has_cancelled = False
         """Whether it has cancelled the task for that reason."""
+        self.is_over = False
 
     @property
     def policy(self) -> RetryPolicy:
@@ -57,19 +59,33 @@ class Attempt:
         return self.scope is not None and self.scope.expired()
 
     @property
-    def is_in_thread(self) -> bool:
-        """Whether it can only be told to end, and not be made to."""
+    def ends_in_thread(self) -> bool:
+        """Whether its function runs in a thread to its end, and can only be told that it should come to it."""
         if self.task is None or self.task.is_async or self.task.options.process:
             return False
-        return self.context is None or not self.context.is_on_loop
+        return not self.context.is_on_loop
 
     def cancel(self, reason: str) -> None:
         """Make it end, or tell it to."""
-        if self.cancel_reason is None and self.context is not None:
+        if self.cancel_reason is None:
             self.cancel_reason = reason
             self.context.cancel()
-            if self.runner is not None and not self.is_in_thread:
-                self.has_cancelled = self.runner.cancel()
+            self._interrupt()
+
+    def back_from_function(self) -> None:
+        """The middleware goes on; told to end meanwhile, it does so where it waits for something the next time."""
+        if self.cancel_reason is not None:
+            asyncio.get_running_loop().call_soon(self._interrupt)
+
+    def close(self) -> None:
+        """Nothing can be made to end any more."""
+        self.is_over = True
+        self.context.close()
+
+    def _interrupt(self) -> None:
+        """Cancel the task, unless it waits for a thread."""
+        if self.runner is not None and not (self.is_over or self.has_cancelled or self.context.is_in_thread):
+            self.has_cancelled = self.runner.cancel()
 
     def is_interruption(self, error: BaseException, what: Raised) -> bool:
         """Whether it raised this because the task was cancelled: as it came, or as what its clean-up made of that."""
@@ -80,11 +96,11 @@ class Attempt:
 
     def judged(self, what: Raised | None) -> Raised | None:
         """What happened, unless somebody wanted the job to end, and it did so for that."""
-        reason, context = self.cancel_reason, self.context
-        if reason is None or context is None:
+        reason = self.cancel_reason
+        if reason is None:
             return what
         if self.runner is not None and self.has_cancelled:
             self.runner.uncancel()
-        if what is None and not (self.is_in_thread and context.cancel_observed):
+        if what is None and not (self.ends_in_thread and self.context.cancel_observed):
             return None  # it was faster
         return Raised("Cancelled", reason, "", wish="cancel")

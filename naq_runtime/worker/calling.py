@@ -80,7 +80,11 @@ class Calls:
             return await task.function(*args, **kwargs)
         if task.options.process:
             return await self._in_process(payload, job)
-        returned = await self._in_thread(task, args, kwargs, job.job_id)
+        job.is_in_thread = True
+        try:
+            returned = await self._in_thread(task, args, kwargs, job.job_id)
+        finally:
+            job.is_in_thread = False
         return await _on_loop(returned, job) if inspect.isawaitable(returned) else returned
 
     async def _in_process(self, payload: bytes, job: JobContext) -> Encoded:

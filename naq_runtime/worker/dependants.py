@@ -28,40 +28,49 @@ class Dependants:
         self._needed: set[str] = set()
         self._heard: set[str] = set()
         """Since the last reading began."""
+        self._losses = self._losses_read = 0
+        """Of the connection: all of them, and those before the last reading."""
         self._subscription: Subscription | None = None
 
     async def open(self) -> None:
         """Listen, and read what is there."""
         self._subscription = await self._connection.subscribe(self._names.needs("*", "*"), self._hear)
+        self._connection.on_lost.append(self._lost)
         await self.refresh()
 
     async def close(self) -> None:
         """Listen no more."""
         if self._subscription is not None:
+            self._connection.on_lost.remove(self._lost)
             await self._connection.unsubscribe(self._subscription)
             self._subscription = None
 
     def may_be_needed(self, job: Job) -> bool:
-        """Whether others may wait for the job."""
-        if job.job_id in self._needed or len(self._needed) >= _MOST:
+        """Whether others may wait for the job; always, from an outage on until the edges are read anew."""
+        if job.job_id in self._needed or len(self._needed) >= _MOST or self._losses > self._losses_read:
             return True
         return job.result_ttl is not None and job.result_ttl < _SHORT_S
 
     async def refresh(self) -> None:
-        """Read all edges anew, so that those that are gone are forgotten.
+        """Read all edges anew, so that those that are gone are forgotten; not those heard since the reading before.
+
+        An edge is heard as it comes to the server, which may store it only after this reading.
 
         Raises:
             ServerError: do it again.
         """
-        self._heard = set()
+        losses, heard, self._heard = self._losses, self._heard, set()
         found: set[str] = set()
         async for page in self._streams.scan(self._names.jobs_stream, self._names.needs("*", "*")):
             found.update(message.subject.split(".")[2] for message in page)
             if len(found) >= _MOST:
                 break
-        self._needed = found | self._heard
+        self._needed, self._losses_read = found | heard | self._heard, losses
 
     async def _hear(self, message: Msg) -> None:
         parent_id = message.subject.split(".")[2]
         self._heard.add(parent_id)
         self._needed.add(parent_id)
+
+    async def _lost(self) -> None:
+        self._losses += 1

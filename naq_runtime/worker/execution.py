@@ -99,28 +99,16 @@ class Executor:
             task = self._find(job.function if isinstance(job.function, str) else "")
             arguments = task.arguments.convert(job.args, job.kwargs)
         except BaseException as error:  # user code: types of arguments have checks of their own
-            return self._ended(Attempt(job, None, None, started_ns, begun), raised(error, _NEVER_RETRIED))
-        context = JobContext(
-            job,
-            self._worker_id,
-            None if self._emit is None else partial(self._emit, job),
-            dependencies=dependencies,
-            log_level=task.options.log_level,
-            loop=asyncio.get_running_loop(),
-        )
+            return self._ended(self._unbegun(job, started_ns, begun), raised(error, _NEVER_RETRIED))
+        context = self._context(job, task, dependencies)
         attempt = self._running[job.job_id] = Attempt(job, task, context, started_ns, begun)
         token = running_as.set(context)
         what, returned, value = None, None, b""
         try:
-            if attempt.limit is not None:
-                async with asyncio.timeout(attempt.limit) as attempt.scope:
-                    returned = await self._call(task, arguments, payload, context)
-                if attempt.scope.expired():
-                    raise TimeoutError  # it took its cancellation for nothing, or made a result of it
-            elif task.is_async and not self._middleware:
+            if task.is_async and attempt.limit is None and not self._middleware:
                 returned = await task.function(*arguments[0], **arguments[1])  # the way of most jobs, made short
             else:
-                returned = await self._call(task, arguments, payload, context)
+                returned = await self._within_limit(attempt, task, arguments, payload)
             value = returned.data if isinstance(returned, Encoded) else self._serializer.encode_value(returned)
         except BaseException as error:  # user code may raise anything
             what = _what(error, attempt)
@@ -129,14 +117,50 @@ class Executor:
                 raise asyncio.CancelledError from error
         finally:
             running_as.reset(token)
-            context.close()
+            attempt.close()
             if self._running.get(job.job_id) is attempt:
                 del self._running[job.job_id]
         what = attempt.judged(what)
         return self._completed(attempt, returned, value) if what is None else self._ended(attempt, what)
 
-    async def _call(self, task: Task, arguments: Any, payload: bytes, context: JobContext) -> Any:
+    async def run_apart(self, job: Job, payload: bytes, dependencies: Mapping[str, JobResult] | None) -> Execution:
+        """See `run`; in a task of its own, so that nothing that the job does ends the one that asks.
+
+        A future that brings a `GeneratorExit`, from a thread or a task of the job's own, closes every coroutine of the
+        task that waits for it.
+        """
+        return await asyncio.create_task(self.run(job, payload, dependencies), name=job.job_id)
+
+    def _unbegun(self, job: Job, started_ns: int, begun: int) -> Attempt:
+        return Attempt(job, None, JobContext(job, self._worker_id), started_ns, begun)
+
+    def _context(self, job: Job, task: Task, dependencies: Mapping[str, JobResult] | None) -> JobContext:
+        return JobContext(
+            job,
+            self._worker_id,
+            None if self._emit is None else partial(self._emit, job),
+            dependencies=dependencies,
+            log_level=task.options.log_level,
+            loop=asyncio.get_running_loop(),
+        )
+
+    async def _within_limit(self, attempt: Attempt, task: Task, arguments: Any, payload: bytes) -> Any:
+        """What the attempt returns, in the time that it has.
+
+        Raises:
+            TimeoutError: it took longer.
+        """
+        if attempt.limit is None:
+            return await self._call(attempt, task, arguments, payload)
+        async with asyncio.timeout(attempt.limit) as attempt.scope:
+            returned = await self._call(attempt, task, arguments, payload)
+        if attempt.scope.expired():
+            raise TimeoutError  # it took its cancellation for nothing, or made a result of it
+        return returned
+
+    async def _call(self, attempt: Attempt, task: Task, arguments: Any, payload: bytes) -> Any:
         """The function itself, inside of all middleware."""
+        context = attempt.context
         if not self._middleware:
             return await self.calls.call(task, arguments, payload, context)
 
@@ -145,6 +169,8 @@ class Executor:
                 returned = await self.calls.call(task, arguments, payload, context)
             except RaisedElsewhere as error:
                 raise rebuilt(error.what) from RemoteTraceback(error.what)
+            finally:
+                attempt.back_from_function()
             return self._decoded(returned, payload) if isinstance(returned, Encoded) else returned
 
         for middleware in reversed(self._middleware):

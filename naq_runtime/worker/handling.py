@@ -182,6 +182,7 @@ class JobHandler:
     async def _acknowledge(self, holding: Holding) -> None:
         await holding.delivery.acknowledge()
         self._custody.release(holding)
+        await self._returning.forget([holding.delivery])
 
     # Jobs that are cancelled, or wait for others
 

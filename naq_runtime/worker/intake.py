@@ -81,6 +81,7 @@ class Intake:
         self._wanted = asyncio.Event()
         self._reminder: asyncio.TimerHandle | None = None
         self._closing = False
+        self._looking = asyncio.Lock()
         self._fault: BaseException | None = None
         self._background: set[asyncio.Task[None]] = set()
         self.free = slots
@@ -95,7 +96,7 @@ class Intake:
             lane = self._lane(queue, consumer)
             await lane.pull.start()
             self._lanes.append(lane)
-        await self._look()
+        await self.keep_limits()
         self._wanted.set()
 
     async def close(self) -> None:
@@ -150,13 +151,42 @@ class Intake:
                 async with self._streams.heard(self._names.control_queue("*")) as changed:
                     while not self._closing:
                         changed.clear()
-                        await self._look()
+                        await self.keep_limits()
                         with contextlib.suppress(TimeoutError):
                             async with asyncio.timeout(_LOOK_S):
                                 await changed.wait()
             except ServerError as error:
                 log.debug("limits not watched: %s", error, extra={"action": "limits_not_watched"})
                 await asyncio.sleep(_MISSING_WAIT_S)
+
+    async def keep_limits(self, queue: str | None = None) -> bool:
+        """See what holds the queues, or one of them, back now, and keep to it; what cannot be seen stays as it was.
+
+        Returns:
+            Whether all could be seen: then nothing begins any more that is against it.
+        """
+        if self._closing:
+            return True
+        async with self._looking:  # what was seen sooner must not be applied later
+            seen = [await self._look_at(lane) for lane in self._lanes if queue in (None, lane.name)]
+        self._wanted.set()
+        return all(seen)
+
+    async def _look_at(self, lane: Lane) -> bool:
+        try:
+            limits = await QueueConsumer(self._connection, self._names, lane.name).limits()
+            if limits.rate is not None:
+                await self._topology.bucket(self._names.rates_bucket)
+        except (ServerError, NotFound) as error:
+            log.debug("limits of %s not seen: %s", lane.name, error, extra={"action": "limits_not_seen"})
+            return False
+        for holding in await lane.apply(limits):
+            self._admit(holding)
+        if lane.throttle is not None:
+            for holding in self._overflow.take_of(lane.name):
+                lane.throttle.put(holding)
+        self._throttles = [lane.throttle for lane in self._lanes if lane.throttle is not None]
+        return True
 
     # Credit
 
@@ -265,21 +295,6 @@ class Intake:
         if not task.cancelled() and task.exception() is not None:
             self._fault = task.exception()
             self._wanted.set()
-
-    async def _look(self) -> None:
-        """See what holds the queues back now; what cannot be seen stays as it was."""
-        for lane in self._lanes:
-            try:
-                limits = await QueueConsumer(self._connection, self._names, lane.name).limits()
-                if limits.rate is not None:
-                    await self._topology.bucket(self._names.rates_bucket)
-            except (ServerError, NotFound) as error:
-                log.debug("limits of %s not seen: %s", lane.name, error, extra={"action": "limits_not_seen"})
-                continue
-            for holding in await lane.apply(limits):
-                self._admit(holding)
-            self._throttles = [lane.throttle for lane in self._lanes if lane.throttle is not None]
-        self._wanted.set()
 
     async def _restore(self, lane: Lane) -> None:
         """The consumer, or the stream with it, has been deleted under us."""

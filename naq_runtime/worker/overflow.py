@@ -39,6 +39,12 @@ class Overflow:
         """The one that has waited longest waits no more."""
         return self._waiting.popleft()[1]
 
+    def take_of(self, queue: str) -> list[Holding]:
+        """Those of one queue wait here no more."""
+        taken = [holding for _, holding in self._waiting if holding.queue == queue]
+        self._waiting = deque((since, holding) for since, holding in self._waiting if holding.queue != queue)
+        return taken
+
     def close(self) -> None:
         """Let all go; may be called twice."""
         if self._sweeper is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -38,6 +38,7 @@ class Presence:
         doing: what the worker does now.
         end_jobs: see `ControlDesk`.
         stop: see `ControlDesk`.
+        keep_limits: see `ControlDesk`.
     """
 
     def __init__(
@@ -50,13 +51,14 @@ class Presence:
         doing: Callable[[], Doing],
         end_jobs: Callable[[CancelRequest], Whereabouts],
         stop: Callable[[str], None],
+        keep_limits: Callable[[str], Awaitable[bool]],
     ) -> None:
         connection, names = services.connection, services.names
         self._services = services
         self._events = events
         self._portrait = portrait
         self._doing = doing
-        self._desk = ControlDesk(connection, names, worker_id, end_jobs=end_jobs, stop=stop)
+        self._desk = ControlDesk(connection, names, worker_id, end_jobs=end_jobs, stop=stop, keep_limits=keep_limits)
         self._heartbeat = Heartbeat(
             LeaseBucket(connection, names, names.workers_bucket),
             services.config.worker.heartbeat_interval,

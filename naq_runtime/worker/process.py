@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Sequence
 from contextlib import nullcontext
+from typing import NoReturn
 
 from naq_runtime.config import NAQConfig
 from naq_runtime.job_logging import record_job_logs
@@ -48,34 +49,55 @@ async def serve(
         NameTaken: a worker of this name runs already.
         ServerError: the server cannot be reached or used.
     """
-    registry = TaskRegistry.load(modules, allow)
-    record_job_logs(registry.lowest_log_level)
-    if not len(registry):
-        log.warning("no function in %s is marked with @task: every job will fail", ", ".join(modules))
+    registry = _loaded(modules, allow)
     async with ServiceManager(config, role="worker") as services:
         worker = Worker(services, queues, registry, modules=modules, name=name, concurrency=concurrency, burst=burst)
         handled = heed_signals(worker, config.worker.shutdown_grace)
         services.connection.on_lost.append(_say_lost)
         services.connection.on_restored.append(_say_restored)
-        log.info(
-            "worker %s: tasks %d, queues %s, %d jobs at a time",
-            worker.worker_id, len(registry), " ".join(worker.queues), worker.concurrency,
-            extra={"action": "worker_started"},
-        )  # fmt: skip
+        _say_started(worker, len(registry))
         with outliving_exits() if handled else nullcontext():
             await worker.run()
-        log.info(
-            "worker %s stopped: %d completed, %d failed, %d handed back",
-            worker.worker_id, worker.counts.completed, worker.counts.failed, worker.counts.interrupted,
-            extra={"action": "worker_stopped"},
-        )  # fmt: skip
+        _say_stopped(worker)
     code = sent_home if worker.was_sent_home else 0
     if worker.stuck:
-        # A thread cannot be stopped, nor a task that heeds no cancellation, and Python would wait for both. Their jobs
-        # have been handed back, and everything else is closed.
-        logging.shutdown()
-        os._exit(code)
+        _leave_behind(code)
     return code
+
+
+def _loaded(modules: Sequence[str], allow: Sequence[str]) -> TaskRegistry:
+    """The tasks of the modules; what they log reaches their jobs' events from now on."""
+    registry = TaskRegistry.load(modules, allow)
+    record_job_logs(registry.lowest_log_level)
+    if not len(registry):
+        log.warning("no function in %s is marked with @task: every job will fail", ", ".join(modules))
+    return registry
+
+
+def _leave_behind(code: int) -> NoReturn:
+    """End the process at once.
+
+    A thread cannot be stopped, nor a task that heeds no cancellation, and Python would wait for both. Their jobs have
+    been handed back, and everything else is closed.
+    """
+    logging.shutdown()
+    os._exit(code)
+
+
+def _say_started(worker: Worker, tasks: int) -> None:
+    log.info(
+        "worker %s: tasks %d, queues %s, %d jobs at a time",
+        worker.worker_id, tasks, " ".join(worker.queues), worker.concurrency,
+        extra={"action": "worker_started"},
+    )  # fmt: skip
+
+
+def _say_stopped(worker: Worker) -> None:
+    log.info(
+        "worker %s stopped: %d completed, %d failed, %d handed back",
+        worker.worker_id, worker.counts.completed, worker.counts.failed, worker.counts.interrupted,
+        extra={"action": "worker_stopped"},
+    )  # fmt: skip
 
 
 async def _say_lost() -> None:

@@ -58,6 +58,8 @@ class Supervisor:
         names: one process each.
         burst: a process that ends with 0 has done its work, and is not replaced. One that was asked to stop never is.
         patience_s: what has not ended so long after the second signal is killed.
+        called_off: returns once somebody does not want the process of this name to be started again; it is asked
+            between the death of one and the start of the next, and cancelled then.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Supervisor:
         clock: Clock = SYSTEM_CLOCK,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         patience_s: float = _PATIENCE_S,
+        called_off: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         self._command = command
         self._names = tuple(names)
@@ -76,6 +79,7 @@ class Supervisor:
         self._clock = clock
         self._sleep = sleep
         self._patience_s = patience_s
+        self._called_off = called_off or _never
         self._wishes = Wishes()
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._stopping = asyncio.Event()
@@ -134,7 +138,9 @@ class Supervisor:
                 log.warning(
                     "worker %s is started again in %g s", name, delay_s, extra={"action": "worker_process_delayed"}
                 )
-                await self._pause(delay_s)
+                if await self._pause(name, delay_s):
+                    log.info("worker %s %s", name, _end(SENT_HOME), extra={"action": "worker_process_called_off"})
+                    return
             first = False
 
     async def _run(self, name: str, lifeline: int) -> int:
@@ -165,14 +171,17 @@ class Supervisor:
         )  # fmt: skip
         return code
 
-    async def _pause(self, seconds: float) -> None:
-        """Wait so long, or until the stop."""
-        waits = {asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(self._stopping.wait())}
+    async def _pause(self, name: str, seconds: float) -> bool:
+        """Wait so long, or until the stop; whether the next process of this name was called off meanwhile."""
+        called_off = asyncio.ensure_future(self._called_off(name))
+        waits = {called_off, asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(self._stopping.wait())}
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+        return called_off in done
 
     def _note(self, code: int) -> None:
         """The first end that was not well is what all is judged by."""
@@ -221,9 +230,13 @@ def _lifeline() -> Iterator[int]:
         os.close(writing)
 
 
+async def _never(_: str) -> None:
+    await asyncio.Event().wait()
+
+
 def _send(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
-        process.send_signal(number)
+        os.kill(process.pid, number)  # its own `send_signal` reaps one that has just ended: the loop would see code 255
 
 
 def _end(code: int) -> str:

@@ -204,6 +204,7 @@ class Worker:
             doing=self._doing,
             end_jobs=self._end_jobs,
             stop=self._asked_to_stop,
+            keep_limits=self._intake.keep_limits,
         )
 
     def __repr__(self) -> str:

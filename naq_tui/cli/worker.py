@@ -46,7 +46,7 @@ def run_worker(
     Example: naq run-worker default mail -m shop.tasks -c 20
     """
     if processes is not None:
-        raise typer.Exit(_supervise(context, name, processes, burst))
+        raise typer.Exit(_supervise(context, config, name, processes, burst))
     from naq_runtime.worker.loop import run_loop
     from naq_runtime.worker.process import serve
     from naq_runtime.worker.supervisor import SENT_HOME, end_with_supervisor
@@ -70,7 +70,7 @@ def run_worker(
     raise typer.Exit(code)
 
 
-def _supervise(context: typer.Context, name: str | None, processes: int, burst: bool) -> int:
+def _supervise(context: typer.Context, config: NAQConfig, name: str | None, processes: int, burst: bool) -> int:
     """Run this command in processes of their own; returns the exit code."""
     import asyncio
 
@@ -84,9 +84,14 @@ def _supervise(context: typer.Context, name: str | None, processes: int, burst: 
     def command(worker: str, lifeline: int) -> list[str]:
         return [*python, "naq_tui.cli.main", "run-worker", f"--name={worker}", f"--lifeline={lifeline}", *again]
 
-    name = name or default_worker_name()
-    names = [f"{name}-{number}" for number in range(1, processes + 1)]
-    return asyncio.run(Supervisor(command, names, burst=burst).run())
+    async def called_off(worker: str) -> None:
+        from naq_runtime.worker.absence import asked_to_stop
+
+        await asked_to_stop(config, [worker, crew])
+
+    crew = name or default_worker_name()
+    names = [f"{crew}-{number}" for number in range(1, processes + 1)]
+    return asyncio.run(Supervisor(command, names, burst=burst, called_off=called_off).run())
 
 
 def _command_line(context: typer.Context) -> list[str]:

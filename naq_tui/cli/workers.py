@@ -94,7 +94,9 @@ async def stop(
     Example: naq worker stop build-7-4242-k3f9 --reason "new release" --wait
     """
     import asyncio
+    from contextlib import suppress
 
+    from naq_runtime.errors import NotFound
     from naq_runtime.monitor import Monitor
     from naq_runtime.services.manager import ServiceManager
 
@@ -102,6 +104,9 @@ async def stop(
         monitor = await services.get_service(Monitor)
         names = await _meant(monitor, name)
         await asyncio.gather(*(monitor.stop_worker(one, reason) for one in names))
+        if name not in names:
+            with suppress(NotFound):  # whoever waits to be started again in the place of one that died
+                await monitor.stop_worker(name, reason)
         if not wait and wait_timeout is None:
             return
         try:

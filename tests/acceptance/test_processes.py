@@ -26,6 +26,11 @@ from tests.support.workers import MODULE
 
 WAYWARD = "tests.support.wayward_tasks"
 ONE = "from naq_runtime import task\n@task\ndef one(): return 1\n"
+UNSTEADY = """
+import pathlib, sys
+if "--name=w-2" in sys.argv and pathlib.Path("broken").exists():
+    sys.exit(9)
+"""
 RUN = ("naq_tui.cli.main", "run-worker")
 
 
@@ -84,10 +89,12 @@ def crew_of(count: int, module: str, *arguments: str, name: str = "w") -> tuple[
 
 
 @asynccontextmanager
-async def crew(config: NAQConfig, count: int, *arguments: str, name: str = "w") -> AsyncIterator[Crew]:
+async def crew(
+    config: NAQConfig, count: int, *arguments: str, name: str = "w", cwd: Path | None = None
+) -> AsyncIterator[Crew]:
     """Workers that are all up."""
     async with (
-        foreground(*crew_of(count, MODULE, *arguments, name=name), config=config) as process,
+        foreground(*crew_of(count, MODULE, *arguments, name=name), config=config, cwd=cwd) as process,
         ServiceManager(config) as services,
     ):
         running = Crew(process, await services.get_service(Monitor))
@@ -152,6 +159,23 @@ async def test_one_that_is_asked_to_stop_is_not_replaced_and_the_common_name_mea
     assert code == 0
     assert log.count("was asked to stop, and is not replaced") == 2
     assert "started again" not in log
+
+
+async def test_one_that_waits_to_be_started_again_is_not_when_all_are_asked_to_stop(
+    config: NAQConfig, tmp_path: Path
+) -> None:
+    (tmp_path / "unsteady.py").write_text(UNSTEADY)
+    async with crew(config, 2, "-m", "unsteady", cwd=tmp_path) as running:
+        (tmp_path / "broken").touch()
+        os.kill((await running.pids())["w-2"], signal.SIGKILL)
+        await running.read_until(b"worker w-2 is started again in 8 s")
+
+        assert (await naq("worker", "stop", "w", config=config)).code == 0
+        code, log = await running.end()
+
+    assert code == 0
+    assert "worker w-2 was asked to stop, and is not replaced" in log
+    assert "worker w-2 runs as" not in log
 
 
 async def test_the_stop_lets_running_jobs_end(config: NAQConfig, tmp_path: Path) -> None:

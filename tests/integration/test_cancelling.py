@@ -40,6 +40,20 @@ async def test_a_queued_job_is_taken_out_of_its_queue(
     assert (events[1].state, events[1].reason) == ("queued", "not wanted")
 
 
+async def test_of_a_job_that_was_handed_back_before_nothing_is_left(
+    config: NAQConfig, services: ServiceManager, tmp_path: Path
+) -> None:
+    async with Queue(config=config) as queue:
+        async with running_worker(config) as worker:
+            handle = await queue.enqueue(tasks.waiting, tmp_path / "runs")
+            await eventually((tmp_path / "runs").exists)
+            worker.request_stop(at_once=True)
+        assert await left(services) == 2  # the job, and the note that no worker has died of it
+
+        assert await handle.cancel()
+        assert await left(services) == 0
+
+
 async def test_a_scheduled_job_never_comes(config: NAQConfig, services: ServiceManager, tmp_path: Path) -> None:
     async with Queue(config=config) as queue, running_worker(config):
         handle = await queue.enqueue_in(0.5, tasks.waiting, tmp_path / "runs")

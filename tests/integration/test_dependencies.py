@@ -13,10 +13,13 @@ from naq_runtime.job import Execution, JobResult
 from naq_runtime.jobs.rules import JobRules
 from naq_runtime.nats.control import Control
 from naq_runtime.nats.publish import Outgoing
+from naq_runtime.nats.streams import if_last_is
+from naq_runtime.worker.dependants import Dependants
 from tests.conftest import MakeConfig
 from tests.integration.test_retries import story
 from tests.support import sample_tasks
 from tests.support import wayward_tasks as tasks
+from tests.support.waiting import eventually
 from tests.support.workers import running_worker
 
 
@@ -170,3 +173,20 @@ async def test_a_mark_that_comes_too_late_is_removed_and_one_that_comes_too_earl
 
     marks = await services.streams.last(names.jobs_stream, [names.met("*", "*")])
     assert [message.subject for message in marks] == [names.met("early", "p")]
+
+
+async def test_an_edge_that_a_worker_hears_before_it_is_stored_outlives_a_reading_meanwhile(
+    config: NAQConfig, services: ServiceManager, rules: JobRules
+) -> None:
+    parent = Job("any.function", job_id="p")
+    dependants = Dependants(services.connection, services.streams, services.names)
+    await dependants.open()
+    # heard, and not stored yet: this one never will be
+    await services.connection.publish(config.names.needs("p", "c"), headers=if_last_is(999))
+    await eventually(lambda: dependants.may_be_needed(parent))
+
+    await dependants.refresh()
+    assert dependants.may_be_needed(parent)
+    await dependants.refresh()
+    assert not dependants.may_be_needed(parent)
+    await dependants.close()

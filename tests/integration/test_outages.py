@@ -12,6 +12,7 @@ import pytest
 from naq_runtime import EmbeddedServer, EventFilter, EventService, Job, JobEvent, NAQConfig, Queue, ServiceManager, sync
 from naq_runtime.errors import QueueFull, ResultTimeout, ServerError
 from naq_runtime.events.models import JobEventType, SystemEvent
+from naq_runtime.worker.dependants import Dependants
 from tests.conftest import MakeConfig
 from tests.support import sample_tasks as tasks
 from tests.support.history import all_events, event_types
@@ -208,3 +209,24 @@ async def fill(queue: Queue) -> None:
     """Enqueue more than the server has room for."""
     for _ in range(30):
         await queue.enqueue(tasks.fail, "x" * 900_000)
+
+
+async def test_after_an_outage_any_job_may_be_needed_until_a_worker_has_seen_what_waits_for_others(
+    tmp_path: Path,
+) -> None:
+    job = Job("any.function", job_id="p")
+    async with restartable(tmp_path) as server, ServiceManager(config_for(server.url)) as services:
+        await services.topology.jobs()
+        dependants = Dependants(services.connection, services.streams, services.names)
+        await dependants.open()
+        assert not dependants.may_be_needed(job)
+
+        await server.kill()
+        await eventually(lambda: not services.connection.is_connected)
+        await server.start()
+        await eventually(lambda: services.connection.is_connected)
+
+        assert dependants.may_be_needed(job)
+        await dependants.refresh()
+        assert not dependants.may_be_needed(job)
+        await dependants.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -124,6 +125,21 @@ class TestChange:
             await queue.limit(rate="")
 
             await eventually(lambda: worker.counts.completed == 8, within=1.5)
+
+    @pytest.mark.parametrize("before", ["", "5000/s"])
+    async def test_once_it_is_set_nothing_begins_any_more_that_is_against_it(
+        self, config: NAQConfig, before: str
+    ) -> None:
+        async with Queue("default", config=config) as queue, running_workers(config, 3) as workers:
+            await queue.limit(rate=before)
+            await queue.enqueue_many(Job(tasks.add, (1,)) for _ in range(3_000))
+            await eventually(lambda: sum(worker.counts.completed for worker in workers) > 20)
+
+            await queue.limit(rate="1/day")
+            set_at = time.time()
+            await eventually(lambda: all(held_by(worker) <= 1 and not worker.active for worker in workers))
+
+        assert sum(begun > set_at for begun in await start_times(config)) <= 1
 
     async def test_a_rate_that_cannot_be_kept_is_refused(self, queues: QueueService) -> None:
         with pytest.raises(ConfigError, match="1 to 10,000 jobs"):

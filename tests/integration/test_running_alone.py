@@ -55,6 +55,14 @@ async def test_it_has_the_results_of_those_that_have_ended(
     assert result.result == {ended.job_id: 2}
 
 
+@pytest.mark.parametrize("how", ["thread", "task", "task, cleaning up"])
+async def test_a_generator_exit_that_a_job_waited_for_is_its_failure(jobs: JobService, how: str) -> None:
+    result = await jobs.execute_job(Job(wayward_tasks.leave_as_a_generator, (how,)), "me")
+
+    assert result.status is JobStatus.FAILED
+    assert "GeneratorExit" in f"{result.error_type} {result.error}"
+
+
 async def test_a_function_without_a_name_is_refused(jobs: JobService) -> None:
     with pytest.raises(NotImportable):
         await jobs.execute_job(Job(lambda: None), "me")

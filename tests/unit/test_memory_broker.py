@@ -14,6 +14,7 @@ from naq_runtime.errors import ConfigError, DuplicateJob, NotFound, ResultTimeou
 from naq_runtime.testing import Drained, MemoryBroker
 from tests.support.lifecycle import faults
 from tests.support.processes import program
+from tests.support.wayward_tasks import leave_as_a_generator
 
 HERE = __name__
 seen: list[object] = []
@@ -194,6 +195,13 @@ class TestDraining:
                 await broker.drain()
             assert seen == ["a"]
             assert await handle.result() == "sent to a"
+
+    async def test_a_generator_exit_that_a_job_waited_for_is_its_failure(self) -> None:
+        async with MemoryBroker() as broker, Queue() as queue:
+            await queue.enqueue(leave_as_a_generator, "task")
+
+            with pytest.raises(JobFailed, match="GeneratorExit"):
+                await broker.drain()
 
     async def test_a_retry_waits_for_its_time_and_the_test_decides_when_that_is(self) -> None:
         async with MemoryBroker() as broker, Queue() as queue:

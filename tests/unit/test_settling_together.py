@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from naq_runtime import Job, JobStatus
+from naq_runtime.errors import ServerUnreachable
 from naq_runtime.events.models import JobEvent
 from tests.support.interleaving import Site
 
@@ -81,3 +83,52 @@ def test_a_dependency_that_two_settle_is_told_of_once(
     for _ in range(2):
         stage.act_until_done(site.rules.dependencies.sweep())
     assert site.streams.messages(site.config.names.jobs_stream, site.config.names.met("*", "*")) == []
+
+
+@pytest.mark.parametrize("steps", range(2, 8))
+@pytest.mark.parametrize("other_steps", range(2, 8))
+def test_a_job_goes_when_its_last_two_dependencies_end_in_one_process_at_the_same_time(
+    stage: Stage, steps: int, other_steps: int
+) -> None:
+    # Given a job that waits for two others
+    site, name = stage.site, "tests.unit.test_settling_together.unused"
+    for parent in ("one", "other"):
+        stage.act_until_done(site.jobs.enqueue_job(Job(name, job_id=parent)))
+    stage.act_until_done(site.jobs.enqueue_job(Job(name, job_id="child", depends_on=["one", "other"])))
+
+    # When the ends of both are settled by turns
+    for place, (parent, number) in enumerate((("one", steps), ("other", other_steps))):
+        site.turns.act(site.rules.dependencies.settle({parent: JobStatus.COMPLETED}))
+        for _ in range(number):
+            if site.turns.waiting > place:
+                site.turns.give(place)
+    site.turns.finish()
+
+    # Then the job waits no more, without any sweep
+    assert stage.events_of("child")[-1] == "enqueued"
+
+
+@pytest.mark.parametrize("steps", range(20))
+def test_a_settling_that_the_server_interrupts_is_taken_up_where_it_was(stage: Stage, steps: int) -> None:
+    # Given a job that waits for one that waits for another
+    site, name = stage.site, "tests.unit.test_settling_together.unused"
+    stage.act_until_done(site.jobs.enqueue_job(Job(name, job_id="parent")))
+    stage.act_until_done(site.jobs.enqueue_job(Job(name, job_id="child", depends_on="parent")))
+    stage.act_until_done(site.jobs.enqueue_job(Job(name, job_id="grandchild", depends_on="child")))
+
+    async def settle() -> None:
+        with suppress(ServerUnreachable):
+            await site.rules.dependencies.settle({"parent": JobStatus.FAILED})
+
+    # When the server goes away while the failure of that one is settled, and is there again
+    site.turns.act(settle())
+    for _ in range(steps):
+        if site.turns.waiting:
+            site.turns.give(0)
+    if site.turns.waiting:
+        site.turns.give(0, ServerUnreachable("gone"))
+    stage.act_until_done(settle())
+
+    # Then both are cancelled, without any sweep
+    assert stage.events_of("child").count("cancelled") == 1
+    assert stage.events_of("grandchild").count("cancelled") == 1

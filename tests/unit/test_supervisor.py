@@ -252,6 +252,23 @@ async def test_a_stop_during_the_wait_ends_it_at_once() -> None:
     assert await asyncio.wait_for(running, 5) == 0
 
 
+async def test_one_that_is_called_off_during_the_wait_is_not_started_again(caplog: pytest.LogCaptureFixture) -> None:
+    sleep, asked_for = Sleeps(2), list[str]()
+
+    async def called_off(name: str) -> None:
+        asked_for.append(name)
+        if len(asked_for) < 2:
+            await asyncio.Event().wait()
+        await sleep.enough.wait()
+
+    supervisor = Supervisor(python("raise SystemExit(1)"), ["w"], sleep=sleep, called_off=called_off)
+    with caplog.at_level(logging.INFO):
+        assert await asyncio.wait_for(supervisor.run(), 20) == 0
+
+    assert asked_for == ["w", "w"]
+    assert caplog.messages[-1] == "worker w was asked to stop, and is not replaced"
+
+
 async def test_a_program_that_is_not_there_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     sleep = Sleeps(2)
     async with supervised(Supervisor(lambda *_: ["/no/such/python"], ["w"], sleep=sleep)):
