@@ -13,7 +13,7 @@ from naq_runtime.naming import new_id
 from naq_runtime.retry import seconds_of
 from naq_runtime.schedule import Schedule, ScheduleConfig, ScheduleState, moment_ns
 
-__all__ = ["config_of", "planned", "replanned", "resumed"]
+__all__ = ["config_of", "planned", "replanned", "resumed", "unreadable"]
 
 _SECOND_NS = 1_000_000_000
 _MILLISECOND_NS = 1_000_000
@@ -60,17 +60,24 @@ def replanned(schedule: Schedule, changes: Mapping[str, Any], now_ns: int) -> Sc
 
 
 def resumed(schedule: Schedule, now_ns: int) -> Schedule:
-    """It goes on from now; what was due meanwhile is passed over.
+    """It goes on from now; what was due meanwhile is passed over. One that is active stays as it is.
 
     Raises:
         InvalidSchedule: nothing is due any more.
     """
+    if schedule.state is ScheduleState.ACTIVE:
+        return schedule
     next_ns = schedule.next_ns if schedule.next_ns > now_ns else schedule.next_after(now_ns)
     if not next_ns:
         raise InvalidSchedule(f"nothing is due any more of schedule {schedule.schedule_id}: modify or cancel it")
     return schedule.evolve(
         state=ScheduleState.ACTIVE, reason=None, errors=0, retry_at_ns=0, held_ns=0, next_ns=next_ns, term=0
     )
+
+
+def unreadable(schedule_id: str) -> Schedule:
+    """What stands for a record that nobody can read, so that it can be ended."""
+    return Schedule(schedule_id=schedule_id, queue_name="default", function_name="unknown.unknown", payload=b"")
 
 
 def config_of(schedule: Schedule) -> ScheduleConfig:

@@ -4,10 +4,10 @@ so are stored together or not at all.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
-from naq_runtime.errors import DuplicateSchedule, NaqError, NotFound
+from naq_runtime.errors import DuplicateSchedule, NaqError, NotFound, ServerUnreachable
 from naq_runtime.naming import Names
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.nats.publish import Outgoing, is_conflict
@@ -64,6 +64,21 @@ class ScheduleStore:
             raise answer
         return True
 
+    async def overwrite(self, schedule: Schedule) -> Schedule:
+        """Store it in place of a record that cannot be read.
+
+        Raises:
+            ServerUnreachable: somebody else has just replaced it; do it again.
+            ServerError: it may or may not be stored.
+        """
+        messages = await self.read([schedule.schedule_id])
+        answer = await self._put(schedule, messages[-1].sequence if messages else 0)
+        if is_conflict(answer):
+            raise ServerUnreachable(f"schedule {schedule.schedule_id} was changed by somebody else just now: try again")
+        if isinstance(answer, NaqError):
+            raise answer
+        return schedule
+
     async def get(self, schedule_id: str) -> Standing:
         """One of them.
 
@@ -75,6 +90,14 @@ class ScheduleStore:
         if found is None or found.schedule.state.is_over:
             raise NotFound(f"there is no schedule {schedule_id}: it never was, has finished, or was cancelled")
         return found
+
+    async def read(self, schedule_ids: Sequence[str]) -> list[StoredMessage]:
+        """The records of these, whatever they are.
+
+        Raises:
+            ServerError: they cannot be read now.
+        """
+        return await self._streams.last(self._names.jobs_stream, [self._names.schedule(one) for one in schedule_ids])
 
     def scan(self, after: int = 0) -> AsyncIterator[list[StoredMessage]]:
         """The records that were written after a sequence, in pages, by sequence."""
@@ -96,5 +119,5 @@ class ScheduleStore:
         return answer
 
     async def _find(self, schedule_id: str) -> Standing | None:
-        messages = await self._streams.last(self._names.jobs_stream, [self._names.schedule(schedule_id)])
+        messages = await self.read([schedule_id])
         return Standing(decode_schedule(messages[-1].data), messages[-1].sequence) if messages else None

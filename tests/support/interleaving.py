@@ -18,6 +18,7 @@ from naq_runtime.nats.streams import Streams
 from naq_runtime.services.events import EventService
 from naq_runtime.services.jobs import JobService
 from naq_runtime.services.manager import Ground, ServiceManager, stand_on
+from naq_runtime.services.scheduler import SchedulerService
 from naq_runtime.tasks import Task
 from naq_runtime.testing.streams import MemoryStreams, MemoryTopology
 from naq_runtime.testing.twins import MemoryConnection, MemoryEvents
@@ -107,6 +108,12 @@ class _InTurns(MemoryStreams):
             answers += await super().publish([message])
         return answers
 
+    async def publish_together(self, messages: Sequence[Outgoing]) -> list[int]:
+        await self._turns.wait()
+        sequences = await super().publish_together(messages)
+        await self._turns.wait()  # stored, and not heard of
+        return sequences
+
     async def store(self, outcomes: Sequence[Outgoing]) -> None:
         for outcome in outcomes:
             await self._turns.wait()
@@ -182,6 +189,10 @@ class Site:
             worker_id="memory",
             poison_after=100,
         )
+
+    def scheduler(self) -> SchedulerService:
+        """One that has not read anything yet, as of a process of its own."""
+        return SchedulerService(self.services, self._events, self.jobs)
 
     async def close(self) -> None:
         """Forget all."""
