@@ -83,8 +83,8 @@ class Performance:
         self._undisturbed(site.open())
         site.streams.on_stored.append(self._note)
         wanted = ScheduleConfig(schedule_id="story", **self._story.config)
-        self._undisturbed(site.scheduler().schedule_job(Job(tasks.add, (1,)), wanted))
-        scheduler = site.scheduler()
+        self._undisturbed(site.scheduler()[0].schedule_job(Job(tasks.add, (1,)), wanted))
+        scheduler, _ = site.scheduler()
         for step in self._story.steps:
             site.clock.advance(step.seconds)
             if step.jobs_end:
@@ -127,7 +127,7 @@ class Performance:
         (end,) = ends
         if end is None:
             return scheduler
-        return self._look(self._site.scheduler() if isinstance(end, Crash) else scheduler)
+        return self._look(self._site.scheduler()[0] if isinstance(end, Crash) else scheduler)
 
     def _undisturbed(self, doing: Coroutine[Any, Any, object]) -> None:
         self._site.turns.act(doing)
