@@ -31,7 +31,7 @@ HOURS_AHEAD = (0.0, 5.0, -3.0)
 CONFIGS: dict[str, dict[str, Any]] = {
     "rate": {"every": 10, "missed": "all", "catch_up_limit": 400},
     "cron": {"cron": "*/7 * * * * *", "missed": "all", "catch_up_limit": 400},
-    "some": {"every": 5, "missed": "all", "repeat": 6},
+    "some": {"every": 5, "missed": "all", "catch_up_limit": 400, "repeat": 6},
 }
 
 
@@ -92,6 +92,13 @@ class Schedulers(RuleBasedStateMachine):
         if host.leadership.leads:
             self._begin(host, "tick", host.schedules.trigger_due_jobs(), times)
 
+    @rule(seconds=st.sampled_from([1.0, LEASE_S, 10.0]), awake=st.sets(st.integers(0, 2), min_size=1))
+    def live(self, seconds: float, awake: set[int]) -> None:
+        """Those go on as they should; the others are stopped, where they are."""
+        self.site.clock.advance(seconds)
+        for place in sorted(awake):
+            self.tick(place, 9)
+
     @rule(place=st.integers(0, 2), times=st.integers(0, 3))
     def resign(self, place: int, times: int) -> None:
         host = self.hosts[place]
@@ -123,7 +130,13 @@ class Schedulers(RuleBasedStateMachine):
     def trigger_now(self, name: str) -> None:
         self._begin(None, "trigger", self.people.trigger_now(name), 1)
 
-    @rule(seconds=st.sampled_from([1.0, LEASE_S / 2, LEASE_S, LEASE_S, 10.0, 45.0]))
+    @rule()
+    def work(self) -> None:
+        """Workers end all jobs that there are."""
+        jobs = [message.sequence for message in self.site.left()]
+        self.loop.run_until_complete(self.site.streams.delete(self.names.jobs_stream, jobs))
+
+    @rule(seconds=st.sampled_from([1.0, LEASE_S / 2, LEASE_S, 10.0, 20.0]))
     def time_passes(self, seconds: float) -> None:
         self.site.clock.advance(seconds)
 
