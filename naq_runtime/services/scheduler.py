@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["ScheduleFilter", "SchedulerService"]
 
 _TRIES = 8
+_MILLISECOND_NS = 1_000_000
 
 
 class ScheduleFilter(Struct, frozen=True, kw_only=True):
@@ -234,7 +235,7 @@ class SchedulerService:
             args: of the job. With them or ``kwargs``, a job that cannot be read any more is made anew.
             kwargs: of the job.
             queue_name: where its jobs go from now on.
-            next_run_at: when it is due next; then it goes on as its timetable says.
+            next_run_at: when it is due next, at once when that has passed; then it goes on as its timetable says.
             changes: fields of `ScheduleConfig`; ``cron``, ``every`` and ``at`` take each other's place. ``None``
                 takes away what may be missing, such as ``repeat`` or ``ends_at``.
 
@@ -244,6 +245,8 @@ class SchedulerService:
             SerializationError: an argument has no such form.
         """
         next_ns = moment_ns("next_run_at", next_run_at)
+        if next_ns:
+            next_ns = max(next_ns, self.now_ns() // _MILLISECOND_NS * _MILLISECOND_NS)
         if queue_name is not None:
             await self._services.topology.queue(check_name("queue", queue_name))
 
