@@ -112,7 +112,7 @@ def _caught_up(schedule: Schedule, ticks: _Due, now_ns: int) -> list[int]:
     recent = [tick_ns for tick_ns in ticks.counted if tick_ns >= now_ns - schedule.catch_up_window_ns]
     match schedule.missed:
         case "all":
-            return recent[-schedule.catch_up_limit :]
+            return recent[-min(max(1, schedule.catch_up_limit), _MOST_AT_ONCE) :]  # whatever the record says
         case "once":
             return recent[-1:]
         case _:

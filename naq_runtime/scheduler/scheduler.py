@@ -155,8 +155,9 @@ class Scheduler:
     async def _resign(self) -> None:
         self._note_lead()
         resigned = False
-        with suppress(ServerError):
-            resigned = await self._leadership.resign()
+        if self._services.connection.is_connected:  # else nobody would hear of it, and it would take a while to see so
+            with suppress(ServerError):
+                resigned = await self._leadership.resign()
         if self._term:
             self._tell(SystemEventType.LEADER_RESIGNED if resigned else SystemEventType.LEADER_LOST)
         self._term = 0

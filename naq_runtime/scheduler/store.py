@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
-from naq_runtime.errors import DuplicateSchedule, NaqError, NotFound, ServerUnreachable
+from naq_runtime.errors import DuplicateSchedule, NaqError, NotFound, PayloadTooLarge, ServerUnreachable
 from naq_runtime.naming import Names
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.nats.publish import Outgoing, is_conflict
@@ -16,6 +16,8 @@ from naq_runtime.schedule import Schedule, decode_schedule, encode_schedule
 
 __all__ = ["ScheduleStore", "Standing"]
 
+_SPARE_BYTES = 4096
+"""A record grows with what becomes of it."""
 _SEEN_S = 60.0
 """How long the last record of a schedule that is over can be seen."""
 
@@ -39,6 +41,7 @@ class ScheduleStore:
 
         Raises:
             DuplicateSchedule: there is one of this id.
+            PayloadTooLarge: its job is too large.
             ServerError: it may or may not be stored.
         """
         there = await self._find(schedule.schedule_id)
@@ -113,7 +116,14 @@ class ScheduleStore:
         await self._streams.announce(self._names.control_schedules)
 
     async def _put(self, schedule: Schedule, instead_of: int) -> int | NaqError:
-        (answer,) = await self._streams.publish([self.outgoing(schedule, instead_of)])
+        message = self.outgoing(schedule, instead_of)
+        limit = self._streams.largest - _SPARE_BYTES
+        if len(message.payload) > limit:
+            raise PayloadTooLarge(
+                f"the record of schedule {schedule.schedule_id} is {len(message.payload):,} bytes with its job, "
+                f"and may have {limit:,}: pass a reference to the data instead of the data, or raise max_payload"
+            )
+        (answer,) = await self._streams.publish([message])
         if isinstance(answer, int):
             await self.changed()
         return answer

@@ -25,6 +25,8 @@ __all__ = ["Ticks", "TicksStore"]
 
 _MESSAGES = 900
 """The server takes 1,000 in one piece."""
+_BYTES = 8 * 1024 * 1024
+"""More would be too much for the connection at a time."""
 
 
 class Ticks(Struct, frozen=True):
@@ -161,13 +163,15 @@ class TicksStore:
 def _in_parts(ticks: Sequence[Ticks]) -> Iterator[list[Ticks]]:
     """As many as go into one piece."""
     part: list[Ticks] = []
-    size = 0
+    count = size = 0
     for one in ticks:
-        if part and size + len(one.messages) + 1 > _MESSAGES:
+        messages = len(one.messages) + 1
+        bytes_ = 2 * len(one.after.payload) + sum(len(message.payload) for message in one.messages)
+        if part and (count + messages > _MESSAGES or size + bytes_ > _BYTES):
             yield part
-            part, size = [], 0
+            part, count, size = [], 0, 0
         part.append(one)
-        size += len(one.messages) + 1
+        count, size = count + messages, size + bytes_
     yield part
 
 

@@ -30,6 +30,7 @@ _RETRY_FIRST_NS = 1_000_000_000
 _RETRY_MOST_NS = 300_000_000_000
 _TRIES = 5
 """A schedule that cannot be kept so many times in a row is left alone."""
+_LONGEST_REASON = 500
 _MOST_CONSUMERS = 10026
 
 
@@ -177,7 +178,7 @@ class Ticker:
             errors=errors,
             retry_at_ns=self._now_ns() + min(_RETRY_FIRST_NS * 2**errors, _RETRY_MOST_NS),
             state=ScheduleState.FAILED if is_given_up else schedule.state,
-            reason=f"{type(error).__name__}: {error}" if is_given_up else schedule.reason,
+            reason=f"{type(error).__name__}: {error}"[:_LONGEST_REASON] if is_given_up else schedule.reason,
             term=self._term(),
         )
         return Ticks(standing, after, error=error)

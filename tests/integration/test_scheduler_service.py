@@ -18,7 +18,7 @@ from naq_runtime import (
     ScheduleState,
     ServiceManager,
 )
-from naq_runtime.errors import DuplicateSchedule, InvalidName, InvalidSchedule, NotFound
+from naq_runtime.errors import DuplicateSchedule, InvalidName, InvalidSchedule, NotFound, PayloadTooLarge
 from naq_runtime.events.models import ScheduleEvent
 from naq_runtime.nats.publish import Outgoing
 from naq_runtime.nats.streams import if_last_is
@@ -153,6 +153,19 @@ async def test_a_thousand_that_are_due_at_once_have_a_job_each(
     assert len(made) == len(set(made)) == 1000
     assert len(await jobs_of(services)) == 1000
     assert await schedules.trigger_due_jobs() == []
+
+
+async def test_large_ones_that_are_due_at_once_do_not_get_into_each_others_way(schedules: SchedulerService) -> None:
+    for number in range(40):
+        job = Job(tasks.add, ("x" * 500_000,))
+        await schedules.schedule_job(job, {"at": datetime.now(UTC), "schedule_id": f"large{number}"})
+
+    assert len(await schedules.trigger_due_jobs()) == 40
+
+
+async def test_one_whose_record_could_grow_too_large_is_refused(schedules: SchedulerService) -> None:
+    with pytest.raises(PayloadTooLarge, match="the record of schedule report is"):
+        await schedules.schedule_job(Job(tasks.add, ("x" * 785_000,)), {"every": 60, "schedule_id": "report"})
 
 
 async def test_one_more_job_comes_at_once_and_the_timetable_stays(

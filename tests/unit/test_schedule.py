@@ -156,6 +156,13 @@ def test_of_years_of_missed_seconds_the_last_ones_are_made_up_for_and_none_that_
     assert seconds(decision.next_ns) == [years_s + 1]
 
 
+@pytest.mark.parametrize("limit", [-3, 0, 10**9])
+def test_no_record_can_ask_for_more_jobs_at_once_than_can_be_stored(limit: int) -> None:
+    schedule = plan(every=1, missed="all").evolve(catch_up_limit=limit)
+
+    assert len(after(schedule, 9_000).runs) <= 400 + LATE_S + 1
+
+
 def test_of_many_ticks_that_are_due_some_are_seen_to_and_the_others_right_behind_them() -> None:
     schedule = plan(every=1)
 
