@@ -25,6 +25,7 @@ from naq_runtime.nats.streams import if_last_is
 from naq_runtime.schedule import tick_id
 from tests.support import sample_tasks as tasks
 from tests.support.history import all_events
+from tests.support.waiting import eventually
 from tests.support.workers import running_worker
 
 SOON = datetime(2031, 1, 6, 9, tzinfo=UTC)
@@ -153,6 +154,29 @@ async def test_a_thousand_that_are_due_at_once_have_a_job_each(
     assert len(made) == len(set(made)) == 1000
     assert len(await jobs_of(services)) == 1000
     assert await schedules.trigger_due_jobs() == []
+
+
+async def test_many_that_wait_for_the_end_of_the_run_before_go_on_when_it_has_ended(
+    schedules: SchedulerService, services: ServiceManager
+) -> None:
+    names = [f"held{number}" for number in range(350)]
+    started = datetime.now(UTC) - timedelta(seconds=1)
+    for at in range(0, 350, 50):
+        some = names[at : at + 50]
+        await asyncio.gather(*(add(schedules, one, every=0.3, overlap="buffer", starts_at=started) for one in some))
+    begun: list[str] = []
+
+    async def all_hold() -> bool:
+        begun.extend(await schedules.trigger_due_jobs())
+        return len(schedules.table.holding) == 350
+
+    await eventually(all_hold)
+    assert sorted(job_id.partition("-")[0] for job_id in begun) == sorted(names)
+    stream = services.names.jobs_stream
+    running = await services.streams.last(stream, [services.names.job("*", "*")])
+    await services.streams.delete(stream, [message.sequence for message in running])
+
+    assert len(await schedules.trigger_due_jobs()) == 350
 
 
 async def test_large_ones_that_are_due_at_once_do_not_get_into_each_others_way(schedules: SchedulerService) -> None:
