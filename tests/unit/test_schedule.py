@@ -336,3 +336,9 @@ def test_a_record_comes_back_as_it_was_and_a_newer_one_is_refused() -> None:
 def test_a_rate_that_nobody_of_ours_has_written_is_refused() -> None:
     with pytest.raises(SerializationError, match="cannot be"):
         decode_schedule(encode_schedule(plan(every=5).evolve(every_ns=1)))
+
+
+@pytest.mark.parametrize("job_id", ["a.b", "a b", ">", "", "a\n", "x" * 65])
+def test_the_id_of_a_job_that_would_ask_the_server_for_something_else_is_refused(job_id: str) -> None:
+    with pytest.raises(SerializationError, match="is no schedule"):
+        decode_schedule(encode_schedule(plan(every=5).evolve(last_job_id=job_id)))
