@@ -37,6 +37,7 @@ __all__ = [
 MissedPolicy = Literal["skip", "once", "all"]
 OverlapPolicy = Literal["allow", "skip", "buffer", "cancel"]
 Time = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+JobId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
 
 SCHEMA_VERSION = 1
 LONGEST_ID = 40
@@ -163,7 +164,7 @@ class Schedule(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     last_due_ns: Time = 0
     last_run_ns: Time = 0
     """When the last job was made."""
-    last_job_id: str | None = None
+    last_job_id: JobId | None = None
     held_ns: Time = 0
     """A tick whose job comes when the one before has ended (``buffer``)."""
     errors: int = 0

@@ -4,9 +4,9 @@ one schedule. Values only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.job import Job, JobResult, JobStatus
@@ -94,20 +94,22 @@ class JobDetail(Struct, frozen=True, kw_only=True):
     """In causal order."""
 
 
-class LeaderState(Struct, frozen=True, kw_only=True):
-    """The scheduler that leads, or led last."""
+class LeaderState(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The scheduler that leads, or led last, as its record says."""
 
     instance_id: str
     """Empty when the last one has resigned."""
     term: int
     """One higher for each next lead."""
-    lease_s: float
+    lease_s: Annotated[float, Meta(gt=0, le=3600)]
     hostname: str = ""
     pid: int = 0
     since_ns: int = 0
     """When the lead began, by the leader's clock."""
+    schedules: int = 0
+    """How many it keeps."""
     silent_s: float = 0.0
-    """Since it renewed the lead."""
+    """Since it renewed the lead, when it was looked at; not in the record."""
 
     @property
     def leads(self) -> bool:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
+from threading import Lock
 from typing import Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -26,6 +27,8 @@ _LONGEST_EXPRESSION = 200
 _SPANS = (60, 60, 24, 31, 12, 7)
 """Of second, minute, hour, day, month and weekday."""
 _YEARS_AHEAD = 50
+_reading = Lock()
+"""What reads an expression is at one moment at a time."""
 _CHANCE = re.compile(r"[hr](\(.*\))?", re.IGNORECASE)
 
 
@@ -93,23 +96,31 @@ class Cron:
 @lru_cache(maxsize=4096)
 def _next_second(expression: str, zone: ZoneInfo, after: int) -> int | None:
     """Kept, because many schedules share a timetable and are due at the same time."""
+    with _reading:
+        moments = _read(expression, zone)
+        moments.set_current(datetime.fromtimestamp(after, zone), force=True)
+        by_time_of_day = not any(field.startswith("*") for field in moments.expressions[:2])
+        while True:
+            try:
+                found: datetime = moments.get_next(datetime)
+            except CroniterError:
+                return None
+            if not (by_time_of_day and found.fold):
+                return int(found.timestamp())
+
+
+@lru_cache(maxsize=1024)
+def _read(expression: str, zone: ZoneInfo) -> croniter:
+    """Kept, because reading an expression takes longer than finding a moment."""
     try:
-        moments = croniter(
+        return croniter(
             expression,
-            datetime.fromtimestamp(after, zone),
+            datetime.fromtimestamp(0, zone),
             second_at_beginning=_has_seconds(expression),
             max_years_between_matches=_YEARS_AHEAD,
         )
     except (CroniterError, AttributeError, KeyError, IndexError) as error:
         raise InvalidSchedule(f"cron expression {expression!r} cannot be read: {error}") from error
-    by_time_of_day = not any(field.startswith("*") for field in moments.expressions[:2])
-    while True:
-        try:
-            found: datetime = moments.get_next(datetime)
-        except CroniterError:
-            return None
-        if not (by_time_of_day and found.fold):
-            return int(found.timestamp())
 
 
 def _has_seconds(expression: str) -> bool:

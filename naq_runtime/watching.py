@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-import msgspec
-
 from naq_runtime.errors import NotFound, SerializationError
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.events.storage import decode_stored
 from naq_runtime.job import Job
-from naq_runtime.nats.connection import nanoseconds_of
 from naq_runtime.nats.direct import StoredMessage, messages_from, stream_bounds
 from naq_runtime.schedule import Schedule, check_schedule_id, decode_schedule
-from naq_runtime.scheduler.leadership import Leader
+from naq_runtime.scheduler.leadership import read_leader
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.snapshot import LeaderState, ScheduleDetail, ScheduleMark, ScheduleNews
 
@@ -26,8 +23,6 @@ _AT_ONCE = 10_000
 _EVENTS = 20
 _REACHES = (2_000, 20_000, 200_000)
 """How far back the latest events of a schedule are looked for: as far as it takes to find enough."""
-
-_decode_leader = msgspec.json.Decoder(Leader).decode
 
 
 class ScheduleWatch:
@@ -65,25 +60,8 @@ class ScheduleWatch:
 
     async def leader(self) -> LeaderState | None:
         """Who leads the schedulers, or led last; ``None`` when none ever did."""
-        bucket = self._names.leader_bucket  # of one record
-        messages = await self._streams.last(self._names.bucket_stream(bucket), [self._names.bucket_key(bucket, ">")])
-        try:
-            return self._as_seen(messages[-1]) if messages else None
-        except msgspec.MsgspecError:
-            return None
-
-    def _as_seen(self, message: StoredMessage) -> LeaderState:
-        leader = _decode_leader(message.data)
-        silent_ns = self._clock.time_ns() + self._streams.skew_ns - nanoseconds_of(message.stored_at)
-        return LeaderState(
-            instance_id=leader.instance_id,
-            term=leader.term,
-            lease_s=leader.lease_s,
-            hostname=leader.hostname,
-            pid=leader.pid,
-            since_ns=leader.since_ns,
-            silent_s=max(0, silent_ns) / 1e9,
-        )
+        leader, _ = await read_leader(self._streams, self._names, self._clock.time_ns)
+        return leader
 
     async def detail(self, schedule_id: str) -> ScheduleDetail:
         """See `Monitor.schedule`."""
@@ -97,7 +75,7 @@ class ScheduleWatch:
 
     def _job_of(self, schedule: Schedule) -> Job | None:
         try:
-            return self._serializer.decode_job(schedule.payload)
+            return self._serializer.decode_job(schedule.payload).evolve(queue_name=schedule.queue_name)
         except SerializationError:
             return None
 

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from naq_runtime.events.models import JobEvent, ScheduleEvent, SystemEvent, WorkerEvent
 
-__all__ = ["duration_text", "job_message", "schedule_message", "size_text", "system_message", "worker_message"]
+__all__ = [
+    "duration_text",
+    "job_message",
+    "rhythm_text",
+    "schedule_message",
+    "size_text",
+    "system_message",
+    "worker_message",
+]
 
 
 def duration_text(milliseconds: float) -> str:
@@ -26,6 +34,19 @@ def duration_text(milliseconds: float) -> str:
         return f"{hours} h {minutes:02d} m"
     days, hours = divmod(hours, 24)
     return f"{days} d {hours} h"
+
+
+def rhythm_text(seconds: float) -> str:
+    """A length of time as somebody wrote it, and no less exactly: ``2 s``, ``0.5 s``, ``1 m 30 s``, ``1 h``."""
+    if seconds < 60:
+        return f"{seconds:g} s"
+    whole, rest = divmod(round(seconds, 3), 60)
+    parts: list[tuple[float, str]] = [(rest, "s")]
+    for size, unit in ((60, "m"), (24, "h")):
+        whole, part = divmod(whole, size)
+        parts.append((part, unit))
+    parts.append((whole, "d"))
+    return " ".join(f"{count:g} {unit}" for count, unit in reversed(parts) if count)
 
 
 def size_text(size: int) -> str:
@@ -156,7 +177,7 @@ def schedule_message(event: ScheduleEvent) -> str:
 def _timetable(event: ScheduleEvent) -> str | None:
     if event.cron is not None:
         return f"cron {event.cron} {event.timezone or ''}".rstrip()
-    return None if event.interval is None else f"every {duration_text(event.interval * 1000)}"
+    return None if event.interval is None else f"every {rhythm_text(event.interval)}"
 
 
 def _times(repeat: int | None) -> str | None:

@@ -217,11 +217,14 @@ class Connection:
         return answer
 
     def _compare_clocks(self, moment: str, asked_ns: int, answered_ns: int) -> None:
-        """The server's clock was at ``moment`` somewhere between the two; what was measured fastest is believed."""
-        took_ns = answered_ns - asked_ns
-        if took_ns <= self._skew_within_ns:
-            self._skew_within_ns = took_ns
-            self.skew_ns = nanoseconds_of(moment) - (asked_ns + answered_ns) // 2
+        """The server's clock was at ``moment`` somewhere between the two.
+
+        What was measured fastest is believed, until it cannot be any more: one of the clocks has been set.
+        """
+        took_ns, skew_ns = answered_ns - asked_ns, nanoseconds_of(moment) - (asked_ns + answered_ns) // 2
+        was_set = 2 * abs(skew_ns - self.skew_ns) > took_ns + self._skew_within_ns
+        if 0 <= took_ns <= self._skew_within_ns or (was_set and 0 <= took_ns <= _SKEW_LIMIT_NS):
+            self._skew_within_ns, self.skew_ns = took_ns, skew_ns
 
     async def subscribe(self, subject: str, callback: Callable[[Msg], Awaitable[None]]) -> Subscription:
         """Call back for every message, in order, with no limit on what waits."""

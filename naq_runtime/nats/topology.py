@@ -166,7 +166,7 @@ class Topology:
         return await self.bucket(self._names.workers_bucket)
 
     async def queue(self, queue: str) -> str:
-        """The durable consumer of a queue; returns its name.
+        """The durable consumer of a queue, and the stream of jobs, if it is not there; returns its name.
 
         Raises:
             TopologyMismatch: one of that name exists with other settings.
@@ -186,7 +186,13 @@ class Topology:
             "max_waiting": 8192,
             "max_deliver": -1,
         }
-        existing = await self._existing_consumer(stream, name)
+        try:
+            existing = await self._existing_consumer(stream, name)
+        except JetStreamError as error:
+            if error.code != STREAM_NOT_FOUND:
+                raise
+            await self.jobs()
+            existing = None
         if existing is None:
             existing = await self._create_consumer(stream, name, wanted)
         for field, want in {**wanted, "max_batch": None}.items():

@@ -1,6 +1,7 @@
 """What the leader does besides its schedules: finding what processes that died have left behind.
 
-Each of these is a service of its own, and does no harm when it is done twice. Where no scheduler runs, workers do it.
+Each of these is a service of its own, and does no harm when it is done twice. Workers do all of it, too, less often:
+so it is done where no scheduler runs, and where the leader is not well.
 """
 
 from __future__ import annotations
@@ -99,6 +100,9 @@ class Chores:
                 done = await chore.do()
             except ServerError as error:
                 log.debug("%s: %s", chore.name, error, extra={"action": "chore_failed"})
+                continue
+            except Exception:  # supervision: schedules are to go on, whatever it stumbled over
+                log.exception("%s", chore.name, extra={"action": "chore_failed"})
                 continue
             if done:
                 log.info("%s: %d", chore.name, done, extra={"action": "chore_done"})

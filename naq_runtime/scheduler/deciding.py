@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice, takewhile
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -10,8 +12,11 @@ from naq_runtime.schedule import OverlapPolicy, Schedule
 
 __all__ = ["Decision", "decide"]
 
-_MOST_COUNTED = 10_000
-"""Missed ticks are counted up to here."""
+_MOST_AT_ONCE = 400
+"""Ticks of one schedule that are due and are seen to together; the others come right behind them."""
+_MOST_COUNTED = {"rate": 10_000, "cron": 1_000}
+"""Missed ticks are counted up to here: to find those of an expression takes a while, in which nothing else happens."""
+_SPAN_NS = 60_000_000_000
 
 
 class Decision(Struct, frozen=True):
@@ -24,7 +29,7 @@ class Decision(Struct, frozen=True):
     caught_up: int = 0
     """How many of these that are."""
     overlapped: int = 0
-    """Ticks that get no job because the one before has not ended."""
+    """Other ticks that get no job because the one before has not ended."""
     held_ns: int = 0
     """The tick whose job is held until the one before has ended."""
     next_ns: int = 0
@@ -40,37 +45,61 @@ def decide(schedule: Schedule, now_ns: int, *, late_ns: int, is_busy: bool = Fal
     Raises:
         InvalidSchedule: its timetable cannot be read here.
     """
-    due, missed, next_ns = _due_by(schedule, now_ns, late_ns)
-    caught_up = _caught_up(schedule, missed, now_ns)
-    runs = [*caught_up, *due]
-    if schedule.held_ns:
-        runs.insert(0, schedule.held_ns)
-    kept, held_ns = _kept(schedule.overlap, runs, is_busy)
-    if schedule.repeat is not None:
-        kept = kept[: schedule.repeat]
-        if schedule.repeat <= len(kept):
-            held_ns, next_ns = 0, 0
+    ticks = _due_by(schedule, now_ns, now_ns - late_ns)
+    next_ns, late = ticks.next_ns, _caught_up(schedule, ticks, now_ns)
+    waiting = [*([schedule.held_ns] if schedule.held_ns else []), *late, *ticks.due]
+    kept, held_ns = _kept(schedule.overlap, waiting, is_busy)
+    if schedule.repeat is not None and schedule.repeat <= len(kept):
+        kept, held_ns, next_ns = kept[: schedule.repeat], 0, 0
+        waiting = [tick_ns for tick_ns in waiting if tick_ns <= kept[-1]]
+    passed_over = set(waiting).difference(kept, [held_ns])
     return Decision(
         runs=tuple(kept),
-        missed=len(missed),
-        caught_up=len(caught_up),
-        overlapped=max(0, len(runs) - len(kept) - bool(held_ns)),
+        missed=ticks.missed,
+        caught_up=len(set(late).intersection(waiting) - passed_over),
+        overlapped=len(passed_over.difference(late)),
         held_ns=held_ns,
         next_ns=next_ns,
     )
 
 
-def _due_by(schedule: Schedule, now_ns: int, late_ns: int) -> tuple[list[int], list[int], int]:
-    """The ticks that are due, those that are missed, and the first one that is neither."""
+class _Due(NamedTuple):
+    """What has come due of a schedule."""
+
+    due: list[int]
+    missed: int
+    counted: list[int]
+    """The missed ticks, but for those that are too many to be counted."""
+    next_ns: int
+    """The first that is neither; 0 for none."""
+
+
+def _due_by(schedule: Schedule, now_ns: int, late_since_ns: int) -> _Due:
+    most = _MOST_COUNTED["rate" if schedule.every_ns else "cron"]
     due: list[int] = []
     missed: list[int] = []
-    for tick_ns in _from(schedule):
-        if tick_ns + schedule.delay_of(tick_ns) > now_ns:
-            return due, missed, tick_ns
-        if len(missed) == _MOST_COUNTED:
-            return due, missed, schedule.next_after(now_ns)
-        (due if tick_ns >= now_ns - late_ns else missed).append(tick_ns)
-    return due, missed, 0
+    ticks = _from(schedule)
+    for tick_ns in ticks:
+        moment_ns = tick_ns + schedule.delay_of(tick_ns)
+        if moment_ns > now_ns or len(due) == _MOST_AT_ONCE:
+            return _Due(due, len(missed), missed, tick_ns)
+        (due if moment_ns >= late_since_ns else missed).append(tick_ns)
+        if len(missed) == most:
+            return _after_many(schedule, missed, now_ns, late_since_ns)
+    return _Due(due, len(missed), missed, 0)
+
+
+def _after_many(schedule: Schedule, missed: list[int], now_ns: int, late_since_ns: int) -> _Due:
+    """Pass over those that are too many to be counted, and look at the last of them and at what is due now."""
+    now = _due_by(schedule.evolve(next_ns=schedule.next_after(late_since_ns - 1)), now_ns, late_since_ns)
+    first_ns, span_ns = max(missed[-1], now_ns - schedule.catch_up_window_ns - 1), _SPAN_NS
+    while True:
+        since_ns = max(first_ns, late_since_ns - span_ns)
+        recent = takewhile(lambda tick_ns: tick_ns < late_since_ns, schedule.ticks_after(since_ns))
+        last = list(islice(recent, len(missed)))
+        if since_ns == first_ns or len(last) >= schedule.catch_up_limit:
+            return now._replace(missed=len(missed), counted=last or missed)
+        span_ns *= 2
 
 
 def _from(schedule: Schedule) -> Iterator[int]:
@@ -79,11 +108,11 @@ def _from(schedule: Schedule) -> Iterator[int]:
         yield from schedule.ticks_after(schedule.next_ns)
 
 
-def _caught_up(schedule: Schedule, missed: list[int], now_ns: int) -> list[int]:
-    recent = [tick_ns for tick_ns in missed if tick_ns >= now_ns - schedule.catch_up_window_ns]
+def _caught_up(schedule: Schedule, ticks: _Due, now_ns: int) -> list[int]:
+    recent = [tick_ns for tick_ns in ticks.counted if tick_ns >= now_ns - schedule.catch_up_window_ns]
     match schedule.missed:
         case "all":
-            return recent[-schedule.catch_up_limit :]
+            return recent[-min(max(1, schedule.catch_up_limit), _MOST_AT_ONCE) :]  # whatever the record says
         case "once":
             return recent[-1:]
         case _:

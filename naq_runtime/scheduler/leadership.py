@@ -8,48 +8,36 @@ moment in which two trust that they lead, and no clock of one host is compared w
 
 from __future__ import annotations
 
-import logging
-from typing import Any
+from collections.abc import Callable
 
 import msgspec
-from msgspec import Struct
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.errors import NaqError
 from naq_runtime.naming import Names
+from naq_runtime.nats.connection import nanoseconds_of
 from naq_runtime.nats.publish import Outgoing, is_conflict
 from naq_runtime.nats.streams import Streams, if_last_is
+from naq_runtime.snapshot import LeaderState
 
-__all__ = ["Leader", "Leadership", "read_leader"]
-
-log = logging.getLogger(__name__)
+__all__ = ["Leadership", "read_leader"]
 
 _KEY = "scheduler"
 _TRUSTED = 0.9
 """The share of a lease for which its holder trusts in it."""
 
 
-class Leader(Struct, frozen=True, omit_defaults=True):
-    """Who leads, as the record says."""
-
-    instance_id: str
-    """Empty while nobody does."""
-    term: int
-    """One higher for each next lead."""
-    lease_s: float
-    hostname: str = ""
-    pid: int = 0
-    since_ns: int = 0
-    """When the lead began, by the leader's clock."""
-    schedules: int = 0
-
-
-_decode = msgspec.json.Decoder(Leader).decode
+_decode = msgspec.json.Decoder(LeaderState).decode
 _encode = msgspec.json.Encoder().encode
 
 
-async def read_leader(streams: Streams, names: Names) -> tuple[Leader | None, int]:
-    """What the record says, and its sequence; ``None`` and 0 when there never was a leader.
+async def read_leader(
+    streams: Streams, names: Names, now_ns: Callable[[], int] = SYSTEM_CLOCK.time_ns
+) -> tuple[LeaderState | None, int]:
+    """Who leads, or led last, and the sequence of the record; ``None`` and 0 when there never was a leader.
+
+    Args:
+        now_ns: by which it is said for how long the leader has been silent.
 
     Raises:
         ServerError: it cannot be read now.
@@ -58,10 +46,13 @@ async def read_leader(streams: Streams, names: Names) -> tuple[Leader | None, in
     messages = await streams.last(stream, [names.bucket_key(names.leader_bucket, _KEY)])
     if not messages:
         return None, 0
+    message = messages[-1]
     try:
-        return _decode(messages[-1].data), messages[-1].sequence
+        leader = _decode(message.data)
     except msgspec.MsgspecError:
-        return None, messages[-1].sequence
+        return None, message.sequence
+    silent_ns = now_ns() + streams.skew_ns - nanoseconds_of(message.stored_at)
+    return msgspec.structs.replace(leader, silent_s=max(0, silent_ns) / 1e9), message.sequence
 
 
 class Leadership:
@@ -71,7 +62,7 @@ class Leadership:
         who: this scheduler, without a term.
     """
 
-    def __init__(self, streams: Streams, names: Names, who: Leader, *, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(self, streams: Streams, names: Names, who: LeaderState, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._streams = streams
         self._names = names
         self._who = who
@@ -81,13 +72,13 @@ class Leadership:
         """The renewal that we saw last, and since when it has not changed."""
         self._seen_at_ns = 0
         self._seen_lease_ns = 0
+        self._mine = who
+        """Our own last renewal."""
         self._sequence = 0
-        """Of our own last renewal; 0 while we do not lead."""
+        """Of that; 0 while we do not lead."""
         self._trusted_until_ns = 0
         self.term = 0
-        """Of our lead, or of the last one that we held."""
-        self.leader: Leader | None = None
-        """Who was seen to lead last."""
+        """Of our lead, or the highest that we have heard of."""
 
     def __repr__(self) -> str:
         return f"<Leadership {self._who.instance_id} {'leads' if self.leads else 'stands by'} term={self.term}>"
@@ -115,20 +106,21 @@ class Leadership:
         Raises:
             ServerError: nothing is certain; call again.
         """
-        if self._sequence and not self.leads:
-            self._sequence = 0  # too late to renew: another one may lead
-        if self._sequence:
-            await self._write(self._sequence, self._described(self.term, schedules))
+        if self.leads:
+            await self._write(self._sequence, msgspec.structs.replace(self._mine, schedules=schedules))
             return
-        self.leader, sequence = await read_leader(self._streams, self._names)
+        self._sequence = 0  # too late to renew: another one may lead
+        leader, sequence = await read_leader(self._streams, self._names, self._clock.time_ns)
         now_ns = self._now_ns()
-        lease_s = self.leader.lease_s if self.leader is not None else 0.0
         if sequence != self._seen:
+            lease_s = leader.lease_s if leader is not None else 0.0
             self._seen, self._seen_at_ns, self._seen_lease_ns = sequence, now_ns, int(lease_s * 1e9)
-        is_vacant = self.leader is None or not self.leader.instance_id
+        self.term = max(self.term, leader.term if leader is not None else 0)
+        is_vacant = leader is None or not leader.instance_id or self._is_ours(leader)
         if is_vacant or now_ns - self._seen_at_ns >= self._seen_lease_ns:
-            term = (self.leader.term if self.leader is not None else 0) + 1
-            await self._write(sequence, self._described(term, schedules))
+            since_ns = self._clock.time_ns()
+            record = msgspec.structs.replace(self._who, term=self.term + 1, since_ns=since_ns, schedules=schedules)
+            await self._write(sequence, record)
 
     async def resign(self) -> bool:
         """Leave the lead to the others, who hear of it; whether we held it.
@@ -137,38 +129,49 @@ class Leadership:
             ServerError: they will find out.
         """
         sequence, self._sequence, self._trusted_until_ns = self._sequence, 0, 0
-        if not sequence:
-            return False
-        vacant = Leader(instance_id="", term=self.term, lease_s=self._who.lease_s)
-        answer = await self._publish(sequence, vacant)
-        await self._streams.announce(self._names.control_schedules)
-        return not isinstance(answer, NaqError)
+        if not sequence and self._mine is not self._who:
+            sequence = await self._ours()  # we may have taken it without having heard so
+        vacant = LeaderState(instance_id="", term=self.term, lease_s=self._who.lease_s)
+        answer: int | NaqError = 0
+        while sequence:
+            answer = await self._publish(sequence, vacant)
+            if not is_conflict(answer):
+                break
+            sequence = await self._ours()  # a renewal may have been on its way
+        if isinstance(answer, NaqError) and not is_conflict(answer):
+            raise answer
+        if sequence:
+            await self._streams.announce(self._names.control_schedules)
+        return bool(sequence)
 
-    async def _write(self, instead_of: int, record: Leader) -> None:
-        sent_ns = self._now_ns()
+    async def _write(self, instead_of: int, record: LeaderState) -> None:
+        sent_ns, self._mine = self._now_ns(), record
         answer = await self._publish(instead_of, record)
         if is_conflict(answer):
-            self._sequence = await self._ours(record)
+            self._sequence = await self._ours()
             if not self._sequence:
                 return
         elif isinstance(answer, NaqError):
             raise answer
         else:
             self._sequence = answer
-        self.term, self.leader = record.term, record
+        self.term = record.term
         self._trusted_until_ns = sent_ns + int(record.lease_s * _TRUSTED * 1e9)
 
-    async def _ours(self, record: Leader) -> int:
-        """The record was not as we thought: perhaps by a renewal of ours of which we heard nothing."""
-        now, sequence = await read_leader(self._streams, self._names)
-        same: tuple[Any, ...] = (record.instance_id, record.term)
-        return sequence if now is not None and (now.instance_id, now.term) == same else 0
+    async def _ours(self) -> int:
+        """The sequence of the record if it is a renewal of ours, perhaps one of which we have heard nothing."""
+        leader, sequence = await read_leader(self._streams, self._names, self._clock.time_ns)
+        return sequence if leader is not None and self._is_ours(leader) else 0
 
-    def _described(self, term: int, schedules: int) -> Leader:
-        since_ns = self.leader.since_ns if self._sequence and self.leader is not None else self._clock.time_ns()
-        return msgspec.structs.replace(self._who, term=term, since_ns=since_ns, schedules=schedules)
+    def _is_ours(self, leader: LeaderState) -> bool:
+        """Whether it says so of this very lead: another process may have been given our name."""
+        return _lead_of(leader) == _lead_of(self._mine)
 
-    async def _publish(self, instead_of: int, record: Leader) -> int | NaqError:
+    async def _publish(self, instead_of: int, record: LeaderState) -> int | NaqError:
         subject = self._names.bucket_key(self._names.leader_bucket, _KEY)
         (answer,) = await self._streams.publish([Outgoing(subject, _encode(record), if_last_is(instead_of))])
         return answer
+
+
+def _lead_of(leader: LeaderState) -> tuple[object, ...]:
+    return leader.instance_id, leader.term, leader.hostname, leader.pid, leader.since_ns

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
 from naq_runtime.errors import InvalidSchedule
 from naq_runtime.naming import new_id
 from naq_runtime.retry import seconds_of
 from naq_runtime.schedule import Schedule, ScheduleConfig, ScheduleState, moment_ns
 
-__all__ = ["config_of", "planned", "replanned", "resumed"]
+__all__ = ["config_of", "planned", "replanned", "resumed", "unreadable"]
 
 _SECOND_NS = 1_000_000_000
 _MILLISECOND_NS = 1_000_000
@@ -51,7 +49,7 @@ def replanned(schedule: Schedule, changes: Mapping[str, Any], now_ns: int) -> Sc
     kinds = {name: None for name in _KINDS if name not in changes} if set(_KINDS) & set(changes) else {}
     if kinds and "every" not in changes:
         kinds["phase"] = None
-    config = ScheduleConfig(**{**msgspec.structs.asdict(config_of(schedule)), **kinds, **changes})
+    config = ScheduleConfig(**{**_wanted(schedule), **kinds, **changes})  # what was wrong of it may be changed
     stored = _stored(config, schedule.created_at_ns)
     if schedule.every_ns and not {"every", "phase", "starts_at"} & set(changes):
         stored["anchor_ns"] = schedule.anchor_ns
@@ -60,11 +58,13 @@ def replanned(schedule: Schedule, changes: Mapping[str, Any], now_ns: int) -> Sc
 
 
 def resumed(schedule: Schedule, now_ns: int) -> Schedule:
-    """It goes on from now; what was due meanwhile is passed over.
+    """It goes on from now; what was due meanwhile is passed over. One that is active stays as it is.
 
     Raises:
         InvalidSchedule: nothing is due any more.
     """
+    if schedule.state is ScheduleState.ACTIVE:
+        return schedule
     next_ns = schedule.next_ns if schedule.next_ns > now_ns else schedule.next_after(now_ns)
     if not next_ns:
         raise InvalidSchedule(f"nothing is due any more of schedule {schedule.schedule_id}: modify or cancel it")
@@ -73,23 +73,36 @@ def resumed(schedule: Schedule, now_ns: int) -> Schedule:
     )
 
 
+def unreadable(schedule_id: str) -> Schedule:
+    """What stands for a record that nobody can read, so that it can be ended."""
+    return Schedule(schedule_id=schedule_id, queue_name="default", function_name="unknown.unknown", payload=b"")
+
+
 def config_of(schedule: Schedule) -> ScheduleConfig:
-    """What was wanted."""
-    return ScheduleConfig(
-        cron=schedule.cron,
-        every=schedule.every_ns / _SECOND_NS if schedule.every_ns else None,
-        at=_moment(schedule.at_ns),
-        timezone=schedule.timezone,
-        repeat=schedule.repeat,
-        starts_at=_moment(schedule.starts_at_ns),
-        ends_at=_moment(schedule.ends_at_ns),
-        jitter=schedule.jitter_ns / _SECOND_NS,
-        missed=schedule.missed,
-        catch_up_limit=schedule.catch_up_limit,
-        catch_up_window=schedule.catch_up_window_ns / _SECOND_NS,
-        overlap=schedule.overlap,
-        schedule_id=schedule.schedule_id,
-    )
+    """What was wanted.
+
+    Raises:
+        InvalidSchedule: this machine cannot keep it.
+    """
+    return ScheduleConfig(**_wanted(schedule))
+
+
+def _wanted(schedule: Schedule) -> dict[str, Any]:
+    return {
+        "cron": schedule.cron,
+        "every": schedule.every_ns / _SECOND_NS if schedule.every_ns else None,
+        "at": _moment(schedule.at_ns),
+        "timezone": schedule.timezone,
+        "repeat": schedule.repeat,
+        "starts_at": _moment(schedule.starts_at_ns),
+        "ends_at": _moment(schedule.ends_at_ns),
+        "jitter": schedule.jitter_ns / _SECOND_NS,
+        "missed": schedule.missed,
+        "catch_up_limit": schedule.catch_up_limit,
+        "catch_up_window": schedule.catch_up_window_ns / _SECOND_NS,
+        "overlap": schedule.overlap,
+        "schedule_id": schedule.schedule_id,
+    }
 
 
 def _stored(config: ScheduleConfig, created_ns: int) -> dict[str, Any]:

@@ -12,11 +12,13 @@ from naq_runtime.errors import ServerError, ServerUnreachable
 from naq_runtime.events.models import SystemEventType
 from naq_runtime.jobs.overdue import Overdue
 from naq_runtime.naming import check_name
+from naq_runtime.nats.direct import stream_bounds
 from naq_runtime.scheduler.chores import Chores, DependencyRelease, DueRetries, ExpiredRecords
-from naq_runtime.scheduler.leadership import Leader, Leadership
+from naq_runtime.scheduler.leadership import Leadership
 from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.services.scheduler import SchedulerService
+from naq_runtime.snapshot import LeaderState
 
 __all__ = ["Scheduler"]
 
@@ -47,7 +49,7 @@ class Scheduler:
         self._services = services
         self._config = services.config.scheduler
         self._clock = services.clock
-        who = Leader(
+        who = LeaderState(
             instance_id=self.instance_id,
             term=0,
             lease_s=self._config.lease,
@@ -57,13 +59,17 @@ class Scheduler:
         self._leadership = Leadership(services.streams, services.names, who, clock=self._clock)
         self._stop = asyncio.Event()
         self._wake = asyncio.Event()
-        self._led = False
+        self._term = 0
+        """Of the lead that others have heard of; 0 while we have none."""
         self._stale = True
         """Whether schedules may have changed since they were read."""
+        self._looked_ns = 0
+        """When they were read last, and of which stream."""
+        self._created = ""
         self._said = ""
 
     def __repr__(self) -> str:
-        return f"<Scheduler {self.instance_id} {'leads' if self._led else 'stands by'}>"
+        return f"<Scheduler {self.instance_id} {'leads' if self.leads else 'stands by'}>"
 
     @property
     def leads(self) -> bool:
@@ -86,13 +92,11 @@ class Scheduler:
         self._schedules = await services.get_service(SchedulerService)
         await services.topology.bucket(services.names.leader_bucket)
         self._schedules.act_for(self._leadership)
-        await self._schedules.catch_up()
+        await self._look()
         try:
             await self._supervise()
         finally:
-            with suppress(ServerError):
-                if await self._leadership.resign():
-                    self._tell(SystemEventType.LEADER_RESIGNED)
+            await self._resign()
 
     async def _supervise(self) -> None:
         """Return when asked to stop; raise what a side task, or the end of the connection, makes of it."""
@@ -137,17 +141,31 @@ class Scheduler:
             await asyncio.sleep(self._leadership.wait_s)
 
     def _note_lead(self) -> None:
-        leads = self._leadership.leads
-        if leads == self._led:
+        term = self._leadership.term if self._leadership.leads else 0
+        if term == self._term:
             return
-        self._led = leads
-        self._tell(SystemEventType.LEADER_ELECTED if leads else SystemEventType.LEADER_LOST)
+        if self._term:
+            self._tell(SystemEventType.LEADER_LOST)
+        self._term = term
+        if term:
+            self._tell(SystemEventType.LEADER_ELECTED)
+        self._stale = True
         self._wake.set()
 
+    async def _resign(self) -> None:
+        self._note_lead()
+        resigned = False
+        if self._services.connection.is_connected:  # else nobody would hear of it, and it would take a while to see so
+            with suppress(ServerError):
+                resigned = await self._leadership.resign()
+        if self._term:
+            self._tell(SystemEventType.LEADER_RESIGNED if resigned else SystemEventType.LEADER_LOST)
+        self._term = 0
+
     def _tell(self, event_type: SystemEventType) -> None:
-        term = self._leadership.term
-        log.info("%s: %s, term %d", self.instance_id, event_type.value, term, extra={"action": event_type.value})
-        self._events.system(event_type, term=term, reason=self.instance_id)
+        said = {"action": event_type.value}
+        log.info("%s: %s, term %d", self.instance_id, event_type.value, self._term, extra=said)
+        self._events.system(event_type, term=self._term, reason=self.instance_id)
 
     # Schedules
 
@@ -166,15 +184,12 @@ class Scheduler:
             await asyncio.sleep(_TROUBLE_S)
 
     async def _tick(self) -> None:
-        looked_ns = self._clock.monotonic_ns()
         while True:
             self._wake.clear()
             try:
                 if self._stale:
                     self._stale = False
-                    now_ns = self._clock.monotonic_ns()
-                    await self._schedules.catch_up(anew=now_ns - looked_ns > _AWAY_NS)
-                    looked_ns = now_ns
+                    await self._look()
                 if self._leadership.leads:
                     await self._schedules.run_due()
                 self._said = ""
@@ -184,6 +199,14 @@ class Scheduler:
                 await asyncio.sleep(_TROUBLE_S)
                 continue
             await self._sleep()
+
+    async def _look(self) -> None:
+        """Read what has changed, or all, when the end of a schedule may have been missed, or the stream is another."""
+        now_ns, services = self._clock.monotonic_ns(), self._services
+        bounds = await stream_bounds(services.connection, services.names.jobs_stream)
+        anew = now_ns - self._looked_ns > _AWAY_NS or bounds.created != self._created
+        await self._schedules.catch_up(anew=anew)
+        self._looked_ns, self._created = now_ns, bounds.created
 
     def _complain(self, error: ServerError) -> None:
         if str(error) != self._said:

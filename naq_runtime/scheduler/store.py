@@ -4,10 +4,10 @@ so are stored together or not at all.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
-from naq_runtime.errors import DuplicateSchedule, NaqError, NotFound
+from naq_runtime.errors import DuplicateSchedule, NaqError, NotFound, PayloadTooLarge, ServerUnreachable
 from naq_runtime.naming import Names
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.nats.publish import Outgoing, is_conflict
@@ -16,6 +16,8 @@ from naq_runtime.schedule import Schedule, decode_schedule, encode_schedule
 
 __all__ = ["ScheduleStore", "Standing"]
 
+_SPARE_BYTES = 4096
+"""A record grows with what becomes of it."""
 _SEEN_S = 60.0
 """How long the last record of a schedule that is over can be seen."""
 
@@ -39,6 +41,7 @@ class ScheduleStore:
 
         Raises:
             DuplicateSchedule: there is one of this id.
+            PayloadTooLarge: its job is too large.
             ServerError: it may or may not be stored.
         """
         there = await self._find(schedule.schedule_id)
@@ -64,6 +67,21 @@ class ScheduleStore:
             raise answer
         return True
 
+    async def overwrite(self, schedule: Schedule) -> Schedule:
+        """Store it in place of a record that cannot be read.
+
+        Raises:
+            ServerUnreachable: somebody else has just replaced it; do it again.
+            ServerError: it may or may not be stored.
+        """
+        messages = await self.read([schedule.schedule_id])
+        answer = await self._put(schedule, messages[-1].sequence if messages else 0)
+        if is_conflict(answer):
+            raise ServerUnreachable(f"schedule {schedule.schedule_id} was changed by somebody else just now: try again")
+        if isinstance(answer, NaqError):
+            raise answer
+        return schedule
+
     async def get(self, schedule_id: str) -> Standing:
         """One of them.
 
@@ -75,6 +93,14 @@ class ScheduleStore:
         if found is None or found.schedule.state.is_over:
             raise NotFound(f"there is no schedule {schedule_id}: it never was, has finished, or was cancelled")
         return found
+
+    async def read(self, schedule_ids: Sequence[str]) -> list[StoredMessage]:
+        """The records of these, whatever they are.
+
+        Raises:
+            ServerError: they cannot be read now.
+        """
+        return await self._streams.last(self._names.jobs_stream, [self._names.schedule(one) for one in schedule_ids])
 
     def scan(self, after: int = 0) -> AsyncIterator[list[StoredMessage]]:
         """The records that were written after a sequence, in pages, by sequence."""
@@ -90,11 +116,18 @@ class ScheduleStore:
         await self._streams.announce(self._names.control_schedules)
 
     async def _put(self, schedule: Schedule, instead_of: int) -> int | NaqError:
-        (answer,) = await self._streams.publish([self.outgoing(schedule, instead_of)])
+        message = self.outgoing(schedule, instead_of)
+        limit = self._streams.largest - _SPARE_BYTES
+        if len(message.payload) > limit:
+            raise PayloadTooLarge(
+                f"the record of schedule {schedule.schedule_id} is {len(message.payload):,} bytes with its job, "
+                f"and may have {limit:,}: pass a reference to the data instead of the data, or raise max_payload"
+            )
+        (answer,) = await self._streams.publish([message])
         if isinstance(answer, int):
             await self.changed()
         return answer
 
     async def _find(self, schedule_id: str) -> Standing | None:
-        messages = await self._streams.last(self._names.jobs_stream, [self._names.schedule(schedule_id)])
+        messages = await self.read([schedule_id])
         return Standing(decode_schedule(messages[-1].data), messages[-1].sequence) if messages else None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from naq_runtime.errors import NaqError
 from naq_runtime.events.models import JobEventType, ScheduleEventType
@@ -12,7 +13,7 @@ from naq_runtime.schedule import Schedule, ScheduleState
 from naq_runtime.services.events import EventService
 
 if TYPE_CHECKING:
-    from naq_runtime.scheduler.ticking import Ticks
+    from naq_runtime.scheduler.storing import Ticks
 
 __all__ = ["Telling"]
 
@@ -47,12 +48,12 @@ class Telling:
             event_type, **_identity(schedule), next_ns=schedule.next_ns or None, reason=reason or None, by=self._by
         )
 
-    def modified(self, schedule: Schedule, changes: Mapping[str, str]) -> None:
-        """Somebody changed it."""
+    def modified(self, schedule: Schedule, changes: Mapping[str, Any]) -> None:
+        """Somebody changed it; what is ``None`` was taken away."""
         self._events.schedule(
             ScheduleEventType.MODIFIED,
             **_identity(schedule),
-            changes=dict(changes),
+            changes={name: _said(name, value) for name, value in changes.items()},
             next_ns=schedule.next_ns or None,
             by=self._by,
         )
@@ -82,7 +83,7 @@ class Telling:
         )
         self._enqueued(job)
 
-    def failed(self, schedule: Schedule, error: NaqError, reason: str | None = None) -> None:
+    def failed(self, schedule: Schedule, error: Exception, reason: str | None = None) -> None:
         """It could not be kept."""
         self._events.schedule(
             ScheduleEventType.ERROR,
@@ -124,6 +125,17 @@ class Telling:
         self._events.schedule(
             ScheduleEventType.MISSED, **_identity(schedule), count=count, policy=policy, caught_up=caught_up
         )
+
+
+def _said(name: str, value: Any) -> str:
+    """A setting in a word; arguments are nobody else's business."""
+    if name in ("args", "kwargs"):
+        return "changed"
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():g}"
+    return "none" if value is None else str(value)
 
 
 def _identity(schedule: Schedule) -> dict[str, str]:

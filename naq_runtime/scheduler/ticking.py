@@ -1,54 +1,37 @@
-"""Making the jobs of schedules that are due.
-
-A tick's job and the record that says so are stored in one piece, on the condition that the record is as it was read.
-So a tick makes one job, whoever dies at any moment, and whoever else does the same at the same time: one of them
-succeeds, and the others are refused.
-"""
+"""Seeing to schedules that are due: what is to be done with each, and what must be there before it is."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 
-from msgspec import Struct
-
-from naq_runtime.errors import InvalidSchedule, NaqError, SerializationError, ServerError
+from naq_runtime.errors import InvalidName, JetStreamError, NaqError, TopologyMismatch
 from naq_runtime.job import Job
-from naq_runtime.jobs.store import JobStore
-from naq_runtime.naming import Names
-from naq_runtime.nats.publish import Outgoing, is_conflict
+from naq_runtime.naming import Names, check_name
+from naq_runtime.nats.publish import Outgoing
 from naq_runtime.nats.streams import Streams, if_last_is
 from naq_runtime.schedule import Schedule, ScheduleState, tick_id
-from naq_runtime.scheduler.deciding import Decision, decide
-from naq_runtime.scheduler.store import ScheduleStore, Standing
+from naq_runtime.scheduler.deciding import decide
+from naq_runtime.scheduler.store import Standing
+from naq_runtime.scheduler.storing import Ticks, TicksStore
 from naq_runtime.scheduler.table import ScheduleTable
-from naq_runtime.scheduler.telling import Telling
 from naq_runtime.serializer import Serializer
 
-__all__ = ["Ticker", "Ticks"]
+__all__ = ["Ticker"]
 
 log = logging.getLogger(__name__)
 
-_AT_A_TIME = 300
-"""Schedules that are seen to together; the server takes 1,000 messages in one piece."""
-_MESSAGES = 900
+_AT_A_TIME = 450
+"""Schedules that are seen to together: with a job each, what goes into one piece."""
+_BLOCKED_S = 0.02
+"""So long at most nothing else happens while it is decided what to do."""
 _RETRY_FIRST_NS = 1_000_000_000
 _RETRY_MOST_NS = 300_000_000_000
 _TRIES = 5
 """A schedule that cannot be kept so many times in a row is left alone."""
-
-
-class Ticks(Struct, frozen=True):
-    """What is about to be stored of one schedule."""
-
-    before: Standing
-    after: Schedule
-    jobs: tuple[Job, ...] = ()
-    due: tuple[int, ...] = ()
-    """When each of the jobs was due."""
-    decision: Decision = Decision()
-    error: NaqError | None = None
-    """Why it could not be kept."""
+_LONGEST_REASON = 500
+_MOST_CONSUMERS = 10026
 
 
 class Ticker:
@@ -56,6 +39,7 @@ class Ticker:
 
     Args:
         table: the schedules; whoever calls keeps it up.
+        store: takes what was decided.
         ready: makes a queue, when it is not there yet.
         cancel: ends a job, whatever it is doing.
         late_ns: a tick that is older was missed.
@@ -69,32 +53,26 @@ class Ticker:
         names: Names,
         serializer: Serializer,
         table: ScheduleTable,
-        store: ScheduleStore,
-        telling: Telling,
+        store: TicksStore,
         *,
         ready: Callable[[str], Awaitable[object]],
         cancel: Callable[[str], Awaitable[object]],
         now_ns: Callable[[], int],
         late_ns: int,
-        may_write: Callable[[], bool] = lambda: True,
-        term: Callable[[], int] = lambda: 0,
+        may_write: Callable[[], bool],
+        term: Callable[[], int],
     ) -> None:
         self._streams = streams
         self._names = names
         self._serializer = serializer
         self._table = table
         self._store = store
-        self._telling = telling
-        self._jobs = JobStore(streams, names)
         self._ready = ready
         self._cancel = cancel
         self._now_ns = now_ns
         self._late_ns = late_ns
         self._may_write = may_write
         self._term = term
-        self._queues: set[str] = set()
-        self._doubtful: list[Ticks] = []
-        """Sent, and neither confirmed nor refused."""
 
     async def run_due(self) -> list[str]:
         """Make the jobs that are due by now; their ids.
@@ -103,23 +81,31 @@ class Ticker:
             ServerError: do it again, once the table has caught up.
         """
         made: list[str] = []
-        self._settle_doubts()
-        while self._may_write():
+        holding = [one for one in map(self._table.get, sorted(self._table.holding)) if one is not None]
+        for start in range(0, len(holding), _AT_A_TIME):
+            made += _ids(await self._see_to(holding[start : start + _AT_A_TIME]))
+        in_vain = 0
+        while self._may_write() and in_vain < _TRIES:
             found = self._table.due(self._now_ns(), _AT_A_TIME)
-            found += [one for one in map(self._table.get, self._table.holding) if one is not None and one not in found]
-            busy = await self._busy(found)
-            ticks = [self._decided(one, one.schedule.last_job_id in busy) for one in found]
-            ticks = [one for one in ticks if one.after is not one.before.schedule]
-            if not ticks:
+            if not found:
                 break
-            await self._make_way(ticks, busy)
-            stored = await self._store_all(ticks)
-            made += [job.job_id for one in stored for job in one.jobs]
+            stored = await self._see_to(found)
+            made += _ids(stored)
+            in_vain = 0 if stored else in_vain + 1
         return made
 
-    # Deciding
+    async def _see_to(self, found: Sequence[Standing]) -> list[Ticks]:
+        """Store what is to be done with some of them; what was stored."""
+        busy = await self._busy(found)
+        ticks = await self._with_queues(await self._decided(found, busy))
+        replaced = {one.after.schedule_id: last for one in ticks if (last := _replaced(one)) in busy}
+        stored = await self._store.store([one for one in ticks if one.after.schedule_id not in replaced])
+        if replaced and self._may_write():
+            await self._end(list(replaced.values()))
+            stored += await self._store.store([one for one in ticks if one.after.schedule_id in replaced])
+        return stored
 
-    async def _busy(self, found: Iterable[Standing]) -> set[str]:
+    async def _busy(self, found: Sequence[Standing]) -> set[str]:
         """Which of the last jobs of those that care have not ended."""
         names, careful = self._names, [one.schedule for one in found if one.schedule.overlap != "allow"]
         ids = [schedule.last_job_id for schedule in careful if schedule.last_job_id is not None]
@@ -127,13 +113,30 @@ class Ticker:
         there = await self._streams.last(names.jobs_stream, [place("*", job_id) for job_id in ids for place in places])
         return {message.subject.rpartition(".")[2] for message in there}
 
-    def _decided(self, standing: Standing, is_busy: bool) -> Ticks:
+    # Deciding
+
+    async def _decided(self, found: Sequence[Standing], busy: Collection[str]) -> list[Ticks]:
+        """What is to be done with those of which anything is; the rest of the program goes on meanwhile."""
+        loop, ticks = asyncio.get_running_loop(), []
+        since_s = loop.time()
+        for standing in found:
+            one = self._decide(standing, standing.schedule.last_job_id in busy)
+            if one.after is not standing.schedule:
+                ticks.append(one)
+            if loop.time() - since_s > _BLOCKED_S:
+                await asyncio.sleep(0)
+                since_s = loop.time()
+        return ticks
+
+    def _decide(self, standing: Standing, is_busy: bool) -> Ticks:
         schedule, now_ns = standing.schedule, self._now_ns()
         try:
+            check_name("queue", schedule.queue_name)
             decision = decide(schedule, now_ns, late_ns=self._late_ns, is_busy=is_busy)
             jobs = tuple(self._job(schedule, due_ns, now_ns) for due_ns in decision.runs)
-        except (InvalidSchedule, SerializationError) as error:
-            return Ticks(standing, self._failed(schedule, now_ns, error), error=error)
+            messages = tuple(map(self._outgoing, jobs))
+        except Exception as error:  # supervision: records and serializers are anybody's, and one must not stop all
+            return self._failed(standing, error)
         if not jobs and decision.next_ns == schedule.next_ns and decision.held_ns == schedule.held_ns:
             return Ticks(standing, schedule)  # a tick is held, and has to wait on
         repeat = None if schedule.repeat is None else schedule.repeat - len(jobs)
@@ -152,7 +155,7 @@ class Ticker:
             state=ScheduleState.FINISHED if is_over else schedule.state,
             term=self._term(),
         )
-        return Ticks(standing, after, jobs, decision.runs, decision)
+        return Ticks(standing, after, jobs, decision.runs, messages, decision)
 
     def _job(self, schedule: Schedule, due_ns: int, now_ns: int) -> Job:
         return self._serializer.decode_job(schedule.payload).evolve(
@@ -162,95 +165,56 @@ class Ticker:
             run_at_ns=due_ns + schedule.delay_of(due_ns),
         )
 
-    def _failed(self, schedule: Schedule, now_ns: int, error: NaqError) -> Schedule:
-        errors = schedule.errors + 1
-        wait_ns = min(_RETRY_FIRST_NS * 2**errors, _RETRY_MOST_NS)
-        is_given_up = errors >= _TRIES
-        return schedule.evolve(
-            errors=errors,
-            retry_at_ns=now_ns + wait_ns,
-            state=ScheduleState.FAILED if is_given_up else schedule.state,
-            reason=f"{type(error).__name__}: {error}" if is_given_up else schedule.reason,
-            term=self._term(),
-        )
-
-    async def _make_way(self, ticks: Iterable[Ticks], busy: set[str]) -> None:
-        """Queues for the new jobs, and the end of those that they take the place of."""
-        for queue in {one.after.queue_name for one in ticks if one.jobs} - self._queues:
-            await self._ready(queue)
-            self._queues.add(queue)
-        for one in ticks:
-            last = one.before.schedule.last_job_id
-            if one.jobs and one.after.overlap == "cancel" and last is not None and last in busy:
-                await self._cancel(last)
-
-    # Storing
-
-    async def _store_all(self, ticks: Sequence[Ticks]) -> list[Ticks]:
-        stored: list[Ticks] = []
-        part: list[Ticks] = []
-        size = 0
-        for one in ticks:
-            if part and size + len(one.jobs) + 1 > _MESSAGES:
-                stored += await self._store_part(part)
-                part, size = [], 0
-            part.append(one)
-            size += len(one.jobs) + 1
-        return stored + await self._store_part(part)
-
-    async def _store_part(self, part: Sequence[Ticks]) -> list[Ticks]:
-        """Store some together; where one is in the way of the others, each by itself."""
-        if await self._stored(part):
-            return list(part)
-        await self._table.catch_up()
-        still = [one for one in part if self._table.get(one.before.schedule.schedule_id) == one.before]
-        stored = []
-        for one in still:
-            if await self._stored([one]):
-                stored.append(one)
-            elif self._table.get(one.before.schedule.schedule_id) == one.before:
-                await self._pass_over(one)
-        return stored
-
-    async def _pass_over(self, one: Ticks) -> None:
-        """Somebody has put a job of his own under the id of a tick, or the record has just changed."""
-        error = NaqError(f"a job of the id {one.jobs[0].job_id if one.jobs else '?'} is there already")
-        await self._stored([Ticks(one.before, one.after, error=error)])
-
-    async def _stored(self, part: Sequence[Ticks]) -> bool:
-        """Store all of these, or none because something has changed.
-
-        Raises:
-            ServerError: all may be stored, or none.
-        """
-        if not self._may_write():
-            return False
-        outgoing: list[Outgoing] = []
-        places: list[int] = []
-        for one in part:
-            places.append(len(outgoing))
-            outgoing.append(self._store.outgoing(one.after, one.before.sequence))
-            outgoing += [self._outgoing(job) for job in one.jobs]
-        try:
-            sequences = await self._streams.publish_together(outgoing)
-        except ServerError as error:
-            if is_conflict(error):
-                return False
-            self._doubtful += part
-            raise
-        for one, place in zip(part, places, strict=True):
-            self._table.put(Standing(one.after, sequences[place]))
-            self._telling.ticked(one)
-        return True
-
-    def _settle_doubts(self) -> None:
-        """Tell of those that were stored after all, as their records say."""
-        doubtful, self._doubtful = self._doubtful, []
-        for one in doubtful:
-            now = self._table.get(one.after.schedule_id)
-            if now is not None and now.schedule == one.after:
-                self._telling.ticked(one)
-
     def _outgoing(self, job: Job) -> Outgoing:
         payload = self._serializer.encode_job(job)
         return Outgoing(self._names.job(job.queue_name or "default", job.job_id), payload, if_last_is(0))
+
+    def _failed(self, standing: Standing, error: Exception) -> Ticks:
+        if not isinstance(error, NaqError):
+            log.error("schedule %s", standing.schedule.schedule_id, exc_info=error, extra={"action": "schedule_failed"})
+        schedule, errors = standing.schedule, standing.schedule.errors + 1
+        is_given_up = errors >= _TRIES
+        after = schedule.evolve(
+            errors=errors,
+            retry_at_ns=self._now_ns() + min(_RETRY_FIRST_NS * 2**errors, _RETRY_MOST_NS),
+            state=ScheduleState.FAILED if is_given_up else schedule.state,
+            reason=f"{type(error).__name__}: {error}"[:_LONGEST_REASON] if is_given_up else schedule.reason,
+            term=self._term(),
+        )
+        return Ticks(standing, after, error=error)
+
+    # Making way
+
+    async def _with_queues(self, ticks: Sequence[Ticks]) -> list[Ticks]:
+        """See that there are queues for the new jobs; where one cannot be, its schedules fail."""
+        unready: dict[str, NaqError] = {}
+        for queue in sorted({one.after.queue_name for one in ticks if one.jobs}):
+            try:
+                await self._ready(queue)
+            except (InvalidName, TopologyMismatch) as error:
+                unready[queue] = error
+            except JetStreamError as error:
+                if error.code != _MOST_CONSUMERS:
+                    raise
+                unready[queue] = error
+        failed = {one.after.schedule_id for one in ticks if one.jobs and one.after.queue_name in unready}
+        return [
+            self._failed(one.before, unready[one.after.queue_name]) if one.after.schedule_id in failed else one
+            for one in ticks
+        ]
+
+    async def _end(self, job_ids: Sequence[str]) -> None:
+        """End jobs whose place others take, all at a time: some worker may take its time to answer."""
+        ends = await asyncio.gather(*map(self._cancel, job_ids), return_exceptions=True)
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
+
+
+def _replaced(one: Ticks) -> str:
+    """The job that has to end before the tick has its own; empty for none."""
+    return one.before.schedule.last_job_id or "" if one.jobs and one.after.overlap == "cancel" else ""
+
+
+def _ids(ticks: Sequence[Ticks]) -> Iterator[str]:
+    return (job.job_id for one in ticks for job in one.jobs)

@@ -24,14 +24,16 @@ from naq_runtime.schedule import (
     decode_schedule,
     moment_ns,
 )
-from naq_runtime.scheduler.leadership import Leader, Leadership, read_leader
-from naq_runtime.scheduler.planning import planned, replanned, resumed
+from naq_runtime.scheduler.leadership import Leadership, read_leader
+from naq_runtime.scheduler.planning import planned, replanned, resumed, unreadable
 from naq_runtime.scheduler.store import ScheduleStore, Standing
+from naq_runtime.scheduler.storing import TicksStore
 from naq_runtime.scheduler.table import ScheduleTable
 from naq_runtime.scheduler.telling import Telling
 from naq_runtime.scheduler.ticking import Ticker
 from naq_runtime.services.events import EventService
 from naq_runtime.services.jobs import JobService
+from naq_runtime.snapshot import LeaderState
 
 if TYPE_CHECKING:
     from naq_runtime.services.manager import ServiceManager
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["ScheduleFilter", "SchedulerService"]
 
 _TRIES = 8
+_MILLISECOND_NS = 1_000_000
 
 
 class ScheduleFilter(Struct, frozen=True, kw_only=True):
@@ -70,24 +73,26 @@ class SchedulerService:
         self._streams = services.streams
         self._names = services.names
         self._serializer = services.serializer
-        self._now_ns = services.clock.time_ns
+        self._clock = services.clock
         self._telling = Telling(events, f"{services.role} {events.instance}")
         self._store = ScheduleStore(services.streams, services.names)
         self._leadership: Leadership | None = None
         self.rules: JobRules = jobs.rules
-        self.table = ScheduleTable(self._store, self._telling.unreadable)
+        self.table = ScheduleTable(self._store)
+        self._ticks = TicksStore(
+            services.streams, services.names, self.table, self._store, self._telling, may_write=self._may_write
+        )
         self._ticker = Ticker(
             services.streams,
             services.names,
             services.serializer,
             self.table,
-            self._store,
-            self._telling,
+            self._ticks,
             ready=services.topology.queue,
             cancel=self._cancel_job,
-            now_ns=services.clock.time_ns,
+            now_ns=self.now_ns,
             late_ns=int(services.config.scheduler.late_after * 1e9),
-            may_write=lambda: self._leadership is None or self._leadership.leads,
+            may_write=self._may_write,
             term=lambda: 0 if self._leadership is None else self._leadership.term,
         )
 
@@ -118,7 +123,7 @@ class SchedulerService:
         prepared = self._prepared(job)
         payload = self._serializer.encode_job(prepared)
         queue = prepared.queue_name or "default"
-        schedule = planned(wanted, queue, str(prepared.function), payload, self._now_ns())
+        schedule = planned(wanted, queue, str(prepared.function), payload, self.now_ns())
         await self._services.topology.queue(queue)
         await self._store.add(schedule)
         self._telling.scheduled(schedule)
@@ -151,7 +156,7 @@ class SchedulerService:
             InvalidSchedule: its timetable cannot be read on this machine.
         """
         schedule = await self.get(schedule_id)
-        return [datetime.fromtimestamp(due_ns / 1e9, UTC) for due_ns in schedule.next_runs(count, self._now_ns())]
+        return [datetime.fromtimestamp(due_ns / 1e9, UTC) for due_ns in schedule.next_runs(count, self.now_ns())]
 
     def job_of(self, schedule: Schedule) -> Job:
         """What each tick makes.
@@ -159,12 +164,16 @@ class SchedulerService:
         Raises:
             SerializationError: it cannot be read.
         """
-        return self._serializer.decode_job(schedule.payload)
+        return self._serializer.decode_job(schedule.payload).evolve(queue_name=schedule.queue_name)
 
-    async def leader(self) -> Leader | None:
-        """Who leads the schedulers, or led last; ``None`` when nobody does."""
-        leader, _ = await read_leader(self._streams, self._names)
-        return leader if leader is not None and leader.instance_id else None
+    async def leader(self) -> LeaderState | None:
+        """Who leads the schedulers; ``None`` when nobody does, or who did is silent for longer than the lease."""
+        leader, _ = await read_leader(self._streams, self._names, self._clock.time_ns)
+        return leader if leader is not None and leader.leads else None
+
+    def now_ns(self) -> int:
+        """The time by the clock of the server: the one that all schedulers share."""
+        return self._clock.time_ns() + self._streams.skew_ns
 
     # Managing them
 
@@ -187,19 +196,26 @@ class SchedulerService:
             NotFound: there is none of this id.
             InvalidSchedule: nothing is due any more.
         """
-        after = await self._change(schedule_id, lambda now: resumed(now, self._now_ns()))
-        self._telling.managed(ScheduleEventType.RESUMED, after)
+        before = await self.get(schedule_id)
+        after = await self._change(schedule_id, lambda now: resumed(now, self.now_ns()))
+        if before.state is not ScheduleState.ACTIVE:
+            self._telling.managed(ScheduleEventType.RESUMED, after)
         return after
 
     async def cancel(self, schedule_id: str, reason: str = "") -> Schedule:
-        """Have no more jobs come, for good. Those that are enqueued stay.
+        """Have no more jobs come, for good. Those that are enqueued stay. Also of a record that nobody can read.
 
         Raises:
             NotFound: there is none of this id.
         """
-        after = await self._change(
-            schedule_id, lambda now: now.evolve(state=ScheduleState.CANCELLED, reason=reason or None, next_ns=0)
-        )
+
+        def cancelled(now: Schedule) -> Schedule:
+            return now.evolve(state=ScheduleState.CANCELLED, reason=reason or None, next_ns=0, held_ns=0)
+
+        try:
+            after = await self._change(schedule_id, cancelled)
+        except SerializationError:
+            after = await self._store.overwrite(cancelled(unreadable(schedule_id)))
         self._telling.managed(ScheduleEventType.CANCELLED, after, reason)
         return after
 
@@ -216,11 +232,12 @@ class SchedulerService:
         """Change a schedule; what is left out stays. Its count of jobs goes on.
 
         Args:
-            args: of the job.
+            args: of the job. With them or ``kwargs``, a job that cannot be read any more is made anew.
             kwargs: of the job.
             queue_name: where its jobs go from now on.
-            next_run_at: when it is due next; then it goes on as its timetable says.
-            changes: fields of `ScheduleConfig`; ``cron``, ``every`` and ``at`` take each other's place.
+            next_run_at: when it is due next, at once when that has passed; then it goes on as its timetable says.
+            changes: fields of `ScheduleConfig`; ``cron``, ``every`` and ``at`` take each other's place. ``None``
+                takes away what may be missing, such as ``repeat`` or ``ends_at``.
 
         Raises:
             NotFound: there is none of this id.
@@ -228,20 +245,22 @@ class SchedulerService:
             SerializationError: an argument has no such form.
         """
         next_ns = moment_ns("next_run_at", next_run_at)
+        if next_ns:
+            next_ns = max(next_ns, self.now_ns() // _MILLISECOND_NS * _MILLISECOND_NS)
         if queue_name is not None:
             await self._services.topology.queue(check_name("queue", queue_name))
 
         def changed(schedule: Schedule) -> Schedule:
-            after = replanned(schedule, changes, self._now_ns())
-            if args is not None or kwargs is not None or queue_name is not None:
-                after = self._with_job(after, args, kwargs, queue_name)
-            return after.evolve(next_ns=next_ns or after.next_ns, errors=0, retry_at_ns=0)
+            after = replanned(schedule, changes, self.now_ns()) if changes else schedule
+            if args is not None or kwargs is not None:
+                after = after.evolve(payload=self._payload(schedule, args, kwargs))
+            return after.evolve(
+                queue_name=queue_name or after.queue_name, next_ns=next_ns or after.next_ns, errors=0, retry_at_ns=0
+            )
 
         after = await self._change(schedule_id, changed)
-        given = {"args": args, "kwargs": kwargs, "queue_name": queue_name, "next_run_at": next_run_at, **changes}
-        said = {name: str(value) for name, value in given.items() if value is not None}
-        said |= {name: "changed" for name in ("args", "kwargs") if name in said}
-        self._telling.modified(after, said)
+        given = {"args": args, "kwargs": kwargs, "queue_name": queue_name, "next_run_at": next_run_at}
+        self._telling.modified(after, {name: value for name, value in given.items() if value is not None} | changes)
         return after
 
     async def trigger_now(self, schedule_id: str) -> str:
@@ -254,7 +273,7 @@ class SchedulerService:
         job_id = f"{check_schedule_id(schedule_id)}-now-{new_id(8)}"
         for _ in range(_TRIES):
             standing = await self._store.get(schedule_id)
-            schedule, now_ns = standing.schedule, self._now_ns()
+            schedule, now_ns = standing.schedule, self.now_ns()
             await self._services.topology.queue(schedule.queue_name)
             job = self.job_of(schedule).evolve(
                 job_id=job_id, queue_name=schedule.queue_name, enqueued_at_ns=now_ns, run_at_ns=0
@@ -287,21 +306,28 @@ class SchedulerService:
     async def catch_up(self, *, anew: bool = False) -> None:
         """Read which schedules have changed since the last time; see `ScheduleTable.catch_up`."""
         await self.table.catch_up(anew=anew)
+        await self._ticks.settle_doubts()
 
     async def run_due(self) -> Sequence[str]:
         """Make the jobs that are due by what was read last; see `Ticker.run_due`."""
+        if self._may_write():
+            while self.table.unreadable:
+                self._telling.unreadable(*self.table.unreadable.popitem())
         return await self._ticker.run_due()
 
     def act_for(self, leadership: Leadership) -> None:
         """Make jobs only while this is held."""
         self._leadership = leadership
 
+    def _may_write(self) -> bool:
+        return self._leadership is None or self._leadership.leads
+
     async def _change(self, schedule_id: str, changed: Callable[[Schedule], Schedule]) -> Schedule:
         check_schedule_id(schedule_id)
         for _ in range(_TRIES):
             standing: Standing = await self._store.get(schedule_id)
             after = changed(standing.schedule)
-            if await self._store.replace(standing, after):
+            if after is standing.schedule or await self._store.replace(standing, after):
                 return after
         raise self._contended(schedule_id)
 
@@ -315,16 +341,16 @@ class SchedulerService:
             raise InvalidSchedule("a scheduled job has no time of its own: use at, or starts_at")
         return self._jobs.prepared(job)
 
-    def _with_job(
-        self, schedule: Schedule, args: tuple[Any, ...] | None, kwargs: Mapping[str, Any] | None, queue: str | None
-    ) -> Schedule:
-        job = self.job_of(schedule)
+    def _payload(self, schedule: Schedule, args: tuple[Any, ...] | None, kwargs: Mapping[str, Any] | None) -> bytes:
+        """Its job with other arguments."""
+        try:
+            job = self.job_of(schedule)
+        except SerializationError:
+            job = self._prepared(Job(schedule.function_name, queue_name=schedule.queue_name))
         job = job.evolve(
-            args=job.args if args is None else tuple(args),
-            kwargs=job.kwargs if kwargs is None else dict(kwargs),
-            queue_name=queue or schedule.queue_name,
+            args=job.args if args is None else tuple(args), kwargs=job.kwargs if kwargs is None else dict(kwargs)
         )
-        return schedule.evolve(payload=self._serializer.encode_job(job), queue_name=queue or schedule.queue_name)
+        return self._serializer.encode_job(job)
 
     async def _cancel_job(self, job_id: str) -> None:
         try:

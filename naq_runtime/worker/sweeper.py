@@ -18,7 +18,10 @@ log = logging.getLogger(__name__)
 
 
 class Sweeper:
-    """Lets go jobs that were left waiting. Every worker does it, each at moments of its own; it does no harm twice."""
+    """Lets go jobs that were left waiting, and forgets what was noted of those that are gone.
+
+    Every worker does it, each at moments of its own, whether a scheduler does so, too, or not; it does no harm twice.
+    """
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class Sweeper:
         await self._dependants.refresh()
         released = await self._dependencies.sweep()
         overdue = await self._overdue.sweep()
+        await self._dependencies.remove_orphans()
         if released or overdue:
             log.info(
                 "swept: %d jobs released, %d overdue ones moved",

@@ -105,3 +105,10 @@ async def test_two_namespaces_share_a_server_without_meeting(make_config: MakeCo
         async with ServiceManager(theirs) as services:
             stream = await services.connection.api(f"STREAM.INFO.{theirs.names.jobs_stream}")
             assert stream["state"]["messages"] == 1
+
+
+async def test_the_first_queue_of_a_namespace_brings_the_stream_of_jobs_with_it(services: ServiceManager) -> None:
+    name = await services.topology.queue("mail")
+
+    assert name == services.names.queue_consumer("mail")
+    assert (await services.topology.jobs()).name == services.names.jobs_stream

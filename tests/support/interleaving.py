@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, cast
 
-from naq_runtime.clock import ManualClock
+from naq_runtime.clock import Clock, ManualClock
 from naq_runtime.config import NAQConfig
 from naq_runtime.events.memory import MemoryEventStorage
 from naq_runtime.job import Whereabouts
@@ -15,9 +15,12 @@ from naq_runtime.jobs.rules import JobRules
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.nats.publish import Outgoing, Stored
 from naq_runtime.nats.streams import Streams
+from naq_runtime.scheduler.leadership import Leadership
 from naq_runtime.services.events import EventService
 from naq_runtime.services.jobs import JobService
 from naq_runtime.services.manager import Ground, ServiceManager, stand_on
+from naq_runtime.services.scheduler import SchedulerService
+from naq_runtime.snapshot import LeaderState
 from naq_runtime.tasks import Task
 from naq_runtime.testing.streams import MemoryStreams, MemoryTopology
 from naq_runtime.testing.twins import MemoryConnection, MemoryEvents
@@ -25,7 +28,10 @@ from naq_runtime.testing.worker import MemoryWorker
 from naq_runtime.worker.inheritance import Inheritance
 from naq_runtime.worker.returning import Returning
 
-__all__ = ["Crash", "Site", "Turns"]
+__all__ = ["LEASE_S", "Crash", "Elsewhere", "Site", "Turns"]
+
+LEASE_S = 3.0
+"""Of the lead of schedulers."""
 
 _LOOPS = 50
 """Rounds of the event loop that any actor needs at most until it waits for its turn."""
@@ -41,6 +47,19 @@ class Ticking(ManualClock):
     def time_ns(self) -> int:
         self.advance(1e-6)
         return super().time_ns()
+
+
+class Elsewhere:
+    """The clock of another host: it goes as the one here does, and shows another time."""
+
+    def __init__(self, clock: ManualClock, ahead_s: float) -> None:
+        self._clock = clock
+        self._ahead_ns = int(ahead_s * 1e9)
+        self.monotonic_ns = clock.monotonic_ns
+
+    def time_ns(self) -> int:
+        """What it shows."""
+        return self._clock.time_ns() + self._ahead_ns
 
 
 class Turns:
@@ -94,18 +113,34 @@ class Turns:
 
 
 class _InTurns(MemoryStreams):
-    """The same streams, where each operation waits for its turn."""
+    """The same streams, where each operation waits for its turn.
 
-    def __init__(self, whole: MemoryStreams, turns: Turns) -> None:
+    Args:
+        answers: whether the answer to what was stored waits for another one.
+        skew_ns: how far the one clock is ahead of that of whoever uses these.
+    """
+
+    def __init__(self, whole: MemoryStreams, turns: Turns, *, answers: bool = False, skew_ns: int = 0) -> None:
         vars(self).update(vars(whole))
         self._turns = turns
+        self._answers = answers
+        self.skew_ns = skew_ns
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[Stored]:
         answers = []
         for message in messages:
             await self._turns.wait()
             answers += await super().publish([message])
+            if self._answers:
+                await self._turns.wait()
         return answers
+
+    async def publish_together(self, messages: Sequence[Outgoing]) -> list[int]:
+        await self._turns.wait()
+        sequences = await super().publish_together(messages)
+        if self._answers:
+            await self._turns.wait()
+        return sequences
 
     async def store(self, outcomes: Sequence[Outgoing]) -> None:
         for outcome in outcomes:
@@ -164,6 +199,7 @@ class Site:
         self.jobs = await services.get_service(JobService)
         self._events = await services.get_service(EventService)
         await services.topology.dead()
+        await services.topology.bucket(services.names.leader_bucket)
         names, serializer = services.names, services.serializer
         self.rules = JobRules(
             self._in_turns,
@@ -182,6 +218,19 @@ class Site:
             worker_id="memory",
             poison_after=100,
         )
+
+    def scheduler(self, name: str = "scheduler", *, ahead_s: float = 0.0) -> tuple[SchedulerService, Leadership]:
+        """One that has not read anything yet, as of a process of its own.
+
+        Args:
+            name: unique among those that run.
+            ahead_s: what the clock of its host is ahead.
+        """
+        streams = _InTurns(self.streams, self.turns, answers=True, skew_ns=-int(ahead_s * 1e9))
+        there = _Host(self.services, Elsewhere(self.clock, ahead_s), streams)
+        service = SchedulerService(cast("ServiceManager", there), self._events, self.jobs)
+        who = LeaderState(instance_id=name, term=0, lease_s=LEASE_S)
+        return service, Leadership(streams, self.config.names, who, clock=there.clock)
 
     async def close(self) -> None:
         """Forget all."""
@@ -240,6 +289,18 @@ class Site:
         for job_id in here:
             self.running[job_id].cancel(job_id, reason)
         return Whereabouts(here)
+
+
+class _Host:
+    """The services as they are on a host that has a clock of its own."""
+
+    def __init__(self, services: ServiceManager, clock: Clock, streams: Streams) -> None:
+        self._services = services
+        self.clock = clock
+        self.streams = streams
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._services, name)
 
 
 def _id_of(message: StoredMessage) -> str:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from naq_runtime.events.codec import event_key
-from naq_runtime.events.messages import duration_text, size_text
+from naq_runtime.events.messages import duration_text, rhythm_text, size_text
 from naq_runtime.events.models import Event, JobEventType, SystemEventType, WorkerEventType
 from tests.unit.samples import a_job_event, a_system_event, a_worker_event
 
@@ -124,3 +124,11 @@ def test_a_size_is_told_in_the_unit_that_suits_it(size: int, text: str) -> None:
 @pytest.mark.parametrize(("size", "text"), [(999_999, "1.0 MB"), (999_960_000, "1.0 GB")])
 def test_a_size_that_rounds_up_to_the_next_unit_is_told_in_it(size: int, text: str) -> None:
     assert size_text(size) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.5, "0.5 s"), (2, "2 s"), (59.25, "59.25 s"), (90, "1 m 30 s"), (3600, "1 h"), (90_061, "1 d 1 h 1 m 1 s")],
+)
+def test_a_rhythm_is_said_as_exactly_as_it_was_given(seconds: float, text: str) -> None:
+    assert rhythm_text(seconds) == text

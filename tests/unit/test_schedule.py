@@ -26,7 +26,8 @@ from naq_runtime.scheduler.planning import config_of, planned, replanned, resume
 SECOND_NS = 1_000_000_000
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 NOON_NS = int(NOON.timestamp()) * SECOND_NS
-LATE_NS = 30 * SECOND_NS
+LATE_S = 30
+LATE_NS = LATE_S * SECOND_NS
 
 
 def plan(now_ns: int = NOON_NS, **config: Any) -> Schedule:
@@ -143,11 +144,41 @@ def test_missed_ticks_are_treated_as_the_schedule_says(config: dict[str, Any], c
     assert seconds(decision.next_ns) == [100]
 
 
-def test_years_of_missed_seconds_are_counted_up_to_a_limit_and_take_no_time() -> None:
-    decision = after(plan(every=1), 10 * 365 * 86_400)
+@pytest.mark.parametrize(("config", "counted"), [({"every": 1}, 10_000), ({"cron": "* * * * * *"}, 1_000)])
+def test_of_years_of_missed_seconds_the_last_ones_are_made_up_for_and_none_that_is_due_is_lost(
+    config: dict[str, Any], counted: int
+) -> None:
+    years_s = 10 * 365 * 86_400
+    decision = after(plan(**config, missed="all", catch_up_limit=5), years_s)
 
-    assert decision.missed == 10_000
-    assert decision.next_ns == NOON_NS + (10 * 365 * 86_400 + 1) * SECOND_NS
+    assert decision.missed == counted
+    assert seconds(*decision.runs) == list(range(years_s - LATE_S - 5, years_s + 1))
+    assert seconds(decision.next_ns) == [years_s + 1]
+
+
+@pytest.mark.parametrize("limit", [-3, 0, 10**9])
+def test_no_record_can_ask_for_more_jobs_at_once_than_can_be_stored(limit: int) -> None:
+    schedule = plan(every=1, missed="all").evolve(catch_up_limit=limit)
+
+    assert len(after(schedule, 9_000).runs) <= 400 + LATE_S + 1
+
+
+def test_of_many_ticks_that_are_due_some_are_seen_to_and_the_others_right_behind_them() -> None:
+    schedule = plan(every=1)
+
+    first = decide(schedule, NOON_NS + 500 * SECOND_NS, late_ns=3600 * SECOND_NS)
+    then = decide(schedule.evolve(next_ns=first.next_ns), NOON_NS + 500 * SECOND_NS, late_ns=3600 * SECOND_NS)
+
+    assert seconds(*first.runs, *then.runs) == list(range(1, 501))
+    assert len(first.runs) == 400
+
+
+def test_a_tick_that_came_late_by_chance_is_not_missed() -> None:
+    schedule = plan(every=7200, jitter=3600, missed="skip")
+    delay_s = schedule.delay_of(schedule.next_ns) / 1e9
+
+    assert delay_s > LATE_S
+    assert seconds(*after(schedule, 7200 + delay_s + 1).runs) == [7200]
 
 
 @pytest.mark.parametrize(
@@ -183,10 +214,17 @@ def test_a_held_tick_runs_when_the_one_before_has_ended() -> None:
     assert (seconds(*ended.runs), ended.held_ns, seconds(ended.next_ns)) == ([20], 0, [30])
 
 
-def test_no_more_jobs_are_made_than_are_left() -> None:
+def test_no_more_jobs_are_made_than_are_left_and_what_would_come_then_is_nobodys_loss() -> None:
     decision = after(plan(every=10, repeat=2), 35)
 
-    assert (seconds(*decision.runs), decision.next_ns) == ([10, 20], 0)
+    assert (seconds(*decision.runs), decision.next_ns, decision.overlapped) == ([10, 20], 0, 0)
+
+
+def test_what_was_missed_and_gets_no_job_for_its_overlap_is_counted_once() -> None:
+    decision = after(plan(every=10, missed="all", overlap="skip"), 99)
+
+    assert seconds(*decision.runs) == [10]
+    assert (decision.missed, decision.caught_up, decision.overlapped) == (6, 1, 3)
 
 
 def test_a_tick_waits_for_its_jitter_and_for_no_longer() -> None:
@@ -298,3 +336,9 @@ def test_a_record_comes_back_as_it_was_and_a_newer_one_is_refused() -> None:
 def test_a_rate_that_nobody_of_ours_has_written_is_refused() -> None:
     with pytest.raises(SerializationError, match="cannot be"):
         decode_schedule(encode_schedule(plan(every=5).evolve(every_ns=1)))
+
+
+@pytest.mark.parametrize("job_id", ["a.b", "a b", ">", "", "a\n", "x" * 65])
+def test_the_id_of_a_job_that_would_ask_the_server_for_something_else_is_refused(job_id: str) -> None:
+    with pytest.raises(SerializationError, match="is no schedule"):
+        decode_schedule(encode_schedule(plan(every=5).evolve(last_job_id=job_id)))

@@ -1,0 +1,186 @@
+"""Storing ticks: the jobs of many schedules and the records that say so, in one piece.
+
+Each record is stored on the condition that it is as it was read. So a tick makes one job, whoever dies at any moment,
+and whoever else does the same at the same time: one of them succeeds, and the others are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from msgspec import Struct
+
+from naq_runtime.errors import DuplicateJob, ServerError
+from naq_runtime.job import Job
+from naq_runtime.naming import Names
+from naq_runtime.nats.publish import Outgoing, is_conflict
+from naq_runtime.nats.streams import Streams
+from naq_runtime.schedule import Schedule, encode_schedule
+from naq_runtime.scheduler.deciding import Decision
+from naq_runtime.scheduler.store import ScheduleStore, Standing
+from naq_runtime.scheduler.table import ScheduleTable
+from naq_runtime.scheduler.telling import Telling
+
+__all__ = ["Ticks", "TicksStore"]
+
+_MESSAGES = 900
+"""The server takes 1,000 in one piece."""
+_BYTES = 8 * 1024 * 1024
+"""More would be too much for the connection at a time."""
+
+
+class Ticks(Struct, frozen=True):
+    """What is about to be stored of one schedule."""
+
+    before: Standing
+    after: Schedule
+    jobs: tuple[Job, ...] = ()
+    due: tuple[int, ...] = ()
+    """When each of the jobs was due."""
+    messages: tuple[Outgoing, ...] = ()
+    """Each of the jobs as it is stored."""
+    decision: Decision = Decision()
+    error: Exception | None = None
+    """Why it could not be kept."""
+
+
+class TicksStore:
+    """Stores ticks, and tells of those that are stored.
+
+    Args:
+        table: the schedules as they are known; kept up with what is stored.
+        may_write: whether what was decided may be stored now.
+    """
+
+    def __init__(
+        self,
+        streams: Streams,
+        names: Names,
+        table: ScheduleTable,
+        store: ScheduleStore,
+        telling: Telling,
+        *,
+        may_write: Callable[[], bool],
+    ) -> None:
+        self._streams = streams
+        self._names = names
+        self._table = table
+        self._store = store
+        self._telling = telling
+        self._may_write = may_write
+        self._doubtful: list[Ticks] = []
+        """Sent, and neither confirmed nor refused."""
+
+    async def store(self, ticks: Sequence[Ticks]) -> list[Ticks]:
+        """Store what still holds of these; returns what was stored.
+
+        Raises:
+            ServerError: some are stored, and the last that were sent may be; see `settle_doubts`.
+        """
+        stored: list[Ticks] = []
+        for part in _in_parts(ticks):
+            stored += await self._store_part(part)
+        return stored
+
+    async def settle_doubts(self) -> None:
+        """Tell of those that were stored although nothing was heard of it, as their records say.
+
+        Raises:
+            ServerError: do it again.
+        """
+        if not self._doubtful:
+            return
+        ids = [one.after.schedule_id for one in self._doubtful]
+        there = {message.subject: message.data for message in await self._store.read(ids)}
+        doubtful, self._doubtful = self._doubtful, []
+        for one in doubtful:
+            if there.get(self._names.schedule(one.after.schedule_id)) == encode_schedule(one.after):
+                self._telling.ticked(one)
+
+    async def _store_part(self, part: Sequence[Ticks]) -> list[Ticks]:
+        """Store some together; where one is in the way of the others, each by itself."""
+        if await self._is_stored(part):
+            return list(part)
+        still = await self._still(part)
+        if len(still) < len(part) and await self._is_stored(still):
+            return still
+        stored: list[Ticks] = []
+        for one in still:
+            stored += await self._store_alone(one)
+        return stored
+
+    async def _store_alone(self, one: Ticks) -> list[Ticks]:
+        if await self._is_stored([one]):
+            return [one]
+        if not await self._still([one]):
+            return []
+        taken = await self._taken(one)
+        rest = _without(one, taken)
+        if not taken or not await self._is_stored([rest]):
+            return []
+        self._telling.failed(one.after, DuplicateJob(f"job {', '.join(sorted(taken))} of a tick was there already"))
+        return [rest]
+
+    async def _still(self, part: Sequence[Ticks]) -> list[Ticks]:
+        """Those whose records are as they were read, by another look at each."""
+        if not self._may_write():
+            return []
+        await self._table.look_at([one.after.schedule_id for one in part])
+        return [one for one in part if self._table.get(one.after.schedule_id) == one.before]
+
+    async def _taken(self, one: Ticks) -> set[str]:
+        """The ids of its jobs under which somebody has put others."""
+        there = await self._streams.last(self._names.jobs_stream, [message.subject for message in one.messages])
+        return {message.subject.rpartition(".")[2] for message in there}
+
+    async def _is_stored(self, part: Sequence[Ticks]) -> bool:
+        """Store all of these, or none because something has changed.
+
+        Raises:
+            ServerError: all may be stored, or none.
+        """
+        if not part or not self._may_write():
+            return False
+        outgoing: list[Outgoing] = []
+        places: list[int] = []
+        for one in part:
+            places.append(len(outgoing))
+            outgoing.append(self._store.outgoing(one.after, one.before.sequence))
+            outgoing += one.messages
+        try:
+            sequences = await self._streams.publish_together(outgoing)
+        except ServerError as error:
+            if is_conflict(error):
+                return False
+            self._doubtful += part
+            raise
+        for one, place in zip(part, places, strict=True):
+            self._table.put(Standing(one.after, sequences[place]))
+            self._telling.ticked(one)
+        return True
+
+
+def _in_parts(ticks: Sequence[Ticks]) -> Iterator[list[Ticks]]:
+    """As many as go into one piece."""
+    part: list[Ticks] = []
+    count = size = 0
+    for one in ticks:
+        messages = len(one.messages) + 1
+        bytes_ = 2 * len(one.after.payload) + sum(len(message.payload) for message in one.messages)
+        if part and (count + messages > _MESSAGES or size + bytes_ > _BYTES):
+            yield part
+            part, count, size = [], 0, 0
+        part.append(one)
+        count, size = count + messages, size + bytes_
+    yield part
+
+
+def _without(one: Ticks, job_ids: set[str]) -> Ticks:
+    """The same but for these jobs."""
+    kept = [
+        (job, due_ns, message)
+        for job, due_ns, message in zip(one.jobs, one.due, one.messages, strict=True)
+        if job.job_id not in job_ids
+    ]
+    jobs, due, messages = zip(*kept, strict=True) if kept else ((), (), ())
+    return Ticks(one.before, one.after, jobs, due, messages, one.decision)
