@@ -27,7 +27,16 @@ from naq_runtime.errors import (
     ServerUnreachable,
 )
 
-__all__ = ["Connection", "Msg", "Subscription", "jetstream_error", "nanoseconds_of", "subscribed", "translated"]
+__all__ = [
+    "Connection",
+    "Msg",
+    "Subscription",
+    "jetstream_error",
+    "listening",
+    "nanoseconds_of",
+    "subscribed",
+    "translated",
+]
 
 log = logging.getLogger(__name__)
 
@@ -362,8 +371,16 @@ class Connection:
     # Watching
 
     async def _lost(self) -> None:
+        self._give_up_answers()
         if not self._closing:
             await self._tell(self.on_lost)
+
+    def _give_up_answers(self) -> None:
+        """The answers to requests do not come any more; the client would wait for them until their time is over."""
+        answers: dict[str, asyncio.Future[Msg]] = getattr(self.client, "_resp_map", {})
+        for answer in tuple(answers.values()):
+            if not answer.done():
+                answer.set_exception(nats.errors.ConnectionReconnectingError())
 
     async def _restored(self) -> None:
         self.last_error = None
@@ -428,6 +445,16 @@ def nanoseconds_of(moment: str) -> int:
     seconds, _, rest = moment.removesuffix("Z").partition(".")
     whole = datetime.strptime(seconds, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
     return int(whole.timestamp()) * 1_000_000_000 + int(rest.ljust(9, "0")[:9])
+
+
+@contextlib.contextmanager
+def listening(listeners: list[Listener], listener: Listener) -> Iterator[None]:
+    """A listener for as long as the block lasts."""
+    listeners.append(listener)
+    try:
+        yield
+    finally:
+        listeners.remove(listener)
 
 
 @contextlib.asynccontextmanager

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from naq_runtime.errors import JetStreamError, ServerUnreachable, StreamMissing
-from naq_runtime.nats.connection import Connection, Msg, subscribed, translated
+from naq_runtime.nats.connection import Connection, Msg, listening, subscribed, translated
 
 __all__ = [
     "STREAM_NOT_FOUND",
@@ -161,9 +161,13 @@ async def _asked(connection: Connection, stream: str, request: dict[str, Any]) -
         if status is not None and not end.done():
             end.set_result(status)
 
+    async def lost() -> None:
+        if not end.done():
+            end.set_exception(ServerUnreachable("the connection was lost before the server answered"))
+
     inbox = connection.new_inbox()
     async with subscribed(connection, inbox, collect):
-        with translated():
+        with translated(), listening(connection.on_lost, lost):
             async with patience:
                 asked = msgspec.json.encode({**request, "max_bytes": _ANSWER_BYTES})
                 await connection.publish(f"$JS.API.DIRECT.GET.{stream}", asked, inbox)

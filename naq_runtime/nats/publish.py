@@ -83,15 +83,20 @@ class _Inbox:
         if self._subscription is None:
             self.prefix = self.connection.new_inbox()
             self._subscription = await self.connection.subscribe(f"{self.prefix}.>", self._answer)
+            self.connection.on_lost.append(self._lost)
 
     async def close(self) -> None:
         """Unsubscribe."""
         if self._subscription is not None:
+            self.connection.on_lost.remove(self._lost)
             await self.connection.unsubscribe(self._subscription)
             self._subscription = None
 
     async def _answer(self, message: Msg) -> None:
         raise NotImplementedError
+
+    async def _lost(self) -> None:
+        """The answers to what was sent over the connection that was lost do not come any more."""
 
 
 class FastIngest(_Inbox):
@@ -219,6 +224,11 @@ class AckedPublish(_Inbox):
         finally:
             for token in futures:
                 del self._waiting[token]
+
+    async def _lost(self) -> None:
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_result(ServerUnreachable("the connection was lost before the server confirmed"))
 
     async def _answer(self, message: Msg) -> None:
         future = self._waiting.get(message.subject[len(self.prefix) + 1 :])

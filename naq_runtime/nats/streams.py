@@ -17,7 +17,7 @@ from typing import Protocol
 import msgspec
 
 from naq_runtime.errors import JetStreamError, ServerError, ServerUnreachable
-from naq_runtime.nats.connection import Connection, Msg, subscribed
+from naq_runtime.nats.connection import Connection, Msg, listening, subscribed
 from naq_runtime.nats.direct import StoredMessage, last_by_subject, messages_from, page_from
 from naq_runtime.nats.objects import ObjectBucket
 from naq_runtime.nats.publish import AckedPublish, Outgoing, Stored, StreamWriter, open_writer, publish_together
@@ -182,8 +182,7 @@ class NatsStreams:
         async def restored() -> None:
             heard.set()
 
-        self._connection.on_restored.append(restored)
-        try:
+        with listening(self._connection.on_restored, restored):
             async with subscribed(self._connection, subject, hear):
                 try:
                     await self._connection.flush()
@@ -192,8 +191,6 @@ class NatsStreams:
                         raise
                     heard.set()  # for all that is known
                 yield heard
-        finally:
-            self._connection.on_restored.remove(restored)
 
     async def last(self, stream: str, subjects: Sequence[str]) -> list[StoredMessage]:
         """See `Streams.last`."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from naq_runtime import EmbeddedServer, NAQConfig, ServiceManager
 from naq_runtime.errors import JetStreamUnavailable, MessageTooLarge, NotAuthorised, ServerUnreachable
 from naq_runtime.nats.connection import Msg
+from naq_runtime.nats.publish import Outgoing
 from tests.support.waiting import eventually
 
 UNUSED = "nats://127.0.0.1:1"
@@ -100,3 +104,25 @@ async def test_many_messages_of_which_one_is_too_large_are_refused_before_any_is
             await services.connection.publish_many([("here", b"", ""), ("here", large, "")])
 
         assert services.connection.is_connected
+
+
+@pytest.mark.parametrize("way", ["request", "publish", "read"])
+async def test_an_answer_that_is_lost_with_the_connection_is_not_waited_for(way: str) -> None:
+    async with EmbeddedServer() as server, ServiceManager(config_of(server.url, nats__request_timeout=600)) as services:
+        await services.topology.jobs()
+        names, streams = services.names, services.streams
+        asking: dict[str, Callable[[], Awaitable[object]]] = {
+            "request": lambda: services.connection.request(names.job("default", "one"), b""),
+            "publish": lambda: streams.publish([Outgoing(names.job("default", "one"), b"")]),
+            "read": lambda: streams.last(names.jobs_stream, [names.job("*", "*")]),
+        }
+        os.kill(server.pid, signal.SIGSTOP)
+        asked = asyncio.ensure_future(asking[way]())
+        while (await asyncio.wait({asked}, timeout=0.5))[0]:  # it had not fallen silent yet
+            asked = asyncio.ensure_future(asking[way]())
+        os.kill(server.pid, signal.SIGKILL)
+
+        (answer,) = await asyncio.wait_for(asyncio.gather(asked, return_exceptions=True), 20)
+
+        (told,) = answer if isinstance(answer, list) else (answer,)
+        assert isinstance(told, ServerUnreachable)
