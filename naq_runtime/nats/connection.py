@@ -443,7 +443,7 @@ def _reason(error: BaseException | None) -> str:
 def nanoseconds_of(moment: str) -> int:
     """A moment as the server writes it, RFC 3339, in nanoseconds since 1970 UTC."""
     seconds, _, rest = moment.removesuffix("Z").partition(".")
-    whole = datetime.strptime(seconds, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+    whole = datetime.fromisoformat(seconds).replace(tzinfo=UTC)
     return int(whole.timestamp()) * 1_000_000_000 + int(rest.ljust(9, "0")[:9])
 
 

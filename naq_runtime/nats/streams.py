@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Protocol
@@ -17,13 +17,23 @@ from typing import Protocol
 import msgspec
 
 from naq_runtime.errors import JetStreamError, ServerError, ServerUnreachable
-from naq_runtime.nats.connection import Connection, Msg, listening, subscribed
+from naq_runtime.nats.connection import Connection, Msg, listening, nanoseconds_of, subscribed
 from naq_runtime.nats.direct import StoredMessage, last_by_subject, messages_from, page_from
 from naq_runtime.nats.objects import ObjectBucket
 from naq_runtime.nats.publish import AckedPublish, Outgoing, Stored, StreamWriter, open_writer, publish_together
 from naq_runtime.nats.topology import Topology
 
-__all__ = ["MESSAGE_ID", "NatsStreams", "Streams", "at_time", "if_last_is", "in_header", "living_for", "once"]
+__all__ = [
+    "MESSAGE_ID",
+    "NatsStreams",
+    "Streams",
+    "at_time",
+    "if_last_is",
+    "in_header",
+    "living_for",
+    "moved_at_ns",
+    "once",
+]
 
 MESSAGE_ID = "Nats-Msg-Id"
 _DELETES_AT_A_TIME = 100
@@ -250,6 +260,14 @@ def at_time(time_ns: int, target: str) -> dict[str, str]:
     seconds, rest = divmod(time_ns, 1_000_000_000)
     moment = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return {"Nats-Schedule": f"@at {moment}.{rest:09d}Z", "Nats-Schedule-Target": target}
+
+
+def moved_at_ns(headers: Mapping[str, str]) -> int:
+    """When a message is moved, by the server's clock, as `at_time` said; 0 when it does not say."""
+    try:
+        return nanoseconds_of(headers["Nats-Schedule"].removeprefix("@at "))
+    except (KeyError, ValueError):
+        return 0
 
 
 def in_header(value: object) -> str:

@@ -102,7 +102,7 @@ class Scheduler:
         """Return when asked to stop; raise what a side task, or the end of the connection, makes of it."""
         connection = self._services.connection
         rules = self._schedules.rules
-        overdue = Overdue(rules.streams, self._services.names, self._services.serializer, self._clock.time_ns)
+        overdue = Overdue(rules.streams, self._services.names, self._clock.time_ns)
         chores = Chores(
             (DueRetries(overdue), DependencyRelease(rules.dependencies), ExpiredRecords(rules.dependencies)),
             interval_s=self._config.chores_interval,

@@ -183,7 +183,7 @@ class Worker:
         self._sweeper = Sweeper(
             self._rules.dependencies,
             self._dependants,
-            Overdue(services.streams, services.names, services.serializer, self._clock.time_ns),
+            Overdue(services.streams, services.names, self._clock.time_ns),
             interval_s=self._config.jobs.sweep_interval,
         )
         portrait = Portrait(
