@@ -138,7 +138,8 @@ class Scale:
         async with self.scheduler() as leader:
             (lag_ms,) = await self.lags_ms([tick])
             first_s = (tick.due_ns + lag_ms * 1e6 - begun_ns) / 1e9
-            self.say("a first scheduler, from its start to its first tick", f"{first_s:.2f} s")
+            value = f"{first_s:.2f} s ({cpu_s(leader):.1f} s of CPU)"
+            self.say("a first scheduler, from its start to its first tick", value)
             async with self.scheduler() as standby:
                 await self._idle({"leader": leader, "standby": standby, "server": psutil.Process(server_pid)}, idle_s)
                 await self._ordinary()

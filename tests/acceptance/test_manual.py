@@ -1,4 +1,4 @@
-"""The examples in ``docs/cli.md`` do what it says that they do."""
+"""The examples in ``docs/cli.md``, and the commands on other pages, do what it says there that they do."""
 
 from __future__ import annotations
 
@@ -29,15 +29,16 @@ TELLING = (
 """What is another one each time, and the blanks, which depend on it."""
 
 
-def blocks(language: str) -> list[str]:
+def blocks(page: str, language: str) -> list[str]:
     """The fenced blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", MANUAL, re.MULTILINE | re.DOTALL)
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
-def examples() -> list[tuple[str, list[str]]]:
+def examples(page: str) -> list[tuple[str, list[str]]]:
     """Commands, and the lines that they print."""
     found: list[tuple[str, list[str]]] = []
-    for line in "".join(blocks("console")).splitlines():
+    for line in "".join(blocks(page, "console")).splitlines():
         if line.startswith("$ "):
             found.append((line[2:], []))
         else:
@@ -80,13 +81,14 @@ async def run(command: str, config: NAQConfig, cwd: Path) -> str:
 
 
 @pytest.mark.timeout(180)
-async def test_the_examples_print_what_the_manual_says(config: NAQConfig, tmp_path: Path) -> None:
-    (module,) = blocks("python")
+@pytest.mark.parametrize("page", ["cli", "schedules"])
+async def test_the_examples_print_what_the_manual_says(config: NAQConfig, tmp_path: Path, page: str) -> None:
+    module, *_ = blocks(page, "python")
     (tmp_path / "shop.py").write_text(module)
     arguments = ("default", "mail", "-m", "shop", "--name", "anna", "-c", "4")
 
     async with worker_process(config, *arguments, cwd=tmp_path), scheduler_process(config, "boris"):
-        for command, lines in examples():
+        for command, lines in examples(page):
             out = await run(command, config, tmp_path)
             shown = "".join(told(line) + "\n" for line in out.splitlines())
             assert pattern_of(lines).fullmatch(shown) or (not lines and not shown), f"$ {command}\n{out}"
