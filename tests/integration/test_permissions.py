@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
-from naq_runtime import EmbeddedServer, Job, JobStatus, NAQConfig, Queue, QueueService, ServiceManager
+import pytest
+
+from naq_runtime import (
+    After,
+    EmbeddedServer,
+    EventService,
+    Job,
+    JobFailed,
+    JobStatus,
+    NAQConfig,
+    Queue,
+    QueueService,
+    SchedulerService,
+    ServiceManager,
+)
+from naq_runtime.errors import ServerUnreachable
+from naq_runtime.jobs.overdue import Overdue
 from naq_runtime.monitor import Monitor
+from naq_runtime.nats.connection import Msg
+from naq_runtime.scheduler.chores import DependencyRelease, DueRetries, ExpiredRecords
+from naq_runtime.scheduler.scheduler import Scheduler
 from naq_tui.live import LiveSource
 from naq_tui.source import ConnectionState
 from tests.support import sample_tasks as tasks
@@ -35,6 +57,18 @@ WORKER = """
     subscribe: ["_INBOX_worker.>", "naq.needs.*.*", "naq.control.>"]
     allow_responses: true
 """
+SCHEDULER = """
+    publish: ["naq.schedules.*", "naq.jobs.*.*", "naq.later.*.*", "naq.met.*.*", "naq.results.*", "naq.done.*",
+              "naq.events.schedule.>", "naq.events.system.>",
+              "naq.events.job.*.*.enqueued.*", "naq.events.job.*.*.scheduled.*", "naq.events.job.*.*.cancelled.*",
+              "naq.events.job.*.*.result_stored.*", "naq.events.job.*.*.dependency_satisfied.*",
+              "naq.events.job.*.*.dependency_failed.*",
+              "naq.control.schedules", "naq.control.jobs", "$KV.NAQ_LEADER.scheduler",
+              "$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.INFO.NAQ_JOBS.*",
+              "$JS.API.DIRECT.GET.NAQ_JOBS", "$JS.API.DIRECT.GET.NAQ_RESULTS", "$JS.API.DIRECT.GET.KV_NAQ_LEADER",
+              "$JS.API.DIRECT.GET.KV_NAQ_WORKERS", "$JS.API.STREAM.MSG.DELETE.NAQ_JOBS"]
+    subscribe: ["_INBOX_scheduler.>", "naq.control.schedules"]
+"""
 MONITOR = """
     publish: ["$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.LIST.NAQ_JOBS", "$JS.API.DIRECT.GET.*"]
     subscribe: ["_INBOX_monitor.>", "naq.live.>"]
@@ -46,6 +80,7 @@ authorization {{
     {{user: "producer", password: "x", permissions: {{ {PRODUCER} }} }},
     {{user: "operator", password: "x", permissions: {{ {OPERATOR} }} }},
     {{user: "worker", password: "x", permissions: {{ {WORKER} }} }},
+    {{user: "scheduler", password: "x", permissions: {{ {SCHEDULER} }} }},
     {{user: "monitor", password: "x", permissions: {{ {MONITOR} }} }}
   ]
 }}
@@ -111,3 +146,122 @@ async def test_each_role_works_with_its_own_permissions() -> None:
     assert {"enqueued", "started", "completed"} <= set(seen)
     assert detail.result is not None
     assert detail.result.result == 42
+
+
+def refusals(server: EmbeddedServer) -> list[str]:
+    """What the server has refused, as it says itself."""
+    return [line for line in server.log.read_text().splitlines() if "Violation" in line]
+
+
+async def ready(services: ServiceManager) -> None:
+    """Make what the roles need."""
+    await services.get_service(Monitor)
+    await services.topology.dead()
+    await services.topology.queue("default")
+    await services.topology.bucket(services.names.leader_bucket)
+    await services.topology.bucket(services.names.queues_bucket)
+
+
+@asynccontextmanager
+async def running_scheduler(services: ServiceManager) -> AsyncIterator[Scheduler]:
+    """One that leads, stopped at the end of the block."""
+    scheduler = Scheduler(services, instance_id="boris")
+    running = asyncio.create_task(scheduler.run())
+    try:
+        await eventually(lambda: scheduler.leads)
+        yield scheduler
+    finally:
+        scheduler.request_stop()
+        await running
+
+
+async def test_a_scheduler_does_the_whole_job_with_its_own_permissions() -> None:
+    async with EmbeddedServer(config=SERVER) as server, ServiceManager(config_of(server.url, "admin")) as admin:
+        await ready(admin)
+        schedules = await admin.get_service(SchedulerService)
+        queue = Queue("default", services=admin)
+        async with (
+            queue,
+            ServiceManager(config_of(server.url, "scheduler"), role="scheduler") as services,
+            running_scheduler(services),
+        ):
+            await schedules.schedule_job(Job(tasks.add, (1,)), {"every": 0.2, "repeat": 2, "schedule_id": "twice"})
+            endless = {"every": 0.5, "overlap": "cancel", "schedule_id": "endless"}
+            await schedules.schedule_job(Job(tasks.nap, (60,)), endless)
+            await admin.connection.request("naq.schedules.broken", b"{no schedule")
+            await schedules.modify("twice", args=(5,))
+            parent = await queue.enqueue(tasks.fail)
+            async with running_worker(config_of(server.url, "admin"), "default"):
+                with pytest.raises(JobFailed):
+                    await parent.result(timeout=10)
+                await eventually(lambda: event_of(admin, "twice", "schedule_finished"))
+                await eventually(lambda: event_of(admin, "endless", "schedule_triggered", 3))
+                await eventually(lambda: event_of(admin, "broken", "scheduler_error"))
+                assert (await schedules.get("endless")).missed_ticks == 0
+                await schedules.cancel("endless")
+
+            late_ns = time.time_ns() + 3600 * 10**9  # by which the chores look: everything is overdue
+            heirs = [
+                Job(tasks.add, (1,), job_id=on, depends_on=After(parent.job_id, on=on)) for on in ("success", "failure")
+            ]
+            for heir in heirs:  # as of a producer that died before it had looked for the parent's outcome
+                stored = heir.evolve(function="tests.support.sample_tasks.add", queue_name="default")
+                payload = admin.serializer.encode_job(stored)
+                await admin.connection.request(f"naq.waiting.default.{heir.job_id}", payload)
+            await queue.enqueue_job(Job(tasks.add, (1,), job_id="later", run_at_ns=late_ns - 60 * 10**9))
+            rules = (await services.get_service(SchedulerService)).rules
+            assert await DependencyRelease(rules.dependencies).do() == 2
+            assert await DueRetries(Overdue(services.streams, services.names, lambda: late_ns)).do() == 1
+            await ExpiredRecords(rules.dependencies).do()
+            assert await queue.handle("failure").status() is JobStatus.QUEUED
+            assert (await queue.handle("success").outcome(timeout=10)).status is JobStatus.CANCELLED
+
+        assert await event_of(admin, "boris", "leader_resigned")
+        assert refusals(server) == []
+
+
+async def event_of(services: ServiceManager, entity: str, event_type: str, times: int = 1) -> bool:
+    """Whether somebody has said this of a schedule, or of a scheduler."""
+    events = await services.get_service(EventService)
+    await events.flush()
+    stored = await services.streams.last(services.names.events_stream, [f"naq.events.*.*.{event_type}.*"])
+    return len([one for one in stored if entity in one.data.decode()]) >= times
+
+
+async def test_a_scheduler_can_do_nothing_else() -> None:
+    async with EmbeddedServer(config=SERVER) as server, ServiceManager(config_of(server.url, "admin")) as admin:
+        await ready(admin)
+        impatient = config_of(server.url, "scheduler", **{"nats.request_timeout": 1.0})
+        async with ServiceManager(impatient, role="scheduler") as services:
+            forbidden = [
+                "$JS.API.STREAM.DELETE.NAQ_JOBS",
+                "$JS.API.STREAM.PURGE.NAQ_JOBS",
+                "$JS.API.STREAM.UPDATE.NAQ_JOBS",
+                "$JS.API.STREAM.MSG.DELETE.NAQ_RESULTS",
+                "$JS.API.CONSUMER.MSG.NEXT.NAQ_JOBS.queue-default",
+                "$JS.API.CONSUMER.DELETE.NAQ_JOBS.queue-default",
+                "$JS.API.CONSUMER.CREATE.NAQ_JOBS",
+                "$JS.API.DIRECT.GET.NAQ_EVENTS",
+                "$JS.API.DIRECT.GET.NAQ_DEAD",
+                "$JS.API.DIRECT.GET.KV_NAQ_QUEUES",
+                "naq.events.worker.anna.worker_started.1",
+                "naq.events.job.one.default.completed.1",
+                "naq.dead.default.job",
+                "naq.control.worker.anna",
+                "$KV.NAQ_WORKERS.anna",
+                "$KV.NAQ_QUEUES.default",
+                "$KV.NAQ_LEADER.somebody",
+            ]
+            asked = await asyncio.gather(*map(services.connection.request, forbidden), return_exceptions=True)
+            for subject in ("naq.jobs.>", "naq.live.>", "naq.done.*", "_INBOX_worker.>"):
+                await services.connection.subscribe(subject, ignore)
+            await services.connection.flush()
+
+            assert [type(answer) for answer in asked] == [ServerUnreachable] * len(forbidden)
+            said = "\n".join(refusals(server))
+            assert [subject for subject in forbidden if f'"{subject}"' not in said] == []
+            assert said.count("Subscription Violation") == 4
+
+
+async def ignore(_: Msg) -> None:
+    pass
