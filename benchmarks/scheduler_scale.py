@@ -162,7 +162,7 @@ class Scale:
         """Return when all have read what there is."""
         for process in processes:
             before = -1.0
-            while cpu_s(process) - before > 0.2:
+            while cpu_s(process) - before > 0.05:
                 before = cpu_s(process)
                 await asyncio.sleep(2)
 

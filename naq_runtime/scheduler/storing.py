@@ -6,6 +6,7 @@ and whoever else does the same at the same time: one of them succeeds, and the o
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
@@ -23,8 +24,8 @@ from naq_runtime.scheduler.telling import Telling
 
 __all__ = ["Ticks", "TicksStore"]
 
-_MESSAGES = 900
-"""The server takes 1,000 in one piece."""
+_MESSAGES = 1_000
+"""The server takes so many in one piece, and each piece costs it two synced writes, whatever its size."""
 _BYTES = 8 * 1024 * 1024
 """More would be too much for the connection at a time."""
 
@@ -74,12 +75,19 @@ class TicksStore:
     async def store(self, ticks: Sequence[Ticks]) -> list[Ticks]:
         """Store what still holds of these; returns what was stored.
 
+        The parts are under way together: the server stores one while the next is sent.
+
         Raises:
-            ServerError: some are stored, and the last that were sent may be; see `settle_doubts`.
+            ServerError: some are stored, and others may be; see `settle_doubts`.
         """
+        parts = list(_in_parts(ticks))
+        answers = await asyncio.gather(*map(self._is_stored, parts), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
         stored: list[Ticks] = []
-        for part in _in_parts(ticks):
-            stored += await self._store_part(part)
+        for part, was_stored in zip(parts, answers, strict=True):
+            stored += part if was_stored else await self._store_what_holds(part)
         return stored
 
     async def settle_doubts(self) -> None:
@@ -97,10 +105,8 @@ class TicksStore:
             if there.get(self._names.schedule(one.after.schedule_id)) == encode_schedule(one.after):
                 self._telling.ticked(one)
 
-    async def _store_part(self, part: Sequence[Ticks]) -> list[Ticks]:
-        """Store some together; where one is in the way of the others, each by itself."""
-        if await self._is_stored(part):
-            return list(part)
+    async def _store_what_holds(self, part: Sequence[Ticks]) -> list[Ticks]:
+        """One was in the way of the others: store those that still hold together, or else each by itself."""
         still = await self._still(part)
         if len(still) < len(part) and await self._is_stored(still):
             return still

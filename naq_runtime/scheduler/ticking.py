@@ -22,8 +22,8 @@ __all__ = ["Ticker"]
 
 log = logging.getLogger(__name__)
 
-_AT_A_TIME = 450
-"""Schedules that are seen to together: with a job each, what goes into one piece."""
+_AT_A_TIME = 1_000
+"""Schedules that are seen to together."""
 _BLOCKED_S = 0.02
 """So long at most nothing else happens while it is decided what to do."""
 _RETRY_FIRST_NS = 1_000_000_000

@@ -42,7 +42,7 @@ async def test_a_retry_that_the_server_did_not_move_goes_into_its_queue(
     job = Job(tasks.add, (1,), job_id="late", queue_name="mail", run_at_ns=time.time_ns() - 60 * 10**9)
     function = f"{tasks.__name__}.add"
     await put(services, names.later("mail", "late"), services.serializer.encode_job(job.evolve(function=function)))
-    chore = DueRetries(Overdue(services.streams, names, services.serializer, time.time_ns))
+    chore = DueRetries(Overdue(services.streams, names, time.time_ns))
 
     assert await chore.do() == 1
 

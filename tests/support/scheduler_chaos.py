@@ -26,7 +26,8 @@ from naq_runtime.events.models import ScheduleEvent, ScheduleEventType
 from naq_runtime.nats.connection import nanoseconds_of
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.schedule import Schedule, ScheduleState, decode_schedule, tick_id
-from naq_runtime.scheduler.leadership import Leader, read_leader
+from naq_runtime.scheduler.leadership import read_leader
+from naq_runtime.snapshot import LeaderState
 from tests.support.history import all_events
 from tests.support.processes import environment
 from tests.support.restarting import RestartableServer
@@ -249,14 +250,14 @@ class SchedulerChaos:
         process.send_signal(signal.SIGCONT)
         self._fleet[name] = process
 
-    async def _leader(self, services: ServiceManager) -> Leader | None:
+    async def _leader(self, services: ServiceManager) -> LeaderState | None:
         """Who leads, of those that run."""
         with suppress(NaqError):
             leader, _ = await read_leader(services.streams, services.names)
             return leader if leader is not None and leader.instance_id in self._fleet else None
         return None
 
-    async def _taken_over(self, services: ServiceManager, before: Leader) -> int:
+    async def _taken_over(self, services: ServiceManager, before: LeaderState) -> int:
         """When somebody else has had the record, by the server's clock."""
 
         async def taken() -> int:
