@@ -202,7 +202,15 @@ async def test_a_scheduler_does_the_whole_job_with_its_own_permissions() -> None
 
             late_ns = time.time_ns() + 3600 * 10**9  # by which the chores look: everything is overdue
             heirs = [
-                Job(tasks.add, (1,), job_id=on, depends_on=After(parent.job_id, on=on)) for on in ("success", "failure")
+                Job(tasks.add, (1,), job_id="success", depends_on=After(parent.job_id, on="success")),
+                Job(tasks.add, (1,), job_id="failure", depends_on=After(parent.job_id, on="failure")),
+                Job(
+                    tasks.add,
+                    (1,),
+                    job_id="always",
+                    depends_on=After(parent.job_id, on="always"),
+                    run_at_ns=2 * late_ns,
+                ),
             ]
             for heir in heirs:  # as of a producer that died before it had looked for the parent's outcome
                 stored = heir.evolve(function="tests.support.sample_tasks.add", queue_name="default")
@@ -210,10 +218,11 @@ async def test_a_scheduler_does_the_whole_job_with_its_own_permissions() -> None
                 await admin.connection.request(f"naq.waiting.default.{heir.job_id}", payload)
             await queue.enqueue_job(Job(tasks.add, (1,), job_id="later", run_at_ns=late_ns - 60 * 10**9))
             rules = (await services.get_service(SchedulerService)).rules
-            assert await DependencyRelease(rules.dependencies).do() == 2
+            assert await DependencyRelease(rules.dependencies).do() == 3
             assert await DueRetries(Overdue(services.streams, services.names, lambda: late_ns)).do() == 1
             await ExpiredRecords(rules.dependencies).do()
             assert await queue.handle("failure").status() is JobStatus.QUEUED
+            assert await queue.handle("always").status() is JobStatus.SCHEDULED
             assert (await queue.handle("success").outcome(timeout=10)).status is JobStatus.CANCELLED
 
         assert await event_of(admin, "boris", "leader_resigned")
