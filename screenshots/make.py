@@ -54,6 +54,8 @@ PICTURES = (
     Picture("overview-60x20", (60, 20)),
     Picture("job", (120, 40), ("slash", *TROUBLED_JOB[:5], "enter", "enter")),
     Picture("filter", (120, 40), ("slash", *"failed")),
+    Picture("schedules", (120, 40), ("6",)),
+    Picture("schedule", (120, 40), ("6", "down", "enter")),
     Picture("help", (120, 40), ("question_mark",)),
     Picture("disconnected", (120, 40), lost_for_s=12),
 )
@@ -62,7 +64,10 @@ PICTURES = (
 async def take(picture: Picture) -> str:
     """The picture as SVG."""
     recording = shop()
-    source = RecordedSource(recording.batches(), jobs=recording.jobs)
+    shown = recording.schedules
+    source = RecordedSource(
+        recording.batches(), jobs=recording.jobs, schedules=shown.schedules, details=shown.details(), leader=shown.leader
+    )
     clock = ManualClock(END_NS)
     app = NaqTop(source=source, clock=clock, title="shop", version="0.1.0")
     async with app.run_test(size=picture.size) as pilot:
