@@ -66,7 +66,11 @@ async def take(picture: Picture) -> str:
     recording = shop()
     shown = recording.schedules
     source = RecordedSource(
-        recording.batches(), jobs=recording.jobs, schedules=shown.schedules, details=shown.details(), leader=shown.leader
+        recording.batches(),
+        jobs=recording.jobs,
+        schedules=shown.schedules,
+        details=shown.details(),
+        leader=shown.leader,
     )
     clock = ManualClock(END_NS)
     app = NaqTop(source=source, clock=clock, title="shop", version="0.1.0")

@@ -6,15 +6,19 @@ import asyncio
 import signal
 from pathlib import Path
 
-from naq_runtime import Job, NAQConfig, Queue
+from naq_runtime import Job, JobService, NAQConfig, Queue
 from naq_runtime.monitor import Monitor
 from naq_runtime.services.manager import ServiceManager
 from tests.acceptance.test_commands import worker_process
 from tests.conftest import MakeConfig
 from tests.support import sample_tasks as tasks
+from tests.support import wayward_tasks as wayward
 from tests.support.history import event_types
+from tests.support.processes import started
 from tests.support.waiting import eventually
 from tests.support.workers import MODULE
+
+RUN = ("naq_tui.cli.main", "run-worker")
 
 
 async def test_every_job_completes_although_a_worker_is_killed_in_the_middle_of_jobs(
@@ -50,3 +54,28 @@ async def test_a_killed_worker_leaves_the_list_when_its_lease_ends(config: NAQCo
             return not await monitor.workers()
 
         await eventually(gone)
+
+
+async def test_a_job_that_kills_its_workers_is_buried_and_the_next_worker_goes_on(
+    make_config: MakeConfig, tmp_path: Path
+) -> None:
+    config, deaths = make_config(jobs__ack_wait=1, jobs__poison_after=2), tmp_path / "deaths"
+    async with Queue(config=config) as queue, ServiceManager(config) as services:
+        poison = await queue.enqueue(wayward.kill_the_worker, deaths)
+        for _ in range(2):
+            async with started(*RUN, "-m", wayward.__name__, config=config) as worker:
+                assert await worker.wait() == -signal.SIGKILL
+        harmless = await queue.enqueue(wayward.hasty)
+
+        async def told() -> bool:
+            return "dead_lettered" in await event_types(config, poison.job_id)
+
+        async with worker_process(config, "-m", wayward.__name__) as survivor:
+            outcome = await poison.outcome(timeout=20)
+            await harmless.outcome(timeout=20)
+            await eventually(told)
+            assert survivor.returncode is None
+
+        letter = await (await services.get_service(JobService)).dead_letter(poison.job_id)
+        assert services.serializer.decode_job(letter.payload).args == (str(deaths),)
+    assert (outcome.error_type, len(wayward.notes(deaths))) == ("WorkerKilled", 2)

@@ -11,6 +11,7 @@ from naq_runtime import DuplicateJob, Job, JobService, NAQConfig, Queue, Service
 from naq_runtime.errors import NotFound, SerializationError
 from naq_runtime.events.models import JobEvent
 from naq_runtime.jobs.dead import DeadFilter
+from tests.conftest import MakeConfig
 from tests.support import sample_tasks
 from tests.support import wayward_tasks as tasks
 from tests.support.history import history
@@ -101,3 +102,36 @@ async def test_one_whose_id_is_used_again_is_not_put_back(config: NAQConfig, ser
         with pytest.raises(DuplicateJob):
             await service.retry_dead(await service.dead_letter("a"))
     assert await ids(service) == ["a"]
+
+
+async def buried(config: NAQConfig, service: JobService, *jobs: Job) -> list[str]:
+    """The ids of the letters when the last of the jobs, one after the other, is among them."""
+    async with Queue(config=config) as queue, running_worker(config):
+        for job in jobs:
+            await (await queue.enqueue_job(job)).outcome(timeout=10)
+    return await ids(service)
+
+
+async def test_a_letter_is_kept_for_its_time(make_config: MakeConfig) -> None:
+    config = make_config(dead__max_age=1.5)
+    async with ServiceManager(config) as services:
+        service = await services.get_service(JobService)
+
+        assert await buried(config, service, Job(sample_tasks.fail, job_id="short-lived")) == ["short-lived"]
+
+        async def gone() -> bool:
+            return await ids(service) == []
+
+        await eventually(gone)
+
+
+async def test_above_the_room_for_letters_the_oldest_go(make_config: MakeConfig) -> None:
+    config = make_config(dead__max_bytes=64 * 1024)
+    async with ServiceManager(config) as services:
+        service = await services.get_service(JobService)
+        large = [Job(sample_tasks.fail, ("x" * 20_000,), job_id=f"large-{number}") for number in range(5)]
+
+        kept = await buried(config, service, *large)
+
+    assert 1 <= len(kept) < 5
+    assert kept == [job.job_id for job in large][-len(kept) :]
