@@ -7,7 +7,6 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -17,54 +16,28 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
-from naq_runtime.config import NatsConfig, redacted_url, split_urls
-from naq_runtime.errors import (
-    JetStreamError,
-    JetStreamUnavailable,
-    MessageTooLarge,
-    NotAuthorised,
-    ServerError,
-    ServerTooOld,
-    ServerUnreachable,
-)
+from naq_runtime.config import NatsConfig, redacted_url
+from naq_runtime.errors import JetStreamUnavailable, MessageTooLarge, ServerTooOld, ServerUnreachable
+from naq_runtime.nats.dialling import LeanClient, Watcher, dialled
+from naq_runtime.nats.server_clock import ServerClock
+from naq_runtime.nats.translating import jetstream_error, reason_of, translated
 
 __all__ = [
     "Connection",
     "Msg",
     "Subscription",
-    "jetstream_error",
     "listening",
-    "nanoseconds_of",
     "subscribed",
-    "translated",
 ]
 
 log = logging.getLogger(__name__)
 
 MINIMUM_SERVER = (2, 12)
 FAST_INGEST_SERVER = (2, 14)
-_REDIAL_S = 0.1
 _LATEST_PONG_S = 300
 """A connection that leaves a ping unanswered for so long has been given up by the client itself."""
-_SKEW_LIMIT_NS = 10_000_000_000
-"""An answer that took longer says nothing of the server's clock."""
-
-_NO_JETSTREAM = {10039, 10076}
 
 Listener = Callable[[], Awaitable[None]]
-
-
-class _Client(Client):
-    """The client, without the closer look that it takes at every letter of a header's name."""
-
-    @staticmethod
-    def _parse_header_lines(raw: bytes) -> dict[str, str]:
-        headers = {}
-        for line in raw.decode("utf-8", "replace").split("\r\n"):
-            if ":" in line:
-                name, value = line.split(":", 1)
-                headers[name] = value.strip()
-        return headers
 
 
 class Connection:
@@ -77,14 +50,11 @@ class Connection:
     def __init__(self, config: NatsConfig, client: Client, clock: Clock = SYSTEM_CLOCK) -> None:
         self.config = config
         self.client = client
-        self._clock = clock
         self.on_lost: list[Listener] = []
         self.on_restored: list[Listener] = []
         self.closed = asyncio.Event()
         self.last_error: str | None = None
-        self._ahead_ns = clock.time_ns() - clock.monotonic_ns()
-        """How far the server's clock is ahead of our monotonic one, which nobody sets; at first ours is believed."""
-        self._ahead_within_ns = _SKEW_LIMIT_NS
+        self._server_clock = ServerClock(clock)
         self._closing = False
 
     def __repr__(self) -> str:
@@ -102,8 +72,10 @@ class Connection:
         Raises:
             ServerUnreachable, NotAuthorised, ServerTooOld, JetStreamUnavailable.
         """
-        connection = cls(config, _Client())
-        await connection._dial_patiently(name)
+        connection = cls(config, LeanClient())
+        watcher = Watcher(connection._note_error, connection._lost, connection._restored, connection._ended)
+        connection.client = await dialled(config, name, watcher)
+        connection.closed.clear()  # a client that was refused has been closed
         try:
             await connection._check_server()
         except BaseException:
@@ -151,7 +123,7 @@ class Connection:
     @property
     def skew_ns(self) -> int:
         """How far the server's clock is ahead of our wall clock now, as far as is known, also when that was set."""
-        return self._ahead_ns + self._clock.monotonic_ns() - self._clock.time_ns()
+        return self._server_clock.skew_ns
 
     @property
     def max_payload(self) -> int:
@@ -224,23 +196,13 @@ class Connection:
             JetStreamError: with the server's code, when it refuses.
         """
         payload = b"" if body is None else msgspec.json.encode(body)
-        asked_ns = self._clock.monotonic_ns()
+        asked_ns = self._server_clock.monotonic_ns()
         answer = msgspec.json.decode((await self.request(f"$JS.API.{subject}", payload)).data, type=dict[str, Any])
         if moment := answer.get("ts"):
-            self._compare_clocks(moment, asked_ns, self._clock.monotonic_ns())
+            self._server_clock.told(moment, asked_ns)
         if error := answer.get("error"):
             raise jetstream_error(error)
         return answer
-
-    def _compare_clocks(self, moment: str, asked_ns: int, answered_ns: int) -> None:
-        """The server's clock was at ``moment`` somewhere between the two, by our monotonic one.
-
-        What was measured fastest is believed, until it cannot be any more: the server's clock has been set.
-        """
-        took_ns, ahead_ns = answered_ns - asked_ns, nanoseconds_of(moment) - (asked_ns + answered_ns) // 2
-        was_set = 2 * abs(ahead_ns - self._ahead_ns) > took_ns + self._ahead_within_ns
-        if took_ns <= self._ahead_within_ns or (was_set and took_ns <= _SKEW_LIMIT_NS):
-            self._ahead_within_ns, self._ahead_ns = took_ns, ahead_ns
 
     async def subscribe(self, subject: str, callback: Callable[[Msg], Awaitable[None]]) -> Subscription:
         """Call back for every message, in order, with no limit on what waits."""
@@ -278,86 +240,6 @@ class Connection:
             async with asyncio.timeout(max(1, self.config.request_timeout)):
                 await asyncio.shield(ping)
 
-    # Opening
-
-    async def _dial_patiently(self, name: str) -> None:
-        """A server that refuses us may hang up before we have read why: ask again, with a client of its own."""
-        for final in (False, False, False, True):
-            try:
-                await self._dial(name)
-            except (nats.errors.Error, OSError, TimeoutError) as error:
-                if final or not isinstance(error, ConnectionResetError):
-                    raise self._dial_error(error) from error
-                self.client = _Client()
-                self.closed.clear()
-                await asyncio.sleep(_REDIAL_S)
-            else:
-                return
-
-    async def _dial(self, name: str) -> None:
-        servers = split_urls(self.config.url)
-        all_failed = asyncio.Event()
-        failed = 0
-        last: Exception | None = None
-
-        async def error_cb(error: Exception) -> None:
-            nonlocal failed, last
-            self._note_error(error)
-            if self.client.is_connected:
-                return
-            last, failed = error, failed + 1
-            if failed >= len(servers):
-                all_failed.set()
-
-        dialling = asyncio.ensure_future(self._connect(servers, name, error_cb))
-        failing = asyncio.ensure_future(all_failed.wait())
-        try:
-            done, _ = await asyncio.wait(
-                {dialling, failing}, timeout=self.config.connect_timeout, return_when=asyncio.FIRST_COMPLETED
-            )
-            if dialling in done and dialling.exception() is None:
-                return
-            raise (dialling.exception() if dialling in done else last) or TimeoutError
-        except BaseException:
-            dialling.cancel()
-            await asyncio.gather(dialling, return_exceptions=True)
-            with contextlib.suppress(nats.errors.Error, OSError, AssertionError):
-                await self.client.close()
-            raise
-        finally:
-            failing.cancel()
-
-    async def _connect(self, servers: list[str], name: str, error_cb: Callable[[Exception], Awaitable[None]]) -> None:
-        config = self.config
-        await self.client.connect(
-            servers=servers,
-            name=name,
-            user=config.user,
-            password=config.password,
-            token=config.token,
-            user_credentials=config.creds,
-            error_cb=error_cb,
-            disconnected_cb=self._lost,
-            reconnected_cb=self._restored,
-            closed_cb=self._ended,
-            connect_timeout=max(1, int(config.connect_timeout)),
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=0.25,  # type: ignore[arg-type]  # a fraction works; the annotation says int
-            ping_interval=10,
-            pending_size=config.pending_bytes,
-            inbox_prefix=config.inbox_prefix,
-            skip_subject_validation=True,  # every name on the wire comes from naming.py
-        )
-
-    def _dial_error(self, error: BaseException | None) -> ServerError:
-        where = redacted_url(self.config.url)
-        reason = _reason(error)
-        if isinstance(error, nats.errors.AuthorizationError) or "authorization" in reason.lower():
-            return NotAuthorised(f"the server at {where} refused the credentials: check the user, password or token")
-        return ServerUnreachable(
-            f"cannot reach a NATS server at {where}: {reason}. Start one with 'naq server', or set NAQ_NATS_URL"
-        )
-
     async def _check_server(self) -> None:
         where = redacted_url(self.config.url)
         if self._version() < MINIMUM_SERVER:
@@ -391,7 +273,7 @@ class Connection:
 
     async def _restored(self) -> None:
         self.last_error = None
-        self._ahead_within_ns = _SKEW_LIMIT_NS
+        self._server_clock.doubt()
         await self._tell(self.on_restored)
 
     async def _tell(self, listeners: Sequence[Listener]) -> None:
@@ -406,52 +288,10 @@ class Connection:
         self.closed.set()
 
     def _note_error(self, error: Exception) -> None:
-        reason = _reason(error)
+        reason = reason_of(error)
         if reason != self.last_error:
             log.debug("connection error", extra={"action": "connection_error", "reason": reason})
         self.last_error = reason
-
-
-def jetstream_error(error: dict[str, Any]) -> ServerError:
-    """The exception for an error of the JetStream API."""
-    code, description = int(error.get("err_code", 0)), str(error.get("description", "unknown error"))
-    if code in _NO_JETSTREAM:
-        return JetStreamUnavailable(f"the server has no JetStream for this account: {description}")
-    return JetStreamError(code, description)
-
-
-@contextlib.contextmanager
-def translated() -> Iterator[None]:
-    """Turn the errors of the client into ours."""
-    try:
-        yield
-    except nats.errors.MaxPayloadError as error:
-        raise MessageTooLarge("the message is larger than the server accepts") from error
-    except nats.errors.AuthorizationError as error:
-        raise NotAuthorised("the server refused the permission") from error
-    except nats.errors.NoRespondersError as error:
-        raise ServerUnreachable("nothing answers there: the stream is missing, or JetStream is away") from error
-    except (TimeoutError, nats.errors.TimeoutError) as error:
-        raise ServerUnreachable("the server did not answer in time") from error
-    except (nats.errors.Error, OSError) as error:
-        raise ServerUnreachable(f"the connection to the server failed: {_reason(error)}") from error
-
-
-def _reason(error: BaseException | None) -> str:
-    if error is None or type(error) is TimeoutError:
-        return "no answer in time"
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
-
-
-def nanoseconds_of(moment: str) -> int:
-    """A moment as the server writes it, RFC 3339, in nanoseconds since 1970 UTC."""
-    seconds, _, rest = moment.removesuffix("Z").partition(".")
-    whole = datetime.fromisoformat(seconds).replace(tzinfo=UTC)
-    return int(whole.timestamp()) * 1_000_000_000 + int(rest.ljust(9, "0")[:9])
 
 
 @contextlib.contextmanager

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from naq_runtime.errors import JetStreamError, ServerUnreachable, StreamMissing
-from naq_runtime.nats.connection import Connection, Msg, listening, subscribed, translated
+from naq_runtime.nats.connection import Connection, Msg, listening, subscribed
+from naq_runtime.nats.translating import translated
 
 __all__ = [
     "STREAM_NOT_FOUND",

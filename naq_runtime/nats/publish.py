@@ -15,7 +15,8 @@ import msgspec
 
 from naq_runtime.errors import JetStreamError, NaqError, ServerError, ServerUnreachable
 from naq_runtime.naming import new_id
-from naq_runtime.nats.connection import Connection, Msg, Subscription, jetstream_error, translated
+from naq_runtime.nats.connection import Connection, Msg, Subscription
+from naq_runtime.nats.translating import jetstream_error, translated
 
 __all__ = [
     "AckedPublish",

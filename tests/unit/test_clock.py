@@ -1,15 +1,13 @@
-"""The clock that is set by hand."""
+"""The clock that is set by hand, and that of the server."""
 
 from __future__ import annotations
 
 import time
-from typing import Any, cast
 
 import pytest
 
 from naq_runtime.clock import SYSTEM_CLOCK, ManualClock
-from naq_runtime.config import NatsConfig
-from naq_runtime.nats.connection import Connection
+from naq_runtime.nats.server_clock import ServerClock
 from naq_runtime.testing.shelf import moment
 
 
@@ -47,11 +45,11 @@ SECOND_NS = 1_000_000_000
 
 
 class Server:
-    """One whose clock is so far ahead of that of a host, and the host's connection to it."""
+    """One whose clock is so far ahead of that of a host, and what the host knows of it."""
 
     def __init__(self, ahead_s: float) -> None:
         self.clock = ManualClock(1_000 * SECOND_NS)
-        self.connection = Connection(NatsConfig(), cast("Any", None), self.clock)
+        self.seen = ServerClock(self.clock)
         self.now_s = 1_000 + ahead_s
 
     def answer(self, took_s: float, said_s: float | None = None) -> float:
@@ -59,7 +57,7 @@ class Server:
         moment_s = self.now_s + took_s / 2 if said_s is None else said_s
         asked_ns = self.clock.monotonic_ns()
         self.pass_by(took_s)
-        self.connection._compare_clocks(moment(int(moment_s * SECOND_NS)), asked_ns, self.clock.monotonic_ns())
+        self.seen.told(moment(int(moment_s * SECOND_NS)), asked_ns)
         return self.skew_s
 
     def pass_by(self, seconds: float) -> None:
@@ -68,7 +66,7 @@ class Server:
 
     @property
     def skew_s(self) -> float:
-        return round(self.connection.skew_ns / SECOND_NS, 3)
+        return round(self.seen.skew_ns / SECOND_NS, 3)
 
 
 def test_the_clock_of_the_server_is_believed_as_it_was_measured_fastest_until_it_is_set() -> None:
@@ -89,4 +87,4 @@ def test_a_host_whose_clock_is_set_knows_the_time_of_the_server_all_the_same(by_
     server.clock.set_by(by_s)
     server.pass_by(10)
 
-    assert server.clock.time_ns() + server.connection.skew_ns == int(server.now_s * SECOND_NS)
+    assert server.clock.time_ns() + server.seen.skew_ns == int(server.now_s * SECOND_NS)

@@ -1,0 +1,53 @@
+"""The server's clock, as far as its answers tell."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from naq_runtime.clock import Clock
+
+__all__ = ["ServerClock", "nanoseconds_of"]
+
+_LIMIT_NS = 10_000_000_000
+"""An answer that took longer says nothing of the clock."""
+
+
+class ServerClock:
+    """Keeps it against our monotonic clock, which nobody sets; before the first answer our wall clock is believed."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ahead_ns = clock.time_ns() - clock.monotonic_ns()
+        self._within_ns = _LIMIT_NS
+        """How long the answer took that is believed."""
+
+    @property
+    def skew_ns(self) -> int:
+        """How far it is ahead of our wall clock now, as far as is known, also when that was set."""
+        return self._ahead_ns + self._clock.monotonic_ns() - self._clock.time_ns()
+
+    def monotonic_ns(self) -> int:
+        """The time by which questions and answers are dated."""
+        return self._clock.monotonic_ns()
+
+    def told(self, moment: str, asked_ns: int) -> None:
+        """It was at ``moment`` somewhere between a question and now, when the answer is here.
+
+        What was measured fastest is believed, until it cannot be any more: the server's clock has been set.
+        """
+        answered_ns = self._clock.monotonic_ns()
+        took_ns, ahead_ns = answered_ns - asked_ns, nanoseconds_of(moment) - (asked_ns + answered_ns) // 2
+        was_set = 2 * abs(ahead_ns - self._ahead_ns) > took_ns + self._within_ns
+        if took_ns <= self._within_ns or (was_set and took_ns <= _LIMIT_NS):
+            self._within_ns, self._ahead_ns = took_ns, ahead_ns
+
+    def doubt(self) -> None:
+        """It may be the clock of another server from now on: the next answer is believed."""
+        self._within_ns = _LIMIT_NS
+
+
+def nanoseconds_of(moment: str) -> int:
+    """A moment as the server writes it, RFC 3339, in nanoseconds since 1970 UTC."""
+    seconds, _, rest = moment.removesuffix("Z").partition(".")
+    whole = datetime.fromisoformat(seconds).replace(tzinfo=UTC)
+    return int(whole.timestamp()) * 1_000_000_000 + int(rest.ljust(9, "0")[:9])
