@@ -236,16 +236,47 @@ def test_a_tick_waits_for_its_jitter_and_for_no_longer() -> None:
     assert seconds(*after(schedule, 10 + delay_s).runs) == [10]
 
 
+@pytest.mark.parametrize(
+    ("cron", "away", "last"),
+    [
+        ("* * 9 * * *", timedelta(hours=23, minutes=30), datetime(2026, 11, 25, 9, 59, 59, tzinfo=UTC)),
+        ("* * * 20 * *", timedelta(days=9), datetime(2026, 11, 20, 23, 59, 59, tzinfo=UTC)),
+    ],
+)
+def test_of_many_missed_ticks_that_lie_close_together_long_ago_the_last_one_is_made_up_for(
+    cron: str, away: timedelta, last: datetime
+) -> None:
+    now = datetime(2026, 11, 26, 8, tzinfo=UTC)
+    now_ns, away_ns = int(now.timestamp()) * SECOND_NS, int(away.total_seconds()) * SECOND_NS
+    schedule = plan(now_ns - away_ns, cron=cron, catch_up_window=30 * 86_400)
+
+    decision = decide(schedule, now_ns, late_ns=LATE_NS)
+
+    assert [datetime.fromtimestamp(run / 1e9, UTC) for run in decision.runs] == [last]
+
+
+def moments(every: int, jitter: int, until_s: float) -> list[int]:
+    """The ticks until then, none before another one."""
+    schedule, ticks, moment_ns = plan(every=every, jitter=jitter), [], 0
+    for number in range(1, int(until_s / every) + 1):
+        tick_ns = NOON_NS + number * every * SECOND_NS
+        moment_ns = max(moment_ns, tick_ns + schedule.delay_of(tick_ns))
+        if moment_ns <= NOON_NS + int(until_s * SECOND_NS):
+            ticks.append(tick_ns)
+    return ticks
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     every=st.integers(1, 60),
+    jitter=st.sampled_from([0, 5, 100, 300]),
     missed=st.sampled_from(["skip", "once", "all"]),
     steps=st.lists(st.floats(0.01, 200), min_size=1, max_size=20),
 )
 def test_however_often_one_looks_every_tick_runs_once_or_is_missed_once(
-    every: int, missed: Any, steps: list[float]
+    every: int, jitter: int, missed: Any, steps: list[float]
 ) -> None:
-    schedule = plan(every=every, missed=missed, catch_up_limit=400)
+    schedule = plan(every=every, jitter=jitter, missed=missed, catch_up_limit=400)
     now_s, runs, lost = 0.0, [], 0
     for step in steps:
         now_s += step
@@ -254,10 +285,25 @@ def test_however_often_one_looks_every_tick_runs_once_or_is_missed_once(
         lost += decision.missed - decision.caught_up
         schedule = schedule.evolve(next_ns=decision.next_ns)
 
-    due = [NOON_NS + n * every * SECOND_NS for n in range(1, int(now_s / every) + 1)]
+    due = moments(every, jitter, now_s)
     assert len(runs) == len(set(runs))
     assert set(runs) <= set(due)
     assert len(runs) + lost == len(due)
+
+
+@settings(max_examples=50, deadline=None)
+@given(every=st.integers(1, 60), jitter=st.sampled_from([0, 5, 100, 300]), late_s=st.floats(0, LATE_S - 0.1))
+def test_while_a_scheduler_runs_no_tick_is_missed_whatever_the_jitter(every: int, jitter: int, late_s: float) -> None:
+    schedule, now_ns = plan(every=every, jitter=jitter, missed="skip"), NOON_NS
+    runs: list[int] = []
+    while now_ns < NOON_NS + 400 * SECOND_NS:
+        now_ns = schedule.fires_at_ns + int(late_s * SECOND_NS)
+        decision = decide(schedule, now_ns, late_ns=LATE_NS)
+        runs += decision.runs
+        schedule = schedule.evolve(next_ns=decision.next_ns)
+        assert decision.missed == 0
+
+    assert runs == moments(every, jitter, (now_ns - NOON_NS) / 1e9)
 
 
 # Ids
