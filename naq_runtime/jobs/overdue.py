@@ -46,9 +46,9 @@ class Overdue:
         """The sequence up to which it was read, and of which stream."""
         self._created = ""
 
-    def forget(self) -> None:
+    def distrust(self) -> None:
         """Read everything again: the server may have forgotten what it wrote last, and others have its sequences."""
-        self._parts, self._read = [], 0
+        self._created = ""
 
     async def sweep(self) -> int:
         """Look at some of the jobs that wait for their time; how many were overdue.
@@ -58,8 +58,7 @@ class Overdue:
         """
         bounds = await self._streams.bounds(self._names.jobs_stream)
         if bounds.created != self._created or bounds.last < self._read:
-            self.forget()
-            self._created = bounds.created
+            self._parts, self._read, self._created = [], 0, bounds.created
         moved, quiet = 0, 0
         now_ns = self._now_ns() + self._streams.skew_ns
         for _ in range(_PARTS):

@@ -15,7 +15,7 @@ from naq_runtime.events.models import SystemEventType
 from naq_runtime.jobs.overdue import Overdue
 from naq_runtime.naming import check_name
 from naq_runtime.nats.connection import listening
-from naq_runtime.scheduler.chores import Chores, DependencyRelease, DueRetries, ExpiredRecords
+from naq_runtime.scheduler.chores import Chores, chores_of
 from naq_runtime.scheduler.leadership import Leadership
 from naq_runtime.scheduler.store import AWAY_NS
 from naq_runtime.services.events import EventService
@@ -111,9 +111,8 @@ class Scheduler:
     async def _supervise(self) -> None:
         """Return when asked to stop; raise what a side task, or the end of the connection, makes of it."""
         connection = self._services.connection
-        dependencies = self._schedules.rules.dependencies
         chores = Chores(
-            (DueRetries(self._overdue), DependencyRelease(dependencies), ExpiredRecords(dependencies)),
+            chores_of(self._overdue, self._schedules.rules.dependencies),
             interval_s=self._config.chores_interval,
             may_act=lambda: self.leads,
         )
@@ -215,7 +214,7 @@ class Scheduler:
 
     async def _distrust(self) -> None:
         self._anew = self._stale = True
-        self._overdue.forget()
+        self._overdue.distrust()
         self._wake.set()
 
     async def _tick(self) -> None:

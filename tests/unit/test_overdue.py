@@ -159,3 +159,15 @@ async def test_a_stream_that_was_made_anew_is_read_from_its_beginning() -> None:
 
     assert await site.swept() == 3
     assert before.bounds == (1, 3)
+
+
+async def test_whoever_was_told_to_distrust_what_was_read_reads_it_again() -> None:
+    site = Site()
+    await site.delay(HOUR_S, 3)
+    await site.swept()
+    site.overdue.distrust()
+    read = site.streams.read
+
+    await site.swept()
+
+    assert site.streams.read == read + 3
