@@ -35,12 +35,15 @@ class Decision(Struct, frozen=True):
     next_ns: int = 0
 
 
-def decide(schedule: Schedule, now_ns: int, *, late_ns: int, is_busy: bool = False) -> Decision:
+def decide(
+    schedule: Schedule, now_ns: int, *, late_ns: int, is_busy: bool = False, most: int = 2 * _MOST_AT_ONCE
+) -> Decision:
     """What is to be done now.
 
     Args:
         late_ns: ticks that were due so long ago are late, and run; those that were due before are missed.
         is_busy: whether the last job has not ended.
+        most: so many jobs at most now. What is left is due next, and those of it that are missed are told of then.
 
     Raises:
         InvalidSchedule: its timetable cannot be read here.
@@ -52,10 +55,15 @@ def decide(schedule: Schedule, now_ns: int, *, late_ns: int, is_busy: bool = Fal
     if schedule.repeat is not None and schedule.repeat <= len(kept):
         kept, held_ns, next_ns = kept[: schedule.repeat], 0, 0
         waiting = [tick_ns for tick_ns in waiting if tick_ns <= kept[-1]]
+    missed = ticks.missed
+    if len(kept) > most:
+        missed -= sum(tick_ns >= kept[most] for tick_ns in late)
+        kept, next_ns = kept[:most], kept[most]
+        waiting = kept
     passed_over = set(waiting).difference(kept, [held_ns])
     return Decision(
         runs=tuple(kept),
-        missed=ticks.missed,
+        missed=missed,
         caught_up=len(set(late).intersection(waiting) - passed_over),
         overlapped=len(passed_over.difference(late)),
         held_ns=held_ns,

@@ -22,12 +22,12 @@ from naq_runtime.scheduler.store import ScheduleStore, Standing
 from naq_runtime.scheduler.table import ScheduleTable
 from naq_runtime.scheduler.telling import Telling
 
-__all__ = ["Ticks", "TicksStore", "failed"]
+__all__ = ["LARGEST_PIECE", "Ticks", "TicksStore", "failed"]
 
 _MESSAGES = 1_000
 """The server takes so many in one piece, and each piece costs it two synced writes, whatever its size."""
-_BYTES = 8 * 1024 * 1024
-"""More would be too much for the connection at a time."""
+LARGEST_PIECE = 8 * 1024 * 1024
+"""Bytes, about: more would be too much for the connection at a time."""
 _UNDER_WAY = 4
 """Pieces that are sent together. The server keeps one while the next is sent, and has no room for many."""
 _RETRY_FIRST_NS = 1_000_000_000
@@ -222,7 +222,7 @@ def _in_parts(ticks: Sequence[Ticks]) -> Iterator[list[Ticks]]:
     count = size = 0
     for one in ticks:
         messages = len(one.messages) + 1
-        if part and (count + messages > _MESSAGES or size + one.size > _BYTES):
+        if part and (count + messages > _MESSAGES or size + one.size > LARGEST_PIECE):
             yield part
             part, count, size = [], 0, 0
         part.append(one)

@@ -14,7 +14,7 @@ from naq_runtime.nats.streams import Streams, if_last_is
 from naq_runtime.schedule import Schedule, ScheduleState, tick_id
 from naq_runtime.scheduler.deciding import decide
 from naq_runtime.scheduler.store import Standing
-from naq_runtime.scheduler.storing import Ticks, TicksStore, failed
+from naq_runtime.scheduler.storing import LARGEST_PIECE, Ticks, TicksStore, failed
 from naq_runtime.scheduler.table import ScheduleTable
 from naq_runtime.serializer import Serializer
 
@@ -136,7 +136,8 @@ class Ticker:
         schedule, now_ns = standing.schedule, self._now_ns()
         try:
             check_name("queue", schedule.queue_name)
-            decision = decide(schedule, now_ns, late_ns=self._late_ns, is_busy=is_busy)
+            most = max(1, LARGEST_PIECE // max(1, len(schedule.payload)))
+            decision = decide(schedule, now_ns, late_ns=self._late_ns, is_busy=is_busy, most=most)
             jobs = self._jobs(schedule, decision.runs, now_ns)
             messages = tuple(map(self._outgoing, jobs))
         except Exception as error:  # supervision: records and serializers are anybody's, and one must not stop all

@@ -89,6 +89,23 @@ async def test_few_pieces_are_under_way_at_a_time(site: Site) -> None:
     assert 1 < most <= 4
 
 
+async def test_large_jobs_of_one_schedule_are_stored_by_and_by(site: Site) -> None:
+    site.streams.largest = 2 * 1024 * 1024
+    await site.add("large", "x" * 1_000_000, every=1, missed="all", catch_up_limit=20)
+    site.broker.advance(100)
+    pieces, publish = [], site.streams.publish_together
+
+    async def weighed(messages: Sequence[Outgoing]) -> list[int]:
+        pieces.append(sum(len(message.payload) for message in messages))
+        return await publish(messages)
+
+    site.streams.publish_together = weighed  # type: ignore[method-assign]
+    jobs = await site.schedules.trigger_due_jobs()
+
+    assert len(jobs) == len(set(jobs)) >= 50
+    assert max(pieces) < 12 * 1024 * 1024
+
+
 async def test_a_job_is_read_once_however_many_ticks_are_made_of_it(site: Site) -> None:
     await site.add("pulse", 1, every=1, missed="all", catch_up_limit=400)
     site.broker.advance(800)

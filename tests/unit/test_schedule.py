@@ -272,23 +272,47 @@ def moments(every: int, jitter: int, until_s: float) -> list[int]:
     jitter=st.sampled_from([0, 5, 100, 300]),
     missed=st.sampled_from(["skip", "once", "all"]),
     steps=st.lists(st.floats(0.01, 200), min_size=1, max_size=20),
+    most=st.sampled_from([1, 2, 7, 800]),
 )
 def test_however_often_one_looks_every_tick_runs_once_or_is_missed_once(
-    every: int, jitter: int, missed: Any, steps: list[float]
+    every: int, jitter: int, missed: Any, steps: list[float], most: int
 ) -> None:
     schedule = plan(every=every, jitter=jitter, missed=missed, catch_up_limit=400)
     now_s, runs, lost = 0.0, [], 0
     for step in steps:
         now_s += step
-        decision = after(schedule, now_s)
-        runs += decision.runs
-        lost += decision.missed - decision.caught_up
-        schedule = schedule.evolve(next_ns=decision.next_ns)
+        is_behind = True
+        while is_behind:
+            decision = after(schedule, now_s, most=most)
+            runs += decision.runs
+            lost += decision.missed - decision.caught_up + decision.overlapped
+            schedule = schedule.evolve(next_ns=decision.next_ns)
+            is_behind = len(decision.runs) == most
+            assert len(decision.runs) <= most
 
     due = moments(every, jitter, now_s)
     assert len(runs) == len(set(runs))
     assert set(runs) <= set(due)
     assert len(runs) + lost == len(due)
+
+
+@pytest.mark.parametrize("config", [{"missed": "all"}, {"missed": "once"}, {"missed": "skip"}, {"repeat": 4}])
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_what_is_made_by_and_by_is_the_same_as_what_is_made_at_once(config: dict[str, Any], most: int) -> None:
+    schedule = plan(every=10, **config)
+    at_once = after(schedule, 99)
+    runs: list[int] = []
+    missed = caught_up = 0
+    while schedule.next_ns and schedule.next_ns <= NOON_NS + 99 * SECOND_NS:
+        decision = after(schedule, 99, most=most)
+        runs += decision.runs
+        missed, caught_up = missed + decision.missed, caught_up + decision.caught_up
+        left = None if schedule.repeat is None else schedule.repeat - len(decision.runs)
+        schedule = schedule.evolve(next_ns=decision.next_ns, repeat=left)
+
+    assert tuple(runs) == at_once.runs
+    assert (missed, caught_up) == (at_once.missed, at_once.caught_up)
+    assert schedule.next_ns == at_once.next_ns
 
 
 @settings(max_examples=50, deadline=None)
