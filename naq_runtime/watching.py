@@ -11,13 +11,12 @@ from naq_runtime.job import Job
 from naq_runtime.nats.direct import StoredMessage, messages_from, stream_bounds
 from naq_runtime.schedule import Schedule, check_schedule_id, decode_schedule
 from naq_runtime.scheduler.leadership import read_leader
+from naq_runtime.scheduler.store import AWAY_NS
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.snapshot import LeaderState, ScheduleDetail, ScheduleMark, ScheduleNews
 
 __all__ = ["ScheduleWatch"]
 
-_AWAY_NS = 45_000_000_000
-"""The end of a schedule can be seen for a minute: whoever was away for longer reads all of them anew."""
 _AT_ONCE = 10_000
 """After so many records there is an answer, so that whoever shows them has something to show."""
 _EVENTS = 20
@@ -38,8 +37,13 @@ class ScheduleWatch:
     async def news(self, since: ScheduleMark | None) -> ScheduleNews:
         """See `Monitor.schedules`."""
         now_ns, stream = self._clock.monotonic_ns(), self._names.jobs_stream
-        bounds, leader = await asyncio.gather(stream_bounds(self._connection, stream), self.leader())
-        whole = since is None or since.stream != bounds.created or now_ns - since.read_ns > _AWAY_NS
+        bounds, leader = await asyncio.gather(self._streams.bounds(stream), self.leader())
+        whole = (
+            since is None
+            or since.stream != bounds.created
+            or since.sequence > bounds.last  # a server that was killed forgets its last records
+            or now_ns - since.read_ns > AWAY_NS
+        )
         upto = 0 if since is None or whole else since.sequence
         found: list[Schedule] = []
         unreadable: list[str] = []

@@ -138,6 +138,21 @@ class Cancelling:
                 return True
         return False
 
+    async def cancel_those(self, job_ids: Collection[str], wish: Cancellation) -> None:
+        """Cancel these jobs, wherever they stand; nothing becomes of those that have ended.
+
+        Raises:
+            ServerError: some may be cancelled; do it again.
+        """
+        for _ in range(_TRIES):
+            standing = (await self._store.find_all(list(job_ids))).values()
+            if not standing:
+                return
+            stones = [one for one in standing if TOMBSTONE in one.message.headers]  # whoever put it there may be dead
+            stones += await self._replace([one for one in standing if TOMBSTONE not in one.message.headers], wish)
+            if stones and await self._end(stones, wish) == len(standing):
+                return
+
     async def cancel_all(self, standing: Sequence[Found], wish: Cancellation) -> int:
         """Cancel jobs; how many of them that were, or are being ended by their workers.
 

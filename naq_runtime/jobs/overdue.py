@@ -43,7 +43,12 @@ class Overdue:
         self._now_ns = now_ns
         self._parts: list[_Part] = []
         self._read = 0
-        """The sequence up to which it was read."""
+        """The sequence up to which it was read, and of which stream."""
+        self._created = ""
+
+    def distrust(self) -> None:
+        """Read everything again: the server may have forgotten what it wrote last, and others have its sequences."""
+        self._created = ""
 
     async def sweep(self) -> int:
         """Look at some of the jobs that wait for their time; how many were overdue.
@@ -51,6 +56,9 @@ class Overdue:
         Raises:
             ServerError: do it again.
         """
+        bounds = await self._streams.bounds(self._names.jobs_stream)
+        if bounds.created != self._created or bounds.last < self._read:
+            self._parts, self._read, self._created = [], 0, bounds.created
         moved, quiet = 0, 0
         now_ns = self._now_ns() + self._streams.skew_ns
         for _ in range(_PARTS):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from naq_runtime.errors import JetStreamError, NaqError, ServerError, ServerUnreachable
+from naq_runtime.errors import JetStreamError, MessageTooLarge, NaqError, ServerError, ServerUnreachable
 from naq_runtime.naming import new_id
 from naq_runtime.nats.connection import Connection, Msg, Subscription
 from naq_runtime.nats.translating import jetstream_error, translated
@@ -27,6 +27,8 @@ __all__ = [
     "ingested",
     "is_conflict",
     "is_full",
+    "is_out_of_consumers",
+    "is_too_large",
     "open_writer",
     "publish_together",
 ]
@@ -42,6 +44,13 @@ class Outgoing(NamedTuple):
     subject: str
     payload: bytes
     headers: dict[str, str] | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes, headers included, as the server counts them."""
+        headers = self.headers or {}
+        lines = sum(len(name) + len(value) + 4 for name, value in headers.items())
+        return len(self.payload) + (lines + 12 if headers else 0)
 
 
 Stored = int | NaqError
@@ -256,16 +265,21 @@ async def publish_together(connection: Connection, messages: Sequence[Outgoing])
         The sequence of the last one; they count up.
 
     Raises:
-        ServerError: nothing is stored, or, when there was no answer, all may be. See `is_conflict`.
+        ServerError: nothing is stored, or, when there was no answer, all may be. See `is_conflict`, `is_too_large`.
     """
     batch, last = new_id(20), len(messages)
+    sent: list[Outgoing] = []
     for place, message in enumerate(messages, 1):
         headers = {**(message.headers or {}), "Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(place)}
-        if place < last:
-            await connection.publish(message.subject, message.payload, headers=headers)
-            continue
-        headers["Nats-Batch-Commit"] = "1"
-        answer = await connection.request(message.subject, message.payload, headers=headers)
+        if place == last:
+            headers["Nats-Batch-Commit"] = "1"
+        sent.append(message._replace(headers=headers))
+        if sent[-1].size > connection.max_payload:  # the server would hang up
+            raise MessageTooLarge(f"{message.subject} is {sent[-1].size:,} bytes, more than the server accepts")
+    for message in sent[:-1]:
+        await connection.publish(message.subject, message.payload, headers=message.headers)
+    for message in sent[-1:]:
+        answer = await connection.request(message.subject, message.payload, headers=message.headers)
         stored = msgspec.json.decode(answer.data, type=dict[str, Any])
         if error := stored.get("error"):
             raise jetstream_error(error)
@@ -292,3 +306,17 @@ def is_conflict(error: object) -> bool:
 def is_full(error: object) -> bool:
     """Whether the stream refused because one of its limits, the account's or the disk's is reached."""
     return isinstance(error, JetStreamError) and error.code in {10002, 10023, 10028, 10047, 10077, 10122}
+
+
+def is_out_of_consumers(error: object) -> bool:
+    """Whether there may be no more queues: the stream, or the account, has as many consumers as it may have."""
+    return isinstance(error, JetStreamError) and error.code == 10026
+
+
+def is_too_large(error: object) -> bool:
+    """Whether the stream takes no message of this size, however often it is tried.
+
+    Of a batch the server says so when its last message is too large; where it is another one, only that the batch is
+    incomplete. So it is then, and may be otherwise.
+    """
+    return isinstance(error, MessageTooLarge) or (isinstance(error, JetStreamError) and error.code in {10054, 10176})

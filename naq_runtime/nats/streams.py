@@ -18,7 +18,7 @@ import msgspec
 
 from naq_runtime.errors import JetStreamError, ServerError, ServerUnreachable
 from naq_runtime.nats.connection import Connection, Msg, listening, subscribed
-from naq_runtime.nats.direct import StoredMessage, last_by_subject, messages_from, page_from
+from naq_runtime.nats.direct import Bounds, StoredMessage, last_by_subject, messages_from, page_from, stream_bounds
 from naq_runtime.nats.objects import ObjectBucket
 from naq_runtime.nats.publish import AckedPublish, Outgoing, Stored, StreamWriter, open_writer, publish_together
 from naq_runtime.nats.server_clock import nanoseconds_of
@@ -108,6 +108,10 @@ class Streams(Protocol):
 
     def scan(self, stream: str, subject: str, after: int = 0) -> AsyncIterator[list[StoredMessage]]:
         """All messages that match, in pages, by sequence."""
+        ...
+
+    async def bounds(self, stream: str) -> Bounds:
+        """Where it begins and ends, and which one it is; 1 and 0 while it is not there."""
         ...
 
     async def delete(self, stream: str, sequences: Sequence[int]) -> list[bool]:
@@ -216,6 +220,10 @@ class NatsStreams:
         """See `Streams.scan`."""
         async for page in messages_from(self._connection, stream, after + 1, subject=subject):
             yield page
+
+    async def bounds(self, stream: str) -> Bounds:
+        """See `Streams.bounds`."""
+        return await stream_bounds(self._connection, stream)
 
     async def delete(self, stream: str, sequences: Sequence[int]) -> list[bool]:
         """See `Streams.delete`."""

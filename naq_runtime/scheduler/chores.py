@@ -9,68 +9,33 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple
 
 from naq_runtime.errors import ServerError
 from naq_runtime.jobs.dependencies import Dependencies
 from naq_runtime.jobs.overdue import Overdue
 
-__all__ = ["Chore", "Chores", "DependencyRelease", "DueRetries", "ExpiredRecords"]
+__all__ = ["Chore", "Chores", "chores_of"]
 
 log = logging.getLogger(__name__)
 
 
-class Chore(Protocol):
-    """Something to be done now and then."""
+class Chore(NamedTuple):
+    """Something to be done now and then; doing it says how many there were to see to."""
 
     name: str
-
-    async def do(self) -> int:
-        """Do it once; how many there were to see to.
-
-        Raises:
-            ServerError: do it again.
-        """
-        ...
+    do: Callable[[], Awaitable[int]]
 
 
-class DueRetries:
-    """Moves retries and delayed jobs whose time has come, and which the server has not moved."""
-
-    name = "due retries"
-
-    def __init__(self, overdue: Overdue) -> None:
-        self._overdue = overdue
-
-    async def do(self) -> int:
-        """See `Chore.do`."""
-        return await self._overdue.sweep()
-
-
-class DependencyRelease:
-    """Lets go jobs whose dependencies have ended, and whose release somebody did not live to see."""
-
-    name = "dependency release"
-
-    def __init__(self, dependencies: Dependencies) -> None:
-        self._dependencies = dependencies
-
-    async def do(self) -> int:
-        """See `Chore.do`."""
-        return await self._dependencies.sweep()
-
-
-class ExpiredRecords:
-    """Removes what was noted of jobs that are gone."""
-
-    name = "expired records"
-
-    def __init__(self, dependencies: Dependencies) -> None:
-        self._dependencies = dependencies
-
-    async def do(self) -> int:
-        """See `Chore.do`."""
-        return await self._dependencies.remove_orphans()
+def chores_of(overdue: Overdue, dependencies: Dependencies) -> tuple[Chore, Chore, Chore]:
+    """Moving jobs whose time has come, and which the server has not moved; letting go those whose dependencies have
+    ended, and whose release somebody did not live to see; removing what was noted of jobs that are gone.
+    """
+    return (
+        Chore("due retries", overdue.sweep),
+        Chore("dependency release", dependencies.sweep),
+        Chore("expired records", dependencies.remove_orphans),
+    )
 
 
 class Chores:

@@ -35,12 +35,15 @@ class Decision(Struct, frozen=True):
     next_ns: int = 0
 
 
-def decide(schedule: Schedule, now_ns: int, *, late_ns: int, is_busy: bool = False) -> Decision:
+def decide(
+    schedule: Schedule, now_ns: int, *, late_ns: int, is_busy: bool = False, most: int = 2 * _MOST_AT_ONCE
+) -> Decision:
     """What is to be done now.
 
     Args:
         late_ns: ticks that were due so long ago are late, and run; those that were due before are missed.
         is_busy: whether the last job has not ended.
+        most: so many jobs at most now. What is left is due next, and those of it that are missed are told of then.
 
     Raises:
         InvalidSchedule: its timetable cannot be read here.
@@ -52,10 +55,15 @@ def decide(schedule: Schedule, now_ns: int, *, late_ns: int, is_busy: bool = Fal
     if schedule.repeat is not None and schedule.repeat <= len(kept):
         kept, held_ns, next_ns = kept[: schedule.repeat], 0, 0
         waiting = [tick_ns for tick_ns in waiting if tick_ns <= kept[-1]]
+    missed = ticks.missed
+    if len(kept) > most:
+        missed -= sum(tick_ns >= kept[most] for tick_ns in late)
+        kept, next_ns = kept[:most], kept[most]
+        waiting = kept
     passed_over = set(waiting).difference(kept, [held_ns])
     return Decision(
         runs=tuple(kept),
-        missed=ticks.missed,
+        missed=missed,
         caught_up=len(set(late).intersection(waiting) - passed_over),
         overlapped=len(passed_over.difference(late)),
         held_ns=held_ns,
@@ -78,9 +86,9 @@ def _due_by(schedule: Schedule, now_ns: int, late_since_ns: int) -> _Due:
     most = _MOST_COUNTED["rate" if schedule.every_ns else "cron"]
     due: list[int] = []
     missed: list[int] = []
-    ticks = _from(schedule)
-    for tick_ns in ticks:
-        moment_ns = tick_ns + schedule.delay_of(tick_ns)
+    moment_ns = 0
+    for tick_ns in _from(schedule):
+        moment_ns = max(moment_ns, tick_ns + schedule.delay_of(tick_ns))  # none comes before another one
         if moment_ns > now_ns or len(due) == _MOST_AT_ONCE:
             return _Due(due, len(missed), missed, tick_ns)
         (due if moment_ns >= late_since_ns else missed).append(tick_ns)
@@ -92,14 +100,29 @@ def _due_by(schedule: Schedule, now_ns: int, late_since_ns: int) -> _Due:
 def _after_many(schedule: Schedule, missed: list[int], now_ns: int, late_since_ns: int) -> _Due:
     """Pass over those that are too many to be counted, and look at the last of them and at what is due now."""
     now = _due_by(schedule.evolve(next_ns=schedule.next_after(late_since_ns - 1)), now_ns, late_since_ns)
-    first_ns, span_ns = max(missed[-1], now_ns - schedule.catch_up_window_ns - 1), _SPAN_NS
+    first_ns = max(missed[-1], now_ns - schedule.catch_up_window_ns - 1)
+    last = _last_before(schedule, first_ns, late_since_ns, len(missed))
+    return now._replace(missed=len(missed), counted=last or missed)
+
+
+def _last_before(schedule: Schedule, first_ns: int, until_ns: int, most: int) -> list[int]:
+    """The ticks that a schedule catches up with of those after one moment and before another; few more are looked at.
+
+    A timetable is read forwards only. So it is tried how far back there are enough of them, and not too many.
+    """
+    enough = min(schedule.catch_up_limit, _MOST_AT_ONCE)
+    span_ns, few_ns, many_ns = _SPAN_NS, 0, 0
     while True:
-        since_ns = max(first_ns, late_since_ns - span_ns)
-        recent = takewhile(lambda tick_ns: tick_ns < late_since_ns, schedule.ticks_after(since_ns))
-        last = list(islice(recent, len(missed)))
-        if since_ns == first_ns or len(last) >= schedule.catch_up_limit:
-            return now._replace(missed=len(missed), counted=last or missed)
-        span_ns *= 2
+        since_ns = max(first_ns, until_ns - span_ns)
+        recent = takewhile(lambda tick_ns: tick_ns < until_ns, schedule.ticks_after(since_ns))
+        last = list(islice(recent, most + 1))
+        if len(last) <= most and (len(last) >= enough or since_ns == first_ns):
+            return last
+        if len(last) > most:
+            many_ns = span_ns
+        else:
+            few_ns = span_ns
+        span_ns = (few_ns + many_ns) // 2 if many_ns else 2 * span_ns
 
 
 def _from(schedule: Schedule) -> Iterator[int]:

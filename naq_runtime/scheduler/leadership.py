@@ -113,14 +113,19 @@ class Leadership:
         leader, sequence = await read_leader(self._streams, self._names, self._clock.time_ns)
         now_ns = self._now_ns()
         if sequence != self._seen:
-            lease_s = leader.lease_s if leader is not None else 0.0
-            self._seen, self._seen_at_ns, self._seen_lease_ns = sequence, now_ns, int(lease_s * 1e9)
+            self._seen, self._seen_at_ns = sequence, now_ns
+            if sequence:  # else the record has gone, and whoever wrote it may trust in it for as long as it said
+                self._seen_lease_ns = int(leader.lease_s * 1e9) if leader is not None else 0
         self.term = max(self.term, leader.term if leader is not None else 0)
-        is_vacant = leader is None or not leader.instance_id or self._is_ours(leader)
+        is_vacant = leader is not None and (not leader.instance_id or self._is_ours(leader))
         if is_vacant or now_ns - self._seen_at_ns >= self._seen_lease_ns:
             since_ns = self._clock.time_ns()
             record = msgspec.structs.replace(self._who, term=self.term + 1, since_ns=since_ns, schedules=schedules)
             await self._write(sequence, record)
+
+    def withhold(self) -> None:
+        """Make no more use of the lead, which is to be resigned."""
+        self._trusted_until_ns = 0
 
     async def resign(self) -> bool:
         """Leave the lead to the others, who hear of it; whether we held it.

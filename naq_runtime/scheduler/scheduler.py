@@ -6,15 +6,18 @@ import asyncio
 import logging
 import os
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 from naq_runtime.errors import ServerError, ServerUnreachable
 from naq_runtime.events.models import SystemEventType
 from naq_runtime.jobs.overdue import Overdue
 from naq_runtime.naming import check_name
-from naq_runtime.nats.direct import stream_bounds
-from naq_runtime.scheduler.chores import Chores, DependencyRelease, DueRetries, ExpiredRecords
+from naq_runtime.nats.connection import listening
+from naq_runtime.scheduler.chores import Chores, chores_of
 from naq_runtime.scheduler.leadership import Leadership
+from naq_runtime.scheduler.store import AWAY_NS
 from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.services.scheduler import SchedulerService
@@ -29,8 +32,6 @@ _LOOK_S = 10.0
 _HELD_S = 0.5
 """How often the end of the job is looked for, for which a tick is held."""
 _TROUBLE_S = 0.5
-_AWAY_NS = 45_000_000_000
-"""After a pause of so long, the end of a schedule may have been missed."""
 
 
 class Scheduler:
@@ -59,6 +60,8 @@ class Scheduler:
         self._leadership = Leadership(services.streams, services.names, who, clock=self._clock)
         self._stop = asyncio.Event()
         self._wake = asyncio.Event()
+        self._vacated = asyncio.Event()
+        """The lead may be free."""
         self._term = 0
         """Of the lead that others have heard of; 0 while we have none."""
         self._stale = True
@@ -66,7 +69,12 @@ class Scheduler:
         self._looked_ns = 0
         """When they were read last, and of which stream."""
         self._created = ""
-        self._said = ""
+        self._anew = False
+        """Whether they were read before an outage: a server that was killed forgets its last records."""
+        self._idle = True
+        """Whether ticks wait for the lead, and not for their time."""
+        self._said: dict[str, str] = {}
+        """What was last complained of."""
 
     def __repr__(self) -> str:
         return f"<Scheduler {self.instance_id} {'leads' if self.leads else 'stands by'}>"
@@ -92,53 +100,76 @@ class Scheduler:
         self._schedules = await services.get_service(SchedulerService)
         await services.topology.bucket(services.names.leader_bucket)
         self._schedules.act_for(self._leadership)
-        await self._look()
-        try:
-            await self._supervise()
-        finally:
-            await self._resign()
+        self._overdue = Overdue(self._schedules.rules.streams, services.names, self._clock.time_ns)
+        with listening(services.connection.on_restored, self._distrust):
+            await self._look()
+            try:
+                await self._supervise()
+            finally:
+                await self._resign()
 
     async def _supervise(self) -> None:
         """Return when asked to stop; raise what a side task, or the end of the connection, makes of it."""
         connection = self._services.connection
-        rules = self._schedules.rules
-        overdue = Overdue(rules.streams, self._services.names, self._clock.time_ns)
         chores = Chores(
-            (DueRetries(overdue), DependencyRelease(rules.dependencies), ExpiredRecords(rules.dependencies)),
+            chores_of(self._overdue, self._schedules.rules.dependencies),
             interval_s=self._config.chores_interval,
             may_act=lambda: self.leads,
         )
+        ticks = asyncio.create_task(self._tick(), name="ticks")
         side = [
             asyncio.create_task(self._lead(), name="leadership"),
-            asyncio.create_task(self._tick(), name="ticks"),
             asyncio.create_task(self._listen(), name="changes"),
             asyncio.create_task(chores.run(), name="chores"),
         ]
         stop = asyncio.create_task(self._stop.wait(), name="stop")
         closed = asyncio.create_task(connection.closed.wait(), name="closed")
         try:
-            done, _ = await asyncio.wait({*side, stop, closed}, return_when=asyncio.FIRST_COMPLETED)
-            for task in done & set(side):
+            done, _ = await asyncio.wait({ticks, *side, stop, closed}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done & {ticks, *side}:
                 await task
             if closed in done:
                 raise ServerUnreachable(
                     f"the server ended the connection: {connection.last_error or 'no reason given'}"
                 )
         finally:
-            for task in (*side, stop, closed):
-                task.cancel()
-            await asyncio.gather(*side, stop, closed, return_exceptions=True)
+            await self._wind_up(ticks, [*side, stop, closed])
+
+    async def _wind_up(self, ticks: asyncio.Task[None], others: Sequence[asyncio.Task[Any]]) -> None:
+        """End the tasks. What is being stored is waited for, so that it can be told; nothing else is begun."""
+        self.request_stop()
+        try:
+            await _cancelled(others)
+            self._note_lead()
+            self._leadership.withhold()
+            await asyncio.wait({ticks}, timeout=self._services.config.nats.request_timeout)
+        finally:
+            await _cancelled([ticks])
 
     # The lead
 
     async def _lead(self) -> None:
         while True:
+            self._vacated.clear()
             try:
                 await self._leadership.step(len(self._schedules.table))
+                self._said.pop("lead", None)
             except ServerError as error:
-                log.debug("lead: %s", error, extra={"action": "lead_uncertain"})
+                await self._mend_lead(error)
             self._note_lead()
-            await asyncio.sleep(self._leadership.wait_s)
+            if self.leads and self._idle:  # a renewal came late, and ticks have gone to sleep
+                self._wake.set()
+            if self.leads:
+                await asyncio.sleep(self._leadership.wait_s)
+            else:
+                await _happens(self._vacated, self._leadership.wait_s)
+
+    async def _mend_lead(self, error: ServerError) -> None:
+        """Where the record of the lead has its place, if that is what is wrong."""
+        self._complain("lead", "it is uncertain who leads", error)
+        if self._services.connection.is_connected:
+            with suppress(ServerError):
+                await self._services.topology.bucket(self._services.names.leader_bucket)
 
     def _note_lead(self) -> None:
         term = self._leadership.term if self._leadership.leads else 0
@@ -153,7 +184,6 @@ class Scheduler:
         self._wake.set()
 
     async def _resign(self) -> None:
-        self._note_lead()
         resigned = False
         if self._services.connection.is_connected:  # else nobody would hear of it, and it would take a while to see so
             with suppress(ServerError):
@@ -175,55 +205,74 @@ class Scheduler:
             with suppress(ServerError):
                 async with self._services.streams.heard(self._services.names.control_schedules) as changed:
                     while True:
-                        with suppress(TimeoutError):
-                            async with asyncio.timeout(_LOOK_S):
-                                await changed.wait()
+                        await _happens(changed, _LOOK_S)
                         changed.clear()
                         self._stale = True
                         self._wake.set()
+                        self._vacated.set()
             await asyncio.sleep(_TROUBLE_S)
 
+    async def _distrust(self) -> None:
+        self._anew = self._stale = True
+        self._overdue.distrust()
+        self._wake.set()
+
     async def _tick(self) -> None:
-        while True:
+        while not self._stop.is_set():
             self._wake.clear()
             try:
                 if self._stale:
                     self._stale = False
                     await self._look()
-                if self._leadership.leads:
+                if self.leads:
                     await self._schedules.run_due()
-                self._said = ""
-            except ServerError as error:
+                self._said.pop("schedules", None)
+            except Exception as error:  # supervision: whatever was stumbled over, the other schedules are to go on
                 self._stale = True
-                self._complain(error)
-                await asyncio.sleep(_TROUBLE_S)
+                self._complain("schedules", "schedules cannot be kept now", error)
+                await _happens(self._stop, _TROUBLE_S)
                 continue
             await self._sleep()
 
     async def _look(self) -> None:
         """Read what has changed, or all, when the end of a schedule may have been missed, or the stream is another."""
         now_ns, services = self._clock.monotonic_ns(), self._services
-        bounds = await stream_bounds(services.connection, services.names.jobs_stream)
-        anew = now_ns - self._looked_ns > _AWAY_NS or bounds.created != self._created
+        bounds = await services.streams.bounds(services.names.jobs_stream)
+        is_other = bounds.created != self._created or bounds.last < self._schedules.table.read
+        anew, self._anew = self._anew or is_other or now_ns - self._looked_ns > AWAY_NS, False
         await self._schedules.catch_up(anew=anew)
         self._looked_ns, self._created = now_ns, bounds.created
 
-    def _complain(self, error: ServerError) -> None:
-        if str(error) != self._said:
-            self._said = str(error)
-            log.warning("schedules cannot be kept now: %s", error, extra={"action": "schedules_waiting"})
+    def _complain(self, about: str, said: str, error: Exception) -> None:
+        """Once for as long as the same is wrong."""
+        if self._said.get(about) == str(error):
+            return
+        self._said[about] = str(error)
+        trace = None if isinstance(error, ServerError) else error
+        log.warning("%s: %s", said, error, exc_info=trace, extra={"action": f"{about}_waiting"})
 
     async def _sleep(self) -> None:
         """Until the next one is due, or something has changed."""
-        wait_s = self._until_due() if self._leadership.leads else None
-        with suppress(TimeoutError):
-            async with asyncio.timeout(wait_s):
-                await self._wake.wait()
+        self._idle = not self.leads
+        await _happens(self._wake, None if self._idle else self._until_due())
 
     def _until_due(self) -> float | None:
         table = self._schedules.table
         next_ns = table.next_ns
-        wait_s = None if next_ns is None else max(0.0, (next_ns - self._clock.time_ns()) / 1e9)
+        wait_s = None if next_ns is None else max(0.0, (next_ns - self._schedules.now_ns()) / 1e9)
         if table.holding:
             return _HELD_S if wait_s is None else min(_HELD_S, wait_s)
         return wait_s
+
+
+async def _happens(event: asyncio.Event, within_s: float | None) -> None:
+    """Return when it does, or when the time is over."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            await event.wait()
+
+
+async def _cancelled(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -14,12 +14,14 @@ from naq_runtime.nats.publish import Outgoing, is_conflict
 from naq_runtime.nats.streams import Streams, if_last_is, living_for
 from naq_runtime.schedule import Schedule, decode_schedule, encode_schedule
 
-__all__ = ["ScheduleStore", "Standing"]
+__all__ = ["AWAY_NS", "ScheduleStore", "Standing"]
 
 _SPARE_BYTES = 4096
 """A record grows with what becomes of it."""
 _SEEN_S = 60.0
 """How long the last record of a schedule that is over can be seen."""
+AWAY_NS = 45_000_000_000
+"""Who has not looked for so long may have missed that, and reads all of them anew."""
 
 
 class Standing(NamedTuple):
@@ -46,7 +48,7 @@ class ScheduleStore:
         """
         there = await self._find(schedule.schedule_id)
         over = there if there is not None and there.schedule.state.is_over else None
-        answer = await self._put(schedule, over.sequence if over else 0)
+        answer = await self._put(schedule, over.sequence if over else 0, spare=_SPARE_BYTES)
         if is_conflict(answer):
             raise DuplicateSchedule(
                 f"schedule {schedule.schedule_id} is there already: modify or cancel it, or choose another id"
@@ -115,12 +117,12 @@ class ScheduleStore:
         """Let schedulers look at once."""
         await self._streams.announce(self._names.control_schedules)
 
-    async def _put(self, schedule: Schedule, instead_of: int) -> int | NaqError:
+    async def _put(self, schedule: Schedule, instead_of: int, *, spare: int = 0) -> int | NaqError:
         message = self.outgoing(schedule, instead_of)
-        limit = self._streams.largest - _SPARE_BYTES
-        if len(message.payload) > limit:
+        limit, size = self._streams.largest - spare, message.size
+        if size > limit:
             raise PayloadTooLarge(
-                f"the record of schedule {schedule.schedule_id} is {len(message.payload):,} bytes with its job, "
+                f"the record of schedule {schedule.schedule_id} is {size:,} bytes with its job, "
                 f"and may have {limit:,}: pass a reference to the data instead of the data, or raise max_payload"
             )
         (answer,) = await self._streams.publish([message])

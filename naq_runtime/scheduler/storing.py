@@ -14,20 +14,26 @@ from msgspec import Struct
 from naq_runtime.errors import DuplicateJob, ServerError
 from naq_runtime.job import Job
 from naq_runtime.naming import Names
-from naq_runtime.nats.publish import Outgoing, is_conflict
+from naq_runtime.nats.publish import Outgoing, is_conflict, is_too_large
 from naq_runtime.nats.streams import Streams
-from naq_runtime.schedule import Schedule, encode_schedule
+from naq_runtime.schedule import Schedule, ScheduleState, encode_schedule
 from naq_runtime.scheduler.deciding import Decision
 from naq_runtime.scheduler.store import ScheduleStore, Standing
 from naq_runtime.scheduler.table import ScheduleTable
 from naq_runtime.scheduler.telling import Telling
 
-__all__ = ["Ticks", "TicksStore"]
+__all__ = ["LARGEST_PIECE", "Ticks", "TicksStore", "failed"]
 
 _MESSAGES = 1_000
 """The server takes so many in one piece, and each piece costs it two synced writes, whatever its size."""
-_BYTES = 8 * 1024 * 1024
-"""More would be too much for the connection at a time."""
+LARGEST_PIECE = 8 * 1024 * 1024
+"""Bytes, about: more would be too much for the connection at a time."""
+_UNDER_WAY = 4
+"""Pieces that are sent together. The server keeps one while the next is sent, and has no room for many."""
+_RETRY_FIRST_NS = 1_000_000_000
+_TRIES = 5
+"""A schedule that cannot be kept so many times in a row is left alone."""
+_LONGEST_REASON = 500
 
 
 class Ticks(Struct, frozen=True):
@@ -44,6 +50,11 @@ class Ticks(Struct, frozen=True):
     error: Exception | None = None
     """Why it could not be kept."""
 
+    @property
+    def size(self) -> int:
+        """Bytes, about, as they are stored."""
+        return 2 * len(self.after.payload) + sum(len(message.payload) for message in self.messages)
+
 
 class TicksStore:
     """Stores ticks, and tells of those that are stored.
@@ -51,6 +62,7 @@ class TicksStore:
     Args:
         table: the schedules as they are known; kept up with what is stored.
         may_write: whether what was decided may be stored now.
+        now_ns: the time by the clock of the server.
     """
 
     def __init__(
@@ -62,6 +74,7 @@ class TicksStore:
         telling: Telling,
         *,
         may_write: Callable[[], bool],
+        now_ns: Callable[[], int],
     ) -> None:
         self._streams = streams
         self._names = names
@@ -69,6 +82,8 @@ class TicksStore:
         self._store = store
         self._telling = telling
         self._may_write = may_write
+        self._now_ns = now_ns
+        self._under_way = asyncio.Semaphore(_UNDER_WAY)
         self._doubtful: list[Ticks] = []
         """Sent, and neither confirmed nor refused."""
 
@@ -106,26 +121,43 @@ class TicksStore:
                 self._telling.ticked(one)
 
     async def _store_what_holds(self, part: Sequence[Ticks]) -> list[Ticks]:
-        """One was in the way of the others: store those that still hold together, or else each by itself."""
+        """One was in the way of the others: store those that still hold together, or else by halves."""
         still = await self._still(part)
         if len(still) < len(part) and await self._is_stored(still):
             return still
+        if len(still) < 2:
+            return await self._store_alone(still[0]) if still else []
         stored: list[Ticks] = []
-        for one in still:
-            stored += await self._store_alone(one)
+        for half in (still[: len(still) // 2], still[len(still) // 2 :]):
+            stored += half if await self._is_stored(half) else await self._store_what_holds(half)
         return stored
 
     async def _store_alone(self, one: Ticks) -> list[Ticks]:
-        if await self._is_stored([one]):
+        refusal = await self._refusal([one])
+        if refusal is None:
             return [one]
         if not await self._still([one]):
             return []
+        if is_too_large(refusal):
+            return await self._store_failure(one, refusal)
         taken = await self._taken(one)
         rest = _without(one, taken)
         if not taken or not await self._is_stored([rest]):
             return []
         self._telling.failed(one.after, DuplicateJob(f"job {', '.join(sorted(taken))} of a tick was there already"))
         return [rest]
+
+    async def _store_failure(self, one: Ticks, error: ServerError) -> list[Ticks]:
+        """Write down that its jobs cannot be stored; where there is no room for that either, let it be.
+
+        Such a one is known again when all records are read anew, and told of again.
+        """
+        failure = failed(one.before, error, self._now_ns(), one.after.term)
+        refusal = await self._refusal([failure])
+        if is_too_large(refusal):
+            self._table.drop(one.after.schedule_id)
+            self._telling.failed(failure.after, error, "given up")
+        return [] if refusal else [failure]
 
     async def _still(self, part: Sequence[Ticks]) -> list[Ticks]:
         """Those whose records are as they were read, by another look at each."""
@@ -140,30 +172,48 @@ class TicksStore:
         return {message.subject.rpartition(".")[2] for message in there}
 
     async def _is_stored(self, part: Sequence[Ticks]) -> bool:
-        """Store all of these, or none because something has changed.
+        return await self._refusal(part) is None
+
+    async def _refusal(self, part: Sequence[Ticks]) -> ServerError | None:
+        """Store all of these, or none, and say why: something has changed, or is too large.
 
         Raises:
             ServerError: all may be stored, or none.
         """
-        if not part or not self._may_write():
-            return False
         outgoing: list[Outgoing] = []
         places: list[int] = []
         for one in part:
             places.append(len(outgoing))
             outgoing.append(self._store.outgoing(one.after, one.before.sequence))
             outgoing += one.messages
-        try:
-            sequences = await self._streams.publish_together(outgoing)
-        except ServerError as error:
-            if is_conflict(error):
-                return False
-            self._doubtful += part
-            raise
+        async with self._under_way:
+            if not self._may_write():
+                return ServerError("the lead is lost")
+            try:
+                sequences = await self._streams.publish_together(outgoing)
+            except ServerError as error:
+                if is_conflict(error) or is_too_large(error):
+                    return error
+                self._doubtful += part
+                raise
         for one, place in zip(part, places, strict=True):
             self._table.put(Standing(one.after, sequences[place]))
             self._telling.ticked(one)
-        return True
+        return None
+
+
+def failed(standing: Standing, error: Exception, now_ns: int, term: int) -> Ticks:
+    """What is to be stored of a schedule that could not be kept: it is tried again later, or left alone."""
+    schedule, errors = standing.schedule, standing.schedule.errors + 1
+    is_given_up = errors >= _TRIES
+    after = schedule.evolve(
+        errors=errors,
+        retry_at_ns=now_ns + _RETRY_FIRST_NS * 2**errors,
+        state=ScheduleState.FAILED if is_given_up else schedule.state,
+        reason=f"{type(error).__name__}: {error}"[:_LONGEST_REASON] if is_given_up else schedule.reason,
+        term=term,
+    )
+    return Ticks(standing, after, error=error)
 
 
 def _in_parts(ticks: Sequence[Ticks]) -> Iterator[list[Ticks]]:
@@ -172,13 +222,13 @@ def _in_parts(ticks: Sequence[Ticks]) -> Iterator[list[Ticks]]:
     count = size = 0
     for one in ticks:
         messages = len(one.messages) + 1
-        bytes_ = 2 * len(one.after.payload) + sum(len(message.payload) for message in one.messages)
-        if part and (count + messages > _MESSAGES or size + bytes_ > _BYTES):
+        if part and (count + messages > _MESSAGES or size + one.size > LARGEST_PIECE):
             yield part
             part, count, size = [], 0, 0
         part.append(one)
-        count, size = count + messages, size + bytes_
-    yield part
+        count, size = count + messages, size + one.size
+    if part:
+        yield part
 
 
 def _without(one: Ticks, job_ids: set[str]) -> Ticks:

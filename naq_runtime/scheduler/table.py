@@ -27,7 +27,7 @@ class ScheduleTable:
         self._standing: dict[str, Standing] = {}
         self._due: list[tuple[int, str, int]] = []
         """When, which, and by which record; those of replaced records are passed over."""
-        self._read = 0
+        self.read = 0
         """The sequence up to which it has been read."""
         self.holding: set[str] = set()
         """Those of which a tick is held."""
@@ -41,7 +41,7 @@ class ScheduleTable:
         return (standing.schedule for standing in self._standing.values())
 
     def __repr__(self) -> str:
-        return f"<ScheduleTable {len(self)} schedules, read up to {self._read}>"
+        return f"<ScheduleTable {len(self)} schedules, read up to {self.read}>"
 
     async def catch_up(self, *, anew: bool = False) -> None:
         """Read what has changed since the last time, or all.
@@ -56,10 +56,10 @@ class ScheduleTable:
         if anew:
             self._clear()
         try:
-            async for page in self._store.scan(self._read):
+            async for page in self._store.scan(self.read):
                 for message in page:
                     self._take(message)
-                self._read = page[-1].sequence
+                self.read = page[-1].sequence
         except StreamMissing:
             self._clear()
             raise
@@ -98,6 +98,15 @@ class ScheduleTable:
         """One of them."""
         return self._standing.get(schedule_id)
 
+    def held(self, now_ns: int) -> list[Standing]:
+        """Those of which a tick is held, and which may be tried now."""
+        held = (self._standing[schedule_id] for schedule_id in sorted(self.holding))
+        return [one for one in held if one.schedule.retry_at_ns <= now_ns]
+
+    def drop(self, schedule_id: str) -> None:
+        """Do as if there were none of this id, until its record is read again."""
+        self._forget(schedule_id)
+
     def due(self, now_ns: int, most: int) -> list[Standing]:
         """Those whose time has come, soonest first; they stay until they are put anew."""
         found: list[Standing] = []
@@ -129,7 +138,7 @@ class ScheduleTable:
         self._due.clear()
         self.holding.clear()
         self.unreadable.clear()
-        self._read = 0
+        self.read = 0
 
     def _forget(self, schedule_id: str) -> None:
         self._standing.pop(schedule_id, None)

@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from naq_runtime.errors import InvalidName, JetStreamError, NaqError, TopologyMismatch
 from naq_runtime.job import Job
 from naq_runtime.naming import Names, check_name
-from naq_runtime.nats.publish import Outgoing
+from naq_runtime.nats.publish import Outgoing, is_out_of_consumers
 from naq_runtime.nats.streams import Streams, if_last_is
 from naq_runtime.schedule import Schedule, ScheduleState, tick_id
 from naq_runtime.scheduler.deciding import decide
 from naq_runtime.scheduler.store import Standing
-from naq_runtime.scheduler.storing import Ticks, TicksStore
+from naq_runtime.scheduler.storing import LARGEST_PIECE, Ticks, TicksStore, failed
 from naq_runtime.scheduler.table import ScheduleTable
 from naq_runtime.serializer import Serializer
 
@@ -26,12 +26,11 @@ _AT_A_TIME = 1_000
 """Schedules that are seen to together."""
 _BLOCKED_S = 0.02
 """So long at most nothing else happens while it is decided what to do."""
-_RETRY_FIRST_NS = 1_000_000_000
-_RETRY_MOST_NS = 300_000_000_000
+_MESSAGES = 10_000
+_BYTES = 64 * 1024 * 1024
+"""Of the jobs that are made before any is stored; one schedule more may be seen to when there are so many."""
 _TRIES = 5
-"""A schedule that cannot be kept so many times in a row is left alone."""
-_LONGEST_REASON = 500
-_MOST_CONSUMERS = 10026
+"""So many times in a row nothing may be stored of what is due before it is left for later."""
 
 
 class Ticker:
@@ -41,7 +40,7 @@ class Ticker:
         table: the schedules; whoever calls keeps it up.
         store: takes what was decided.
         ready: makes a queue, when it is not there yet.
-        cancel: ends a job, whatever it is doing.
+        cancel: ends jobs, whatever they are doing.
         late_ns: a tick that is older was missed.
         may_write: whether what was decided may be stored now.
         term: of the lead under which this is done; 0 for none.
@@ -56,7 +55,7 @@ class Ticker:
         store: TicksStore,
         *,
         ready: Callable[[str], Awaitable[object]],
-        cancel: Callable[[str], Awaitable[object]],
+        cancel: Callable[[Collection[str]], Awaitable[object]],
         now_ns: Callable[[], int],
         late_ns: int,
         may_write: Callable[[], bool],
@@ -81,7 +80,7 @@ class Ticker:
             ServerError: do it again, once the table has caught up.
         """
         made: list[str] = []
-        holding = [one for one in map(self._table.get, sorted(self._table.holding)) if one is not None]
+        holding = self._table.held(self._now_ns())
         for start in range(0, len(holding), _AT_A_TIME):
             made += _ids(await self._see_to(holding[start : start + _AT_A_TIME]))
         in_vain = 0
@@ -101,7 +100,7 @@ class Ticker:
         replaced = {one.after.schedule_id: last for one in ticks if (last := _replaced(one)) in busy}
         stored = await self._store.store([one for one in ticks if one.after.schedule_id not in replaced])
         if replaced and self._may_write():
-            await self._end(list(replaced.values()))
+            await self._cancel(replaced.values())
             stored += await self._store.store([one for one in ticks if one.after.schedule_id in replaced])
         return stored
 
@@ -116,13 +115,18 @@ class Ticker:
     # Deciding
 
     async def _decided(self, found: Sequence[Standing], busy: Collection[str]) -> list[Ticks]:
-        """What is to be done with those of which anything is; the rest of the program goes on meanwhile."""
+        """What is to be done with those of which anything is, up to as many as are stored in one go; the others are
+        due again right behind them. The rest of the program goes on meanwhile.
+        """
         loop, ticks = asyncio.get_running_loop(), []
-        since_s = loop.time()
+        since_s, count, size = loop.time(), 0, 0
         for standing in found:
             one = self._decide(standing, standing.schedule.last_job_id in busy)
             if one.after is not standing.schedule:
                 ticks.append(one)
+                count, size = count + 1 + len(one.jobs), size + one.size
+                if count > _MESSAGES or size > _BYTES:
+                    break
             if loop.time() - since_s > _BLOCKED_S:
                 await asyncio.sleep(0)
                 since_s = loop.time()
@@ -132,8 +136,9 @@ class Ticker:
         schedule, now_ns = standing.schedule, self._now_ns()
         try:
             check_name("queue", schedule.queue_name)
-            decision = decide(schedule, now_ns, late_ns=self._late_ns, is_busy=is_busy)
-            jobs = tuple(self._job(schedule, due_ns, now_ns) for due_ns in decision.runs)
+            most = max(1, LARGEST_PIECE // max(1, len(schedule.payload)))
+            decision = decide(schedule, now_ns, late_ns=self._late_ns, is_busy=is_busy, most=most)
+            jobs = self._jobs(schedule, decision.runs, now_ns)
             messages = tuple(map(self._outgoing, jobs))
         except Exception as error:  # supervision: records and serializers are anybody's, and one must not stop all
             return self._failed(standing, error)
@@ -157,12 +162,18 @@ class Ticker:
         )
         return Ticks(standing, after, jobs, decision.runs, messages, decision)
 
-    def _job(self, schedule: Schedule, due_ns: int, now_ns: int) -> Job:
-        return self._serializer.decode_job(schedule.payload).evolve(
-            job_id=tick_id(schedule.schedule_id, due_ns),
-            queue_name=schedule.queue_name,
-            enqueued_at_ns=now_ns,
-            run_at_ns=due_ns + schedule.delay_of(due_ns),
+    def _jobs(self, schedule: Schedule, runs: Sequence[int], now_ns: int) -> tuple[Job, ...]:
+        """One for each tick; that a job is read once only makes many of them twice as fast."""
+        job = self._serializer.decode_job(schedule.payload) if runs else None
+        return tuple(
+            job.evolve(
+                job_id=tick_id(schedule.schedule_id, due_ns),
+                queue_name=schedule.queue_name,
+                enqueued_at_ns=now_ns,
+                run_at_ns=due_ns + schedule.delay_of(due_ns),
+            )
+            for due_ns in runs
+            if job is not None
         )
 
     def _outgoing(self, job: Job) -> Outgoing:
@@ -172,16 +183,7 @@ class Ticker:
     def _failed(self, standing: Standing, error: Exception) -> Ticks:
         if not isinstance(error, NaqError):
             log.error("schedule %s", standing.schedule.schedule_id, exc_info=error, extra={"action": "schedule_failed"})
-        schedule, errors = standing.schedule, standing.schedule.errors + 1
-        is_given_up = errors >= _TRIES
-        after = schedule.evolve(
-            errors=errors,
-            retry_at_ns=self._now_ns() + min(_RETRY_FIRST_NS * 2**errors, _RETRY_MOST_NS),
-            state=ScheduleState.FAILED if is_given_up else schedule.state,
-            reason=f"{type(error).__name__}: {error}"[:_LONGEST_REASON] if is_given_up else schedule.reason,
-            term=self._term(),
-        )
-        return Ticks(standing, after, error=error)
+        return failed(standing, error, self._now_ns(), self._term())
 
     # Making way
 
@@ -194,7 +196,7 @@ class Ticker:
             except (InvalidName, TopologyMismatch) as error:
                 unready[queue] = error
             except JetStreamError as error:
-                if error.code != _MOST_CONSUMERS:
+                if not is_out_of_consumers(error):
                     raise
                 unready[queue] = error
         failed = {one.after.schedule_id for one in ticks if one.jobs and one.after.queue_name in unready}
@@ -202,13 +204,6 @@ class Ticker:
             self._failed(one.before, unready[one.after.queue_name]) if one.after.schedule_id in failed else one
             for one in ticks
         ]
-
-    async def _end(self, job_ids: Sequence[str]) -> None:
-        """End jobs whose place others take, all at a time: some worker may take its time to answer."""
-        ends = await asyncio.gather(*map(self._cancel, job_ids), return_exceptions=True)
-        for end in ends:
-            if isinstance(end, BaseException):
-                raise end
 
 
 def _replaced(one: Ticks) -> str:

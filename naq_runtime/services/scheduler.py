@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Self
 
 from msgspec import Struct
 
-from naq_runtime.errors import InvalidSchedule, NaqError, NotFound, SerializationError, ServerUnreachable
+from naq_runtime.errors import InvalidSchedule, NaqError, SerializationError, ServerUnreachable
 from naq_runtime.events.models import ScheduleEventType
 from naq_runtime.job import Job
+from naq_runtime.jobs.cancelling import Cancellation
 from naq_runtime.jobs.rules import JobRules
 from naq_runtime.naming import check_name, new_id
 from naq_runtime.nats.publish import Outgoing, is_conflict
@@ -80,7 +81,13 @@ class SchedulerService:
         self.rules: JobRules = jobs.rules
         self.table = ScheduleTable(self._store)
         self._ticks = TicksStore(
-            services.streams, services.names, self.table, self._store, self._telling, may_write=self._may_write
+            services.streams,
+            services.names,
+            self.table,
+            self._store,
+            self._telling,
+            may_write=self._may_write,
+            now_ns=self.now_ns,
         )
         self._ticker = Ticker(
             services.streams,
@@ -89,7 +96,7 @@ class SchedulerService:
             self.table,
             self._ticks,
             ready=services.topology.queue,
-            cancel=self._cancel_job,
+            cancel=self._cancel_jobs,
             now_ns=self.now_ns,
             late_ns=int(services.config.scheduler.late_after * 1e9),
             may_write=self._may_write,
@@ -352,8 +359,6 @@ class SchedulerService:
         )
         return self._serializer.encode_job(job)
 
-    async def _cancel_job(self, job_id: str) -> None:
-        try:
-            await self._jobs.cancel(job_id, reason="the next tick of its schedule was due", by="scheduler")
-        except NotFound:
-            return
+    async def _cancel_jobs(self, job_ids: Collection[str]) -> None:
+        wish = Cancellation.of("scheduler", "the next tick of its schedule was due")
+        await self.rules.cancelling.cancel_those(job_ids, wish)

@@ -103,6 +103,11 @@ class Shelf:
         """Whether it still lies there."""
         return self._by_sequence.get(kept.message.sequence) is kept
 
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The sequences of the first message that lies here, and of the last that ever did."""
+        return next(iter(self._by_sequence), self._last + 1), self._last
+
     def find(self, patterns: Iterable[str], after: int = 0) -> list[StoredMessage]:
         """The messages that match one of them, by sequence."""
         found = {

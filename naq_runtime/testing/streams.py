@@ -21,7 +21,7 @@ from naq_runtime.errors import (
     ServerUnreachable,
     StreamMissing,
 )
-from naq_runtime.nats.direct import STREAM_NOT_FOUND, StoredMessage
+from naq_runtime.nats.direct import STREAM_NOT_FOUND, Bounds, StoredMessage
 from naq_runtime.nats.publish import Outgoing, Stored
 from naq_runtime.nats.topology import StreamHandle, Topology
 from naq_runtime.testing.shelf import Kept, Shelf, matches
@@ -149,6 +149,13 @@ class MemoryStreams:
                 return
             yield page
             after = page[-1].sequence
+
+    async def bounds(self, stream: str) -> Bounds:
+        """See `Streams.bounds`."""
+        with self._lock:
+            self._catch_up()
+            shelf = self._shelves.get(stream)
+            return Bounds(1, 0, "") if shelf is None else Bounds(*shelf.bounds, f"{stream} {id(shelf)}")
 
     async def delete(self, stream: str, sequences: Sequence[int]) -> list[bool]:
         """See `Streams.delete`."""

@@ -14,7 +14,7 @@ from naq_runtime.clock import ManualClock
 from naq_runtime.errors import JetStreamError, MessageTooLarge, ServerError, ServerUnreachable, StreamMissing
 from naq_runtime.naming import Names
 from naq_runtime.nats.direct import StoredMessage
-from naq_runtime.nats.publish import Outgoing, Stored, is_conflict
+from naq_runtime.nats.publish import Outgoing, Stored, is_conflict, is_too_large
 from naq_runtime.nats.server_clock import nanoseconds_of
 from naq_runtime.nats.streams import MESSAGE_ID, Streams, at_time, if_last_is, living_for, once
 from naq_runtime.nats.topology import Topology
@@ -488,6 +488,20 @@ async def test_messages_that_are_published_together_are_all_stored(twin: Twin) -
     assert await twin.under(schedule, job) == [("schedules.nightly", b"due at 2"), ("jobs.q.nightly-1", b"job")]
 
 
+async def test_the_bounds_of_a_stream_say_where_it_ends_and_which_one_it_is(twin: Twin) -> None:
+    stream = twin.names.jobs_stream
+    jobs = [twin.names.job("q", name) for name in "abc"]
+    sequences = [await twin.put(job) for job in jobs]
+    await twin.streams.delete(stream, [one for one in sequences[:1] if isinstance(one, int)])
+
+    bounds = await twin.streams.bounds(stream)
+
+    assert [bounds.first, bounds.last] == sequences[1:]
+    assert bounds.created
+    assert await twin.streams.bounds(stream) == bounds
+    assert await twin.streams.bounds("NONE") == (1, 0, "")
+
+
 async def test_none_of_them_is_stored_when_one_condition_does_not_hold(twin: Twin) -> None:
     schedule, job = twin.names.schedule("nightly"), twin.names.job("q", "nightly-1")
     first = await twin.put(schedule, b"due at 1")
@@ -500,3 +514,18 @@ async def test_none_of_them_is_stored_when_one_condition_does_not_hold(twin: Twi
 
     assert is_conflict(refused.value)
     assert await twin.under(schedule, job) == [("schedules.nightly", b"due at 1")]
+
+
+async def test_a_message_that_is_too_large_for_the_server_with_its_headers_is_stored_with_none_of_the_others(
+    twin: Twin,
+) -> None:
+    schedule, job = twin.names.schedule("nightly"), twin.names.job("q", "nightly-1")
+    for messages in (
+        [Outgoing(schedule, b"x" * (twin.streams.largest - 5), if_last_is(0)), Outgoing(job, b"job", if_last_is(0))],
+        [Outgoing(schedule, b"due at 2", if_last_is(0)), Outgoing(job, b"x" * twin.streams.largest, if_last_is(0))],
+    ):
+        with pytest.raises(ServerError) as refused:
+            await twin.streams.publish_together(messages)
+
+        assert is_too_large(refused.value)
+    assert await twin.under(schedule, job) == []

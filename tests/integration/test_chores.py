@@ -12,7 +12,7 @@ from naq_runtime.job import JobResult, JobStatus
 from naq_runtime.jobs.overdue import Overdue
 from naq_runtime.jobs.rules import JobRules
 from naq_runtime.nats.publish import Outgoing
-from naq_runtime.scheduler.chores import Chores, DependencyRelease, DueRetries, ExpiredRecords
+from naq_runtime.scheduler.chores import Chore, Chores, chores_of
 from naq_runtime.services.jobs import JobService
 from tests.conftest import MakeConfig
 from tests.support import sample_tasks as tasks
@@ -23,6 +23,10 @@ from tests.support.workers import running_worker
 @pytest.fixture
 async def rules(services: ServiceManager) -> JobRules:
     return (await services.get_service(JobService)).rules
+
+
+def overdue_of(services: ServiceManager) -> Overdue:
+    return Overdue(services.streams, services.names, time.time_ns)
 
 
 async def subjects(services: ServiceManager, *patterns: str) -> list[str]:
@@ -42,7 +46,7 @@ async def test_a_retry_that_the_server_did_not_move_goes_into_its_queue(
     job = Job(tasks.add, (1,), job_id="late", queue_name="mail", run_at_ns=time.time_ns() - 60 * 10**9)
     function = f"{tasks.__name__}.add"
     await put(services, names.later("mail", "late"), services.serializer.encode_job(job.evolve(function=function)))
-    chore = DueRetries(Overdue(services.streams, names, time.time_ns))
+    chore, _, _ = chores_of(overdue_of(services), rules.dependencies)
 
     assert await chore.do() == 1
 
@@ -63,7 +67,7 @@ async def test_a_job_whose_release_nobody_lived_to_see_is_let_go(services: Servi
     result = JobResult(job_id="parent", status=JobStatus.COMPLETED, worker_id="w")
     await put(services, names.result("parent"), services.serializer.encode_outcome(message.data, result, b"2"))
     await services.streams.delete(names.jobs_stream, [message.sequence])
-    chore = DependencyRelease(rules.dependencies)
+    _, chore, _ = chores_of(overdue_of(services), rules.dependencies)
 
     assert await chore.do() == 1
 
@@ -79,7 +83,7 @@ async def test_what_was_noted_of_jobs_that_are_gone_is_removed_when_it_is_found_
         await queue.enqueue_job(parent := Job(tasks.add, (1,), job_id="parent"))
         await queue.enqueue_job(Job(tasks.add, (1,), job_id="child", depends_on=parent))
     await put(services, names.needs("parent", "gone"))
-    chore = ExpiredRecords(rules.dependencies)
+    _, _, chore = chores_of(overdue_of(services), rules.dependencies)
 
     assert [await chore.do() for _ in range(3)] == [0, 1, 0]
 
@@ -99,24 +103,21 @@ async def test_workers_do_all_of_it_where_no_scheduler_runs(make_config: MakeCon
         await eventually(is_gone)
 
 
-class _Noted:
+def noted(name: str, done: list[str], error: Exception | None = None) -> Chore:
     """A chore that says what became of it."""
 
-    def __init__(self, name: str, done: list[str], error: Exception | None = None) -> None:
-        self.name = name
-        self._done = done
-        self._error = error
-
-    async def do(self) -> int:
-        self._done.append(self.name)
-        if self._error is not None:
-            raise self._error
+    async def do() -> int:
+        done.append(name)
+        if error is not None:
+            raise error
         return 1
+
+    return Chore(name, do)
 
 
 async def test_a_chore_that_fails_keeps_no_other_from_being_done() -> None:
     done: list[str] = []
-    chores = (_Noted("a", done, ServerUnreachable("away")), _Noted("b", done, ValueError("odd")), _Noted("c", done))
+    chores = (noted("a", done, ServerUnreachable("away")), noted("b", done, ValueError("odd")), noted("c", done))
 
     await Chores(chores, interval_s=1, may_act=lambda: True).do_all()
 
@@ -125,7 +126,7 @@ async def test_a_chore_that_fails_keeps_no_other_from_being_done() -> None:
 
 async def test_who_loses_the_lead_meanwhile_does_no_more_of_them() -> None:
     done: list[str] = []
-    chores = (_Noted("a", done), _Noted("b", done))
+    chores = (noted("a", done), noted("b", done))
 
     await Chores(chores, interval_s=1, may_act=lambda: not done).do_all()
 

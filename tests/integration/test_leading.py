@@ -81,7 +81,8 @@ async def test_a_leader_whose_process_stood_still_hears_that_it_lost_the_lead(ma
             await eventually(lambda: not first._term)
             assert not first.leads
 
-    assert await leads_of(config) == [
+    leads = await leads_of(config)
+    assert [lead for lead in leads if lead[1] != 3] == [  # the first one may lead again when the second has resigned
         ("leader_elected", 1, "first"),
         ("leader_lost", 1, "first"),
         ("leader_elected", 2, "second"),

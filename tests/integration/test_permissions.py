@@ -27,7 +27,7 @@ from naq_runtime.errors import ServerUnreachable
 from naq_runtime.jobs.overdue import Overdue
 from naq_runtime.monitor import Monitor
 from naq_runtime.nats.connection import Msg
-from naq_runtime.scheduler.chores import DependencyRelease, DueRetries, ExpiredRecords
+from naq_runtime.scheduler.chores import chores_of
 from naq_runtime.scheduler.scheduler import Scheduler
 from naq_tui.live import LiveSource
 from naq_tui.source import ConnectionState
@@ -218,9 +218,11 @@ async def test_a_scheduler_does_the_whole_job_with_its_own_permissions() -> None
                 await admin.connection.request(f"naq.waiting.default.{heir.job_id}", payload)
             await queue.enqueue_job(Job(tasks.add, (1,), job_id="later", run_at_ns=late_ns - 60 * 10**9))
             rules = (await services.get_service(SchedulerService)).rules
-            assert await DependencyRelease(rules.dependencies).do() == 3
-            assert await DueRetries(Overdue(services.streams, services.names, lambda: late_ns)).do() == 1
-            await ExpiredRecords(rules.dependencies).do()
+            overdue = Overdue(services.streams, services.names, lambda: late_ns)
+            due_retries, dependency_release, expired_records = chores_of(overdue, rules.dependencies)
+            assert await dependency_release.do() == 3
+            assert await due_retries.do() == 1
+            await expired_records.do()
             assert await queue.handle("failure").status() is JobStatus.QUEUED
             assert await queue.handle("always").status() is JobStatus.SCHEDULED
             assert (await queue.handle("success").outcome(timeout=10)).status is JobStatus.CANCELLED

@@ -527,3 +527,26 @@ async def test_a_job_under_the_id_of_a_tick_takes_only_that_ticks_place(
     assert made == [tick_id("report", first), tick_id("report", third)]
     errors = [event for event in await told(services, config) if event.event_type == "scheduler_error"]
     assert [event.error_type for event in errors] == ["DuplicateJob"]
+
+
+@pytest.mark.parametrize("limit", [2_000, 8_000])
+async def test_a_schedule_that_is_too_large_for_the_stream_by_now_keeps_no_other_from_being_seen_to(
+    schedules: SchedulerService, services: ServiceManager, config: NAQConfig, limit: int
+) -> None:
+    large = Job(tasks.add, ("x" * 6_000,))  # in its record a third larger
+    await schedules.schedule_job(large, {"schedule_id": "large", "every": 3600})
+    names = [f"small{number}" for number in range(5)]
+    for name in names:
+        await add(schedules, name)
+    for name in ("large", *names):
+        await due(schedules, name)
+    info = await services.connection.api(f"STREAM.INFO.{services.names.jobs_stream}")
+    settings = info["config"] | {"max_msg_size": limit}
+    await services.connection.api(f"STREAM.UPDATE.{services.names.jobs_stream}", settings)
+
+    made = [*await schedules.trigger_due_jobs(), *await schedules.trigger_due_jobs()]
+
+    assert sorted(job_id.partition("-")[0] for job_id in made) == names
+    errors = [event for event in await told(services, config) if event.event_type == "scheduler_error"]
+    assert [event.schedule_id for event in errors] == ["large"]
+    assert services.connection.is_connected

@@ -265,3 +265,22 @@ async def test_how_long_a_leader_has_been_silent_is_judged_by_the_clock_of_the_s
     assert silent is not None
     assert (leader.leads, round(leader.silent_s, 3)) == (True, 2.0)
     assert (silent.leads, round(silent.silent_s, 3)) == (False, 3.5)
+
+
+async def test_who_finds_that_the_record_has_gone_waits_until_nobody_can_trust_in_it(site: Site) -> None:
+    first, second = site.scheduler("first"), site.scheduler("second")
+    await first.step()
+    await second.step()
+    names = site.config.names
+    site.server._shelves.pop(names.bucket_stream(names.leader_bucket))
+    await site.ready()
+
+    led = []
+    for seconds in (0.001, LEASE_S - 0.002, 0.001):
+        await second.step()
+        led.append((first.leads, second.leads))
+        site.clock.advance(seconds)
+    await second.step()
+
+    assert led == [(True, False), (True, False), (False, False)]
+    assert (second.leads, second.term) == (True, 2)

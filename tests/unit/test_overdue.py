@@ -132,3 +132,42 @@ async def test_a_message_that_does_not_say_when_is_moved_at_once() -> None:
     assert await site.overdue.sweep() == 1
 
     assert len(site.streams.messages(NAMES.jobs_stream, NAMES.job("mail", "odd"))) == 1
+
+
+async def test_what_took_the_place_of_jobs_that_the_server_forgot_is_found() -> None:
+    site = Site()
+    await site.delay(HOUR_S, 3)
+    await site.swept()
+    shelf = site.streams._shelves[NAMES.jobs_stream]
+    for _ in range(2):  # it was killed
+        shelf.remove(shelf.bounds[1])
+        shelf._last -= 1
+    await site.delay(5)
+    site.clock.advance(60)
+
+    assert await site.swept() == 1
+
+
+async def test_a_stream_that_was_made_anew_is_read_from_its_beginning() -> None:
+    site = Site()
+    await site.delay(HOUR_S, 3)
+    await site.swept()
+    before = site.streams._shelves.pop(NAMES.jobs_stream)
+    site.streams.create(NAMES.jobs_stream, NAMES.job_states, takes_schedules=True)
+    await site.delay(5, 3)
+    site.clock.advance(60)
+
+    assert await site.swept() == 3
+    assert before.bounds == (1, 3)
+
+
+async def test_whoever_was_told_to_distrust_what_was_read_reads_it_again() -> None:
+    site = Site()
+    await site.delay(HOUR_S, 3)
+    await site.swept()
+    site.overdue.distrust()
+    read = site.streams.read
+
+    await site.swept()
+
+    assert site.streams.read == read + 3

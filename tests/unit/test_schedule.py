@@ -236,28 +236,98 @@ def test_a_tick_waits_for_its_jitter_and_for_no_longer() -> None:
     assert seconds(*after(schedule, 10 + delay_s).runs) == [10]
 
 
+@pytest.mark.parametrize(
+    ("cron", "away", "last"),
+    [
+        ("* * 9 * * *", timedelta(hours=23, minutes=30), datetime(2026, 11, 25, 9, 59, 59, tzinfo=UTC)),
+        ("* * * 20 * *", timedelta(days=9), datetime(2026, 11, 20, 23, 59, 59, tzinfo=UTC)),
+    ],
+)
+def test_of_many_missed_ticks_that_lie_close_together_long_ago_the_last_one_is_made_up_for(
+    cron: str, away: timedelta, last: datetime
+) -> None:
+    now = datetime(2026, 11, 26, 8, tzinfo=UTC)
+    now_ns, away_ns = int(now.timestamp()) * SECOND_NS, int(away.total_seconds()) * SECOND_NS
+    schedule = plan(now_ns - away_ns, cron=cron, catch_up_window=30 * 86_400)
+
+    decision = decide(schedule, now_ns, late_ns=LATE_NS)
+
+    assert [datetime.fromtimestamp(run / 1e9, UTC) for run in decision.runs] == [last]
+
+
+def moments(every: int, jitter: int, until_s: float) -> list[int]:
+    """The ticks until then, none before another one."""
+    schedule, ticks, moment_ns = plan(every=every, jitter=jitter), [], 0
+    for number in range(1, int(until_s / every) + 1):
+        tick_ns = NOON_NS + number * every * SECOND_NS
+        moment_ns = max(moment_ns, tick_ns + schedule.delay_of(tick_ns))
+        if moment_ns <= NOON_NS + int(until_s * SECOND_NS):
+            ticks.append(tick_ns)
+    return ticks
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     every=st.integers(1, 60),
+    jitter=st.sampled_from([0, 5, 100, 300]),
     missed=st.sampled_from(["skip", "once", "all"]),
     steps=st.lists(st.floats(0.01, 200), min_size=1, max_size=20),
+    most=st.sampled_from([1, 2, 7, 800]),
 )
 def test_however_often_one_looks_every_tick_runs_once_or_is_missed_once(
-    every: int, missed: Any, steps: list[float]
+    every: int, jitter: int, missed: Any, steps: list[float], most: int
 ) -> None:
-    schedule = plan(every=every, missed=missed, catch_up_limit=400)
+    schedule = plan(every=every, jitter=jitter, missed=missed, catch_up_limit=400)
     now_s, runs, lost = 0.0, [], 0
     for step in steps:
         now_s += step
-        decision = after(schedule, now_s)
-        runs += decision.runs
-        lost += decision.missed - decision.caught_up
-        schedule = schedule.evolve(next_ns=decision.next_ns)
+        is_behind = True
+        while is_behind:
+            decision = after(schedule, now_s, most=most)
+            runs += decision.runs
+            lost += decision.missed - decision.caught_up + decision.overlapped
+            schedule = schedule.evolve(next_ns=decision.next_ns)
+            is_behind = len(decision.runs) == most
+            assert len(decision.runs) <= most
 
-    due = [NOON_NS + n * every * SECOND_NS for n in range(1, int(now_s / every) + 1)]
+    due = moments(every, jitter, now_s)
     assert len(runs) == len(set(runs))
     assert set(runs) <= set(due)
     assert len(runs) + lost == len(due)
+
+
+@pytest.mark.parametrize("config", [{"missed": "all"}, {"missed": "once"}, {"missed": "skip"}, {"repeat": 4}])
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_what_is_made_by_and_by_is_the_same_as_what_is_made_at_once(config: dict[str, Any], most: int) -> None:
+    schedule = plan(every=10, **config)
+    at_once = after(schedule, 99)
+    runs: list[int] = []
+    missed = caught_up = 0
+    while schedule.next_ns and schedule.next_ns <= NOON_NS + 99 * SECOND_NS:
+        decision = after(schedule, 99, most=most)
+        runs += decision.runs
+        missed, caught_up = missed + decision.missed, caught_up + decision.caught_up
+        left = None if schedule.repeat is None else schedule.repeat - len(decision.runs)
+        schedule = schedule.evolve(next_ns=decision.next_ns, repeat=left)
+
+    assert tuple(runs) == at_once.runs
+    assert (missed, caught_up) == (at_once.missed, at_once.caught_up)
+    assert schedule.next_ns == at_once.next_ns
+
+
+@settings(max_examples=50, deadline=None)
+@given(every=st.integers(1, 60), jitter=st.sampled_from([0, 5, 100, 300]), late_s=st.floats(0, LATE_S - 0.1))
+def test_while_a_scheduler_runs_no_tick_is_missed_whatever_the_jitter(every: int, jitter: int, late_s: float) -> None:
+    schedule, now_ns = plan(every=every, jitter=jitter, missed="skip"), NOON_NS
+    runs: list[int] = []
+    while now_ns < NOON_NS + 400 * SECOND_NS:
+        now_ns = schedule.fires_at_ns + int(late_s * SECOND_NS)
+        decision = decide(schedule, now_ns, late_ns=LATE_NS)
+        runs += decision.runs
+        schedule = schedule.evolve(next_ns=decision.next_ns)
+        assert decision.missed == 0
+
+    assert runs == moments(every, jitter, (now_ns - NOON_NS) / 1e9)
 
 
 # Ids
