@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Protocol
 
 __all__ = ["SYSTEM_CLOCK", "Clock", "ManualClock", "SystemClock"]
+
+
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Goes on while the machine sleeps; outside of Linux the other one does so, too."""
 
 
 class Clock(Protocol):
@@ -16,7 +21,7 @@ class Clock(Protocol):
         ...
 
     def monotonic_ns(self) -> int:
-        """A clock that never steps back, nanoseconds from an arbitrary start."""
+        """A clock that nobody sets and that goes on while the machine sleeps; nanoseconds from an arbitrary start."""
         ...
 
 
@@ -26,7 +31,7 @@ class SystemClock:
     __slots__ = ()
 
     time_ns = staticmethod(time.time_ns)
-    monotonic_ns = staticmethod(time.monotonic_ns)
+    monotonic_ns = staticmethod(partial(time.clock_gettime_ns, _STEADY))
 
 
 class ManualClock:
@@ -49,6 +54,10 @@ class ManualClock:
         step = int(seconds * 1e9)
         self._now_ns += step
         self._monotonic_ns += step
+
+    def set_by(self, seconds: float) -> None:
+        """Set the wall clock forward, or back, as somebody does whose clock is wrong; the other one stands."""
+        self._now_ns += int(seconds * 1e9)
 
 
 SYSTEM_CLOCK = SystemClock()

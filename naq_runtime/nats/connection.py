@@ -16,6 +16,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.config import NatsConfig, redacted_url, split_urls
 from naq_runtime.errors import (
     JetStreamError,
@@ -73,16 +74,17 @@ class Connection:
     ``closed`` is set when the server ended the connection for good, or `close` was called.
     """
 
-    def __init__(self, config: NatsConfig, client: Client) -> None:
+    def __init__(self, config: NatsConfig, client: Client, clock: Clock = SYSTEM_CLOCK) -> None:
         self.config = config
         self.client = client
+        self._clock = clock
         self.on_lost: list[Listener] = []
         self.on_restored: list[Listener] = []
         self.closed = asyncio.Event()
         self.last_error: str | None = None
-        self.skew_ns = 0
-        """How far the server's clock is ahead of ours, as far as is known."""
-        self._skew_within_ns = _SKEW_LIMIT_NS
+        self._ahead_ns = clock.time_ns() - clock.monotonic_ns()
+        """How far the server's clock is ahead of our monotonic one, which nobody sets; at first ours is believed."""
+        self._ahead_within_ns = _SKEW_LIMIT_NS
         self._closing = False
 
     def __repr__(self) -> str:
@@ -145,6 +147,11 @@ class Connection:
     def cluster(self) -> str | None:
         """The name of its cluster, if it is in one."""
         return self.client._server_info.get("cluster") or None
+
+    @property
+    def skew_ns(self) -> int:
+        """How far the server's clock is ahead of our wall clock now, as far as is known, also when that was set."""
+        return self._ahead_ns + self._clock.monotonic_ns() - self._clock.time_ns()
 
     @property
     def max_payload(self) -> int:
@@ -217,23 +224,23 @@ class Connection:
             JetStreamError: with the server's code, when it refuses.
         """
         payload = b"" if body is None else msgspec.json.encode(body)
-        asked_ns = time.time_ns()
+        asked_ns = self._clock.monotonic_ns()
         answer = msgspec.json.decode((await self.request(f"$JS.API.{subject}", payload)).data, type=dict[str, Any])
         if moment := answer.get("ts"):
-            self._compare_clocks(moment, asked_ns, time.time_ns())
+            self._compare_clocks(moment, asked_ns, self._clock.monotonic_ns())
         if error := answer.get("error"):
             raise jetstream_error(error)
         return answer
 
     def _compare_clocks(self, moment: str, asked_ns: int, answered_ns: int) -> None:
-        """The server's clock was at ``moment`` somewhere between the two.
+        """The server's clock was at ``moment`` somewhere between the two, by our monotonic one.
 
-        What was measured fastest is believed, until it cannot be any more: one of the clocks has been set.
+        What was measured fastest is believed, until it cannot be any more: the server's clock has been set.
         """
-        took_ns, skew_ns = answered_ns - asked_ns, nanoseconds_of(moment) - (asked_ns + answered_ns) // 2
-        was_set = 2 * abs(skew_ns - self.skew_ns) > took_ns + self._skew_within_ns
-        if 0 <= took_ns <= self._skew_within_ns or (was_set and 0 <= took_ns <= _SKEW_LIMIT_NS):
-            self._skew_within_ns, self.skew_ns = took_ns, skew_ns
+        took_ns, ahead_ns = answered_ns - asked_ns, nanoseconds_of(moment) - (asked_ns + answered_ns) // 2
+        was_set = 2 * abs(ahead_ns - self._ahead_ns) > took_ns + self._ahead_within_ns
+        if took_ns <= self._ahead_within_ns or (was_set and took_ns <= _SKEW_LIMIT_NS):
+            self._ahead_within_ns, self._ahead_ns = took_ns, ahead_ns
 
     async def subscribe(self, subject: str, callback: Callable[[Msg], Awaitable[None]]) -> Subscription:
         """Call back for every message, in order, with no limit on what waits."""
@@ -384,7 +391,7 @@ class Connection:
 
     async def _restored(self) -> None:
         self.last_error = None
-        self._skew_within_ns = _SKEW_LIMIT_NS
+        self._ahead_within_ns = _SKEW_LIMIT_NS
         await self._tell(self.on_restored)
 
     async def _tell(self, listeners: Sequence[Listener]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any, cast
 
+import pytest
+
 from naq_runtime.clock import SYSTEM_CLOCK, ManualClock
 from naq_runtime.config import NatsConfig
 from naq_runtime.nats.connection import Connection
@@ -33,16 +35,58 @@ def test_the_system_clock_tells_the_time_of_this_machine() -> None:
     assert SYSTEM_CLOCK.monotonic_ns() <= SYSTEM_CLOCK.monotonic_ns()
 
 
-def test_the_clock_of_the_server_is_believed_as_it_was_measured_fastest_until_one_of_both_is_set() -> None:
-    connection = Connection(NatsConfig(), cast("Any", None))
-    second = 1_000_000_000
+def test_setting_a_manual_clock_moves_what_is_on_the_wall_only() -> None:
+    clock = ManualClock(5_000_000_000)
 
-    def answer(asked_s: float, took_s: float, server_s: float) -> float:
-        asked_ns = int(asked_s * second)
-        connection._compare_clocks(moment(int(server_s * second)), asked_ns, asked_ns + int(took_s * second))
-        return connection.skew_ns / second
+    clock.set_by(-2)
 
-    assert answer(1000, 0.1, 1005.05) == 5.0
-    assert answer(2000, 2.0, 2005.5) == 5.0  # slower, and it may be the same
-    assert answer(3000, 0.01, 3005.105) == 5.1
-    assert answer(4000, 0.2, 4000.1) == 0.0  # slower, and it cannot be the same
+    assert (clock.time_ns(), clock.monotonic_ns()) == (3_000_000_000, 0)
+
+
+SECOND_NS = 1_000_000_000
+
+
+class Server:
+    """One whose clock is so far ahead of that of a host, and the host's connection to it."""
+
+    def __init__(self, ahead_s: float) -> None:
+        self.clock = ManualClock(1_000 * SECOND_NS)
+        self.connection = Connection(NatsConfig(), cast("Any", None), self.clock)
+        self.now_s = 1_000 + ahead_s
+
+    def answer(self, took_s: float, said_s: float | None = None) -> float:
+        """How far it is thought to be ahead after an answer that it gave halfway, or as it says."""
+        moment_s = self.now_s + took_s / 2 if said_s is None else said_s
+        asked_ns = self.clock.monotonic_ns()
+        self.pass_by(took_s)
+        self.connection._compare_clocks(moment(int(moment_s * SECOND_NS)), asked_ns, self.clock.monotonic_ns())
+        return self.skew_s
+
+    def pass_by(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.now_s += seconds
+
+    @property
+    def skew_s(self) -> float:
+        return round(self.connection.skew_ns / SECOND_NS, 3)
+
+
+def test_the_clock_of_the_server_is_believed_as_it_was_measured_fastest_until_it_is_set() -> None:
+    server = Server(ahead_s=5)
+
+    assert server.answer(0.1) == 5.0
+    assert server.answer(2.0, server.now_s + 1.5) == 5.0  # slower, and it may be the same
+    assert server.answer(0.01, server.now_s + 0.105) == 5.1
+    server.now_s -= 5
+    assert server.answer(0.2) == 0.0  # slower, and it cannot be the same
+
+
+@pytest.mark.parametrize("by_s", [3600.0, -3600.0])
+def test_a_host_whose_clock_is_set_knows_the_time_of_the_server_all_the_same(by_s: float) -> None:
+    server = Server(ahead_s=5)
+    server.answer(0.1)
+
+    server.clock.set_by(by_s)
+    server.pass_by(10)
+
+    assert server.clock.time_ns() + server.connection.skew_ns == int(server.now_s * SECOND_NS)
