@@ -98,8 +98,8 @@ def document(schedule: Schedule) -> dict[str, Any]:
         "overlap": schedule.overlap,
         **moment_json("created_at", schedule.created_at_ns),
         **moment_json("next_run_at", schedule.fires_at_ns),
-        **moment_json("last_run_at", schedule.last_run_ns),
-        "last_job_id": schedule.last_job_id,
+        **moment_json("last_run_at", schedule.latest_ns),
+        "last_job_id": schedule.latest_job_id,
         "lag_ms": schedule.lag_ms,
         "ticks": schedule.ticks,
         "missed_ticks": schedule.missed_ticks,
@@ -128,7 +128,7 @@ def _raw(schedule: Schedule) -> Iterator[object]:
     yield schedule.function_name
     for name, value in (
         ("next", f"{schedule.fires_at_ns / 1e9:.3f}" if schedule.fires_at_ns else "-"),
-        ("last", f"{schedule.last_run_ns / 1e9:.3f}" if schedule.last_run_ns else "-"),
+        ("last", f"{schedule.latest_ns / 1e9:.3f}" if schedule.latest_ns else "-"),
         ("ticks", schedule.ticks),
         ("missed", schedule.missed_ticks),
         ("left", "-" if schedule.repeat is None else schedule.repeat),
@@ -164,7 +164,7 @@ def _row(schedule: Schedule, now_ns: int) -> list[Span]:
         (moment_text(fires_ns, now_ns) if fires_ns else "-", "" if fires_ns else "dim"),
         (inert(schedule.queue_name), ""),
         (inert(schedule.function_name), ""),
-        (moment_text(schedule.last_run_ns, now_ns) if schedule.last_run_ns else "-", "dim"),
+        (moment_text(schedule.latest_ns, now_ns) if schedule.latest_ns else "-", "dim"),
         ("-" if lag_ms is None else duration_text(lag_ms), "dim"),
         (count_text(schedule.missed_ticks), "yellow" if schedule.missed_ticks else "dim"),
         (count_text(schedule.ticks), ""),
@@ -238,12 +238,12 @@ def _timing(schedule: Schedule, now_ns: int) -> Iterator[tuple[str, Line]]:
         ("created", schedule.created_at_ns),
         ("starts", schedule.starts_at_ns),
         ("ends", schedule.ends_at_ns),
-        ("last", schedule.last_run_ns),
+        ("last", schedule.latest_ns),
     ):
         yield label, _moment(time_ns, now_ns)
     lag_ms = schedule.lag_ms
     late = "" if lag_ms is None else f"  {duration_text(lag_ms)} late"
-    yield "last job", [(inert(schedule.last_job_id or ""), ""), (late, "dim")]
+    yield "last job", [(inert(schedule.latest_job_id or ""), ""), (late, "dim")]
     if fires_ns := schedule.fires_at_ns:
         yield "next", [(moment_text(fires_ns, now_ns), ""), ("  ", ""), _away(fires_ns, now_ns, age_text)]
     jitter = f"up to {span_text(schedule.jitter_ns)}" if schedule.jitter_ns else ""
