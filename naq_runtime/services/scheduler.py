@@ -143,7 +143,7 @@ class SchedulerService:
         """
         wanted, prepared = config_from(config), self._templates.prepared(job)
         if replace and wanted.schedule_id is None:
-            raise InvalidSchedule("what is to be replaced must be named: give it a schedule_id")
+            raise InvalidSchedule("what is to be replaced must be named: give it a schedule_id (--id)")
         queue = prepared.queue_name or "default"
         schedule = planned(wanted, queue, str(prepared.function), self._templates.encode(prepared), self.now_ns())
         await self._services.topology.queue(queue)

@@ -98,9 +98,11 @@ async def show(schedule_id: ScheduleId, *, format: FormatOption = Format.TABLE, 
 
     async with ServiceManager(config, role="monitor") as services:
         known = await (await services.get_service(Monitor)).schedule(schedule_id)
-        detail = Detail(known.schedule, known.job, _coming(known.schedule), known.events, await leading(services))
+        now_ns = time.time_ns() + services.streams.skew_ns
+        coming = _coming(known.schedule, now_ns)
+        detail = Detail(known.schedule, known.job, coming, known.events, await leading(services))
     if format is Format.TABLE:
-        print_lines(page(detail, time.time_ns()))
+        print_lines(page(detail, now_ns))
     elif format is Format.JSON:
         print_json(detail_json(detail))
     else:
@@ -121,15 +123,14 @@ async def next_(
 
     Example: naq schedule next nightly-report -n 10
     """
-    import time
-
     from naq_runtime.services.manager import ServiceManager
     from naq_runtime.services.scheduler import SchedulerService
     from naq_tui.cli.schedule_page import print_coming
 
     async with ServiceManager(config, role="monitor") as services:
-        found = await (await services.get_service(SchedulerService)).get(schedule_id)
-    print_coming(found, found.next_runs(count, time.time_ns()), format)
+        schedules = await services.get_service(SchedulerService)
+        found, now_ns = await schedules.get(schedule_id), schedules.now_ns()
+    print_coming(found, found.next_runs(count, now_ns), now_ns, format)
 
 
 async def add(
@@ -152,6 +153,9 @@ async def add(
     schedule_id: Annotated[
         str | None, typer.Option("--id", help="Id of the schedule, of up to 40 characters; made up when left out.")
     ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Change the schedule of this --id to what is said here, if there is one.")
+    ] = False,
     kwarg: Kwarg = None,
     queue: QueueName = "default",
     retries: Retries = None,
@@ -184,7 +188,7 @@ async def add(
         overlap=overlap,
         schedule_id=schedule_id,
     )
-    await keep(job, when, config)
+    await keep(job, when, config, replace=replace)
 
 
 async def modify(
@@ -207,8 +211,12 @@ async def modify(
         datetime | None, typer.Option(metavar="TIME", parser=a_datetime, help="When it is due next, out of turn.")
     ] = None,
     queue: Annotated[str | None, typer.Option("--queue", "-q", help="Where its jobs go from now on.")] = None,
+    function: Annotated[str | None, typer.Option(metavar="NAME", help="The function, as module.name.")] = None,
     args: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments of the jobs, as an array.")] = None,
     kwargs: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments by name, as an object.")] = None,
+    retries: Retries = None,
+    time_limit: TimeLimit = None,
+    result_ttl: ResultTtl = None,
     config: NAQConfig,
 ) -> None:
     """Change a schedule, and print its id; what is not said stays as it is.
@@ -217,6 +225,7 @@ async def modify(
 
     Example: naq schedule modify report --cron '30 8 * * mon-fri' --args '[14]'
     """
+    from naq_runtime.errors import NaqError
     from naq_runtime.services.manager import ServiceManager
     from naq_runtime.services.scheduler import SchedulerService
 
@@ -238,11 +247,20 @@ async def modify(
         queue_name=queue,
         args=None if args is None else tuple(_json("--args", args, list)),
         kwargs=None if kwargs is None else _json("--kwargs", kwargs, dict),
+        function=function,
+        retries=retries,
+        timeout=time_limit,
+        result_ttl=result_ttl,
     )
     if not changes:
         fail("say what is to change, such as --cron, --every or --args", EXIT_USAGE)
     async with ServiceManager(config) as services:
-        await (await services.get_service(SchedulerService)).modify(schedule_id, **changes)
+        try:
+            await (await services.get_service(SchedulerService)).modify(schedule_id, **changes)
+        except NaqError:
+            raise
+        except ValueError as error:  # of the job
+            fail(str(error), EXIT_USAGE)
     print(schedule_id)
 
 
@@ -254,13 +272,11 @@ def _json(option: str, text: str, kind: type[Any]) -> Any:
     return value
 
 
-def _coming(schedule: Schedule) -> list[int] | None:
-    import time
-
+def _coming(schedule: Schedule, now_ns: int) -> list[int] | None:
     from naq_runtime.errors import InvalidSchedule
 
     try:
-        return schedule.next_runs(_COMING, time.time_ns())
+        return schedule.next_runs(_COMING, now_ns)
     except InvalidSchedule:
         return None
 

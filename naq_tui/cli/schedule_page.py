@@ -294,16 +294,15 @@ def _events(events: Sequence[StoredEvent]) -> Iterator[Line]:
 # What comes
 
 
-def print_coming(schedule: Schedule, coming: Sequence[int], format: Format) -> None:
+def print_coming(schedule: Schedule, coming: Sequence[int], now_ns: int, format: Format) -> None:
     """Print when a schedule is due."""
     if format is Format.TABLE:
-        now_ns = time.time_ns()
         columns = (Column("Due"), Column("Away", align="right"), Column("Jitter", align="right"))
         shown = 3 if schedule.jitter_ns else 2
         if coming:
             rows = [_coming_row(schedule, due_ns, now_ns)[:shown] for due_ns in coming]
             print_table(columns[:shown], rows)
-        if schedule.state is not ScheduleState.ACTIVE:
+        if schedule.state is not ScheduleState.ACTIVE and not schedule.state.is_over:
             note(f"schedule {schedule.schedule_id} is {schedule.state.value}: nothing comes until it is resumed")
         elif not coming:
             note(f"nothing is due any more of schedule {schedule.schedule_id}")

@@ -90,7 +90,7 @@ def given(**options: Any) -> dict[str, Any]:
     return {name: None if value is _NOTHING else value for name, value in options.items() if value is not None}
 
 
-async def keep(job: Job, when: Mapping[str, Any], config: NAQConfig) -> None:
+async def keep(job: Job, when: Mapping[str, Any], config: NAQConfig, *, replace: bool = False) -> None:
     """Have a job come again and again, and print the id of the schedule."""
     from naq_runtime.schedule import ScheduleConfig
     from naq_runtime.services.manager import ServiceManager
@@ -99,7 +99,7 @@ async def keep(job: Job, when: Mapping[str, Any], config: NAQConfig) -> None:
     wanted = ScheduleConfig(**when)
     async with ServiceManager(config) as services:
         schedules = await services.get_service(SchedulerService)
-        print(await schedules.schedule_job(job, wanted), flush=True)
+        print(await schedules.schedule_job(job, wanted, replace=replace), flush=True)
         if await leading(services) is None:
             note_leader(None)
 

@@ -181,7 +181,7 @@ async def test_what_is_declared_after_its_end_is_made_anew(schedules: SchedulerS
 
 
 async def test_what_has_no_name_cannot_be_replaced(schedules: SchedulerService) -> None:
-    with pytest.raises(InvalidSchedule, match="give it a schedule_id"):
+    with pytest.raises(InvalidSchedule, match="give it a schedule_id "):
         await schedules.schedule_job(Job(tasks.add, (1,)), {"every": 5}, replace=True)
 
 
@@ -195,6 +195,18 @@ async def test_a_queue_schedules_for_itself(config: NAQConfig) -> None:
 
         assert (schedule.queue_name, schedules.job_of(schedule).kwargs) == ("mail", {"right": 2})
         assert [await one.status() for one in (in_a_while, at_a_moment)] == ["scheduled", "scheduled"]
+
+
+async def test_a_queue_gives_access_to_schedules(config: NAQConfig) -> None:
+    async with Queue("mail", config=config) as queue:
+        when = ScheduleConfig(every=60, schedule_id="report")
+        for right in (2, 3):
+            await queue.schedule(tasks.add, 1, when=when, replace=True, right=right)
+        schedules = await queue.schedules()
+
+        assert schedules.job_of(await schedules.get("report")).kwargs == {"right": 3}
+    with pytest.raises(RuntimeError, match="the queue is not open"):
+        await queue.schedules()
 
 
 # Having them make their jobs
