@@ -38,7 +38,6 @@ from naq_tui.cli.scheduling import (
     a_datetime,
     given,
     keep,
-    leading,
     note_leader,
 )
 
@@ -78,7 +77,7 @@ async def list_(
     async with ServiceManager(config, role="monitor") as services:
         schedules = await services.get_service(SchedulerService)
         found = await chosen(schedules, queue, function, state)
-        leader = await leading(services)
+        leader = await schedules.leader()
     print_schedules(found, format)
     if format is Format.TABLE:
         note_leader(leader)
@@ -89,25 +88,24 @@ async def show(schedule_id: ScheduleId, *, format: FormatOption = Format.TABLE, 
 
     Example: naq schedule show nightly-report
     """
-    import time
-
     from naq_runtime.monitor import Monitor
     from naq_runtime.services.manager import ServiceManager
+    from naq_runtime.services.scheduler import SchedulerService
     from naq_tui.cli.output import print_json, print_lines, print_raw, print_raw_members
     from naq_tui.cli.schedule_page import Detail, detail_json, page
 
     async with ServiceManager(config, role="monitor") as services:
         known = await (await services.get_service(Monitor)).schedule(schedule_id)
-        now_ns = time.time_ns() + services.streams.skew_ns
-        coming = _coming(known.schedule, now_ns)
-        detail = Detail(known.schedule, known.job, coming, known.events, await leading(services))
+        schedules = await services.get_service(SchedulerService)
+        now_ns = schedules.now_ns()
+        detail = Detail(known, _coming(known.schedule, now_ns), await schedules.leader())
     if format is Format.TABLE:
         print_lines(page(detail, now_ns))
     elif format is Format.JSON:
         print_json(detail_json(detail))
     else:
         print_raw_members(detail_json(detail) | {"events": None})
-        for stored in detail.events:
+        for stored in detail.known.events:
             event = stored.event
             print_raw("event", f"{event.timestamp:.6f}", event.event_type, event.message)
 

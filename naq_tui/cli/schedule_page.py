@@ -11,9 +11,8 @@ from typing import Any, NamedTuple, TextIO
 from naq_runtime.errors import InvalidSchedule
 from naq_runtime.events.messages import duration_text
 from naq_runtime.events.models import StoredEvent
-from naq_runtime.job import Job
 from naq_runtime.schedule import Schedule, ScheduleState
-from naq_runtime.snapshot import LeaderState
+from naq_runtime.snapshot import LeaderState, ScheduleDetail
 from naq_runtime.timetable import zone_of
 from naq_tui.cli.format import Format, iso_text
 from naq_tui.cli.job_page import argument_lines
@@ -62,14 +61,11 @@ _EVENTS = (Column("  Time"), Column("Event"), Column("What", least=16))
 
 
 class Detail(NamedTuple):
-    """All about one schedule."""
+    """All that is shown of one schedule."""
 
-    schedule: Schedule
-    job: Job | None
-    """What each tick makes; ``None`` when that cannot be read."""
+    known: ScheduleDetail
     coming: Sequence[int] | None
     """``None`` when the timetable cannot be read on this machine."""
-    events: Sequence[StoredEvent]
     leader: LeaderState | None
 
 
@@ -110,14 +106,14 @@ def document(schedule: Schedule) -> dict[str, Any]:
 
 def detail_json(detail: Detail) -> dict[str, Any]:
     """All about a schedule, its job and what happened, as a JSON object."""
-    job, coming = detail.job, detail.coming
+    job, coming = detail.known.job, detail.coming
     names = ("args", "kwargs", "timeout", "retries", "retry_delay", "result_ttl")
     return {
-        **document(detail.schedule),
+        **document(detail.known.schedule),
         **{name: getattr(job, name, None) for name in names},
         "coming": None if coming is None else [iso_text(due_ns) for due_ns in coming],
         "leader": detail.leader and detail.leader.instance_id,
-        "events": [event_json(stored) for stored in detail.events],
+        "events": [event_json(stored) for stored in detail.known.events],
     }
 
 
@@ -189,7 +185,7 @@ def _away(time_ns: int, now_ns: int, age: Callable[[float], str]) -> Span:
 
 def page(detail: Detail, now_ns: int) -> Iterator[Line]:
     """The lines of a page."""
-    schedule, coming = detail.schedule, detail.coming
+    schedule, coming = detail.known.schedule, detail.coming
     yield from facts(_facts(detail, now_ns))
     yield from heading("Coming", "once it is resumed" if coming and schedule.state is not ScheduleState.ACTIVE else "")
     if coming is None:
@@ -200,16 +196,16 @@ def page(detail: Detail, now_ns: int) -> Iterator[Line]:
         for due_ns in coming:
             ((text, style), (away, _)) = _coming_row(schedule, due_ns, now_ns)[:2]
             yield [("  " + text, style), ("  " + away, "dim")]
-    if detail.job is None:
+    if detail.known.job is None:
         yield from heading("Arguments")
         yield from value_lines("its job cannot be read", "red")
     else:
-        yield from argument_lines(detail.job)
-    yield from _events(detail.events)
+        yield from argument_lines(detail.known.job)
+    yield from _events(detail.known.events)
 
 
 def _facts(detail: Detail, now_ns: int) -> Iterator[tuple[str, Line]]:
-    schedule = detail.schedule
+    schedule = detail.known.schedule
     yield "schedule", [(inert(schedule.schedule_id), "bold")]
     yield "state", [_state(schedule), (f"  {inert(schedule.reason)}" if schedule.reason else "", "dim")]
     yield "when", [(when_text(schedule, 0), "")]

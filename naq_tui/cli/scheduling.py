@@ -13,10 +13,9 @@ from naq_tui.cli.format import a_moment, a_span
 if TYPE_CHECKING:
     from naq_runtime.config import NAQConfig
     from naq_runtime.job import Job
-    from naq_runtime.services.manager import ServiceManager
     from naq_runtime.snapshot import LeaderState
 
-__all__ = ["a_datetime", "given", "keep", "leading", "note_leader"]
+__all__ = ["a_datetime", "given", "keep", "note_leader"]
 
 _NONE = "none"
 _NOTHING: Any = object()
@@ -100,16 +99,8 @@ async def keep(job: Job, when: Mapping[str, Any], config: NAQConfig, *, replace:
     async with ServiceManager(config) as services:
         schedules = await services.get_service(SchedulerService)
         print(await schedules.schedule_job(job, wanted, replace=replace), flush=True)
-        if await leading(services) is None:
+        if await schedules.leader() is None:
             note_leader(None)
-
-
-async def leading(services: ServiceManager) -> LeaderState | None:
-    """Who leads the schedulers; ``None`` when nobody does, or whoever did is silent for too long."""
-    from naq_runtime.watching import ScheduleWatch
-
-    leader = await ScheduleWatch(services).leader()
-    return leader if leader is not None and leader.leads else None
 
 
 def note_leader(leader: LeaderState | None) -> None:
