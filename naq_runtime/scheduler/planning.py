@@ -141,9 +141,6 @@ def _changed(schedule: Schedule, config: ScheduleConfig, now_ns: int, *, counts_
     after = schedule.evolve(**_stored(config, schedule.created_at_ns))
     if counts_on:
         after = after.evolve(repeat=schedule.repeat, repeat_of=schedule.repeat_of)
-    begins_as_before = after.starts_at_ns == schedule.starts_at_ns and config.phase is None
-    if after.every_ns and schedule.every_ns and begins_as_before and schedule.settings["phase"] is None:
-        after = after.evolve(anchor_ns=schedule.anchor_ns)
     was_moved = (after.starts_at_ns, after.ends_at_ns) != (schedule.starts_at_ns, schedule.ends_at_ns)
     is_inside = after.starts_at_ns <= after.next_ns <= (after.ends_at_ns or after.next_ns) and after.next_ns > 0
     stays = _rhythm(after) == _rhythm(schedule) and (is_inside or not was_moved)
