@@ -198,7 +198,8 @@ def page(detail: Detail, now_ns: int) -> Iterator[Line]:
             yield [("  " + text, style), ("  " + away, "dim")]
     if detail.known.job is None:
         yield from heading("Arguments")
-        yield from value_lines("its job cannot be read", "red")
+        is_gone = schedule.state is ScheduleState.CANCELLED
+        yield from value_lines(*(("they went with it", "dim") if is_gone else ("its job cannot be read", "red")))
     else:
         yield from argument_lines(detail.known.job)
     yield from _events(detail.known.events)

@@ -134,7 +134,9 @@ def _last_job(schedule: Schedule, width: int, now_ns: int) -> Iterator[Line]:
 def _arguments(detail: ScheduleDetail, width: int) -> Iterator[Line]:
     yield from section("Arguments", width)
     job = detail.job
-    if job is None:
+    if detail.schedule.state is ScheduleState.CANCELLED:
+        yield from plain_lines("they went with it", width, "dim")
+    elif job is None:
         yield from plain_lines("they cannot be read here", width, "dim")
     elif not job.args and not job.kwargs:
         yield from plain_lines("none", width, "dim")

@@ -366,6 +366,16 @@ async def test_a_cancelled_schedule_is_gone(config: NAQConfig) -> None:
     assert "⊘ cancelled" in (await naq("schedule", "show", "daily", config=config)).out
 
 
+async def test_the_page_of_a_cancelled_schedule_does_not_take_its_job_for_broken(config: NAQConfig) -> None:
+    await fill(config)
+    await naq("schedule", "cancel", "hourly", "--yes", config=config)
+
+    page = await naq("schedule", "show", "hourly", config=config)
+
+    assert "⊘ cancelled" in page.out
+    assert "they went with it" in page.out
+
+
 async def test_cancelling_asks_in_a_terminal(config: NAQConfig) -> None:
     await fill(config)
 
