@@ -173,26 +173,37 @@ class Queue:
         return [JobHandle(job_id, self._jobs, since_ns) for job_id in ids]
 
     async def schedule(
-        self, function: Callable[..., Any] | str, *args: Any, when: ScheduleConfig, **kwargs: Any
+        self,
+        function: Callable[..., Any] | str,
+        *args: Any,
+        when: ScheduleConfig,
+        replace: bool = False,
+        **kwargs: Any,
     ) -> str:
         """Have one call of a function come into this queue again and again; returns the id of the schedule.
 
-        It needs a scheduler that runs (``naq run-scheduler``). See `SchedulerService` for what can be done with it.
+        It needs a scheduler that runs (``naq run-scheduler``). See `schedules` for what can be done with it.
 
         Args:
             when: such as ``ScheduleConfig(cron="0 9 * * mon-fri", timezone="Europe/Paris")``.
+            replace: change the schedule of this id, if there is one; see `SchedulerService.schedule_job`.
 
         Raises:
             DuplicateSchedule: there is a schedule of this id.
             NotImportable, SerializationError, ServerError: as `enqueue`.
         """
-        return await self.schedule_job(Job(function, args, kwargs), when)
+        return await self.schedule_job(Job(function, args, kwargs), when, replace=replace)
 
-    async def schedule_job(self, job: Job, when: ScheduleConfig) -> str:
+    async def schedule_job(self, job: Job, when: ScheduleConfig, *, replace: bool = False) -> str:
         """Have a job come into this queue again and again. See `schedule`."""
+        wanted = job.evolve(queue_name=self.name or job.queue_name)
+        return await (await self.schedules()).schedule_job(wanted, when, replace=replace)
+
+    async def schedules(self) -> SchedulerService:
+        """What can be done with schedules, of this queue and of others."""
+        assert self._jobs is not None
         assert self._services is not None
-        scheduler = await self._services.get_service(SchedulerService)
-        return await scheduler.schedule_job(job.evolve(queue_name=self.name or job.queue_name), when)
+        return await self._services.get_service(SchedulerService)
 
     async def pause(self, reason: str = "") -> None:
         """Begin no more jobs of this queue, on any worker, until `resume`; those that run go on."""

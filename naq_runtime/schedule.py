@@ -43,8 +43,11 @@ SCHEMA_VERSION = 1
 LONGEST_ID = 40
 """A job's id has a moment behind it, and 64 characters in all."""
 _SECOND_NS = 1_000_000_000
+_MOST_RUNS = 10_000
 _SHORTEST_S = 0.1
 _LONGEST_S = 10 * 365 * 86_400
+_LATEST_PHASE_NS = _LONGEST_S * _SECOND_NS
+"""An anchor up to here is a phase, and one behind it a moment at which a schedule began."""
 
 
 class ScheduleState(StrEnum):
@@ -76,12 +79,14 @@ class ScheduleConfig(Struct, frozen=True, kw_only=True):
         repeat: so many jobs at most; without end when left out.
         starts_at: nothing is due before; the first tick of ``every`` is then.
         ends_at: nothing is due after.
-        phase: seconds that each tick of ``every`` is behind a multiple of it since 1970; 0 for full minutes and hours.
-        jitter: each job comes up to so many seconds later, by a chance that is the same whoever looks.
+        phase: seconds, or a `timedelta`, that each tick of ``every`` is behind a multiple of it since 1970; 0 for full
+            minutes and hours.
+        jitter: each job comes up to so many seconds, or a `timedelta`, later, by a chance that is the same whoever
+            looks.
         missed: of ticks that nobody could see to in time, have the job run for none (``skip``), for the last of them
             (``once``), or for all (``all``), ``catch_up_limit`` of them at most.
         catch_up_limit: so many at most.
-        catch_up_window: seconds; what was due longer ago is skipped.
+        catch_up_window: seconds, or a `timedelta`; what was due longer ago is skipped.
         overlap: while the job of the tick before has not ended, have another all the same (``allow``), none
             (``skip``), one when it has ended (``buffer``), or one at once, and cancel the one before (``cancel``).
         schedule_id: 1 to 40 letters, digits, ``_`` or ``-``; made up when left out.
@@ -97,11 +102,11 @@ class ScheduleConfig(Struct, frozen=True, kw_only=True):
     repeat: int | None = None
     starts_at: datetime | None = None
     ends_at: datetime | None = None
-    phase: float | None = None
-    jitter: float = 0.0
+    phase: float | timedelta | None = None
+    jitter: float | timedelta = 0.0
     missed: MissedPolicy = "once"
     catch_up_limit: int = 100
-    catch_up_window: float = 86_400.0
+    catch_up_window: float | timedelta = 86_400.0
     overlap: OverlapPolicy = "allow"
     schedule_id: str | None = None
 
@@ -111,15 +116,13 @@ class ScheduleConfig(Struct, frozen=True, kw_only=True):
         zone_of(self.timezone)
         if self.cron is not None:
             check_cron(self.cron)
-        if self.every is not None:
-            every = self.every.total_seconds() if isinstance(self.every, timedelta) else self.every
-            _check("every", every, _SHORTEST_S, _LONGEST_S)
+        _check("every", self.every, _SHORTEST_S, _LONGEST_S)
         if self.phase is not None and self.every is None:
             raise InvalidSchedule("phase goes with every")
         _check("phase", self.phase, 0, _LONGEST_S)
-        _check("repeat", self.repeat, 1, 2**53)
+        _check("repeat", self.repeat, 1, 2**53, int)
         _check("jitter", self.jitter, 0, 86_400)
-        _check("catch_up_limit", self.catch_up_limit, 1, 400)
+        _check("catch_up_limit", self.catch_up_limit, 1, 400, int)
         _check("catch_up_window", self.catch_up_window, 1, _LONGEST_S)
         _check_word("missed", self.missed, MissedPolicy)
         _check_word("overlap", self.overlap, OverlapPolicy)
@@ -145,6 +148,8 @@ class Schedule(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     timezone: str = "UTC"
     repeat: int | None = None
     """How many jobs are left; ``None`` for no end."""
+    repeat_of: int | None = None
+    """What that is counted down from."""
     starts_at_ns: Time = 0
     ends_at_ns: Time = 0
     jitter_ns: Time = 0
@@ -163,8 +168,12 @@ class Schedule(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     missed_ticks: int = 0
     last_due_ns: Time = 0
     last_run_ns: Time = 0
-    """When the last job was made."""
+    """When the job of the last tick was made."""
     last_job_id: JobId | None = None
+    """The job of the last tick: the one that `overlap` is about."""
+    asked_ns: Time = 0
+    """When somebody last had a job made out of turn."""
+    asked_job_id: JobId | None = None
     held_ns: Time = 0
     """A tick whose job comes when the one before has ended (``buffer``)."""
     errors: int = 0
@@ -177,6 +186,45 @@ class Schedule(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     def evolve(self, **changes: Any) -> Schedule:
         """A copy with some fields changed."""
         return msgspec.structs.replace(self, **changes)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The fields of its configuration, whether it can be kept here or not; ``repeat`` is what is left."""
+        return {
+            "cron": self.cron,
+            "every": self.every_ns / _SECOND_NS if self.every_ns else None,
+            "at": _moment(self.at_ns),
+            "timezone": self.timezone,
+            "repeat": self.repeat,
+            "starts_at": _moment(self.starts_at_ns),
+            "ends_at": _moment(self.ends_at_ns),
+            "phase": self.anchor_ns / _SECOND_NS if self.every_ns and self.anchor_ns <= _LATEST_PHASE_NS else None,
+            "jitter": self.jitter_ns / _SECOND_NS,
+            "missed": self.missed,
+            "catch_up_limit": self.catch_up_limit,
+            "catch_up_window": self.catch_up_window_ns / _SECOND_NS,
+            "overlap": self.overlap,
+            "schedule_id": self.schedule_id,
+        }
+
+    @property
+    def config(self) -> ScheduleConfig:
+        """What it was made with, and changed to; ``repeat`` is what is left.
+
+        Raises:
+            InvalidSchedule: this machine cannot keep it.
+        """
+        return ScheduleConfig(**self.settings)
+
+    @property
+    def next_run_at(self) -> datetime | None:
+        """When its next job comes, jitter and all; ``None`` while none will, as in a pause."""
+        return _moment(self.fires_at_ns)
+
+    @property
+    def last_run_at(self) -> datetime | None:
+        """When its latest job was made, in its turn or not; ``None`` when none was."""
+        return _moment(self.latest_ns)
 
     @property
     def timetable(self) -> Timetable:
@@ -197,10 +245,20 @@ class Schedule(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         return max(self.next_ns + self.delay_of(self.next_ns), self.retry_at_ns)
 
     @property
+    def latest_ns(self) -> int:
+        """When its latest job was made, in its turn or not; 0 for never."""
+        return max(self.last_run_ns, self.asked_ns)
+
+    @property
+    def latest_job_id(self) -> str | None:
+        """The job that was made then."""
+        return self.asked_job_id if self.asked_ns > self.last_run_ns else self.last_job_id
+
+    @property
     def lag_ms(self) -> float | None:
-        """How late the last job was made; ``None`` when there is none, or somebody asked for it out of turn."""
+        """How late the latest job was made; ``None`` when there is none, or somebody asked for it out of turn."""
         due_ns = self.last_due_ns
-        if not due_ns or self.last_job_id != tick_id(self.schedule_id, due_ns):
+        if not due_ns or self.asked_ns > self.last_run_ns:
             return None
         return max(0, self.last_run_ns - due_ns - self.delay_of(due_ns)) / 1e6
 
@@ -227,10 +285,16 @@ class Schedule(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         return next(self.ticks_after(after_ns), 0)
 
     def next_runs(self, count: int, now_ns: int) -> list[int]:
-        """The coming ticks, this many at most."""
+        """The coming ticks, this many at most; the first may be one that is late, or waits out its jitter.
+
+        Raises:
+            InvalidSchedule: this machine cannot say so, or not so many.
+        """
+        _check("count", count, 1, _MOST_RUNS, int)
         if self.state.is_over or not self.next_ns:
             return []
-        first = [self.next_ns] if self.next_ns > now_ns else []
+        is_passed_over = self.state is not ScheduleState.ACTIVE and self.next_ns <= now_ns
+        first = [] if is_passed_over else [self.next_ns]
         ticks = [*first, *islice(self.ticks_after(max(self.next_ns, now_ns)), count)]
         return ticks[: count if self.repeat is None else min(count, self.repeat)]
 
@@ -269,6 +333,11 @@ def moment_ns(name: str, moment: datetime | None) -> int:
     return int(moment.timestamp()) * _SECOND_NS + moment.microsecond * 1_000
 
 
+def _moment(time_ns: int) -> datetime | None:
+    seconds, rest = divmod(time_ns, _SECOND_NS)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000) if time_ns else None
+
+
 _decoder = msgspec.json.Decoder(Schedule)
 encode_schedule = msgspec.json.Encoder().encode
 
@@ -290,8 +359,9 @@ def decode_schedule(data: bytes) -> Schedule:
     return schedule
 
 
-def _check(name: str, value: float | None, least: float, most: float) -> None:
-    if value is not None and not least <= value <= most:
+def _check(name: str, value: object, least: float, most: float, kind: Any = float | int) -> None:
+    number = value.total_seconds() if isinstance(value, timedelta) and kind is not int else value
+    if value is not None and not (isinstance(number, kind) and least <= number <= most):
         raise InvalidSchedule(f"{name} must be {least:g} to {most:,g}, got {value}")
 
 

@@ -24,7 +24,7 @@ Errors are those of `naq_runtime.Queue`, whose methods these are. Where an event
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -36,10 +36,11 @@ from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.naming import check_name
 from naq_runtime.queue import JobHandle as AsyncHandle
 from naq_runtime.queue import Queue as AsyncQueue
-from naq_runtime.schedule import ScheduleConfig
+from naq_runtime.schedule import Schedule, ScheduleConfig
 from naq_runtime.services.manager import ServiceManager
+from naq_runtime.services.scheduler import ScheduleFilter, SchedulerService
 
-__all__ = ["JobHandle", "Queue", "close"]
+__all__ = ["JobHandle", "Queue", "Schedules", "close"]
 
 T = TypeVar("T")
 
@@ -193,21 +194,33 @@ class Queue:
         made = list(jobs)  # here, not in the loop: they may come from a database
         return self._put_many(lambda queue: queue.enqueue_many(made))
 
-    def schedule(self, function: Callable[..., Any] | str, *args: Any, when: ScheduleConfig, **kwargs: Any) -> str:
+    def schedule(
+        self,
+        function: Callable[..., Any] | str,
+        *args: Any,
+        when: ScheduleConfig,
+        replace: bool = False,
+        **kwargs: Any,
+    ) -> str:
         """Have one call of a function come into this queue again and again; returns the id of the schedule.
 
         Args:
             when: such as ``ScheduleConfig(cron="0 9 * * mon-fri", timezone="Europe/Paris")``.
+            replace: change the schedule of this id, if there is one; see `SchedulerService.schedule_job`.
 
         Raises:
             DuplicateSchedule: there is a schedule of this id.
             NotImportable, SerializationError, ServerError: as `enqueue`.
         """
-        return self._do(lambda queue: queue.schedule(function, *args, when=when, **kwargs))
+        return self._do(lambda queue: queue.schedule(function, *args, when=when, replace=replace, **kwargs))
 
-    def schedule_job(self, job: Job, when: ScheduleConfig) -> str:
+    def schedule_job(self, job: Job, when: ScheduleConfig, *, replace: bool = False) -> str:
         """Have a job come into this queue again and again. See `schedule`."""
-        return self._do(lambda queue: queue.schedule_job(job, when))
+        return self._do(lambda queue: queue.schedule_job(job, when, replace=replace))
+
+    def schedules(self) -> Schedules:
+        """What can be done with schedules, of this queue and of others."""
+        return Schedules(self)
 
     def pause(self, reason: str = "") -> None:
         """Begin no more jobs of this queue, on any worker, until `resume`; those that run go on."""
@@ -272,3 +285,58 @@ class Queue:
                 return await operation(queue, services)
 
         return call(run)
+
+
+class Schedules:
+    """What can be done with schedules: the methods of `SchedulerService`, with its errors."""
+
+    __slots__ = ("_queue",)
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+
+    def schedule_job(self, job: Job, config: ScheduleConfig | Mapping[str, Any], *, replace: bool = False) -> str:
+        """Have a job come when the configuration says; returns the id of the schedule."""
+        return self._do(lambda service: service.schedule_job(job, config, replace=replace))
+
+    def get(self, schedule_id: str) -> Schedule:
+        """One schedule, also one that has finished, for a minute."""
+        return self._do(lambda service: service.get(schedule_id))
+
+    def list(self, wanted: ScheduleFilter | None = None) -> Sequence[Schedule]:
+        """The schedules that are meant, in the order in which they were changed last."""
+
+        async def found(service: SchedulerService) -> Sequence[Schedule]:
+            return [schedule async for schedule in service.list(wanted)]
+
+        return self._do(found)
+
+    def next_runs(self, schedule_id: str, count: int = 5) -> Sequence[datetime]:
+        """The coming ticks of a schedule, in UTC; fewer when there are no more."""
+        return self._do(lambda service: service.next_runs(schedule_id, count))
+
+    def pause(self, schedule_id: str, reason: str = "") -> Schedule:
+        """Have no more jobs come, until `resume`."""
+        return self._do(lambda service: service.pause(schedule_id, reason))
+
+    def resume(self, schedule_id: str) -> Schedule:
+        """Let a schedule go on that is paused or has failed; what was due meanwhile is passed over."""
+        return self._do(lambda service: service.resume(schedule_id))
+
+    def cancel(self, schedule_id: str, reason: str = "") -> Schedule:
+        """Have no more jobs come, for good. Those that are enqueued stay."""
+        return self._do(lambda service: service.cancel(schedule_id, reason))
+
+    def modify(self, schedule_id: str, **changes: Any) -> Schedule:
+        """Change a schedule, as `SchedulerService.modify` does; what is left out stays."""
+        return self._do(lambda service: service.modify(schedule_id, **changes))
+
+    def trigger_now(self, schedule_id: str) -> str:
+        """Have a job come at once, besides those that are due; returns the job's id."""
+        return self._do(lambda service: service.trigger_now(schedule_id))
+
+    def _do(self, operation: Callable[[SchedulerService], Awaitable[T]]) -> T:
+        async def on(queue: AsyncQueue) -> T:
+            return await operation(await queue.schedules())
+
+        return self._queue._do(on)

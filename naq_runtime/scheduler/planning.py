@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import Any
 
 from naq_runtime.errors import InvalidSchedule
@@ -11,12 +11,20 @@ from naq_runtime.naming import new_id
 from naq_runtime.retry import seconds_of
 from naq_runtime.schedule import Schedule, ScheduleConfig, ScheduleState, moment_ns
 
-__all__ = ["config_of", "planned", "replanned", "resumed", "unreadable"]
+__all__ = [
+    "cancelled",
+    "config_from",
+    "differences",
+    "planned",
+    "redeclared",
+    "replanned",
+    "resumed",
+    "revived",
+    "unreadable",
+]
 
 _SECOND_NS = 1_000_000_000
 _MILLISECOND_NS = 1_000_000
-_TIMING = {"cron", "every", "at", "timezone", "starts_at", "ends_at", "phase"}
-"""What is changed of a schedule changes when it is due next."""
 _KINDS = ("cron", "every", "at")
 
 
@@ -43,18 +51,40 @@ def replanned(schedule: Schedule, changes: Mapping[str, Any], now_ns: int) -> Sc
     Raises:
         InvalidSchedule: it cannot be kept so.
     """
-    fields = set(ScheduleConfig.__struct_fields__) - {"schedule_id"}
-    if unknown := set(changes) - fields:
-        raise InvalidSchedule(f"a schedule has no {', '.join(sorted(unknown))}: it has {', '.join(sorted(fields))}")
+    _check_fields(changes, set(ScheduleConfig.__struct_fields__) - {"schedule_id"})
     kinds = {name: None for name in _KINDS if name not in changes} if set(_KINDS) & set(changes) else {}
     if kinds and "every" not in changes:
         kinds["phase"] = None
-    config = ScheduleConfig(**{**_wanted(schedule), **kinds, **changes})  # what was wrong of it may be changed
-    stored = _stored(config, schedule.created_at_ns)
-    if schedule.every_ns and not {"every", "phase", "starts_at"} & set(changes):
-        stored["anchor_ns"] = schedule.anchor_ns
-    changed = schedule.evolve(**stored)
-    return _first(changed, now_ns) if _TIMING & set(changes) else changed
+    config = ScheduleConfig(**{**schedule.settings, **kinds, **changes})  # what was wrong of it may be changed
+    return _changed(schedule, config, now_ns, counts_on=config.repeat == schedule.repeat)
+
+
+def redeclared(schedule: Schedule, config: ScheduleConfig, fresh: Schedule, now_ns: int) -> Schedule:
+    """The same as somebody says it now, all of it. What is said as before goes on: the rhythm, and what is left.
+
+    Args:
+        config: what is wanted.
+        fresh: how it would be, were there none; for its job and queue.
+
+    Raises:
+        InvalidSchedule: nothing will ever be due.
+    """
+    after = _changed(schedule, config, now_ns, counts_on=config.repeat == schedule.repeat_of)
+    after = after.evolve(queue_name=fresh.queue_name, function_name=fresh.function_name, payload=fresh.payload)
+    return schedule if after == schedule else revived(after)
+
+
+def cancelled(schedule: Schedule, reason: str) -> Schedule:
+    """Its end; without its job, with which the record may be larger than the server takes by now."""
+    state = ScheduleState.CANCELLED
+    return schedule.evolve(state=state, reason=reason or None, next_ns=0, held_ns=0, payload=b"")
+
+
+def revived(schedule: Schedule) -> Schedule:
+    """As if it had never failed; one that is paused stays so."""
+    if schedule.state is ScheduleState.FAILED:
+        schedule = schedule.evolve(state=ScheduleState.ACTIVE, reason=None)
+    return schedule.evolve(errors=0, retry_at_ns=0)
 
 
 def resumed(schedule: Schedule, now_ns: int) -> Schedule:
@@ -78,37 +108,54 @@ def unreadable(schedule_id: str) -> Schedule:
     return Schedule(schedule_id=schedule_id, queue_name="default", function_name="unknown.unknown", payload=b"")
 
 
-def config_of(schedule: Schedule) -> ScheduleConfig:
-    """What was wanted.
+def config_from(config: ScheduleConfig | Mapping[str, Any]) -> ScheduleConfig:
+    """A configuration, or one of these fields.
 
     Raises:
-        InvalidSchedule: this machine cannot keep it.
+        InvalidSchedule: there is no such field, or it cannot be kept.
     """
-    return ScheduleConfig(**_wanted(schedule))
+    if isinstance(config, ScheduleConfig):
+        return config
+    _check_fields(config, set(ScheduleConfig.__struct_fields__))
+    return ScheduleConfig(**config)
 
 
-def _wanted(schedule: Schedule) -> dict[str, Any]:
-    return {
-        "cron": schedule.cron,
-        "every": schedule.every_ns / _SECOND_NS if schedule.every_ns else None,
-        "at": _moment(schedule.at_ns),
-        "timezone": schedule.timezone,
-        "repeat": schedule.repeat,
-        "starts_at": _moment(schedule.starts_at_ns),
-        "ends_at": _moment(schedule.ends_at_ns),
-        "jitter": schedule.jitter_ns / _SECOND_NS,
-        "missed": schedule.missed,
-        "catch_up_limit": schedule.catch_up_limit,
-        "catch_up_window": schedule.catch_up_window_ns / _SECOND_NS,
-        "overlap": schedule.overlap,
-        "schedule_id": schedule.schedule_id,
-    }
+def differences(before: Schedule, after: Schedule) -> dict[str, Any]:
+    """The settings that are not as they were; the kind of timetable whose place another one took is not named."""
+    was, is_now = ({"queue_name": one.queue_name, **one.settings} for one in (before, after))
+    changed = {name: value for name, value in is_now.items() if value != was[name]}
+    if any(changed.get(name) is not None for name in _KINDS):
+        changed = {
+            name: value for name, value in changed.items() if value is not None or name not in (*_KINDS, "phase")
+        }
+    return changed
+
+
+def _check_fields(given: Mapping[str, Any], fields: set[str]) -> None:
+    if unknown := set(given) - fields:
+        raise InvalidSchedule(f"a schedule has no {', '.join(sorted(unknown))}: it has {', '.join(sorted(fields))}")
+
+
+def _changed(schedule: Schedule, config: ScheduleConfig, now_ns: int, *, counts_on: bool) -> Schedule:
+    """With another configuration; what is due next is found anew only when it cannot stay."""
+    after = schedule.evolve(**_stored(config, schedule.created_at_ns))
+    if counts_on:
+        after = after.evolve(repeat=schedule.repeat, repeat_of=schedule.repeat_of)
+    was_moved = (after.starts_at_ns, after.ends_at_ns) != (schedule.starts_at_ns, schedule.ends_at_ns)
+    is_inside = after.starts_at_ns <= after.next_ns <= (after.ends_at_ns or after.next_ns) and after.next_ns > 0
+    stays = _rhythm(after) == _rhythm(schedule) and (is_inside or not was_moved)
+    return after if stays else _first(after, now_ns)
+
+
+def _rhythm(schedule: Schedule) -> tuple[Any, ...]:
+    zone = schedule.timezone if schedule.cron is not None else None
+    return schedule.cron, zone, schedule.every_ns, schedule.anchor_ns, schedule.at_ns
 
 
 def _stored(config: ScheduleConfig, created_ns: int) -> dict[str, Any]:
     starts_at_ns = moment_ns("starts_at", config.starts_at)
     if config.phase is not None:
-        anchor_ns = int(config.phase * _SECOND_NS)
+        anchor_ns = _span_ns(config.phase)
     else:
         anchor_ns = starts_at_ns or created_ns // _MILLISECOND_NS * _MILLISECOND_NS
     return {
@@ -118,23 +165,24 @@ def _stored(config: ScheduleConfig, created_ns: int) -> dict[str, Any]:
         "at_ns": moment_ns("at", config.at),
         "timezone": config.timezone,
         "repeat": config.repeat,
+        "repeat_of": config.repeat,
         "starts_at_ns": starts_at_ns,
         "ends_at_ns": moment_ns("ends_at", config.ends_at),
-        "jitter_ns": int(config.jitter * _SECOND_NS),
+        "jitter_ns": _span_ns(config.jitter),
         "missed": config.missed,
         "catch_up_limit": config.catch_up_limit,
-        "catch_up_window_ns": int(config.catch_up_window * _SECOND_NS),
+        "catch_up_window_ns": _span_ns(config.catch_up_window),
         "overlap": config.overlap,
     }
 
 
 def _first(schedule: Schedule, now_ns: int) -> Schedule:
     """With what is due first; one moment in the past is due at once."""
-    next_ns = schedule.at_ns or schedule.next_after(now_ns)
-    if not next_ns:
+    due_ns = schedule.next_after(schedule.at_ns - 1 if schedule.at_ns else now_ns)
+    if not due_ns:
         raise InvalidSchedule(f"nothing is ever due of schedule {schedule.schedule_id}: see its expression and its end")
-    return schedule.evolve(next_ns=next_ns)
+    return schedule.evolve(next_ns=max(due_ns, now_ns // _MILLISECOND_NS * _MILLISECOND_NS))
 
 
-def _moment(time_ns: int) -> datetime | None:
-    return datetime.fromtimestamp(time_ns / _SECOND_NS, UTC) if time_ns else None
+def _span_ns(span: float | timedelta) -> int:
+    return round(seconds_of(span) * _SECOND_NS)

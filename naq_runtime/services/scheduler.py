@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from msgspec import Struct
 
-from naq_runtime.errors import InvalidSchedule, NaqError, SerializationError, ServerUnreachable
+from naq_runtime.errors import (
+    DuplicateSchedule,
+    InvalidSchedule,
+    NaqError,
+    NotFound,
+    SerializationError,
+    ServerUnreachable,
+)
 from naq_runtime.events.models import ScheduleEventType
 from naq_runtime.job import Job
 from naq_runtime.jobs.cancelling import Cancellation
@@ -26,11 +33,22 @@ from naq_runtime.schedule import (
     moment_ns,
 )
 from naq_runtime.scheduler.leadership import Leadership, read_leader
-from naq_runtime.scheduler.planning import planned, replanned, resumed, unreadable
+from naq_runtime.scheduler.planning import (
+    cancelled,
+    config_from,
+    differences,
+    planned,
+    redeclared,
+    replanned,
+    resumed,
+    revived,
+    unreadable,
+)
 from naq_runtime.scheduler.store import ScheduleStore, Standing
 from naq_runtime.scheduler.storing import TicksStore
 from naq_runtime.scheduler.table import ScheduleTable
 from naq_runtime.scheduler.telling import Telling
+from naq_runtime.scheduler.templates import WISHES, Templates
 from naq_runtime.scheduler.ticking import Ticker
 from naq_runtime.services.events import EventService
 from naq_runtime.services.jobs import JobService
@@ -76,6 +94,7 @@ class SchedulerService:
         self._serializer = services.serializer
         self._clock = services.clock
         self._telling = Telling(events, f"{services.role} {events.instance}")
+        self._templates = Templates(services.serializer, jobs.prepared)
         self._store = ScheduleStore(services.streams, services.names)
         self._leadership: Leadership | None = None
         self.rules: JobRules = jobs.rules
@@ -113,36 +132,60 @@ class SchedulerService:
 
     # Making and seeing them
 
-    async def schedule_job(self, job: Job, config: ScheduleConfig | Mapping[str, Any]) -> str:
+    async def schedule_job(self, job: Job, config: ScheduleConfig | Mapping[str, Any], *, replace: bool = False) -> str:
         """Have a job come when the configuration says; returns the id of the schedule.
 
         Args:
             job: what each tick makes; its id and time are the ticks'.
             config: see `ScheduleConfig`; a mapping of its fields will do.
+            replace: change the schedule of this id, if there is one, to what is said here. How it stands, its counts,
+                and when it is due next stay, as long as they can.
 
         Raises:
             InvalidSchedule: it cannot be kept.
             NotImportable, SerializationError: the job cannot be enqueued as it is.
-            DuplicateSchedule: there is a schedule of this id.
+            DuplicateSchedule: there is a schedule of this id, and it is not to be replaced.
+            SerializationError: what is to be replaced is no schedule that can be read; `cancel` it.
             ServerError: it may or may not be stored.
         """
-        wanted = config if isinstance(config, ScheduleConfig) else ScheduleConfig(**config)
-        prepared = self._prepared(job)
-        payload = self._serializer.encode_job(prepared)
+        wanted, prepared = config_from(config), self._templates.prepared(job)
+        if replace and wanted.schedule_id is None:
+            raise InvalidSchedule("what is to be replaced must be named: give it a schedule_id (--id)")
         queue = prepared.queue_name or "default"
-        schedule = planned(wanted, queue, str(prepared.function), payload, self.now_ns())
+        schedule = planned(wanted, queue, str(prepared.function), self._templates.encode(prepared), self.now_ns())
         await self._services.topology.queue(queue)
-        await self._store.add(schedule)
-        self._telling.scheduled(schedule)
+        if replace and await self._redeclare(wanted, schedule):
+            return schedule.schedule_id
+        try:
+            await self._store.add(schedule)
+        except DuplicateSchedule:
+            if not replace or not await self._redeclare(wanted, schedule):  # somebody said the same at this moment
+                raise
+        else:
+            self._telling.scheduled(schedule)
         return schedule.schedule_id
 
+    async def _redeclare(self, wanted: ScheduleConfig, fresh: Schedule) -> bool:
+        """Change what is there to what is said now, if it is not as it should be; ``False`` when nothing is there."""
+        try:
+            await self._modify(fresh.schedule_id, lambda now: redeclared(now, wanted, fresh, self.now_ns()))
+        except NotFound:
+            return False
+        return True
+
     async def get(self, schedule_id: str) -> Schedule:
-        """One schedule.
+        """One schedule, also one that has finished, for a minute.
 
         Raises:
             NotFound: there is none of this id.
         """
-        return (await self._store.get(check_schedule_id(schedule_id))).schedule
+        try:
+            return (await self._store.get(check_schedule_id(schedule_id))).schedule
+        except NotFound:
+            for message in await self._store.read([schedule_id]):
+                if (schedule := decode_schedule(message.data)).state is ScheduleState.FINISHED:
+                    return schedule
+            raise
 
     async def list(self, wanted: ScheduleFilter | None = None) -> AsyncIterator[Schedule]:
         """The schedules that are meant, in the order in which they were changed last."""
@@ -160,7 +203,7 @@ class SchedulerService:
 
         Raises:
             NotFound: there is none of this id.
-            InvalidSchedule: its timetable cannot be read on this machine.
+            InvalidSchedule: its timetable cannot be read on this machine, or the count is not 1 to 10,000.
         """
         schedule = await self.get(schedule_id)
         return [datetime.fromtimestamp(due_ns / 1e9, UTC) for due_ns in schedule.next_runs(count, self.now_ns())]
@@ -171,7 +214,7 @@ class SchedulerService:
         Raises:
             SerializationError: it cannot be read.
         """
-        return self._serializer.decode_job(schedule.payload).evolve(queue_name=schedule.queue_name)
+        return self._templates.job_of(schedule)
 
     async def leader(self) -> LeaderState | None:
         """Who leads the schedulers; ``None`` when nobody does, or who did is silent for longer than the lease."""
@@ -190,7 +233,7 @@ class SchedulerService:
         Raises:
             NotFound: there is none of this id.
         """
-        after = await self._change(
+        _, after = await self._change(
             schedule_id, lambda now: now.evolve(state=ScheduleState.PAUSED, reason=reason or None, held_ns=0)
         )
         self._telling.managed(ScheduleEventType.PAUSED, after, reason)
@@ -203,8 +246,7 @@ class SchedulerService:
             NotFound: there is none of this id.
             InvalidSchedule: nothing is due any more.
         """
-        before = await self.get(schedule_id)
-        after = await self._change(schedule_id, lambda now: resumed(now, self.now_ns()))
+        before, after = await self._change(schedule_id, lambda now: resumed(now, self.now_ns()))
         if before.state is not ScheduleState.ACTIVE:
             self._telling.managed(ScheduleEventType.RESUMED, after)
         return after
@@ -215,14 +257,10 @@ class SchedulerService:
         Raises:
             NotFound: there is none of this id.
         """
-
-        def cancelled(now: Schedule) -> Schedule:
-            return now.evolve(state=ScheduleState.CANCELLED, reason=reason or None, next_ns=0, held_ns=0)
-
         try:
-            after = await self._change(schedule_id, cancelled)
+            _, after = await self._change(schedule_id, lambda now: cancelled(now, reason))
         except SerializationError:
-            after = await self._store.overwrite(cancelled(unreadable(schedule_id)))
+            after = await self._store.overwrite(cancelled(unreadable(schedule_id), reason))
         self._telling.managed(ScheduleEventType.CANCELLED, after, reason)
         return after
 
@@ -230,27 +268,38 @@ class SchedulerService:
         self,
         schedule_id: str,
         *,
+        job: Job | None = None,
+        function: Callable[..., Any] | str | None = None,
         args: tuple[Any, ...] | None = None,
         kwargs: Mapping[str, Any] | None = None,
         queue_name: str | None = None,
         next_run_at: datetime | None = None,
         **changes: Any,
     ) -> Schedule:
-        """Change a schedule; what is left out stays. Its count of jobs goes on.
+        """Change a schedule; what is left out stays. Its count of jobs goes on; one that has failed is active again.
 
         Args:
-            args: of the job. With them or ``kwargs``, a job that cannot be read any more is made anew.
+            job: what each tick makes from now on.
+            function: of the job. Where only some of the job is said, and it cannot be read any more, it is made anew.
+            args: of the job.
             kwargs: of the job.
             queue_name: where its jobs go from now on.
             next_run_at: when it is due next, at once when that has passed; then it goes on as its timetable says.
-            changes: fields of `ScheduleConfig`; ``cron``, ``every`` and ``at`` take each other's place. ``None``
-                takes away what may be missing, such as ``repeat`` or ``ends_at``.
+            changes: fields of `ScheduleConfig`; ``cron``, ``every`` and ``at`` take each other's place. Also
+                ``retries``, ``retry_delay``, ``timeout`` and ``result_ttl`` of the job. ``None`` takes away what may
+                be missing, such as ``repeat``, ``ends_at`` or ``timeout``.
 
         Raises:
             NotFound: there is none of this id.
             InvalidSchedule: it cannot be kept so.
-            SerializationError: an argument has no such form.
+            NotImportable, SerializationError: the job cannot be enqueued as it is.
+            ValueError: a number of the job is out of range.
         """
+        given = {"function": function, "args": args, "kwargs": kwargs}
+        wishes = {name: value for name, value in given.items() if value is not None}
+        wishes |= {name: changes.pop(name) for name in WISHES if name in changes}
+        queue_name = queue_name or (None if job is None else job.queue_name)
+
         next_ns = moment_ns("next_run_at", next_run_at)
         if next_ns:
             next_ns = max(next_ns, self.now_ns() // _MILLISECOND_NS * _MILLISECOND_NS)
@@ -259,16 +308,10 @@ class SchedulerService:
 
         def changed(schedule: Schedule) -> Schedule:
             after = replanned(schedule, changes, self.now_ns()) if changes else schedule
-            if args is not None or kwargs is not None:
-                after = after.evolve(payload=self._payload(schedule, args, kwargs))
-            return after.evolve(
-                queue_name=queue_name or after.queue_name, next_ns=next_ns or after.next_ns, errors=0, retry_at_ns=0
-            )
+            after = self._templates.rewritten(after, job, wishes)
+            return revived(after.evolve(queue_name=queue_name or after.queue_name, next_ns=next_ns or after.next_ns))
 
-        after = await self._change(schedule_id, changed)
-        given = {"args": args, "kwargs": kwargs, "queue_name": queue_name, "next_run_at": next_run_at}
-        self._telling.modified(after, {name: value for name, value in given.items() if value is not None} | changes)
-        return after
+        return await self._modify(schedule_id, changed, next_run_at)
 
     async def trigger_now(self, schedule_id: str) -> str:
         """Have a job come at once, besides those that are due; returns the job's id.
@@ -285,7 +328,7 @@ class SchedulerService:
             job = self.job_of(schedule).evolve(
                 job_id=job_id, queue_name=schedule.queue_name, enqueued_at_ns=now_ns, run_at_ns=0
             )
-            after = schedule.evolve(ticks=schedule.ticks + 1, last_run_ns=now_ns, last_job_id=job_id)
+            after = schedule.evolve(ticks=schedule.ticks + 1, asked_ns=now_ns, asked_job_id=job_id)
             payload = self._serializer.encode_job(job)
             message = Outgoing(self._names.job(schedule.queue_name, job_id), payload, if_last_is(0))
             try:
@@ -329,35 +372,29 @@ class SchedulerService:
     def _may_write(self) -> bool:
         return self._leadership is None or self._leadership.leads
 
-    async def _change(self, schedule_id: str, changed: Callable[[Schedule], Schedule]) -> Schedule:
+    async def _modify(
+        self, schedule_id: str, changed: Callable[[Schedule], Schedule], next_run_at: datetime | None = None
+    ) -> Schedule:
+        """Change a schedule, and tell what is not as it was."""
+        before, after = await self._change(schedule_id, changed)
+        if after != before:
+            said = differences(before, after) | self._templates.differences(before, after)
+            said |= {name: f"{value:.15g}" for name, value in said.items() if isinstance(value, float)}
+            self._telling.modified(after, said if next_run_at is None else said | {"next_run_at": next_run_at})
+        return after
+
+    async def _change(self, schedule_id: str, changed: Callable[[Schedule], Schedule]) -> tuple[Schedule, Schedule]:
+        """Store a schedule that is changed; as it was, and as it is."""
         check_schedule_id(schedule_id)
         for _ in range(_TRIES):
             standing: Standing = await self._store.get(schedule_id)
             after = changed(standing.schedule)
-            if after is standing.schedule or await self._store.replace(standing, after):
-                return after
+            if after == standing.schedule or await self._store.replace(standing, after):
+                return standing.schedule, after
         raise self._contended(schedule_id)
 
     def _contended(self, schedule_id: str) -> NaqError:
         return ServerUnreachable(f"schedule {schedule_id} is being changed by others all the time: try again")
-
-    def _prepared(self, job: Job) -> Job:
-        if job.needs or job.unique_key is not None:
-            raise InvalidSchedule("a scheduled job cannot depend on others or have a unique key: see overlap")
-        if job.run_at_ns:
-            raise InvalidSchedule("a scheduled job has no time of its own: use at, or starts_at")
-        return self._jobs.prepared(job)
-
-    def _payload(self, schedule: Schedule, args: tuple[Any, ...] | None, kwargs: Mapping[str, Any] | None) -> bytes:
-        """Its job with other arguments."""
-        try:
-            job = self.job_of(schedule)
-        except SerializationError:
-            job = self._prepared(Job(schedule.function_name, queue_name=schedule.queue_name))
-        job = job.evolve(
-            args=job.args if args is None else tuple(args), kwargs=job.kwargs if kwargs is None else dict(kwargs)
-        )
-        return self._serializer.encode_job(job)
 
     async def _cancel_jobs(self, job_ids: Collection[str]) -> None:
         wish = Cancellation.of("scheduler", "the next tick of its schedule was due")

@@ -38,7 +38,6 @@ from naq_tui.cli.scheduling import (
     a_datetime,
     given,
     keep,
-    leading,
     note_leader,
 )
 
@@ -78,7 +77,7 @@ async def list_(
     async with ServiceManager(config, role="monitor") as services:
         schedules = await services.get_service(SchedulerService)
         found = await chosen(schedules, queue, function, state)
-        leader = await leading(services)
+        leader = await schedules.leader()
     print_schedules(found, format)
     if format is Format.TABLE:
         note_leader(leader)
@@ -89,23 +88,24 @@ async def show(schedule_id: ScheduleId, *, format: FormatOption = Format.TABLE, 
 
     Example: naq schedule show nightly-report
     """
-    import time
-
     from naq_runtime.monitor import Monitor
     from naq_runtime.services.manager import ServiceManager
+    from naq_runtime.services.scheduler import SchedulerService
     from naq_tui.cli.output import print_json, print_lines, print_raw, print_raw_members
     from naq_tui.cli.schedule_page import Detail, detail_json, page
 
     async with ServiceManager(config, role="monitor") as services:
         known = await (await services.get_service(Monitor)).schedule(schedule_id)
-        detail = Detail(known.schedule, known.job, _coming(known.schedule), known.events, await leading(services))
+        schedules = await services.get_service(SchedulerService)
+        now_ns = schedules.now_ns()
+        detail = Detail(known, _coming(known.schedule, now_ns), await schedules.leader())
     if format is Format.TABLE:
-        print_lines(page(detail, time.time_ns()))
+        print_lines(page(detail, now_ns))
     elif format is Format.JSON:
         print_json(detail_json(detail))
     else:
         print_raw_members(detail_json(detail) | {"events": None})
-        for stored in detail.events:
+        for stored in detail.known.events:
             event = stored.event
             print_raw("event", f"{event.timestamp:.6f}", event.event_type, event.message)
 
@@ -121,15 +121,14 @@ async def next_(
 
     Example: naq schedule next nightly-report -n 10
     """
-    import time
-
     from naq_runtime.services.manager import ServiceManager
     from naq_runtime.services.scheduler import SchedulerService
     from naq_tui.cli.schedule_page import print_coming
 
     async with ServiceManager(config, role="monitor") as services:
-        found = await (await services.get_service(SchedulerService)).get(schedule_id)
-    print_coming(found, found.next_runs(count, time.time_ns()), format)
+        schedules = await services.get_service(SchedulerService)
+        found, now_ns = await schedules.get(schedule_id), schedules.now_ns()
+    print_coming(found, found.next_runs(count, now_ns), now_ns, format)
 
 
 async def add(
@@ -152,6 +151,9 @@ async def add(
     schedule_id: Annotated[
         str | None, typer.Option("--id", help="Id of the schedule, of up to 40 characters; made up when left out.")
     ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Change the schedule of this --id to what is said here, if there is one.")
+    ] = False,
     kwarg: Kwarg = None,
     queue: QueueName = "default",
     retries: Retries = None,
@@ -184,7 +186,7 @@ async def add(
         overlap=overlap,
         schedule_id=schedule_id,
     )
-    await keep(job, when, config)
+    await keep(job, when, config, replace=replace)
 
 
 async def modify(
@@ -207,8 +209,12 @@ async def modify(
         datetime | None, typer.Option(metavar="TIME", parser=a_datetime, help="When it is due next, out of turn.")
     ] = None,
     queue: Annotated[str | None, typer.Option("--queue", "-q", help="Where its jobs go from now on.")] = None,
+    function: Annotated[str | None, typer.Option(metavar="NAME", help="The function, as module.name.")] = None,
     args: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments of the jobs, as an array.")] = None,
     kwargs: Annotated[str | None, typer.Option(metavar="JSON", help="Arguments by name, as an object.")] = None,
+    retries: Retries = None,
+    time_limit: TimeLimit = None,
+    result_ttl: ResultTtl = None,
     config: NAQConfig,
 ) -> None:
     """Change a schedule, and print its id; what is not said stays as it is.
@@ -217,6 +223,7 @@ async def modify(
 
     Example: naq schedule modify report --cron '30 8 * * mon-fri' --args '[14]'
     """
+    from naq_runtime.errors import NaqError
     from naq_runtime.services.manager import ServiceManager
     from naq_runtime.services.scheduler import SchedulerService
 
@@ -238,11 +245,20 @@ async def modify(
         queue_name=queue,
         args=None if args is None else tuple(_json("--args", args, list)),
         kwargs=None if kwargs is None else _json("--kwargs", kwargs, dict),
+        function=function,
+        retries=retries,
+        timeout=time_limit,
+        result_ttl=result_ttl,
     )
     if not changes:
         fail("say what is to change, such as --cron, --every or --args", EXIT_USAGE)
     async with ServiceManager(config) as services:
-        await (await services.get_service(SchedulerService)).modify(schedule_id, **changes)
+        try:
+            await (await services.get_service(SchedulerService)).modify(schedule_id, **changes)
+        except NaqError:
+            raise
+        except ValueError as error:  # of the job
+            fail(str(error), EXIT_USAGE)
     print(schedule_id)
 
 
@@ -254,13 +270,11 @@ def _json(option: str, text: str, kind: type[Any]) -> Any:
     return value
 
 
-def _coming(schedule: Schedule) -> list[int] | None:
-    import time
-
+def _coming(schedule: Schedule, now_ns: int) -> list[int] | None:
     from naq_runtime.errors import InvalidSchedule
 
     try:
-        return schedule.next_runs(_COMING, time.time_ns())
+        return schedule.next_runs(_COMING, now_ns)
     except InvalidSchedule:
         return None
 

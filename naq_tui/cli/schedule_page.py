@@ -11,9 +11,8 @@ from typing import Any, NamedTuple, TextIO
 from naq_runtime.errors import InvalidSchedule
 from naq_runtime.events.messages import duration_text
 from naq_runtime.events.models import StoredEvent
-from naq_runtime.job import Job
 from naq_runtime.schedule import Schedule, ScheduleState
-from naq_runtime.snapshot import LeaderState
+from naq_runtime.snapshot import LeaderState, ScheduleDetail
 from naq_runtime.timetable import zone_of
 from naq_tui.cli.format import Format, iso_text
 from naq_tui.cli.job_page import argument_lines
@@ -62,14 +61,11 @@ _EVENTS = (Column("  Time"), Column("Event"), Column("What", least=16))
 
 
 class Detail(NamedTuple):
-    """All about one schedule."""
+    """All that is shown of one schedule."""
 
-    schedule: Schedule
-    job: Job | None
-    """What each tick makes; ``None`` when that cannot be read."""
+    known: ScheduleDetail
     coming: Sequence[int] | None
     """``None`` when the timetable cannot be read on this machine."""
-    events: Sequence[StoredEvent]
     leader: LeaderState | None
 
 
@@ -98,8 +94,8 @@ def document(schedule: Schedule) -> dict[str, Any]:
         "overlap": schedule.overlap,
         **moment_json("created_at", schedule.created_at_ns),
         **moment_json("next_run_at", schedule.fires_at_ns),
-        **moment_json("last_run_at", schedule.last_run_ns),
-        "last_job_id": schedule.last_job_id,
+        **moment_json("last_run_at", schedule.latest_ns),
+        "last_job_id": schedule.latest_job_id,
         "lag_ms": schedule.lag_ms,
         "ticks": schedule.ticks,
         "missed_ticks": schedule.missed_ticks,
@@ -110,14 +106,14 @@ def document(schedule: Schedule) -> dict[str, Any]:
 
 def detail_json(detail: Detail) -> dict[str, Any]:
     """All about a schedule, its job and what happened, as a JSON object."""
-    job, coming = detail.job, detail.coming
+    job, coming = detail.known.job, detail.coming
     names = ("args", "kwargs", "timeout", "retries", "retry_delay", "result_ttl")
     return {
-        **document(detail.schedule),
+        **document(detail.known.schedule),
         **{name: getattr(job, name, None) for name in names},
         "coming": None if coming is None else [iso_text(due_ns) for due_ns in coming],
         "leader": detail.leader and detail.leader.instance_id,
-        "events": [event_json(stored) for stored in detail.events],
+        "events": [event_json(stored) for stored in detail.known.events],
     }
 
 
@@ -128,7 +124,7 @@ def _raw(schedule: Schedule) -> Iterator[object]:
     yield schedule.function_name
     for name, value in (
         ("next", f"{schedule.fires_at_ns / 1e9:.3f}" if schedule.fires_at_ns else "-"),
-        ("last", f"{schedule.last_run_ns / 1e9:.3f}" if schedule.last_run_ns else "-"),
+        ("last", f"{schedule.latest_ns / 1e9:.3f}" if schedule.latest_ns else "-"),
         ("ticks", schedule.ticks),
         ("missed", schedule.missed_ticks),
         ("left", "-" if schedule.repeat is None else schedule.repeat),
@@ -164,7 +160,7 @@ def _row(schedule: Schedule, now_ns: int) -> list[Span]:
         (moment_text(fires_ns, now_ns) if fires_ns else "-", "" if fires_ns else "dim"),
         (inert(schedule.queue_name), ""),
         (inert(schedule.function_name), ""),
-        (moment_text(schedule.last_run_ns, now_ns) if schedule.last_run_ns else "-", "dim"),
+        (moment_text(schedule.latest_ns, now_ns) if schedule.latest_ns else "-", "dim"),
         ("-" if lag_ms is None else duration_text(lag_ms), "dim"),
         (count_text(schedule.missed_ticks), "yellow" if schedule.missed_ticks else "dim"),
         (count_text(schedule.ticks), ""),
@@ -189,7 +185,7 @@ def _away(time_ns: int, now_ns: int, age: Callable[[float], str]) -> Span:
 
 def page(detail: Detail, now_ns: int) -> Iterator[Line]:
     """The lines of a page."""
-    schedule, coming = detail.schedule, detail.coming
+    schedule, coming = detail.known.schedule, detail.coming
     yield from facts(_facts(detail, now_ns))
     yield from heading("Coming", "once it is resumed" if coming and schedule.state is not ScheduleState.ACTIVE else "")
     if coming is None:
@@ -200,16 +196,17 @@ def page(detail: Detail, now_ns: int) -> Iterator[Line]:
         for due_ns in coming:
             ((text, style), (away, _)) = _coming_row(schedule, due_ns, now_ns)[:2]
             yield [("  " + text, style), ("  " + away, "dim")]
-    if detail.job is None:
+    if detail.known.job is None:
         yield from heading("Arguments")
-        yield from value_lines("its job cannot be read", "red")
+        is_gone = schedule.state is ScheduleState.CANCELLED
+        yield from value_lines(*(("they went with it", "dim") if is_gone else ("its job cannot be read", "red")))
     else:
-        yield from argument_lines(detail.job)
-    yield from _events(detail.events)
+        yield from argument_lines(detail.known.job)
+    yield from _events(detail.known.events)
 
 
 def _facts(detail: Detail, now_ns: int) -> Iterator[tuple[str, Line]]:
-    schedule = detail.schedule
+    schedule = detail.known.schedule
     yield "schedule", [(inert(schedule.schedule_id), "bold")]
     yield "state", [_state(schedule), (f"  {inert(schedule.reason)}" if schedule.reason else "", "dim")]
     yield "when", [(when_text(schedule, 0), "")]
@@ -238,12 +235,12 @@ def _timing(schedule: Schedule, now_ns: int) -> Iterator[tuple[str, Line]]:
         ("created", schedule.created_at_ns),
         ("starts", schedule.starts_at_ns),
         ("ends", schedule.ends_at_ns),
-        ("last", schedule.last_run_ns),
+        ("last", schedule.latest_ns),
     ):
         yield label, _moment(time_ns, now_ns)
     lag_ms = schedule.lag_ms
     late = "" if lag_ms is None else f"  {duration_text(lag_ms)} late"
-    yield "last job", [(inert(schedule.last_job_id or ""), ""), (late, "dim")]
+    yield "last job", [(inert(schedule.latest_job_id or ""), ""), (late, "dim")]
     if fires_ns := schedule.fires_at_ns:
         yield "next", [(moment_text(fires_ns, now_ns), ""), ("  ", ""), _away(fires_ns, now_ns, age_text)]
     jitter = f"up to {span_text(schedule.jitter_ns)}" if schedule.jitter_ns else ""
@@ -294,16 +291,15 @@ def _events(events: Sequence[StoredEvent]) -> Iterator[Line]:
 # What comes
 
 
-def print_coming(schedule: Schedule, coming: Sequence[int], format: Format) -> None:
+def print_coming(schedule: Schedule, coming: Sequence[int], now_ns: int, format: Format) -> None:
     """Print when a schedule is due."""
     if format is Format.TABLE:
-        now_ns = time.time_ns()
         columns = (Column("Due"), Column("Away", align="right"), Column("Jitter", align="right"))
         shown = 3 if schedule.jitter_ns else 2
         if coming:
             rows = [_coming_row(schedule, due_ns, now_ns)[:shown] for due_ns in coming]
             print_table(columns[:shown], rows)
-        if schedule.state is not ScheduleState.ACTIVE:
+        if schedule.state is not ScheduleState.ACTIVE and not schedule.state.is_over:
             note(f"schedule {schedule.schedule_id} is {schedule.state.value}: nothing comes until it is resumed")
         elif not coming:
             note(f"nothing is due any more of schedule {schedule.schedule_id}")

@@ -13,10 +13,9 @@ from naq_tui.cli.format import a_moment, a_span
 if TYPE_CHECKING:
     from naq_runtime.config import NAQConfig
     from naq_runtime.job import Job
-    from naq_runtime.services.manager import ServiceManager
     from naq_runtime.snapshot import LeaderState
 
-__all__ = ["a_datetime", "given", "keep", "leading", "note_leader"]
+__all__ = ["a_datetime", "given", "keep", "note_leader"]
 
 _NONE = "none"
 _NOTHING: Any = object()
@@ -90,7 +89,7 @@ def given(**options: Any) -> dict[str, Any]:
     return {name: None if value is _NOTHING else value for name, value in options.items() if value is not None}
 
 
-async def keep(job: Job, when: Mapping[str, Any], config: NAQConfig) -> None:
+async def keep(job: Job, when: Mapping[str, Any], config: NAQConfig, *, replace: bool = False) -> None:
     """Have a job come again and again, and print the id of the schedule."""
     from naq_runtime.schedule import ScheduleConfig
     from naq_runtime.services.manager import ServiceManager
@@ -99,17 +98,9 @@ async def keep(job: Job, when: Mapping[str, Any], config: NAQConfig) -> None:
     wanted = ScheduleConfig(**when)
     async with ServiceManager(config) as services:
         schedules = await services.get_service(SchedulerService)
-        print(await schedules.schedule_job(job, wanted), flush=True)
-        if await leading(services) is None:
+        print(await schedules.schedule_job(job, wanted, replace=replace), flush=True)
+        if await schedules.leader() is None:
             note_leader(None)
-
-
-async def leading(services: ServiceManager) -> LeaderState | None:
-    """Who leads the schedulers; ``None`` when nobody does, or whoever did is silent for too long."""
-    from naq_runtime.watching import ScheduleWatch
-
-    leader = await ScheduleWatch(services).leader()
-    return leader if leader is not None and leader.leads else None
 
 
 def note_leader(leader: LeaderState | None) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sysconfig
-from contextlib import suppress
 from pathlib import Path
 
-from naq_runtime import DuplicateSchedule, Job, ScheduleConfig, SchedulerService
+from naq_runtime import Job, ScheduleConfig, SchedulerService
 from naq_tui.demo import tasks
 
 __all__ = ["SCHEDULES", "arrange"]
@@ -44,6 +43,5 @@ _PAUSED = "morning-report"
 async def arrange(schedules: SchedulerService) -> None:
     """Make them all, and pause one."""
     for job, when in SCHEDULES:
-        with suppress(DuplicateSchedule):
-            await schedules.schedule_job(job, when)
+        await schedules.schedule_job(job, when, replace=True)
     await schedules.pause(_PAUSED, "its readers are on holiday")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from naq_runtime.events.messages import rhythm_text
 from naq_runtime.schedule import Schedule, ScheduleState
 from naq_tui.model.line import Mark
 from naq_tui.text import count_text, inert, moment_text
 
 __all__ = ["STATES", "missed_text", "overlap_text", "span_text", "when_text"]
-
-_SECOND_NS = 1_000_000_000
-_UNITS = (("d", 86_400), ("h", 3600), ("m", 60))
 
 STATES: dict[ScheduleState, Mark] = {
     ScheduleState.ACTIVE: ("● active", "good"),
@@ -41,14 +39,8 @@ def when_text(schedule: Schedule, now_ns: int, *, utc: bool = True) -> str:
 
 
 def span_text(span_ns: int) -> str:
-    """A span to its last digit: ``30 s``, ``1 h 30 m``, ``0.5 s``."""
-    seconds, rest = divmod(span_ns, _SECOND_NS)
-    parts = []
-    for unit, size in _UNITS:
-        count, seconds = divmod(seconds, size)
-        parts += [f"{count} {unit}"] if count else []
-    left = seconds + rest / _SECOND_NS
-    return " ".join([*parts, f"{left:g} s"] if left or not parts else parts)
+    """A span as somebody wrote it, from nanoseconds: ``30 s``, ``1 h 30 m``, ``0.5 s``."""
+    return rhythm_text(span_ns / 1e9)
 
 
 def missed_text(schedule: Schedule) -> str:

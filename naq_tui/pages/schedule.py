@@ -53,9 +53,9 @@ def _identity(view: ScheduleView, now_ns: int) -> Iterator[Fact]:
 def _course(view: ScheduleView, now_ns: int) -> Iterator[Fact]:
     schedule = view.schedule
     yield "next", list(_due(view, now_ns))
-    if schedule.last_run_ns:
+    if schedule.latest_ns:
         lag = schedule.lag_ms
-        yield "last", [*_past(schedule.last_run_ns, now_ns), (f"  lag {duration_text(lag)}" if lag else "", "dim")]
+        yield "last", [*_past(schedule.latest_ns, now_ns), (f"  lag {duration_text(lag)}" if lag else "", "dim")]
     missed: Span = (f"  {count_text(schedule.missed_ticks)} missed", "warn" if schedule.missed_ticks else "dim")
     left = "" if schedule.repeat is None else f"  {count_text(schedule.repeat)} left"
     yield "ticks", [(count_text(schedule.ticks), "text"), missed, (left, "text")]
@@ -119,12 +119,12 @@ def _coming(schedule: Schedule, width: int, now_ns: int) -> Iterator[Line]:
 
 def _last_job(schedule: Schedule, width: int, now_ns: int) -> Iterator[Line]:
     yield from section("Last job", width)
-    if schedule.last_job_id is None:
+    if schedule.latest_job_id is None:
         yield from plain_lines("none yet", width, "dim")
         return
     spans: list[Span] = [
         ("  ", "text"),
-        (inert(schedule.last_job_id, 64), "name"),
+        (inert(schedule.latest_job_id, 64), "name"),
         ("  Enter", "key"),
         (" opens it", "dim"),
     ]
@@ -134,7 +134,9 @@ def _last_job(schedule: Schedule, width: int, now_ns: int) -> Iterator[Line]:
 def _arguments(detail: ScheduleDetail, width: int) -> Iterator[Line]:
     yield from section("Arguments", width)
     job = detail.job
-    if job is None:
+    if detail.schedule.state is ScheduleState.CANCELLED:
+        yield from plain_lines("they went with it", width, "dim")
+    elif job is None:
         yield from plain_lines("they cannot be read here", width, "dim")
     elif not job.args and not job.kwargs:
         yield from plain_lines("none", width, "dim")

@@ -32,7 +32,7 @@ class ScheduleScreen(DetailScreen[ScheduleDetail]):
 
     def action_open(self) -> None:
         """Open the job that it made last."""
-        last = self.detail.schedule.last_job_id if self.detail is not None else None
+        last = self.detail.schedule.latest_job_id if self.detail is not None else None
         if last:
             self.post_message(self.JobWanted(last))
         else:

@@ -293,6 +293,29 @@ async def test_a_modified_schedule_keeps_what_was_not_said(config: NAQConfig) ->
     assert document["overlap"] == "allow"
 
 
+async def test_a_modified_schedule_makes_other_jobs(config: NAQConfig) -> None:
+    await fill(config)
+
+    job = ("--function", f"{MODULE}.fail", "--retries", "2", "--time-limit", "90s", "--result-ttl", "1h")
+    changed = await naq("schedule", "modify", "hourly", *job, config=config)
+
+    document = json.loads((await naq("schedule", "show", "hourly", "--format", "json", config=config)).out)
+    assert changed == (0, "hourly\n", "")
+    assert document["function_name"] == f"{MODULE}.fail"
+    assert (document["retries"], document["timeout"], document["result_ttl"]) == (2, 90.0, 3600.0)
+
+
+async def test_a_schedule_that_is_declared_again_is_changed_to_what_is_said(config: NAQConfig) -> None:
+    declare = ("schedule", "add", ADD, "1", "--id", "declared", "--replace")
+    for every in ("1h", "1h", "2h"):
+        declared = await naq(*declare, "--every", every, config=config)
+        assert (declared.code, declared.out) == (0, "declared\n")
+
+    events = await events_of(config, "declared")
+    assert (await schedules_of(config))["declared"]["every"] == 7200.0
+    assert [event["event_type"] for event in events] == ["scheduled", "schedule_modified"]
+
+
 async def test_a_tick_can_be_put_out_of_turn(config: NAQConfig) -> None:
     await fill(config)
 
@@ -341,6 +364,16 @@ async def test_a_cancelled_schedule_is_gone(config: NAQConfig) -> None:
     assert list(await schedules_of(config)) == ["hourly"]
     assert (await naq("schedule", "next", "daily", config=config)).code == 4
     assert "⊘ cancelled" in (await naq("schedule", "show", "daily", config=config)).out
+
+
+async def test_the_page_of_a_cancelled_schedule_does_not_take_its_job_for_broken(config: NAQConfig) -> None:
+    await fill(config)
+    await naq("schedule", "cancel", "hourly", "--yes", config=config)
+
+    page = await naq("schedule", "show", "hourly", config=config)
+
+    assert "⊘ cancelled" in page.out
+    assert "they went with it" in page.out
 
 
 async def test_cancelling_asks_in_a_terminal(config: NAQConfig) -> None:
@@ -395,6 +428,9 @@ async def test_a_triggered_schedule_makes_a_job_at_once_without_a_scheduler(conf
         (["schedule", "add", ADD, "--every", "1s", "--overlap", "maybe"], 2, "'maybe' is not one of"),
         (["schedule", "add", ADD, "--every", "1s", "--id", "hourly"], 2, "schedule hourly is there already"),
         (["schedule", "add", ADD, "--every", "1s", "--id", "x" * 41], 2, "has too long a name"),
+        (["schedule", "add", ADD, "--every", "1s", "--replace"], 2, "give it a schedule_id (--id)"),
+        (["schedule", "modify", "hourly", "--retries", "-1"], 2, "retries"),
+        (["schedule", "modify", "hourly", "--function", "noname"], 2, "'noname' is not the name of a function"),
         (["schedule", "add", "noname", "--every", "1s"], 2, "'noname' is not the name of a function"),
         (["schedule", "modify", "hourly"], 2, "say what is to change"),
         (["schedule", "modify", "hourly", "--args", "1"], 2, "--args: expected an array"),

@@ -108,6 +108,83 @@ async def test_a_job_that_no_tick_could_make_is_refused(schedules: SchedulerServ
         await schedules.schedule_job(job, ScheduleConfig(every=60))
 
 
+async def test_a_field_that_no_schedule_has_is_refused(schedules: SchedulerService) -> None:
+    with pytest.raises(InvalidSchedule, match="a schedule has no evry: it has at, "):
+        await add(schedules, every=5, evry=5)
+
+
+# Declaring them
+
+
+async def declare(schedules: SchedulerService, job: Job | None = None, **config: Any) -> str:
+    when = {"every": 3600, "schedule_id": "report", **config}
+    return await schedules.schedule_job(job or Job(tasks.add, (1,)), when, replace=True)
+
+
+async def test_what_is_declared_is_made_and_declared_again_stays_as_it_is_without_a_word(
+    schedules: SchedulerService, services: ServiceManager, config: NAQConfig
+) -> None:
+    made = await declare(schedules, repeat=5)
+    await due(schedules)
+    await schedules.trigger_due_jobs()
+    await schedules.pause("report", "stocktaking")
+    before, events = await schedules.get("report"), await told(services, config)
+
+    assert await declare(schedules, repeat=5) == made == "report"
+
+    assert await schedules.get("report") == before
+    assert (before.ticks, before.repeat, before.reason) == (1, 4, "stocktaking")
+    assert await told(services, config) == events
+
+
+async def test_what_is_declared_otherwise_is_changed_and_told_of_and_nothing_else_is(
+    schedules: SchedulerService, services: ServiceManager, config: NAQConfig
+) -> None:
+    await declare(schedules, jitter=7)
+    before = await schedules.get("report")
+
+    await declare(schedules, Job(tasks.fail, ("no paper",), queue_name="mail", retries=3), overlap="skip")
+
+    after = await schedules.get("report")
+    assert (after.next_ns, after.created_at_ns, after.state) == (before.next_ns, before.created_at_ns, before.state)
+    assert (after.queue_name, after.function_name) == ("mail", f"{tasks.__name__}.fail")
+    event = (await told(services, config))[-1]
+    assert (event.event_type, event.changes) == (
+        "schedule_modified",
+        {
+            "queue_name": "mail",
+            "jitter": "0",
+            "overlap": "skip",
+            "function": f"{tasks.__name__}.fail",
+            "args": "changed",
+            "retries": "3",
+        },
+    )
+
+
+async def test_what_many_declare_at_the_same_moment_is_made_once(
+    schedules: SchedulerService, services: ServiceManager, config: NAQConfig
+) -> None:
+    await asyncio.gather(*(declare(schedules) for _ in range(8)))
+
+    assert [event.event_type for event in await told(services, config)] == ["scheduled"]
+
+
+async def test_what_is_declared_after_its_end_is_made_anew(schedules: SchedulerService) -> None:
+    await declare(schedules, repeat=3)
+    await schedules.trigger_now("report")
+    await schedules.cancel("report")
+
+    await declare(schedules, repeat=3)
+
+    assert (await schedules.get("report")).ticks == 0
+
+
+async def test_what_has_no_name_cannot_be_replaced(schedules: SchedulerService) -> None:
+    with pytest.raises(InvalidSchedule, match="give it a schedule_id "):
+        await schedules.schedule_job(Job(tasks.add, (1,)), {"every": 5}, replace=True)
+
+
 async def test_a_queue_schedules_for_itself(config: NAQConfig) -> None:
     async with Queue("mail", config=config) as queue, ServiceManager(config) as services:
         schedule_id = await queue.schedule(tasks.add, 1, when=ScheduleConfig(every=60), right=2)
@@ -118,6 +195,18 @@ async def test_a_queue_schedules_for_itself(config: NAQConfig) -> None:
 
         assert (schedule.queue_name, schedules.job_of(schedule).kwargs) == ("mail", {"right": 2})
         assert [await one.status() for one in (in_a_while, at_a_moment)] == ["scheduled", "scheduled"]
+
+
+async def test_a_queue_gives_access_to_schedules(config: NAQConfig) -> None:
+    async with Queue("mail", config=config) as queue:
+        when = ScheduleConfig(every=60, schedule_id="report")
+        for right in (2, 3):
+            await queue.schedule(tasks.add, 1, when=when, replace=True, right=right)
+        schedules = await queue.schedules()
+
+        assert schedules.job_of(await schedules.get("report")).kwargs == {"right": 3}
+    with pytest.raises(RuntimeError, match="the queue is not open"):
+        await queue.schedules()
 
 
 # Having them make their jobs
@@ -208,6 +297,24 @@ async def test_one_more_job_comes_at_once_and_the_timetable_stays(
     assert (event.event_type, event.job_id, event.scheduled_ns) == ("schedule_triggered", job_id, None)
 
 
+async def test_a_job_out_of_turn_is_not_taken_for_that_of_the_last_tick(
+    schedules: SchedulerService, services: ServiceManager
+) -> None:
+    await add(schedules, overlap="skip")
+    await due(schedules)
+    (first,) = await schedules.trigger_due_jobs()
+
+    asked = await schedules.trigger_now("report")
+
+    report = await schedules.get("report")
+    assert (report.last_job_id, report.latest_job_id, report.lag_ms) == (first, asked, None)
+    messages = await services.streams.last(services.names.jobs_stream, [services.names.job("*", asked)])
+    await services.streams.delete(services.names.jobs_stream, [message.sequence for message in messages])
+    await due(schedules)
+    assert await schedules.trigger_due_jobs() == []
+    assert (await schedules.get("report")).missed_ticks == 1
+
+
 # Managing them
 
 
@@ -278,6 +385,14 @@ async def test_what_is_not_there_is_named(schedules: SchedulerService, act: str)
         ({"ends_at": SOON}, {"ends_at": None, "repeat": 5}, {"ends_at": "none", "repeat": "5"}),
         ({}, {"next_run_at": SOON}, {"next_run_at": "2031-01-06T09:00:00+00:00"}),
         ({}, {"queue_name": "mail"}, {"queue_name": "mail"}),
+        ({"phase": 60}, {"every": 1800}, {"every": "1800"}),
+        ({}, {"retries": 3, "timeout": 60}, {"retries": "3", "timeout": "60"}),
+        ({}, {"function": "shop.report"}, {"function": "shop.report"}),
+        (
+            {},
+            {"job": Job("shop.report", ("a secret",), queue_name="mail")},
+            {"function": "shop.report", "args": "changed", "queue_name": "mail"},
+        ),
         ({}, {"args": (2,), "kwargs": {"right": 3}}, {"args": "changed", "kwargs": "changed"}),
     ],
 )
@@ -297,6 +412,35 @@ async def test_what_is_changed_is_told_and_the_rest_stays(
     assert after.overlap == "skip"
     event = (await told(services, config))[-1]
     assert (event.event_type, event.changes, event.next_ns) == ("schedule_modified", said, after.next_ns)
+
+
+async def test_a_change_that_changes_nothing_is_not_told(
+    schedules: SchedulerService, services: ServiceManager, config: NAQConfig
+) -> None:
+    await add(schedules, jitter=5)
+
+    await schedules.modify("report", every=3600, jitter=5.0, args=(1,))
+
+    assert [event.event_type for event in await told(services, config)] == ["scheduled"]
+
+
+async def test_what_had_failed_and_is_changed_is_active_again(schedules: SchedulerService) -> None:
+    await add(schedules)
+    failed = {"state": ScheduleState.FAILED, "reason": "InvalidSchedule: Mars", "errors": 5}
+    await schedules._change("report", lambda now: now.evolve(**failed))
+
+    after = await schedules.modify("report", jitter=timedelta(seconds=1))
+
+    assert (after.state, after.reason, after.errors) == (ScheduleState.ACTIVE, None, 0)
+
+
+async def test_a_wish_for_the_job_that_is_taken_away_is_left_to_its_task(schedules: SchedulerService) -> None:
+    await add(schedules)
+    await schedules.modify("report", timeout=60, retries=3)
+
+    job = schedules.job_of(await schedules.modify("report", timeout=None))
+
+    assert (job.function, job.args, job.timeout, job.retries) == (f"{tasks.__name__}.add", (1,), None, 3)
 
 
 async def test_jobs_come_with_the_changed_arguments_into_the_changed_queue(
@@ -390,6 +534,34 @@ async def test_the_coming_ticks_are_those_of_the_timetable_and_no_more_than_are_
     await add(schedules, cron="0 9 * * mon", starts_at=SOON, repeat=2)
 
     assert await schedules.next_runs("report", 5) == [SOON, SOON + timedelta(days=7)]
+
+
+async def test_when_it_runs_and_what_it_was_made_with_can_be_had_in_the_words_of_python(
+    schedules: SchedulerService,
+) -> None:
+    wanted = ScheduleConfig(every=3600, phase=60, jitter=2.5, repeat=7, starts_at=SOON, schedule_id="report")
+    await schedules.schedule_job(Job(tasks.add, (1,)), wanted)
+
+    report = await schedules.get("report")
+
+    assert report.config == wanted
+    assert report.next_run_at is not None
+    assert SOON <= report.next_run_at - timedelta(seconds=60) < SOON + timedelta(seconds=2.5)
+    assert report.last_run_at is None
+    await schedules.trigger_now("report")
+    last_run_at = (await schedules.get("report")).last_run_at
+    assert last_run_at is not None
+    assert last_run_at < SOON
+
+
+async def test_what_has_finished_can_be_seen_and_not_be_changed_any_more(schedules: SchedulerService) -> None:
+    await add(schedules, at=datetime.now(UTC))
+    await schedules.trigger_due_jobs()
+
+    assert (await schedules.get("report")).state is ScheduleState.FINISHED
+    assert await schedules.next_runs("report") == []
+    with pytest.raises(NotFound):
+        await schedules.modify("report", jitter=5)
 
 
 # One that is bad
@@ -495,6 +667,20 @@ async def test_a_record_that_is_none_is_told_of_and_can_be_cancelled(
         await schedules.get("bad")
 
 
+async def test_a_record_that_has_become_too_large_can_be_cancelled(
+    schedules: SchedulerService, services: ServiceManager
+) -> None:
+    await add(schedules, "bad")
+    await spoil(services, schedules, payload=b"x" * 784_000)
+    with pytest.raises(PayloadTooLarge):
+        await schedules.pause("bad")
+
+    await schedules.cancel("bad")
+
+    with pytest.raises(NotFound):
+        await schedules.get("bad")
+
+
 async def test_a_function_that_is_gone_fails_the_jobs_and_not_the_schedule(
     schedules: SchedulerService, config: NAQConfig
 ) -> None:
@@ -515,7 +701,7 @@ async def test_a_job_under_the_id_of_a_tick_takes_only_that_ticks_place(
     await add(schedules, every=10)
     created_ns = (await schedules.get("report")).anchor_ns
     first, second, third = (created_ns - seconds * 10**9 for seconds in (25, 15, 5))
-    after = await schedules._change(
+    _, after = await schedules._change(
         "report", lambda now: now.evolve(next_ns=first, anchor_ns=first, created_at_ns=first)
     )
     async with Queue(config=config) as queue:

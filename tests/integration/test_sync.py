@@ -18,9 +18,20 @@ import psutil
 import pytest
 
 import naq_runtime
-from naq_runtime import EmbeddedServer, Job, JobFailed, JobStatus, NAQConfig, PartlyRefused, ResultTimeout, background
-from naq_runtime.errors import InvalidName, NotImportable, ServerUnreachable
-from naq_runtime.sync import JobHandle, Queue, close
+from naq_runtime import (
+    EmbeddedServer,
+    Job,
+    JobFailed,
+    JobStatus,
+    NAQConfig,
+    PartlyRefused,
+    ResultTimeout,
+    ScheduleConfig,
+    ScheduleFilter,
+    background,
+)
+from naq_runtime.errors import InvalidName, NotFound, NotImportable, ServerUnreachable
+from naq_runtime.sync import JobHandle, Queue, Schedules, close
 from tests.conftest import MakeConfig
 from tests.support import sample_tasks as tasks
 from tests.support.history import event_types
@@ -284,6 +295,28 @@ def test_a_handle_goes_to_another_process_by_pickle(config: NAQConfig) -> None:
     assert there.status() is JobStatus.QUEUED
 
 
+# Schedules
+
+
+def test_schedules_are_declared_seen_and_changed(config: NAQConfig) -> None:
+    queue, when = Queue("mail", config=config), ScheduleConfig(every=3600, schedule_id="report")
+    for _ in range(2):
+        assert queue.schedule(tasks.add, 1, when=when, replace=True) == "report"
+    schedules = queue.schedules()
+
+    schedules.pause("report", "stocktaking")
+    schedules.resume("report")
+    changed = schedules.modify("report", cron="0 9 * * *", args=(2,))
+
+    assert (changed.cron, changed.queue_name) == ("0 9 * * *", "mail")
+    assert schedules.get("report") == changed == schedules.list(ScheduleFilter(queue_name="mail"))[0]
+    assert len(schedules.next_runs("report", 3)) == 3
+    assert queue.handle(schedules.trigger_now("report")).status() is JobStatus.QUEUED
+    schedules.cancel("report")
+    with pytest.raises(NotFound):
+        schedules.get("report")
+
+
 # The two faces
 
 
@@ -299,3 +332,15 @@ def test_the_blocking_face_has_all_methods_of_the_other(blocking: type, other: t
         }
 
     assert methods(blocking) == methods(other)
+
+
+def test_the_blocking_schedules_have_what_people_do_with_them() -> None:
+    def parameters(kind: type, name: str) -> list[str]:
+        return list(inspect.signature(getattr(kind, name)).parameters)
+
+    names = [name for name in vars(Schedules) if not name.startswith("_")]
+    assert set(names) == {
+        *("schedule_job", "get", "list", "next_runs", "pause", "resume", "cancel", "modify", "trigger_now")
+    }
+    for name in set(names) - {"modify"}:
+        assert parameters(Schedules, name) == parameters(naq_runtime.SchedulerService, name)

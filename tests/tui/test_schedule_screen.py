@@ -105,6 +105,9 @@ class TestThePage:
     def test_one_that_is_over_has_nothing_to_come(self) -> None:
         assert "nothing more is due" in page(schedule(state=ScheduleState.FINISHED, next_ns=0))
 
+    def test_of_one_that_was_cancelled_the_job_is_gone(self) -> None:
+        assert "they went with it" in page(schedule(state=ScheduleState.CANCELLED, next_ns=0), job=None)
+
     def test_a_timetable_that_cannot_be_read_here_is_said(self) -> None:
         shown = page(schedule(every_ns=0, cron="0 3 * * *", timezone="Atlantis/Poseidonis"))
 

@@ -53,7 +53,7 @@ class TestWhatItShows:
             "last_run_ns": due + 12_500_000,
             "last_job_id": tick_id("ticked", due),
         }
-        by_hand = ticked | {"last_job_id": "by-hand-now-12345678"}
+        by_hand = ticked | {"asked_ns": NOW_NS - SECOND, "asked_job_id": "by-hand-now-12345678"}
         schedules = (schedule("ticked", **ticked), schedule("by-hand", **by_hand))
         async with watching(BUSY, schedules=schedules) as watched:
             await watched.go_to_schedules()

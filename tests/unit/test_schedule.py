@@ -21,7 +21,7 @@ from naq_runtime.schedule import (
     tick_id,
 )
 from naq_runtime.scheduler.deciding import decide
-from naq_runtime.scheduler.planning import config_of, planned, replanned, resumed
+from naq_runtime.scheduler.planning import planned, redeclared, replanned, resumed, revived
 
 SECOND_NS = 1_000_000_000
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -53,7 +53,10 @@ def seconds(*moments_ns: int) -> list[float]:
         ({"every": float("nan")}, "every must be"),
         ({"at": datetime(2026, 1, 1)}, "has no time zone"),
         ({"every": 5, "starts_at": datetime(2026, 1, 1)}, "has no time zone"),
+        ({"every": "5"}, "every must be"),
         ({"every": 5, "repeat": 0}, "repeat must be 1"),
+        ({"every": 5, "repeat": 2.5}, "repeat must be 1"),
+        ({"every": 5, "jitter": timedelta(days=2)}, "jitter must be 0 to 86,400"),
         ({"cron": "* * * * *", "phase": 3}, "phase goes with every"),
         ({"every": 5, "missed": "some"}, "missed is one of skip, once, all"),
         ({"every": 5, "overlap": "never"}, "overlap is one of allow, skip, buffer, cancel"),
@@ -84,6 +87,7 @@ def test_a_schedule_of_which_nothing_is_ever_due_is_refused() -> None:
     [
         ({"every": 10}, [10, 20, 30]),
         ({"every": timedelta(seconds=90)}, [90, 180, 270]),
+        ({"every": timedelta(hours=1), "phase": timedelta(minutes=1)}, [60, 3660, 7260]),
         ({"every": 10, "starts_at": NOON + timedelta(seconds=25)}, [25, 35, 45]),
         ({"every": 3600, "phase": 60}, [60, 3660, 7260]),
         ({"every": 10, "ends_at": NOON + timedelta(seconds=20)}, [10, 20]),
@@ -91,13 +95,44 @@ def test_a_schedule_of_which_nothing_is_ever_due_is_refused() -> None:
         ({"cron": "*/5 * * * *", "starts_at": NOON + timedelta(seconds=600)}, [600, 900, 1200]),
         ({"cron": "0 14 * * *", "timezone": "Europe/Paris"}, [3600, 90_000, 176_400]),
         ({"at": NOON + timedelta(seconds=5)}, [5]),
-        ({"at": NOON.astimezone(ZoneInfo("Asia/Tokyo")) - timedelta(seconds=5)}, [-5]),
+        ({"at": NOON.astimezone(ZoneInfo("Asia/Tokyo")) - timedelta(days=5)}, [0]),
     ],
 )
 def test_the_coming_ticks(config: dict[str, Any], expected: list[float]) -> None:
     schedule = plan(**config)
 
     assert seconds(*schedule.next_runs(3, NOON_NS - 6 * SECOND_NS)) == expected
+
+
+@pytest.mark.parametrize("passed", [timedelta(seconds=31), timedelta(days=2)])
+@pytest.mark.parametrize("missed", ["skip", "once", "all"])
+def test_one_moment_that_has_passed_is_due_at_once_and_not_missed(passed: timedelta, missed: Any) -> None:
+    decision = decide(plan(at=NOON - passed, missed=missed), NOON_NS, late_ns=LATE_NS)
+
+    assert (seconds(*decision.runs), decision.missed, decision.next_ns) == ([0], 0, 0)
+
+
+def test_one_moment_that_lies_behind_the_end_is_never_due() -> None:
+    with pytest.raises(InvalidSchedule, match="nothing is ever due"):
+        plan(at=NOON + timedelta(days=2), ends_at=NOON + timedelta(days=1))
+
+
+def test_a_tick_that_is_late_or_waits_out_its_jitter_is_among_the_coming_ones() -> None:
+    schedule = plan(every=10, repeat=2)
+
+    assert seconds(*schedule.next_runs(3, NOON_NS + 12 * SECOND_NS)) == [10, 20]
+
+
+def test_of_a_paused_schedule_only_what_resuming_does_not_pass_over_is_coming() -> None:
+    paused = plan(every=10).evolve(state=ScheduleState.PAUSED)
+
+    assert seconds(*paused.next_runs(2, NOON_NS + 12 * SECOND_NS)) == [20, 30]
+
+
+@pytest.mark.parametrize("count", [-1, 0, 10_001, 1.5])
+def test_a_number_of_coming_ticks_that_makes_no_sense_is_refused(count: Any) -> None:
+    with pytest.raises(InvalidSchedule, match="count must be 1 to 10,000"):
+        plan(every=10).next_runs(count, NOON_NS)
 
 
 def test_the_first_tick_is_one_rhythm_after_the_making_however_odd_that_moment_is() -> None:
@@ -362,6 +397,92 @@ def test_what_does_not_touch_the_rhythm_leaves_the_next_tick_alone() -> None:
     assert (changed.next_ns, changed.repeat, changed.missed) == (schedule.next_ns, 3, "all")
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"ends_at": NOON + timedelta(hours=2)}, {"starts_at": NOON - timedelta(hours=2)}, {"timezone": "UTC"}],
+)
+def test_a_tick_that_is_waited_for_survives_a_change_that_leaves_it_where_it_is(changes: dict[str, Any]) -> None:
+    schedule = plan(cron="*/5 * * * *", jitter=200)
+
+    changed = replanned(schedule, changes, NOON_NS + 400 * SECOND_NS)
+
+    assert seconds(changed.next_ns) == [300]
+
+
+def test_a_tick_outside_of_changed_bounds_makes_place_for_the_first_inside() -> None:
+    changed = replanned(plan(every=10, phase=0), {"starts_at": NOON + timedelta(seconds=55)}, NOON_NS)
+
+    assert seconds(changed.next_ns) == [60]
+
+
+@pytest.mark.parametrize(("phase", "expected"), [(0, [1800, 3600]), (300, [300, 2100])])
+def test_a_changed_rate_keeps_its_phase(phase: float, expected: list[float]) -> None:
+    schedule = plan(NOON_NS - 7 * SECOND_NS, every=3600, phase=phase)
+
+    changed = replanned(schedule, {"every": 1800}, NOON_NS)
+
+    assert seconds(*changed.next_runs(2, NOON_NS)) == expected
+
+
+def test_a_changed_rate_without_a_phase_is_counted_from_the_same_moment() -> None:
+    schedule = plan(every=60, starts_at=NOON + timedelta(seconds=7))
+
+    changed = replanned(schedule, {"every": 30}, NOON_NS + 10 * SECOND_NS)
+
+    assert seconds(*changed.next_runs(2, NOON_NS + 10 * SECOND_NS)) == [37, 67]
+
+
+def test_what_had_failed_is_active_again_and_what_is_paused_stays_so() -> None:
+    failed = plan(every=10).evolve(state=ScheduleState.FAILED, reason="InvalidSchedule", errors=5)
+    paused = failed.evolve(state=ScheduleState.PAUSED, reason="stocktaking")
+
+    assert revived(failed) == plan(every=10)
+    assert (revived(paused).state, revived(paused).reason) == (ScheduleState.PAUSED, "stocktaking")
+
+
+# Declaring it anew
+
+
+def declare(schedule: Schedule, passed_s: float, **config: Any) -> Schedule:
+    now_ns = NOON_NS + int(passed_s * SECOND_NS)
+    return redeclared(schedule, ScheduleConfig(schedule_id="report", **config), plan(now_ns, **config), now_ns)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"every": 10},
+        {"every": 10, "phase": 3},
+        {"cron": "* * * * *", "timezone": "Europe/Paris", "jitter": 0.25},
+        {"at": NOON + timedelta(seconds=20)},
+        {"every": 10, "starts_at": NOON + timedelta(seconds=5)},
+        {"every": 10, "repeat": 9, "ends_at": NOON + timedelta(days=1)},
+    ],
+)
+def test_what_is_declared_as_before_is_as_it_was_however_far_it_has_come(config: dict[str, Any]) -> None:
+    schedule = plan(**config).evolve(ticks=4, state=ScheduleState.PAUSED)
+    if schedule.repeat is not None:
+        schedule = schedule.evolve(repeat=5)
+
+    assert declare(schedule, 1000, **config) == schedule
+
+
+def test_what_is_declared_otherwise_has_its_new_rhythm_and_number() -> None:
+    schedule = plan(every=10, repeat=9, jitter=3).evolve(ticks=4, repeat=5)
+
+    changed = declare(schedule, 35, every=60, repeat=3)
+
+    assert (changed.repeat, changed.jitter_ns, changed.ticks) == (3, 0, 4)
+    assert seconds(changed.next_ns) == [60]
+
+
+def test_a_number_of_jobs_that_was_modified_goes_on_when_it_is_declared() -> None:
+    schedule = replanned(plan(every=10, repeat=9), {"repeat": 4}, NOON_NS).evolve(repeat=1)
+
+    assert declare(schedule, 5, every=10, repeat=4).repeat == 1
+    assert declare(schedule, 5, every=10, repeat=9).repeat == 9
+
+
 def test_what_a_schedule_does_not_have_cannot_be_changed() -> None:
     with pytest.raises(InvalidSchedule, match="a schedule has no evry: it has at, "):
         replanned(plan(every=10), {"evry": 5}, NOON_NS)
@@ -380,6 +501,7 @@ def test_what_was_due_during_a_pause_is_passed_over() -> None:
     "config",
     [
         {"cron": "0 9 * * mon", "timezone": "Asia/Kolkata", "repeat": 4, "jitter": 2.5},
+        {"every": 2.5, "phase": 0.5, "catch_up_window": 60.0},
         {"every": 2.5, "ends_at": NOON + timedelta(days=3), "missed": "all", "catch_up_limit": 7},
         {"at": NOON + timedelta(hours=1), "overlap": "cancel"},
     ],
@@ -387,7 +509,7 @@ def test_what_was_due_during_a_pause_is_passed_over() -> None:
 def test_what_was_wanted_can_be_had_again(config: dict[str, Any]) -> None:
     wanted = ScheduleConfig(schedule_id="report", **config)
 
-    assert config_of(planned(wanted, "default", "shop.report", b"{}", NOON_NS)) == wanted
+    assert planned(wanted, "default", "shop.report", b"{}", NOON_NS).config == wanted
 
 
 # On the wire

@@ -122,9 +122,9 @@ class Schedulers(RuleBasedStateMachine):
 
     # What others do
 
-    @rule(name=st.sampled_from(sorted(CONFIGS)))
-    def modify(self, name: str) -> None:
-        self._begin(None, "modify", self.people.modify(name, args=(2,)), 2)
+    @rule(name=st.sampled_from(sorted(CONFIGS)), number=st.integers(0, 99))
+    def modify(self, name: str, number: int) -> None:
+        self._begin(None, "modify", self.people.modify(name, args=(number,)), 2)
 
     @rule(name=st.sampled_from(sorted(CONFIGS)))
     def trigger_now(self, name: str) -> None:
