@@ -302,7 +302,7 @@ async def test_all_about_one_schedule(config: NAQConfig) -> None:
         with pytest.raises(NotFound, match="there is no schedule unheard-of"):
             await source.schedule("unheard-of")
 
-    assert detail.schedule.last_job_id == job_id
+    assert detail.schedule.latest_job_id == job_id
     assert detail.job is not None
     assert (detail.job.args, detail.job.kwargs) == ((20,), {"right": 22})
     assert [str(stored.event.event_type) for stored in detail.events] == ["scheduled", "schedule_triggered"]

@@ -22,7 +22,7 @@ from naq_runtime.errors import DuplicateSchedule, InvalidName, InvalidSchedule, 
 from naq_runtime.events.models import ScheduleEvent
 from naq_runtime.nats.publish import Outgoing
 from naq_runtime.nats.streams import if_last_is
-from naq_runtime.schedule import tick_id
+from naq_runtime.schedule import encode_schedule, tick_id
 from tests.support import sample_tasks as tasks
 from tests.support.history import all_events
 from tests.support.waiting import eventually
@@ -569,8 +569,6 @@ async def test_what_has_finished_can_be_seen_and_not_be_changed_any_more(schedul
 
 async def spoil(services: ServiceManager, schedules: SchedulerService, **fields: Any) -> None:
     """Write into a record what nobody of ours would."""
-    from naq_runtime.schedule import encode_schedule
-
     after = (await schedules.get("bad")).evolve(next_ns=1_000_000_000, **fields)
     await put(services, encode_schedule(after))
 
@@ -671,7 +669,9 @@ async def test_a_record_that_has_become_too_large_can_be_cancelled(
     schedules: SchedulerService, services: ServiceManager
 ) -> None:
     await add(schedules, "bad")
-    await spoil(services, schedules, payload=b"x" * 784_000)
+    bare = (await schedules.get("bad")).evolve(payload=b"", next_ns=1_000_000_000)
+    size = Outgoing(services.names.schedule("bad"), encode_schedule(bare), if_last_is(10**9)).size
+    await spoil(services, schedules, payload=b"x" * ((services.streams.largest - size) // 4 * 3))
     with pytest.raises(PayloadTooLarge):
         await schedules.pause("bad")
 
