@@ -256,7 +256,10 @@ class Schedule(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
     @property
     def lag_ms(self) -> float | None:
-        """How late the latest job was made; ``None`` when there is none, or somebody asked for it out of turn."""
+        """How late it was begun to make the latest job; ``None`` when there is none, or it was asked for out of turn.
+
+        The event of the tick also counts the time that it took to store the job.
+        """
         due_ns = self.last_due_ns
         if not due_ns or self.asked_ns > self.last_run_ns:
             return None

@@ -15,6 +15,7 @@ from naq_runtime.errors import DuplicateJob, ServerError
 from naq_runtime.job import Job
 from naq_runtime.naming import Names
 from naq_runtime.nats.publish import Outgoing, is_conflict, is_too_large
+from naq_runtime.nats.server_clock import nanoseconds_of
 from naq_runtime.nats.streams import Streams
 from naq_runtime.schedule import Schedule, ScheduleState, encode_schedule
 from naq_runtime.scheduler.deciding import Decision
@@ -114,11 +115,12 @@ class TicksStore:
         if not self._doubtful:
             return
         ids = [one.after.schedule_id for one in self._doubtful]
-        there = {message.subject: message.data for message in await self._store.read(ids)}
+        there = {message.subject: message for message in await self._store.read(ids)}
         doubtful, self._doubtful = self._doubtful, []
         for one in doubtful:
-            if there.get(self._names.schedule(one.after.schedule_id)) == encode_schedule(one.after):
-                self._telling.ticked(one)
+            record = there.get(self._names.schedule(one.after.schedule_id))
+            if record is not None and record.data == encode_schedule(one.after):
+                self._telling.ticked(one, nanoseconds_of(record.stored_at))
 
     async def _store_what_holds(self, part: Sequence[Ticks]) -> list[Ticks]:
         """One was in the way of the others: store those that still hold together, or else by halves."""
@@ -196,9 +198,10 @@ class TicksStore:
                     return error
                 self._doubtful += part
                 raise
+        stored_ns = self._now_ns()
         for one, place in zip(part, places, strict=True):
             self._table.put(Standing(one.after, sequences[place]))
-            self._telling.ticked(one)
+            self._telling.ticked(one, stored_ns)
         return None
 
 

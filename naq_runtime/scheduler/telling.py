@@ -58,15 +58,15 @@ class Telling:
             by=self._by,
         )
 
-    def ticked(self, ticks: Ticks) -> None:
-        """Ticks are stored, with their jobs."""
+    def ticked(self, ticks: Ticks, stored_ns: int) -> None:
+        """Ticks are stored, with their jobs, since ``stored_ns`` at the latest."""
         schedule = ticks.after
         if ticks.error is not None:
             given_up = schedule.state is ScheduleState.FAILED
             self.failed(schedule, ticks.error, "given up" if given_up else None)
             return
         for number, (job, due_ns) in enumerate(zip(ticks.jobs, ticks.due, strict=True), 1):
-            self._triggered(schedule, ticks.before.schedule.ticks + number, job.job_id, due_ns, job.enqueued_at_ns)
+            self._triggered(schedule, ticks.before.schedule.ticks + number, job.job_id, due_ns, stored_ns)
             self._enqueued(job)
         decision = ticks.decision
         if decision.missed:
@@ -103,15 +103,15 @@ class Telling:
             error_message=str(error),
         )
 
-    def _triggered(self, schedule: Schedule, tick: int, job_id: str, due_ns: int, made_ns: int) -> None:
+    def _triggered(self, schedule: Schedule, tick: int, job_id: str, due_ns: int, stored_ns: int) -> None:
         self._events.schedule(
             ScheduleEventType.TRIGGERED,
             **_identity(schedule),
             job_id=job_id,
             tick=tick,
             scheduled_ns=due_ns,
-            actual_ns=made_ns,
-            lag_ms=max(0, made_ns - due_ns - schedule.delay_of(due_ns)) / 1e6,
+            actual_ns=stored_ns,
+            lag_ms=max(0, stored_ns - due_ns - schedule.delay_of(due_ns)) / 1e6,
             next_ns=schedule.next_ns or None,
             repeat=schedule.repeat,
             term=schedule.term or None,

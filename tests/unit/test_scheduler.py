@@ -86,8 +86,10 @@ class Site:
         return [message.subject.rpartition(".")[2].partition("-")[0] for message in messages]
 
     def told(self, event_type: ScheduleEventType) -> list[str]:
-        events = [stored.event for stored in self.events.events]
-        return [one.schedule_id for one in events if isinstance(one, ScheduleEvent) and one.event_type is event_type]
+        return [one.schedule_id for one in self.schedule_events() if one.event_type is event_type]
+
+    def schedule_events(self) -> list[ScheduleEvent]:
+        return [stored.event for stored in self.events.events if isinstance(stored.event, ScheduleEvent)]
 
     def leadership(self, name: str) -> Leadership:
         who = LeaderState(instance_id=name, term=0, lease_s=LEASE_S)
@@ -188,6 +190,22 @@ async def test_a_renewal_that_is_answered_late_wakes_who_went_to_sleep_meanwhile
 
         assert scheduler.leads
         assert site.jobs() == ["pulse"]
+
+
+async def test_a_tick_is_as_late_as_its_job_was_in_its_queue(site_of: Open) -> None:
+    site = await site_of()
+    await site.add("pulse", every=0.5)
+    async with running(site):
+        site.server.answers.clear()
+        await site.advance(0.6)
+        await site.advance(0.2)
+        site.server.answers.set()
+        await settled(100)
+
+        (tick,) = [one for one in site.schedule_events() if one.event_type is ScheduleEventType.TRIGGERED]
+        assert tick.scheduled_ns is not None
+        assert tick.actual_ns == tick.scheduled_ns + 300_000_000
+        assert tick.lag_ms == 300
 
 
 # What it reads anew
