@@ -175,6 +175,7 @@ def report_trouble(events: EventService, worker_id: str, error: Exception) -> No
         error_type=type(error).__name__,
         error_message=f"outcomes cannot be stored: {error}",
     )
+    events.in_trouble("outcomes", error)
 
 
 def _identity(record: WorkerRecord) -> dict[str, Any]:

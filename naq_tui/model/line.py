@@ -64,6 +64,11 @@ _SCHEDULE: dict[str, Mark] = {
     "scheduler_error": ("‼", "bad"),
 }
 _SYSTEM: dict[str, Mark] = {
+    "startup": ("▴", "quiet"),
+    "shutdown": ("▾", "quiet"),
+    "metrics": ("∿", "quiet"),
+    "error": ("‼", "bad"),
+    "recovered": ("✓", "good"),
     "leader_elected": ("★", "good"),
     "leader_lost": ("☆", "bad"),
     "leader_resigned": ("☆", "warn"),

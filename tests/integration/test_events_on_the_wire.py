@@ -36,6 +36,8 @@ RARE: dict[str, set[str]] = {
         SystemEventType.CONNECTION_RESTORED,
         SystemEventType.EVENTS_DROPPED,
         SystemEventType.LEADER_LOST,
+        SystemEventType.ERROR,
+        SystemEventType.RECOVERED,
     },
 }
 """What a short day without trouble does not have."""
@@ -99,7 +101,7 @@ async def stored(config: NAQConfig) -> list[StoredMessage]:
 async def test_every_stored_event_is_as_the_schema_says_and_where_the_page_says(
     make_config: MakeConfig, tmp_path: Path
 ) -> None:
-    config = make_config(scheduler__lease=1)
+    config = make_config(scheduler__lease=1, events__metrics_interval=0.1)
     await an_eventful_day(config, tmp_path)
 
     seen: dict[str, set[str]] = {category: set() for category in TYPES}
