@@ -111,6 +111,8 @@ def job_message(event: JobEvent) -> str:
             return _joined(_share(event.done, event.total), event.text)
         case "log":
             return f"{event.level or 'INFO'} {event.text or ''}"
+        case "result_fetched" | "result_expired":
+            return _joined(event.function_name, _by(event.by), event.reason)
         case "result_stored":
             return size_text(event.result_size or 0)
         case _:

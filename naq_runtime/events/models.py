@@ -61,6 +61,10 @@ class JobEventType(StrEnum):
     REQUEUED = "requeued"
     """It was taken from the dead letters and put back into its queue."""
     RESULT_STORED = "result_stored"
+    RESULT_FETCHED = "result_fetched"
+    """Somebody who waited for its end has the outcome."""
+    RESULT_EXPIRED = "result_expired"
+    """Somebody asked for its outcome, which was stored and is kept no more."""
 
 
 class WorkerEventType(StrEnum):
@@ -182,7 +186,7 @@ class JobEvent(EventBase, tag="job", frozen=True, kw_only=True, omit_defaults=Tr
     state: str | None = None
     """Where it stood when it was cancelled: ``queued``, ``scheduled``, ``waiting`` or ``running``."""
     by: str | None = None
-    """Who cancelled or requeued it."""
+    """Who cancelled or requeued it, or has its outcome."""
     done: float | None = None
     """Progress, of ``total``."""
     total: float | None = None

@@ -34,6 +34,8 @@ _JOB: dict[str, Mark] = {
     "dead_lettered": ("†", "warn"),
     "requeued": ("↺", "neutral"),
     "result_stored": ("≡", "quiet"),
+    "result_fetched": ("⇣", "quiet"),
+    "result_expired": ("⌛", "quiet"),
 }
 _LEVELS: dict[str, Mark] = {
     "TRACE": ("·", "quiet"),
@@ -89,6 +91,8 @@ _SHORT = {
     "retry_scheduled": "retry",
     "dead_lettered": "dead letter",
     "result_stored": "result",
+    "result_fetched": "fetched",
+    "result_expired": "expired",
     "connection_lost": "link lost",
     "connection_restored": "link back",
     "events_dropped": "dropped",

@@ -28,7 +28,13 @@ TYPES: dict[str, type[StrEnum]] = {
 }
 NOTHING: dict[str, set[str]] = {category: set() for category in TYPES}
 RARE: dict[str, set[str]] = {
-    "job": {JobEventType.INTERRUPTED, JobEventType.TIMED_OUT, JobEventType.DEPENDENCY_FAILED, JobEventType.LOG},
+    "job": {
+        JobEventType.INTERRUPTED,
+        JobEventType.TIMED_OUT,
+        JobEventType.DEPENDENCY_FAILED,
+        JobEventType.LOG,
+        JobEventType.RESULT_EXPIRED,
+    },
     "worker": {WorkerEventType.ERROR, WorkerEventType.IDLE},
     "schedule": {ScheduleEventType.MISSED, ScheduleEventType.ERROR, ScheduleEventType.FINISHED},
     "system": {

@@ -35,6 +35,8 @@ HOST: dict[str, Any] = {"hostname": "build-7", "pid": 42}
         (a_job_event(J.INTERRUPTED, **SEND, attempt=1, reason="SIGTERM"), "shop.send, SIGTERM"),
         (a_job_event(J.RESULT_STORED, result_size=1_536), "1.5 kB"),
         (a_job_event(J.RESULT_STORED), "0 B"),
+        (a_job_event(J.RESULT_FETCHED, **SEND, by="i7"), "shop.send, by i7"),
+        (a_job_event(J.RESULT_EXPIRED), ""),
         (a_worker_event(W.STARTED, **HOST, queue_names=("mail", "reports")), "build-7:42, queues mail reports"),
         (a_worker_event(W.STOPPED, reason="SIGTERM", jobs_completed=7, jobs_failed=1), "SIGTERM, 7 done, 1 failed"),
         (a_worker_event(W.STOPPED), "0 done, 0 failed"),
