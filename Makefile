@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo install check lint types imports test screenshots benchmarks clean
+.PHONY: help demo install check lint types imports test pages screenshots benchmarks clean
 
 help:  ## Say what can be made.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 14
@@ -28,6 +28,9 @@ imports: $(VENV)/.installed-dev
 
 test: $(VENV)/.installed-dev
 	$(BIN)/pytest -n 2 --dist loadgroup
+
+pages: $(VENV)/.installed-dev  ## Write the schema of the events and the page of their subjects anew.
+	$(BIN)/python -m naq_runtime.events.schema docs
 
 screenshots: $(VENV)/.installed-dev  ## Draw the pictures in screenshots/ anew.
 	$(BIN)/python screenshots/make.py

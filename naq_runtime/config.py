@@ -143,6 +143,8 @@ class EventsConfig(_Section, frozen=True, kw_only=True):
     max_buffer_size: Positive = 200_000
     """Events that wait for the server at most; what comes above is dropped and counted."""
     max_buffer_bytes: Positive = 128 * 1024 * 1024
+    metrics_interval: Annotated[float, Meta(ge=0.1, le=86_400)] = 10.0
+    """How often workers and schedulers say what they cost."""
     max_age: Seconds = 7 * 86_400.0
     max_bytes: Limit = 1024**3
     """The server sets so much aside when the stream is made."""

@@ -111,6 +111,8 @@ def job_message(event: JobEvent) -> str:
             return _joined(_share(event.done, event.total), event.text)
         case "log":
             return f"{event.level or 'INFO'} {event.text or ''}"
+        case "result_fetched" | "result_expired":
+            return _joined(event.function_name, _by(event.by), event.reason)
         case "result_stored":
             return size_text(event.result_size or 0)
         case _:
@@ -189,6 +191,16 @@ def system_message(event: SystemEvent) -> str:
     host = _host(event.hostname, event.pid)
     where = f"{event.role or 'process'} on {host}" if host else event.role
     match str(event.event_type):
+        case "startup":
+            return _joined(where, f"version {event.version}" if event.version else None)
+        case "shutdown":
+            return _joined(where, event.reason)
+        case "metrics":
+            return _joined(where, *_cost(event))
+        case "error":
+            return _joined(where, _in_trouble(event))
+        case "recovered":
+            return _joined(where, event.part, _ms("after", event.outage_ms))
         case "connection_restored":
             return _joined(where, _ms("away for", event.outage_ms))
         case "queue_paused" | "queue_resumed":
@@ -207,3 +219,22 @@ def system_message(event: SystemEvent) -> str:
             return _joined(where, f"{sum(counts.values())} events dropped") + (f": {detail}" if detail else "")
         case _:
             return where or ""
+
+
+def _cost(event: SystemEvent) -> list[str]:
+    """What a process uses, each part in its unit, and how many events it could not keep."""
+    said = [] if event.cpu_percent is None else [f"{event.cpu_percent:.0f} % cpu"]
+    if event.rss_bytes is not None:
+        said.append(size_text(event.rss_bytes))
+    if event.open_files is not None:
+        said.append(f"{event.open_files} files")
+    if event.loop_lag_ms is not None:
+        said.append(f"lag {duration_text(event.loop_lag_ms)}")
+    if event.events_dropped:
+        said.append(f"{event.events_dropped} events dropped")
+    return said
+
+
+def _in_trouble(event: SystemEvent) -> str | None:
+    error = _error(event.error_type, event.error_message)
+    return f"{event.part}: {error}" if event.part and error else event.part or error

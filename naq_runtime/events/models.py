@@ -61,6 +61,10 @@ class JobEventType(StrEnum):
     REQUEUED = "requeued"
     """It was taken from the dead letters and put back into its queue."""
     RESULT_STORED = "result_stored"
+    RESULT_FETCHED = "result_fetched"
+    """Somebody who waited for its end has the outcome."""
+    RESULT_EXPIRED = "result_expired"
+    """Somebody asked for its outcome, which was stored and is kept no more."""
 
 
 class WorkerEventType(StrEnum):
@@ -95,6 +99,17 @@ class ScheduleEventType(StrEnum):
 
 class SystemEventType(StrEnum):
     """What can happen to a process or to its connection."""
+
+    STARTUP = "startup"
+    """The process emits from now on."""
+    SHUTDOWN = "shutdown"
+    """It ends on purpose; one that is killed says nothing."""
+    METRICS = "metrics"
+    """What it costs, at an interval."""
+    ERROR = "error"
+    """A part of it cannot do its work for now."""
+    RECOVERED = "recovered"
+    """That part works again."""
 
     LEADER_ELECTED = "leader_elected"
     """A scheduler leads from now on; the others stand by."""
@@ -171,7 +186,7 @@ class JobEvent(EventBase, tag="job", frozen=True, kw_only=True, omit_defaults=Tr
     state: str | None = None
     """Where it stood when it was cancelled: ``queued``, ``scheduled``, ``waiting`` or ``running``."""
     by: str | None = None
-    """Who cancelled or requeued it."""
+    """Who cancelled or requeued it, or has its outcome."""
     done: float | None = None
     """Progress, of ``total``."""
     total: float | None = None
@@ -279,7 +294,29 @@ class SystemEvent(EventBase, tag="system", frozen=True, kw_only=True, omit_defau
     """``worker``, ``producer``, ``scheduler`` …"""
     hostname: str | None = None
     pid: Count | None = None
+    version: str | None = None
+    """Of naq."""
     outage_ms: float | None = None
+    """How long the connection was gone, or a part in trouble, by the monotonic clock."""
+    part: str | None = None
+    """What is in trouble: ``events`` or ``outcomes``, which cannot be stored."""
+    error_type: str | None = None
+    error_message: str | None = None
+    cpu_percent: float | None = None
+    """Of one core, since the metrics before."""
+    rss_bytes: Count | None = None
+    open_files: Count | None = None
+    """Sockets included."""
+    loop_lag_ms: float | None = None
+    """The worst delay of the event loop since the metrics before."""
+    events_buffered: Count | None = None
+    """Events that wait to be stored."""
+    events_buffered_bytes: Count | None = None
+    events_stored: Count | None = None
+    """Since the process began, as the next two."""
+    events_dropped: Count | None = None
+    failed_flushes: Count | None = None
+    """Times that events could not be stored at once."""
     dropped: dict[str, int] | None = None
     """How many events were dropped, by ``category.type``."""
     first_dropped_ns: Count | None = None
@@ -295,7 +332,7 @@ class SystemEvent(EventBase, tag="system", frozen=True, kw_only=True, omit_defau
     term: Count | None = None
     """Which lead of a scheduler this is; each next one has a higher number."""
     reason: str | None = None
-    """Why the queue was paused, or the lead was lost."""
+    """Why the queue was paused, the lead was lost, or the process ends."""
 
     @property
     def message(self) -> str:

@@ -32,9 +32,12 @@ from naq_runtime.events.processors import EventProcessor, Processing, Processors
 from naq_runtime.events.storage import EventStorage, EventTail, NATSJobEventStorage
 from naq_runtime.job import Job
 from naq_runtime.naming import new_id
+from naq_runtime.services.trouble import Troubles, WatchedStorage
+from naq_runtime.version import VERSION
 
 if TYPE_CHECKING:
     from naq_runtime.services.manager import ServiceManager
+    from naq_runtime.services.metrics import Metrics
 
 __all__ = ["EventService"]
 
@@ -42,6 +45,8 @@ Listener = Callable[[], Awaitable[None]]
 
 _STOP_S = 2.0
 """Processors have so long, at the end, to see what waits for them."""
+_LONG_LIVED = ("worker", "scheduler")
+"""Processes of these roles say at once that they are there, and what they cost."""
 
 
 class EventService:
@@ -68,8 +73,15 @@ class EventService:
         self._lost_at_ns: int | None = None
         self._listening: list[Callable[[], None]] = []
         self._processors = Processors()
+        self._began_ns = clock.time_ns()
+        self._is_to_announce = False
+        self._ending: Callable[[], str] | None = None
+        """Says why the process ends, once it has said that it began."""
+        self._metrics: Metrics | None = None
+        self._troubles = Troubles(self.system, clock.monotonic_ns)
+        watched = WatchedStorage(storage, self.in_trouble, self.recovered, is_away=lambda: self._lost_at_ns is not None)
         self._logger = AsyncJobEventLogger(
-            storage, config.events, config.names, report=self._dropped_event, clock=clock
+            watched, config.events, config.names, report=self._dropped_event, clock=clock
         )
 
     def __repr__(self) -> str:
@@ -83,6 +95,9 @@ class EventService:
         service._listen(services.connection.on_lost, service._connection_lost)
         service._listen(services.connection.on_restored, service._connection_restored)
         await service.start()
+        service._be_announced(lambda: services.reason)
+        if services.role in _LONG_LIVED:
+            service._say_costs(services.config.events.metrics_interval)
         return service
 
     async def start(self) -> None:
@@ -95,6 +110,11 @@ class EventService:
         for forget in self._listening:
             forget()
         self._listening.clear()
+        if self._metrics is not None:
+            self._metrics.stop()
+        if self._ending is not None and not self._is_to_announce:
+            self.system(SystemEventType.SHUTDOWN, version=VERSION, reason=self._ending())
+        self._ending = None
         await asyncio.gather(self._logger.stop(), self._processors.stop(_STOP_S))
         await self._storage.close()
 
@@ -152,6 +172,18 @@ class EventService:
         """Log a `SystemEvent` of this process, now."""
         if self.enabled:
             self._take(self._system_event(event_type, **fields))
+
+    def in_trouble(self, part: str, error: Exception) -> None:
+        """A part of this process cannot do its work for now; said once, until it has `recovered`.
+
+        While the connection is lost, that has been said already.
+        """
+        if self._lost_at_ns is None:
+            self._troubles.begin(part, error)
+
+    def recovered(self, part: str) -> None:
+        """It works again, if it did not before."""
+        self._troubles.end(part)
 
     def _take(self, event: Event) -> None:
         self._logger.append(event)
@@ -233,7 +265,26 @@ class EventService:
         listeners.append(listener)
         self._listening.append(lambda: listeners.remove(listener))
 
+    def _be_announced(self, ending: Callable[[], str]) -> None:
+        """Say with the first event that this process is there, and at its end, that it ends."""
+        self._is_to_announce, self._ending = self.enabled, ending
+
+    def _announce(self) -> None:
+        self._is_to_announce = False
+        startup = self._system_event(SystemEventType.STARTUP, version=VERSION)
+        self._take(msgspec.structs.replace(startup, timestamp_ns=self._began_ns))
+
+    def _say_costs(self, interval_s: float) -> None:
+        if self.enabled:
+            from naq_runtime.services.metrics import Metrics  # psutil is of no use to those that only enqueue
+
+            self._announce()
+            self._metrics = Metrics(self, interval_s)
+            self._metrics.start()
+
     def _next_id(self) -> str:
+        if self._is_to_announce:
+            self._announce()
         return f"{self.instance}-{next(self._numbers)}"
 
     def _system_event(self, event_type: SystemEventType, **fields: Any) -> SystemEvent:

@@ -17,7 +17,7 @@ from naq_runtime.errors import (
     SerializationError,
     ServerError,
 )
-from naq_runtime.events.models import JobEventType, StoredEvent
+from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent
 from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.jobs.cancelling import Cancellation
 from naq_runtime.jobs.dead import DeadFilter, DeadLetter
@@ -43,6 +43,8 @@ _LOOK_AGAIN_S = 2.0
 """A worker's word that a job has ended may be lost; so often the outcome is looked for all the same."""
 
 
+_HISTORY_S = 1.0
+"""The log is asked for so long whether an outcome that is not there was stored once."""
 _MOVES = (
     JobEventType.ENQUEUED,
     JobEventType.STARTED,
@@ -181,6 +183,7 @@ class JobService:
                     woken.clear()
                     outcome = await self._outcome_or_nothing(job_id)
                     if outcome is not None and outcome.job.enqueued_at_ns >= since_ns:
+                        self._fetched(outcome.job)
                         return outcome.result
                     await self._see_that_it_may_end(job_id, since_ns)
                     await _set_within(woken, _LOOK_AGAIN_S)
@@ -327,10 +330,41 @@ class JobService:
         except ServerError:
             return
         if outcome is None or outcome.job.enqueued_at_ns < since_ns:
+            await self._look_whether_expired(job_id, since_ns)
             raise NotFound(
                 f"job {job_id} is not there, and no outcome of it: it has ended and stores none (result_ttl), its "
                 "outcome has expired, or it never was"
             )
+
+    def _fetched(self, job: Job) -> None:
+        """Somebody who waited has the outcome."""
+        self._events.about(JobEventType.RESULT_FETCHED, job, {"by": self._events.instance})
+
+    async def _look_whether_expired(self, job_id: str, since_ns: int) -> None:
+        """Say of an outcome that was stored and is kept no more that it has expired, once for each.
+
+        Raises:
+            NotFound: it has.
+        """
+        history = await self._history_at_hand(job_id)
+        stored = [one for one in history if one.event.event_type is JobEventType.RESULT_STORED]
+        if not stored or not isinstance(last := stored[-1].event, JobEvent) or last.timestamp_ns < since_ns:
+            return
+        self._events.job(
+            JobEventType.RESULT_EXPIRED,
+            event_id=f"expired-{stored[-1].sequence}",
+            job_id=job_id,
+            queue_name=last.queue_name,
+        )
+        raise NotFound(f"the outcome of job {job_id} has expired: results.ttl, or the job's result_ttl, says how soon")
+
+    async def _history_at_hand(self, job_id: str) -> list[StoredEvent]:
+        """The events of a job, or none when they cannot be read soon: producers need not be allowed to."""
+        try:
+            async with asyncio.timeout(_HISTORY_S):
+                return await self._events.get_job_event_history(job_id)
+        except (ServerError, TimeoutError):
+            return []
 
     async def _outcome_or_nothing(self, job_id: str) -> Outcome | None:
         """While the server is away, nothing; the caller looks again."""

@@ -35,6 +35,9 @@ class Service(Protocol):
 
 S = TypeVar("S", bound=Service)
 
+_REASON_LENGTH = 300
+"""Characters of the error that ends a process, in its last event."""
+
 
 class Ground(NamedTuple):
     """What services stand on: a server, or what a test puts in its place (`naq_runtime.testing`)."""
@@ -102,6 +105,8 @@ class ServiceManager:
         self.serializer: Serializer = serializer or load_serializer(config.jobs.serializer)
         self.instance = new_id(8)
         """One a manager: the emitter of its events."""
+        self.reason = "closed"
+        """Why it ends, as the event of its end says; whoever knows more may set it."""
         self._ground: Ground | None = None
         self._services: dict[type[Service], Service] = {}
         self._stack = AsyncExitStack()
@@ -123,6 +128,8 @@ class ServiceManager:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._services.clear()
+        if error is not None:
+            self.reason = f"{type(error).__name__}: {error}".rstrip(": ")[:_REASON_LENGTH]
         await self._stack.aclose()
 
     @property

@@ -134,6 +134,9 @@ class MemoryJobs(JobService):
             "broker.advance(seconds), let it run with broker.drain(scheduled=True), or resume its queue"
         )
 
+    def _fetched(self, job: Job) -> None:
+        """What a test looks at does not belong to the story that it tests."""
+
     def _processes_for(self, task: Task | None) -> AbstractAsyncContextManager[ProcessRunner | None]:
         if task is None:
             return nullcontext()

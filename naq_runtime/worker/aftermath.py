@@ -45,7 +45,7 @@ class Aftermath:
             elif execution.is_failure:
                 self._counts.failed += execution.again is None
                 _log_failure(execution)
-            report_settled(self._events, execution)
+            report_settled(self._events, execution, by=one.holding.cancelled_by)
             if execution.again is None and execution.job.result_ttl == 0:
                 self._remember(execution.job.job_id, one.finished.sequence)
 

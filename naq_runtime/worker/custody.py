@@ -17,12 +17,14 @@ log = logging.getLogger(__name__)
 class Holding:
     """One job in the worker's hands; ``delivery`` is the latest by which it was given."""
 
-    __slots__ = ("cancel_reason", "delivery", "has_ended", "is_doubtful", "runs_again")
+    __slots__ = ("cancel_reason", "cancelled_by", "delivery", "has_ended", "is_doubtful", "runs_again")
 
     def __init__(self, delivery: Delivery) -> None:
         self.delivery = delivery
         self.cancel_reason: str | None = None
         """Why somebody wanted it to end before it had begun."""
+        self.cancelled_by: str | None = None
+        """Who wanted it to end, begun or not."""
         self.is_doubtful = False
         """Whether the server may have given it to another worker meanwhile."""
         self.has_ended = False

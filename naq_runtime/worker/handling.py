@@ -103,6 +103,7 @@ class JobHandler:
         if holding.runs_again or (headers is not None and TOMBSTONE in headers):
             return False
         because = in_words(reason, by)
+        holding.cancelled_by = holding.cancelled_by or by or None
         if not self._executor.cancel(holding.job_id, because):
             holding.cancel_reason = because
         return True

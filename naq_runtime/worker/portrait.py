@@ -13,8 +13,8 @@ import msgspec
 from naq_runtime.clock import Clock
 from naq_runtime.naming import new_id
 from naq_runtime.services.events import EventService
+from naq_runtime.usage import LoopLag, Usage
 from naq_runtime.version import VERSION
-from naq_runtime.worker.heartbeat import LoopLag, Usage
 from naq_runtime.worker.record import Counts, WorkerRecord, WorkerState
 
 __all__ = ["Portrait", "default_worker_name"]

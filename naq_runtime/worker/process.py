@@ -58,6 +58,7 @@ async def serve(
         _say_started(worker, len(registry))
         with outliving_exits() if handled else nullcontext():
             await worker.run()
+        services.reason = worker.stop_reason or services.reason
         _say_stopped(worker)
     code = sent_home if worker.was_sent_home else 0
     if worker.stuck:

@@ -6,6 +6,7 @@ from typing import Any
 
 from naq_runtime.events.models import JobEventType, WorkerEventType
 from naq_runtime.job import Execution, Job, JobStatus
+from naq_runtime.jobs.cancelling import in_words
 from naq_runtime.services.events import EventService
 from naq_runtime.worker.record import WorkerRecord
 
@@ -37,30 +38,41 @@ def report_started(events: EventService, job: Job, worker_id: str, started_ns: i
     )
 
 
-def report_settled(events: EventService, execution: Execution) -> None:
-    """An attempt is over and written down, and so is the job unless there will be another."""
+def report_settled(events: EventService, execution: Execution, *, by: str | None = None) -> None:
+    """An attempt is over and written down, and so is the job unless there will be another.
+
+    Args:
+        by: see `report_ended`.
+    """
     if not events.enabled:
         return
-    report_ended(events, execution)
+    report_ended(events, execution, by=by)
     if execution.again is None and execution.job.result_ttl != 0:
         _report_stored(events, execution)
 
 
-def report_ended(events: EventService, execution: Execution, *, buried: bool = True) -> None:
+def report_ended(events: EventService, execution: Execution, *, buried: bool = True, by: str | None = None) -> None:
     """An attempt is over, and what follows from that is certain now.
 
     All of it is dated when the attempt ended: once it is stored, a next attempt may begin before this is said.
 
     Args:
         buried: whether a job that failed for good is kept as a dead letter.
+        by: who wanted a job to end that was cancelled.
     """
     result, common = execution.result, _common(execution)
     if result.status is JobStatus.COMPLETED:
         events.job(JobEventType.COMPLETED, **common, duration_ms=result.duration_ms, result_size=len(execution.value))
         return
     if result.status is JobStatus.CANCELLED:
-        state = "running" if result.duration_ms else "queued"
-        events.job(JobEventType.CANCELLED, **common, duration_ms=result.duration_ms, state=state, reason=result.error)
+        events.job(
+            JobEventType.CANCELLED,
+            **common,
+            duration_ms=result.duration_ms,
+            state="running" if result.duration_ms else "queued",
+            reason=_without(by, result.error),
+            by=by,
+        )
         return
     again = execution.again
     if execution.is_failure or again is None:
@@ -85,6 +97,13 @@ def report_ended(events: EventService, execution: Execution, *, buried: bool = T
         run_at_ns=again.run_at_ns,
         reason=execution.asked or result.error_type,
     )
+
+
+def _without(by: str | None, reason: str | None) -> str | None:
+    """The reason alone, of words that also say who had it; see `in_words`."""
+    if not by or not reason:
+        return reason
+    return reason.removesuffix(in_words("", by)).removesuffix(", ") or None
 
 
 def _common(execution: Execution) -> dict[str, Any]:
@@ -175,6 +194,7 @@ def report_trouble(events: EventService, worker_id: str, error: Exception) -> No
         error_type=type(error).__name__,
         error_message=f"outcomes cannot be stored: {error}",
     )
+    events.in_trouble("outcomes", error)
 
 
 def _identity(record: WorkerRecord) -> dict[str, Any]:

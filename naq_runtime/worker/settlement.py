@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 _RETRY_FIRST_S = 0.05
 _RETRY_MOST_S = 2.0
+_TROUBLE = 2
+"""So many failures in a row are trouble; one is common, such as at a reconnect."""
 _NOT_STORED = "OutcomeRefused"
 _TOO_LARGE = {10054, 10097}
 """Codes of the server: a message, or its headers."""
@@ -46,6 +48,7 @@ class Settlement:
         settled: is told of each batch that is written down and acknowledged.
         superseded: is told of jobs that another worker has ended meanwhile.
         troubled: is told when a batch could not be written down a second time.
+        recovered: is told when one could again, after that.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Settlement:
         settled: Callable[[Sequence[Unsettled]], None],
         superseded: Callable[[Unsettled], None],
         troubled: Callable[[NaqError], None],
+        recovered: Callable[[], None],
     ) -> None:
         self._connection = connection
         self._streams = streams
@@ -70,6 +74,7 @@ class Settlement:
         self._settled = settled
         self._superseded = superseded
         self._troubled = troubled
+        self._recovered = recovered
         self._failures = 0
         self._alone = 0
         """So many of the next ones go by themselves, since one of them is refused."""
@@ -115,6 +120,8 @@ class Settlement:
                 delay = min(2 * delay, _RETRY_MOST_S)
                 continue
             delay = _RETRY_FIRST_S
+            if self._failures >= _TROUBLE:
+                self._recovered()
             self._failures = 0
             self._alone = max(0, self._alone - len(batch))
             self._forget(batch, ours)
@@ -141,9 +148,9 @@ class Settlement:
     def _report(self, error: NaqError) -> None:
         """The first failure is common, such as a reconnect; from the second on somebody should know."""
         self._failures += 1
-        level = logging.DEBUG if self._failures < 2 else logging.WARNING
+        level = logging.DEBUG if self._failures < _TROUBLE else logging.WARNING
         log.log(level, "%d outcomes not stored yet: %s", len(self._waiting), error, extra={"action": "commit_failed"})
-        if self._failures == 2:
+        if self._failures == _TROUBLE:
             self._troubled(error)
 
     async def _commit(self, batch: Sequence[Unsettled]) -> Sequence[Unsettled]:

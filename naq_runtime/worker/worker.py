@@ -147,6 +147,7 @@ class Worker:
             settled=self._on_settled,
             superseded=self._aftermath.superseded,
             troubled=partial(report_trouble, self._events, self.worker_id),
+            recovered=partial(self._events.recovered, "outcomes"),
         )
 
     def _build_execution(self) -> None:
@@ -219,6 +220,11 @@ class Worker:
     def is_stopping(self) -> bool:
         """Whether it has been asked to stop."""
         return self._stop.requested.is_set()
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why it was asked to stop, or stopped."""
+        return self._stop.reason
 
     @property
     def stuck(self) -> int:

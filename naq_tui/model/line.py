@@ -34,6 +34,8 @@ _JOB: dict[str, Mark] = {
     "dead_lettered": ("†", "warn"),
     "requeued": ("↺", "neutral"),
     "result_stored": ("≡", "quiet"),
+    "result_fetched": ("⇣", "quiet"),
+    "result_expired": ("⌛", "quiet"),
 }
 _LEVELS: dict[str, Mark] = {
     "TRACE": ("·", "quiet"),
@@ -64,6 +66,11 @@ _SCHEDULE: dict[str, Mark] = {
     "scheduler_error": ("‼", "bad"),
 }
 _SYSTEM: dict[str, Mark] = {
+    "startup": ("▴", "quiet"),
+    "shutdown": ("▾", "quiet"),
+    "metrics": ("∿", "quiet"),
+    "error": ("‼", "bad"),
+    "recovered": ("✓", "good"),
     "leader_elected": ("★", "good"),
     "leader_lost": ("☆", "bad"),
     "leader_resigned": ("☆", "warn"),
@@ -84,6 +91,8 @@ _SHORT = {
     "retry_scheduled": "retry",
     "dead_lettered": "dead letter",
     "result_stored": "result",
+    "result_fetched": "fetched",
+    "result_expired": "expired",
     "connection_lost": "link lost",
     "connection_restored": "link back",
     "events_dropped": "dropped",

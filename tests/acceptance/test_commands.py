@@ -145,12 +145,13 @@ async def test_the_history_of_a_job_in_all_formats(config: NAQConfig) -> None:
     raw = await naq("events", "history", handle.job_id, "--format", "raw", config=config)
     document = json.loads((await naq("events", "history", handle.job_id, "-f", "json", config=config)).out)
 
+    kinds = ["enqueued", "started", "completed", "result_stored", "result_fetched"]
     header, *rows = table.out.splitlines()
     assert header.split() == ["Time", "Job", "ID", "Event", "Queue", "Worker", "Message"]
-    assert [row.split()[2] for row in rows] == ["enqueued", "started", "completed", "result_stored"]
+    assert [row.split()[2] for row in rows] == kinds
     assert all(row.split()[1] == handle.job_id[:8] for row in rows)
     assert raw.out.splitlines()[0].split()[1:] == [handle.job_id, "enqueued", "tests.support.sample_tasks.add"]
-    assert [event["event_type"] for event in document] == ["enqueued", "started", "completed", "result_stored"]
+    assert [event["event_type"] for event in document] == kinds
     assert document[1]["worker_id"] == "teller"
 
 

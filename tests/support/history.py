@@ -11,12 +11,17 @@ from naq_runtime.services.manager import ServiceManager
 __all__ = ["all_events", "event_types", "history"]
 
 
-async def history(config: NAQConfig, job_id: str) -> list[Event]:
-    """The events of a job, in order."""
+async def history(config: NAQConfig, job_id: str, *, fetched: bool = False) -> list[Event]:
+    """The events of a job, in order.
+
+    Args:
+        fetched: whether those are wanted, too, by which somebody, such as the test itself, had its outcome.
+    """
     async with ServiceManager(config, role="test") as services:
         await services.topology.events()
         storage = NATSJobEventStorage(services.connection, config, services.topology)
-        return [stored.event for stored in await storage.history(job_id)]
+        events = [stored.event for stored in await storage.history(job_id)]
+    return [event for event in events if fetched or event.event_type != "result_fetched"]
 
 
 async def event_types(config: NAQConfig, job_id: str) -> list[str]:

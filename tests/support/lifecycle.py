@@ -60,6 +60,10 @@ STEPS: dict[Stage, dict[JobEventType, Stage]] = {
 }
 
 
+_LOOKS = (E.RESULT_FETCHED, E.RESULT_EXPIRED)
+"""What others see of an outcome moves no job; it may be that of the run before, or be seen before its end is told."""
+
+
 def faults(events: Sequence[JobEvent], *, gaps: bool = False) -> list[str]:
     """What is wrong with the events of one job, given in causal order; empty when nothing is.
 
@@ -95,6 +99,8 @@ def _after(stages: set[Stage], event: JobEvent, gaps: bool) -> set[Stage]:
 
 
 def _step(stage: Stage, event: JobEvent) -> Stage | None:
+    if event.event_type in _LOOKS:
+        return None if stage is Stage.UNKNOWN else stage
     after = STEPS[stage].get(event.event_type)
     return Stage.LOST if after is Stage.FAILED and event.final else after
 

@@ -35,6 +35,8 @@ HOST: dict[str, Any] = {"hostname": "build-7", "pid": 42}
         (a_job_event(J.INTERRUPTED, **SEND, attempt=1, reason="SIGTERM"), "shop.send, SIGTERM"),
         (a_job_event(J.RESULT_STORED, result_size=1_536), "1.5 kB"),
         (a_job_event(J.RESULT_STORED), "0 B"),
+        (a_job_event(J.RESULT_FETCHED, **SEND, by="i7"), "shop.send, by i7"),
+        (a_job_event(J.RESULT_EXPIRED), ""),
         (a_worker_event(W.STARTED, **HOST, queue_names=("mail", "reports")), "build-7:42, queues mail reports"),
         (a_worker_event(W.STOPPED, reason="SIGTERM", jobs_completed=7, jobs_failed=1), "SIGTERM, 7 done, 1 failed"),
         (a_worker_event(W.STOPPED), "0 done, 0 failed"),
@@ -43,6 +45,18 @@ HOST: dict[str, Any] = {"hostname": "build-7", "pid": 42}
         (a_worker_event(W.HEARTBEAT, active_jobs=3), "3/? running"),
         (a_worker_event(W.HEARTBEAT), ""),
         (a_worker_event(W.ERROR, error_type="OSError", error_message="disk full"), "OSError: disk full"),
+        (a_system_event(S.STARTUP, **HOST, role="worker", version="1.2"), "worker on build-7:42, version 1.2"),
+        (a_system_event(S.SHUTDOWN, **HOST, role="worker", reason="SIGTERM"), "worker on build-7:42, SIGTERM"),
+        (
+            a_system_event(S.METRICS, **HOST, cpu_percent=12.4, rss_bytes=85_300_000, open_files=9, loop_lag_ms=1.2),
+            "process on build-7:42, 12 % cpu, 85.3 MB, 9 files, lag 1.2 ms",
+        ),
+        (a_system_event(S.METRICS, role="worker", events_dropped=3), "worker, 3 events dropped"),
+        (
+            a_system_event(S.ERROR, role="worker", part="events", error_type="ServerError", error_message="full"),
+            "worker, events: ServerError: full",
+        ),
+        (a_system_event(S.RECOVERED, role="worker", part="events", outage_ms=3_200.0), "worker, events, after 3.20 s"),
         (a_system_event(S.CONNECTION_LOST, **HOST, role="worker"), "worker on build-7:42"),
         (a_system_event(S.CONNECTION_LOST, **HOST), "process on build-7:42"),
         (

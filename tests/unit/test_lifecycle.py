@@ -30,6 +30,7 @@ def story(*steps: str) -> list[JobEvent]:
     "steps",
     [
         ("enqueued", "started", "completed", "result_stored"),
+        ("enqueued", "started", "completed", "result_stored", "result_fetched", "result_fetched", "result_expired"),
         ("enqueued", "started:1", "failed", "retry_scheduled", "started:2", "completed"),
         ("enqueued", "started", "interrupted", "started", "progress", "log", "cancelled", "result_stored"),
         ("scheduled", "cancelled"),
