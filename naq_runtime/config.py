@@ -141,8 +141,10 @@ class EventsConfig(_Section, frozen=True, kw_only=True):
     batch_size: Annotated[int, Meta(ge=1, le=1000)] = 500
     flush_interval: Annotated[float, Meta(gt=0, le=60)] = 0.1
     max_buffer_size: Positive = 200_000
-    """Events that wait for the server at most; what comes above is dropped and counted."""
-    max_buffer_bytes: Positive = 128 * 1024 * 1024
+    """Events that wait for the server at most. Above it heartbeats go first, then progress and log lines, the ends of
+    jobs last; what goes is counted."""
+    max_buffer_bytes: Annotated[int, Meta(ge=65_536)] = 128 * 1024 * 1024
+    """Of their subjects and payloads; Python needs 250 more for each."""
     max_age: Seconds = 7 * 86_400.0
     max_bytes: Limit = 1024**3
     """The server sets so much aside when the stream is made."""

@@ -122,18 +122,18 @@ class TestReports:
         for _ in range(20):
             logger.append(a_job_event())
         clock.advance(1)
-        logger.append(a_job_event(JobEventType.COMPLETED))
+        logger.append(a_job_event(JobEventType.ENQUEUED))
         clock.advance(1)
         logger.append(a_worker_event())
         clock.advance(1)
-        logger.append(a_job_event(JobEventType.COMPLETED))
+        logger.append(a_job_event(JobEventType.ENQUEUED))
         clock.advance(1)
 
         storage.open.set()
         await logger.flush()
 
         (report,) = reports_in(storage)
-        assert report.dropped == {"job.completed": 2, "worker.heartbeat": 1}
+        assert report.dropped == {"job.enqueued": 2, "worker.heartbeat": 1}
         assert report.first_dropped_ns == 101_000_000_000
         assert report.last_dropped_ns == 103_000_000_000
 
