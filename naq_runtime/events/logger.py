@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
-import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from naq_runtime.errors import NaqError
 from naq_runtime.events.buffer import RANKS, USUAL_RANK, EventBuffer
 from naq_runtime.events.codec import encode_event, event_key, event_subject
 from naq_runtime.events.drops import DroppedEvents
+from naq_runtime.events.loops import HomeLoop
 from naq_runtime.events.models import Event
 from naq_runtime.events.storage import EventStorage
 from naq_runtime.naming import Names
@@ -80,8 +79,7 @@ class AsyncJobEventLogger:
         self._due = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._waiters: list[_Waiter] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = 0
+        self._loop: HomeLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._is_inherited = False
         _of_this_process.add(self)
@@ -93,7 +91,7 @@ class AsyncJobEventLogger:
     async def start(self) -> None:
         """Begin to store; does nothing when begun already, or in a child of the process that made it."""
         if self._task is None and not self._is_inherited:
-            self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
+            self._loop = HomeLoop()
             self._task = asyncio.create_task(self._run(), name="event logger")
             if self._buffer.count:
                 self._due.set()
@@ -166,20 +164,14 @@ class AsyncJobEventLogger:
     # The flush loop
 
     def _in_loop(self, action: Callable[[], None]) -> None:
-        """Do something in the loop's thread, soon."""
-        loop = self._loop
-        if loop is None:
-            return
-        if threading.get_ident() == self._thread:
-            action()
-        else:
-            with contextlib.suppress(RuntimeError):  # it was closed
-                loop.call_soon_threadsafe(action)
+        """Do something in the thread of the loop, if there is one."""
+        if self._loop is not None:
+            self._loop.do(action)
 
     def _arm(self) -> None:
         """The first event of a batch starts its clock."""
         if self._loop is not None and self._timer is None:
-            self._timer = self._loop.call_later(self._config.flush_interval, self._due.set)
+            self._timer = self._loop.later(self._config.flush_interval, self._due.set)
 
     def _disarm(self) -> None:
         if self._timer is not None:
