@@ -145,6 +145,11 @@ class EventsConfig(_Section, frozen=True, kw_only=True):
     jobs last; what goes is counted."""
     max_buffer_bytes: Annotated[int, Meta(ge=65_536)] = 128 * 1024 * 1024
     """Of their subjects and payloads; Python needs 250 more for each."""
+    spool: str | None = None
+    """A folder for what waits when half of the buffer is full, and for what is left at the end of a process. The next
+    process of the same folder stores what one that was killed has left in it."""
+    spool_max_bytes: Annotated[int, Meta(ge=1_048_576)] = 1024**3
+    """Of each process in that folder."""
     max_age: Seconds = 7 * 86_400.0
     max_bytes: Limit = 1024**3
     """The server sets so much aside when the stream is made."""

@@ -98,10 +98,21 @@ class EventBuffer:
             self.count = count = self.count + 1
             return count
 
-    def refuse(self, key: str) -> None:
-        """Count an event, by ``category.type``, that cannot be stored at all."""
+    @property
+    def is_half_full(self) -> bool:
+        """Whether it is time to put events elsewhere."""
+        return self.count * 2 >= self._most_events or self.bytes * 2 >= self._most_bytes
+
+    def refuse(self, key: str, number: int = 1) -> None:
+        """Count events, by ``category.type``, that cannot be stored at all."""
         with self.lock:
-            self.drops.add(key)
+            for _ in range(number):
+                self.drops.add(key)
+
+    def note_stored(self, number: int) -> None:
+        """Count events that waited elsewhere."""
+        with self.lock:
+            self.stored += number
 
     def has_room(self, size: int) -> bool:
         """Whether one more of so many bytes fits, or nothing is in the way."""
@@ -119,12 +130,12 @@ class EventBuffer:
                 self._begin(most)
             return self._under_way
 
-    def done(self) -> None:
-        """The batch is stored."""
+    def done(self, *, stored: bool = True) -> None:
+        """The batch is stored, or put elsewhere."""
         with self.lock:
             self.count -= len(self._under_way)
             self.bytes -= self._bytes_under_way
-            self.stored += len(self._under_way)
+            self.stored += len(self._under_way) if stored else 0
             self.passed = self._passes if self.count else self.last
             self._under_way = []
             self._bytes_under_way = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import weakref
@@ -17,6 +18,7 @@ from naq_runtime.events.codec import encode_event, event_key, event_subject
 from naq_runtime.events.drops import DroppedEvents
 from naq_runtime.events.loops import HomeLoop
 from naq_runtime.events.models import Event
+from naq_runtime.events.overflow import Overflow
 from naq_runtime.events.storage import EventStorage
 from naq_runtime.naming import Names
 
@@ -43,6 +45,8 @@ class LoggerStatistics:
     stored: int
     dropped: int
     failed_flushes: int
+    spooled: int = 0
+    """Events on disk, those of dead processes included."""
 
 
 class AsyncJobEventLogger:
@@ -75,6 +79,7 @@ class AsyncJobEventLogger:
         self._names = names
         self._report = report
         self._buffer = EventBuffer(config.max_buffer_size, config.max_buffer_bytes, clock)
+        self._overflow = Overflow(self._buffer, storage, config, names)
         self._failed_flushes = 0
         self._due = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -100,24 +105,25 @@ class AsyncJobEventLogger:
         """Store what is left, for at most so many seconds; returns how many events are lost with it."""
         if self._task is None:
             return self._buffer.count
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(deadline_s):
                 await self.flush()
-        except TimeoutError:
-            log.warning("events lost at stop", extra={"action": "events_lost", "count": self._buffer.count})
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=_LAST_WAIT_S)
         self._task = self._loop = None
         self._disarm()
+        self._overflow.close()
         for waiter in self._waiters:
             waiter.end()
-        return self._buffer.count
+        if lost := self._buffer.count:
+            log.warning("events lost at stop", extra={"action": "events_lost", "count": lost})
+        return lost
 
     async def flush(self) -> None:
         """Return once everything that was logged so far is stored, or the logger has stopped."""
         buffer = self._buffer
-        if self._task is None or not (buffer.count or buffer.drops):
+        if self._task is None or not (buffer.count or buffer.drops or self._overflow.count):
             return
         self._due.set()
         waiter = _Waiter(buffer.last, bool(buffer.drops), asyncio.get_running_loop().create_future())
@@ -154,6 +160,7 @@ class AsyncJobEventLogger:
                 stored=buffer.stored,
                 dropped=buffer.drops.ever,
                 failed_flushes=self._failed_flushes,
+                spooled=self._overflow.count,
             )
 
     def _refuse(self, event: Event) -> bool:
@@ -180,6 +187,8 @@ class AsyncJobEventLogger:
 
     async def _run(self) -> None:
         delay = _RETRY_FIRST_S
+        if await self._overflow.open():
+            self._due.set()
         while not self._is_inherited:
             await self._due.wait()
             self._due.clear()
@@ -187,25 +196,26 @@ class AsyncJobEventLogger:
             if await self._store_all():
                 delay = _RETRY_FIRST_S
                 continue
-            await asyncio.sleep(delay)
+            await self._overflow.pause(delay)
             delay = min(delay * 2, _RETRY_MOST_S)
             self._due.set()
 
     async def _store_all(self) -> bool:
         """Empty the buffer batch by batch; ``False`` when the storage failed."""
-        if not self._buffer.count:
-            self._report_dropped()
-        while batch := self._buffer.batch(self._config.batch_size):
-            try:
+        try:
+            await self._overflow.store(self._config.batch_size)
+            if not self._buffer.count:
+                self._report_dropped()
+            while batch := self._buffer.batch(self._config.batch_size):
                 await self._storage.store(batch)
-            except Exception as error:  # supervision: whatever happens to a batch, the loop goes on
-                self._failed_flushes += 1
-                level = logging.DEBUG if isinstance(error, NaqError) else logging.ERROR
-                log.log(level, "events not stored yet: %s", error, extra={"action": "flush_failed"})
-                return False
-            self._buffer.done()
-            self._report_dropped()
-            self._wake_waiters()
+                self._buffer.done()
+                self._report_dropped()
+                self._wake_waiters()
+        except Exception as error:  # supervision: whatever happens to a batch, the loop goes on
+            self._failed_flushes += 1
+            level = logging.DEBUG if isinstance(error, NaqError) else logging.ERROR
+            log.log(level, "events not stored yet: %s", error, extra={"action": "flush_failed"})
+            return False
         self._wake_waiters()
         return True
 
@@ -231,6 +241,7 @@ class AsyncJobEventLogger:
     def _let_go(self) -> None:
         """In a child of the process: what waits in here is its parent's, which stores it."""
         self._buffer.abandon()
+        self._overflow.let_go()
         self._is_inherited = True
         self._task = self._loop = self._timer = None
         self._waiters = []
