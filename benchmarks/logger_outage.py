@@ -1,10 +1,10 @@
 """What a logger needs of memory while the server is away, and how it comes out of it.
 
-    python benchmarks/logger_outage.py [--seconds 60] [--rate 5000] [--events 200000] [--bytes 134217728]
+    python benchmarks/logger_outage.py [--seconds 60] [--rate 5000] [--events 200000] [--bytes 134217728] [--spool]
 
 One process logs events of jobs and heartbeats at the rate: for ten seconds with the server, then without (it is
 killed), then with it again. Resident memory is read every five seconds, CPU is of one core. At the end every event must
-be stored once, or be counted as dropped.
+be stored once, or be counted as dropped; with ``--spool`` a folder on disk takes what is too much for the buffer.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ async def watch(events: EventService, seconds: float, what: str) -> None:
         found, rss = events.statistics(), process.memory_info().rss / _MEBIBYTE
         print(
             f"{what:8} {time.monotonic() - begun:5.0f} s: {rss:6.1f} MiB resident, CPU {process.cpu_percent():4.1f} %, "
-            f"{found.buffered:,} events of {found.buffered_bytes / _MEBIBYTE:.1f} MiB wait, {found.dropped:,} dropped"
+            f"{found.buffered:,} events of {found.buffered_bytes / _MEBIBYTE:.1f} MiB wait, {found.spooled:,} on disk, "
+            f"{found.dropped:,} dropped"
         )
 
 
@@ -79,6 +80,8 @@ async def measure(options: argparse.Namespace, folder: Path) -> None:
     port = int(server.url.rpartition(":")[2])
     settings = {"nats.url": server.url, "events.max_buffer_size": options.events}
     settings |= {"events.max_buffer_bytes": options.bytes}
+    if options.spool:
+        settings["events.spool"] = str(folder.parent / "spool")
     config = NAQConfig.load(arguments=settings, environ={})
     async with ServiceManager(config, role="emitter") as services:
         events = await services.get_service(EventService)
@@ -108,6 +111,7 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=5_000)
     parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--bytes", type=int, default=128 * _MEBIBYTE)
+    parser.add_argument("--spool", action="store_true")
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(measure(parser.parse_args(), Path(folder) / "store"))
 

@@ -76,6 +76,8 @@ class AsyncJobEventLogger:
     ) -> None:
         self._storage = storage
         self._config = config
+        # What is under way cannot make room for what matters more: that shall never be all of the buffer.
+        self._batch_size = max(1, min(config.batch_size, config.max_buffer_size // 2))
         self._names = names
         self._report = report
         self._buffer = EventBuffer(config.max_buffer_size, config.max_buffer_bytes, clock)
@@ -144,7 +146,7 @@ class AsyncJobEventLogger:
         if len(payload) > _SURELY_FITS and len(payload) > self._storage.largest:
             return self._refuse(event)
         count = self._buffer.put(subject, payload, RANKS.get(event.event_type, USUAL_RANK))
-        if count == self._config.batch_size:
+        if count == self._batch_size:
             self._in_loop(self._due.set)
         elif count <= 1:
             self._in_loop(self._arm)
@@ -203,10 +205,10 @@ class AsyncJobEventLogger:
     async def _store_all(self) -> bool:
         """Empty the buffer batch by batch; ``False`` when the storage failed."""
         try:
-            await self._overflow.store(self._config.batch_size)
+            await self._overflow.store(self._batch_size)
             if not self._buffer.count:
                 self._report_dropped()
-            while batch := self._buffer.batch(self._config.batch_size):
+            while batch := self._buffer.batch(self._batch_size):
                 await self._storage.store(batch)
                 self._buffer.done()
                 self._report_dropped()
