@@ -109,8 +109,7 @@ class Spool:
             self._folder.mkdir(parents=True, exist_ok=True)
             for path in sorted(self._folder.glob("*.jsonl")):
                 if (descriptor := _locked(path, os.O_RDWR)) is not None:
-                    self._files.append(_File(path, descriptor))
-                    self.count += self._files[-1].lines
+                    self._adopt(_File(path, descriptor))
 
     def write(self, entries: Iterable[Outgoing]) -> bool:
         """Put events behind all others; ``False`` when there is no room for them."""
@@ -164,12 +163,20 @@ class Spool:
                 file.close()
             self._files.clear()
             self._own = None
+            self._read = (0, 0)
+            self.count = 0
 
     def let_go(self) -> None:
         """In a child of a fork: a lock would last for as long as the child."""
         self.lock = RLock()
         self.close()
-        self.count = 0
+
+    def _adopt(self, file: _File) -> None:
+        if not file.lines:
+            file.remove()
+            return
+        self._files.append(file)
+        self.count += file.lines
 
     def _begin_file(self) -> _File:
         while True:

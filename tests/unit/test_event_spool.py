@@ -109,6 +109,18 @@ class TestFiles:
 
         assert not a_spool(tmp_path, 10_000).write(entries(0, 1))
 
+    def test_a_file_in_which_nothing_was_written_is_removed(self, tmp_path: Path) -> None:
+        (tmp_path / "naq").mkdir()
+        (tmp_path / "naq" / "1-a.jsonl").touch()
+        assert a_spool(tmp_path).count == 0
+        assert files(tmp_path) == []
+
+    def test_only_the_user_of_the_process_can_read_it(self, tmp_path: Path) -> None:
+        spool = a_spool(tmp_path)
+        spool.write(entries(0, 1))
+        (file,) = files(tmp_path)
+        assert file.stat().st_mode & 0o777 == 0o600
+
 
 class TestDamage:
     @pytest.mark.parametrize("torn_at", [1, 30, 100, -1])
@@ -200,6 +212,23 @@ class TestLogger:
 
         assert storage.ids == [*(f"n-{number}" for number in range(8)), "newer"]
         await second.stop()
+
+    async def test_one_that_is_started_again_stores_what_it_had_left(self, tmp_path: Path) -> None:
+        storage = TroubledStorage()
+        storage.errors.extend([ServerUnreachable("away")] * 100)
+        logger = a_logger(storage, tmp_path)
+        await logger.start()
+        for number in range(8):
+            logger.append(a_job_event(event_id=f"n-{number}"))
+        assert await logger.stop(deadline_s=0.05) == 0
+        storage.errors.clear()
+
+        await logger.start()
+        await eventually(lambda: logger.statistics().stored == 8)
+        await logger.stop()
+
+        assert storage.ids == [f"n-{number}" for number in range(8)]
+        assert logger.statistics().spooled == 0
 
     async def test_damaged_lines_are_counted_and_told(self, tmp_path: Path) -> None:
         (tmp_path / "naq").mkdir()
