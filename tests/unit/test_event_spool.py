@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -256,3 +258,33 @@ class TestLogger:
 
         assert storage.ids == ["n-1"]
         assert [record.action for record in caplog.records] == ["spool_failed"]  # type: ignore[attr-defined]
+
+
+async def test_a_child_of_a_fork_does_not_hold_the_files_of_its_dead_parent(tmp_path: Path) -> None:
+    code = f"""
+import os, signal, sys
+from pathlib import Path
+from tests.unit.test_event_spool import *
+logger = a_logger(TroubledStorage(), Path({str(tmp_path)!r}))
+spool = logger._overflow._spool
+spool.open()
+spool.write(entries(0, 3))
+child = os.fork()
+if not child:
+    sys.stdin.read()
+    os._exit(0)
+print("forked", flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdin=pipe, stdout=pipe)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"forked\n"
+    taken_over = await eventually(lambda: a_spool(tmp_path).count)
+
+    process.stdin.close()  # which ends the child
+    async with asyncio.timeout(10):
+        await process.stdout.read()
+        await process.wait()
+    assert taken_over == 3
