@@ -152,10 +152,12 @@ class EventBuffer:
         self._passes = ahead[-1][0]
         self._under_way = [Outgoing(subject, payload) for _, subject, payload in ahead]
         for lane in self._lanes:
-            while lane.entries and lane.entries[0][0] <= self._passes:
-                _, subject, payload = lane.entries.popleft()
-                lane.bytes -= len(subject) + len(payload)
-                self._bytes_under_way += len(subject) + len(payload)
+            # Two may stand the wrong way round, when a finalizer logged while the first was being put in.
+            head = [lane.entries.popleft() for _ in range(min(most, len(lane.entries)))]
+            lane.entries.extendleft(entry for entry in reversed(head) if entry[0] > self._passes)
+            taken = sum(len(subject) + len(payload) for place, subject, payload in head if place <= self._passes)
+            lane.bytes -= taken
+            self._bytes_under_way += taken
 
     def _make_room(self, size: int, rank: int) -> bool:
         """Push out the oldest of those that matter least, if that is enough."""

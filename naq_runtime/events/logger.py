@@ -26,6 +26,7 @@ __all__ = ["AsyncJobEventLogger", "DroppedEvents", "LoggerStatistics"]
 
 log = logging.getLogger(__name__)
 
+_rank = RANKS.get
 _RETRY_FIRST_S = 0.1
 _RETRY_MOST_S = 2.0
 _SURELY_FITS = 512
@@ -81,6 +82,7 @@ class AsyncJobEventLogger:
         self._names = names
         self._report = report
         self._buffer = EventBuffer(config.max_buffer_size, config.max_buffer_bytes, clock)
+        self._put = self._buffer.put  # looked up once: it is called for each event
         self._overflow = Overflow(self._buffer, storage, config, names)
         self._failed_flushes = 0
         self._due = asyncio.Event()
@@ -143,9 +145,9 @@ class AsyncJobEventLogger:
         except (NaqError, TypeError, ValueError) as error:
             log.warning("event not encoded", extra={"action": "event_not_encoded", "error": str(error)})
             return self._refuse(event)
-        if len(payload) > _SURELY_FITS and len(payload) > self._storage.largest:
+        if (size := len(payload)) > _SURELY_FITS and size > self._storage.largest:
             return self._refuse(event)
-        count = self._buffer.put(subject, payload, RANKS.get(event.event_type, USUAL_RANK))
+        count = self._put(subject, payload, _rank(event.event_type, USUAL_RANK))
         if count == self._batch_size:
             self._in_loop(self._due.set)
         elif count <= 1:

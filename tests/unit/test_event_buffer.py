@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from itertools import count
 
@@ -98,6 +99,31 @@ class TestWhatMakesRoom:
 
         assert buffer.batch(3) == under_way, "it is tried again as it was"
         assert all_of(buffer) == ["heartbeat-1", "heartbeat-2", "heartbeat-3", "completed-5"]
+
+
+def test_what_finalizers_log_in_the_midst_of_it_is_kept_once() -> None:
+    buffer = a_buffer(10_000, 10_000_000)
+
+    class Cycle:
+        def __init__(self, number: int) -> None:
+            self.itself, self.number = self, number
+
+        def __del__(self) -> None:
+            put(buffer, f"started-late{self.number}")
+
+    before = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+        for number in range(300):
+            Cycle(number)
+            put(buffer, f"started-{number}")
+    finally:
+        gc.set_threshold(*before)
+    gc.collect()
+
+    assert buffer.count == 600
+    assert sorted(all_of(buffer)) == sorted(f"started-{late}{n}" for late in ("", "late") for n in range(300))
+    assert (buffer.count, buffer.bytes) == (0, 0)
 
 
 class TestDrops:
