@@ -39,6 +39,7 @@ benchmarks: $(VENV)/.installed-dev  ## Measure what the documentation claims.
 	$(BIN)/python benchmarks/worker_throughput.py
 	$(BIN)/python benchmarks/start_latency.py
 	$(BIN)/python benchmarks/worker_memory.py
+	$(BIN)/python benchmarks/logger_calls.py
 	$(BIN)/python benchmarks/monitor_ingest.py
 	$(BIN)/python benchmarks/cold_start.py
 

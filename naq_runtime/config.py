@@ -141,8 +141,15 @@ class EventsConfig(_Section, frozen=True, kw_only=True):
     batch_size: Annotated[int, Meta(ge=1, le=1000)] = 500
     flush_interval: Annotated[float, Meta(gt=0, le=60)] = 0.1
     max_buffer_size: Positive = 200_000
-    """Events that wait for the server at most; what comes above is dropped and counted."""
-    max_buffer_bytes: Positive = 128 * 1024 * 1024
+    """Events that wait for the server at most. Above it heartbeats go first, then progress and log lines, the ends of
+    jobs last; what goes is counted."""
+    max_buffer_bytes: Annotated[int, Meta(ge=65_536)] = 128 * 1024 * 1024
+    """Of their subjects and payloads; Python needs 250 more for each."""
+    spool: str | None = None
+    """A folder for what waits when half of the buffer is full, and for what is left at the end of a process. The next
+    process of the same folder stores what one that was killed has left in it."""
+    spool_max_bytes: Annotated[int, Meta(ge=1_048_576)] = 1024**3
+    """Of each process in that folder."""
     metrics_interval: Annotated[float, Meta(ge=0.1, le=86_400)] = 10.0
     """How often workers and schedulers say what they cost."""
     max_age: Seconds = 7 * 86_400.0

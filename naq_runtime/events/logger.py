@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections import Counter, deque
+import os
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.config import EventsConfig
 from naq_runtime.errors import NaqError
+from naq_runtime.events.buffer import RANKS, USUAL_RANK, EventBuffer
 from naq_runtime.events.codec import encode_event, event_key, event_subject
+from naq_runtime.events.drops import DroppedEvents
+from naq_runtime.events.loops import HomeLoop
 from naq_runtime.events.models import Event
+from naq_runtime.events.overflow import Overflow
 from naq_runtime.events.storage import EventStorage
 from naq_runtime.naming import Names
-from naq_runtime.nats.publish import Outgoing
 
 __all__ = ["AsyncJobEventLogger", "DroppedEvents", "LoggerStatistics"]
 
 log = logging.getLogger(__name__)
 
+_rank = RANKS.get
 _RETRY_FIRST_S = 0.1
 _RETRY_MOST_S = 2.0
 _SURELY_FITS = 512
 """Bytes that every server takes."""
+_REPORT_MOST = 6_000
+"""Bytes of a report of dropped events, at most."""
 _LAST_WAIT_S = 0.5
 """A storage that does not heed a cancellation is left behind after so long."""
 
@@ -39,23 +46,18 @@ class LoggerStatistics:
     stored: int
     dropped: int
     failed_flushes: int
-
-
-@dataclass(frozen=True, slots=True)
-class DroppedEvents:
-    """What a logger could not keep."""
-
-    counts: dict[str, int]
-    """By ``category.type``."""
-    first_ns: int
-    last_ns: int
+    spooled: int = 0
+    """Events on disk, those of dead processes included."""
 
 
 class AsyncJobEventLogger:
-    """Takes events without waiting, and stores them in the background.
+    """Takes events without waiting, from any thread, and stores them in the background.
 
-    Events are stored in the order in which they came. When the buffer is full, what comes is dropped and counted by
-    type; once there is room again, ``report`` turns the count into an event of its own.
+    Events are stored in the order in which they came. When the buffer is full, heartbeats and metrics make room for
+    everything else, then progress and log lines, and the ends of jobs last; what finds no room is dropped. All that is
+    lost so is counted by type, and once the storage works again, ``report`` turns the count into an event of its own.
+
+    It is that of the process that made it: in a child of a fork it is empty, and takes nothing.
 
     Args:
         storage: where they go.
@@ -75,110 +77,112 @@ class AsyncJobEventLogger:
     ) -> None:
         self._storage = storage
         self._config = config
+        # What is under way cannot make room for what matters more: that shall never be all of the buffer.
+        self._batch_size = max(1, min(config.batch_size, config.max_buffer_size // 2))
         self._names = names
         self._report = report
-        self._clock = clock
-        self._buffer: deque[Outgoing] = deque()
-        self._bytes = 0
-        self._dropped: Counter[str] = Counter()
-        self._dropped_ever = 0
-        self._first_dropped_ns = 0
-        self._last_dropped_ns = 0
-        self._stored = 0
+        self._buffer = EventBuffer(config.max_buffer_size, config.max_buffer_bytes, clock)
+        self._put = self._buffer.put  # looked up once: it is called for each event
+        self._overflow = Overflow(self._buffer, storage, config, names)
         self._failed_flushes = 0
         self._due = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
-        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiters: list[_Waiter] = []
+        self._loop: HomeLoop | None = None
         self._task: asyncio.Task[None] | None = None
+        self._is_inherited = False
+        _of_this_process.add(self)
 
     def __repr__(self) -> str:
-        return f"<AsyncJobEventLogger buffered={len(self._buffer)} stored={self._stored} dropped={self._dropped_ever}>"
+        buffer = self._buffer
+        return f"<AsyncJobEventLogger buffered={buffer.count} stored={buffer.stored} dropped={buffer.drops.ever}>"
 
     async def start(self) -> None:
-        """Begin to store; does nothing when begun already."""
-        if self._task is None:
-            self._loop = asyncio.get_running_loop()
+        """Begin to store; does nothing when begun already, or in a child of the process that made it."""
+        if self._task is None and not self._is_inherited:
+            self._loop = HomeLoop()
             self._task = asyncio.create_task(self._run(), name="event logger")
-            if self._buffer:
+            if self._buffer.count:
                 self._due.set()
 
     async def stop(self, deadline_s: float = 5.0) -> int:
         """Store what is left, for at most so many seconds; returns how many events are lost with it."""
         if self._task is None:
-            return len(self._buffer)
-        try:
+            return self._buffer.count
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(deadline_s):
                 await self.flush()
-        except TimeoutError:
-            log.warning("events lost at stop", extra={"action": "events_lost", "count": len(self._buffer)})
-        self._task.cancel()
-        await asyncio.wait({self._task}, timeout=_LAST_WAIT_S)
-        self._task = None
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=_LAST_WAIT_S)
+        self._task = self._loop = None
         self._disarm()
-        for _, stored in self._waiters:
-            if not stored.done():
-                stored.set_result(None)
-        return len(self._buffer)
+        self._overflow.close()
+        for waiter in self._waiters:
+            waiter.end()
+        if lost := self._buffer.count:
+            log.warning("events lost at stop", extra={"action": "events_lost", "count": lost})
+        return lost
 
     async def flush(self) -> None:
         """Return once everything that was logged so far is stored, or the logger has stopped."""
-        if self._task is None or not (self._buffer or self._dropped):
+        buffer = self._buffer
+        if self._task is None or not (buffer.count or buffer.drops or self._overflow.count):
             return
         self._due.set()
-        stored = asyncio.get_running_loop().create_future()
-        self._waiters.append((self._stored + len(self._buffer), stored))
-        await stored
+        waiter = _Waiter(buffer.last, bool(buffer.drops), asyncio.get_running_loop().create_future())
+        self._waiters.append(waiter)
+        await waiter.stored
 
     async def log_event(self, event: Event) -> None:
         """Take an event; never waits."""
         self.append(event)
 
     def append(self, event: Event) -> bool:
-        """Take an event, unless the buffer is full; says whether it was taken."""
+        """Take an event, from any thread, unless there is no room for it; says whether it was taken."""
         try:
-            entry = Outgoing(event_subject(self._names, event), encode_event(event))
+            subject, payload = event_subject(self._names, event), encode_event(event)
         except (NaqError, TypeError, ValueError) as error:
             log.warning("event not encoded", extra={"action": "event_not_encoded", "error": str(error)})
-            self._drop(event)
-            return False
-        config, count, size = self._config, len(self._buffer), len(entry.payload)
-        total = self._bytes + len(entry.subject) + size
-        if (
-            count >= config.max_buffer_size
-            or total > config.max_buffer_bytes
-            or (size > _SURELY_FITS and size > self._storage.largest)
-        ):
-            self._drop(event)
-            return False
-        self._buffer.append(entry)
-        self._bytes = total
-        if count == 0:
-            self._arm()
-        if count + 1 == config.batch_size:
-            self._due.set()
-        return True
+            return self._refuse(event)
+        if (size := len(payload)) > _SURELY_FITS and size > self._storage.largest:
+            return self._refuse(event)
+        count = self._put(subject, payload, _rank(event.event_type, USUAL_RANK))
+        if count == self._batch_size:
+            self._in_loop(self._due.set)
+        elif count <= 1:
+            self._in_loop(self._arm)
+        return count > 0
 
     def statistics(self) -> LoggerStatistics:
         """What was done so far."""
-        return LoggerStatistics(
-            buffered=len(self._buffer),
-            buffered_bytes=self._bytes,
-            stored=self._stored,
-            dropped=self._dropped_ever,
-            failed_flushes=self._failed_flushes,
-        )
+        buffer = self._buffer
+        with buffer.lock:
+            return LoggerStatistics(
+                buffered=buffer.count,
+                buffered_bytes=buffer.bytes,
+                stored=buffer.stored,
+                dropped=buffer.drops.ever,
+                failed_flushes=self._failed_flushes,
+                spooled=self._overflow.count,
+            )
 
-    def _keep(self, entry: Outgoing) -> None:
-        self._buffer.append(entry)
-        self._bytes += len(entry.subject) + len(entry.payload)
+    def _refuse(self, event: Event) -> bool:
+        self._buffer.refuse(event_key(event))
+        self._in_loop(self._arm)
+        return False
 
     # The flush loop
 
+    def _in_loop(self, action: Callable[[], None]) -> None:
+        """Do something in the thread of the loop, if there is one."""
+        if self._loop is not None:
+            self._loop.do(action)
+
     def _arm(self) -> None:
         """The first event of a batch starts its clock."""
-        if self._loop is not None:
-            self._timer = self._loop.call_later(self._config.flush_interval, self._due.set)
+        if self._loop is not None and self._timer is None:
+            self._timer = self._loop.later(self._config.flush_interval, self._due.set)
 
     def _disarm(self) -> None:
         if self._timer is not None:
@@ -187,60 +191,88 @@ class AsyncJobEventLogger:
 
     async def _run(self) -> None:
         delay = _RETRY_FIRST_S
-        while True:
+        if await self._overflow.open():
+            self._due.set()
+        while not self._is_inherited:
             await self._due.wait()
             self._due.clear()
             self._disarm()
             if await self._store_all():
                 delay = _RETRY_FIRST_S
                 continue
-            await asyncio.sleep(delay)
+            await self._overflow.pause(delay)
             delay = min(delay * 2, _RETRY_MOST_S)
             self._due.set()
 
     async def _store_all(self) -> bool:
         """Empty the buffer batch by batch; ``False`` when the storage failed."""
-        if not self._buffer and self._dropped:
-            self._report_dropped()
-        while self._buffer:
-            batch = list(islice(self._buffer, self._config.batch_size))
-            try:
-                await self._storage.store(batch)
-            except Exception as error:  # supervision: whatever happens to a batch, the loop goes on
-                self._failed_flushes += 1
-                level = logging.DEBUG if isinstance(error, NaqError) else logging.ERROR
-                log.log(level, "events not stored yet: %s", error, extra={"action": "flush_failed"})
-                return False
-            self._forget(batch)
-            if not self._buffer and self._dropped:
+        try:
+            await self._overflow.store(self._batch_size)
+            if not self._buffer.count:
                 self._report_dropped()
+            while batch := self._buffer.batch(self._batch_size):
+                await self._storage.store(batch)
+                self._buffer.done()
+                self._report_dropped()
+                self._wake_waiters()
+        except Exception as error:  # supervision: whatever happens to a batch, the loop goes on
+            self._failed_flushes += 1
+            level = logging.DEBUG if isinstance(error, NaqError) else logging.ERROR
+            log.log(level, "events not stored yet: %s", error, extra={"action": "flush_failed"})
+            return False
         self._wake_waiters()
         return True
 
-    def _forget(self, batch: list[Outgoing]) -> None:
-        for entry in batch:
-            self._buffer.popleft()
-            self._bytes -= len(entry.subject) + len(entry.payload)
-        self._stored += len(batch)
-        self._wake_waiters()
-
     def _wake_waiters(self) -> None:
-        for target, stored in self._waiters:
-            if self._stored >= target and not stored.done():
-                stored.set_result(None)
-        self._waiters = [waiter for waiter in self._waiters if not waiter[1].done()]
-
-    def _drop(self, event: Event) -> None:
-        now = self._clock.time_ns()
-        if not self._dropped:
-            self._first_dropped_ns = now
-        self._last_dropped_ns = now
-        self._dropped[event_key(event)] += 1
-        self._dropped_ever += 1
-        if not self._buffer and self._timer is None:
-            self._arm()
+        for waiter in self._waiters:
+            if waiter.last <= self._buffer.passed and not waiter.wants_report:
+                waiter.end()
+        self._waiters = [waiter for waiter in self._waiters if not waiter.stored.done()]
 
     def _report_dropped(self) -> None:
-        report = self._report(DroppedEvents(dict(self._dropped), self._first_dropped_ns, self._last_dropped_ns))
-        self._dropped.clear()
-        self._keep(Outgoing(event_subject(self._names, report), encode_event(report)))  # whatever the limits
+        """Tell of what was dropped, behind what waits already."""
+        buffer = self._buffer
+        with buffer.lock:
+            if not buffer.drops or not buffer.has_room(_REPORT_MOST):
+                return
+            report = self._report(buffer.take_drops())
+            rank = RANKS.get(report.event_type, USUAL_RANK)
+            buffer.put(event_subject(self._names, report), encode_event(report), rank, must=True)
+        for waiter in self._waiters:
+            if waiter.wants_report:
+                waiter.last, waiter.wants_report = buffer.last, False
+
+    def _let_go(self) -> None:
+        """In a child of the process: what waits in here is its parent's, which stores it."""
+        self._buffer.abandon()
+        self._overflow.let_go()
+        self._is_inherited = True
+        self._task = self._loop = self._timer = None
+        self._waiters = []
+
+
+@dataclass(slots=True)
+class _Waiter:
+    """Somebody who waits until events are stored."""
+
+    last: int
+    """Up to this place."""
+    wants_report: bool
+    """And what tells of those that were dropped."""
+    stored: asyncio.Future[None]
+
+    def end(self) -> None:
+        """Wait no more."""
+        if not self.stored.done():
+            self.stored.set_result(None)
+
+
+_of_this_process: weakref.WeakSet[AsyncJobEventLogger] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for logger in list(_of_this_process):
+        logger._let_go()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -38,6 +38,12 @@ class MemoryEventStorage:
                 self._subjects.add(entry.subject)
                 self.add(decode_event(entry.payload))
 
+    async def missing(self, entries: Sequence[Outgoing]) -> list[Outgoing]:
+        """See `EventStorage.missing`."""
+        self._check()
+        single = {entry.subject: entry for entry in reversed(entries) if entry.subject not in self._subjects}
+        return list(single.values())[::-1]
+
     def add(self, event: Event) -> None:
         """Store one event; from any thread."""
         with self._lock:

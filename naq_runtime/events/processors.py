@@ -8,8 +8,10 @@ import inspect
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from threading import RLock
 
 from naq_runtime.events.filters import EventFilter
+from naq_runtime.events.loops import HomeLoop
 from naq_runtime.events.models import Event
 
 __all__ = ["EventProcessor", "Processing", "Processors"]
@@ -38,6 +40,8 @@ class Processing:
         self._wanted = wanted
         self._most_waiting = most_waiting
         self._waiting: deque[Event] = deque()
+        self._lock = RLock()
+        self._loop = HomeLoop()
         self._due = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -57,18 +61,19 @@ class Processing:
         return len(self._waiting)
 
     def offer(self, event: Event) -> None:
-        """Take an event, when it is wanted and there is room."""
+        """Take an event, from any thread, when it is wanted and there is room."""
         if not self._wanted.is_empty and not self._wanted.matches(event):
             return
-        if len(self._waiting) >= self._most_waiting:
-            self.dropped += 1
-            return
-        self._waiting.append(event)
-        self._idle.clear()
-        self._due.set()
+        with self._lock:
+            if len(self._waiting) >= self._most_waiting:
+                self.dropped += 1
+                return
+            self._waiting.append(event)
+        self._loop.do(self._wake)
 
     async def flush(self) -> None:
         """Return once nothing waits for it."""
+        self._wake()
         await self._idle.wait()
 
     async def stop(self, deadline_s: float) -> None:
@@ -88,6 +93,11 @@ class Processing:
         self._task.cancel()
         self._waiting.clear()
         self._idle.set()
+
+    def _wake(self) -> None:
+        if self._waiting and not self._task.cancelling():
+            self._idle.clear()
+            self._due.set()
 
     async def _run(self) -> None:
         while True:
@@ -139,8 +149,8 @@ class Processors:
         return found is not None
 
     def offer(self, event: Event) -> None:
-        """Hand an event to all that want it; never waits."""
-        for processing in self._all.values():
+        """Hand an event to all that want it, from any thread; never waits."""
+        for processing in tuple(self._all.values()):
             processing.offer(event)
 
     async def stop(self, deadline_s: float) -> None:

@@ -65,6 +65,14 @@ class EventStorage(Protocol):
         """
         ...
 
+    async def missing(self, entries: Sequence[Outgoing]) -> list[Outgoing]:
+        """Those of the entries that are not stored, one of each subject.
+
+        Raises:
+            ServerError: the log cannot be read now.
+        """
+        ...
+
     async def history(self, job_id: str) -> list[StoredEvent]:
         """All events of a job, in causal order."""
         ...
@@ -126,7 +134,7 @@ class NATSJobEventStorage:
     async def store(self, entries: Sequence[Outgoing]) -> None:
         """See `EventStorage.store`; at most 1,000 entries."""
         writer = await self._open_writer()
-        missing = await self._without_stored(entries) if self._in_doubt else entries
+        missing = await self._not_among(entries, self._in_doubt) if self._in_doubt else entries
         self._in_doubt = entries
         try:
             await writer.store(missing)
@@ -134,6 +142,12 @@ class NATSJobEventStorage:
             await self.close()  # the stream may be gone: the next try looks, and makes it anew
             raise
         self._in_doubt = ()
+
+    async def missing(self, entries: Sequence[Outgoing]) -> list[Outgoing]:
+        """See `EventStorage.missing`; at most 1,000 entries."""
+        await self._open_writer()  # which makes the stream, if it must
+        single = list({entry.subject: entry for entry in reversed(entries)}.values())[::-1]
+        return await self._not_among(single, single) if single else []
 
     async def history(self, job_id: str) -> list[StoredEvent]:
         """See `EventStorage.history`."""
@@ -179,9 +193,9 @@ class NATSJobEventStorage:
             self._writer = await open_writer(self._connection, fast=stream.fast_ingest)
         return self._writer
 
-    async def _without_stored(self, entries: Sequence[Outgoing]) -> list[Outgoing]:
-        """What is left of a chunk that may have been stored in part."""
-        subjects = [entry.subject for entry in self._in_doubt]
+    async def _not_among(self, entries: Sequence[Outgoing], doubted: Sequence[Outgoing]) -> list[Outgoing]:
+        """The entries, without those that are stored; only the doubted ones may be."""
+        subjects = [entry.subject for entry in doubted]
         await ingested(self._connection, subjects[0])
         stored = {message.subject for message in await last_by_subject(self._connection, self._stream, subjects)}
         return [entry for entry in entries if entry.subject not in stored]

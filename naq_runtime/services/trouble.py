@@ -84,6 +84,10 @@ class WatchedStorage:
             self._failures = 0
             self._recovered("events")
 
+    async def missing(self, entries: Sequence[Outgoing]) -> list[Outgoing]:
+        """See `EventStorage.missing`."""
+        return await self._storage.missing(entries)
+
     async def history(self, job_id: str) -> list[StoredEvent]:
         """See `EventStorage.history`."""
         return await self._storage.history(job_id)

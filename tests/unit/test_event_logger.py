@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -98,6 +99,23 @@ class TestTaking:
         await logger.stop()
 
         assert storage.ids == ids
+
+    async def test_an_event_of_a_thread_is_stored_though_nothing_happens_in_the_loop(
+        self, storage: TroubledStorage
+    ) -> None:
+        logger = a_logger(storage, flush_interval=0.01)
+        await logger.start()
+
+        def log_and_look() -> bool:
+            time.sleep(0.2)  # until the loop has nothing to do
+            logger.append(a_job_event(event_id="n-1"))
+            deadline = time.monotonic() + 5
+            while time.monotonic() < deadline and not storage.events:
+                time.sleep(0.01)  # here, and not in the loop, which is to have no other reason to wake
+            return bool(storage.events)
+
+        assert await asyncio.to_thread(log_and_look)
+        await logger.stop()
 
 
 class TestBatches:

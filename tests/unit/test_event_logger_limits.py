@@ -114,6 +114,24 @@ class TestBounds:
 
         assert storage.ids == [*(f"n-{number}" for number in range(20)), "report-1"]
 
+    async def test_the_end_of_a_job_finds_room_also_when_all_was_about_to_be_stored(
+        self, storage: TroubledStorage
+    ) -> None:
+        logger = a_logger(storage, batch_size=500)
+        await logger.start()
+        for _ in range(20):
+            logger.append(a_job_event())
+        flushing = asyncio.create_task(logger.flush())
+        await settled()
+        assert storage.tries, "some are under way, and stay"
+
+        assert logger.append(a_job_event(JobEventType.COMPLETED, event_id="end"))
+
+        storage.open.set()
+        await flushing
+        await logger.stop()
+        assert storage.ids[-2:] == ["end", "report-1"]
+
 
 class TestReports:
     async def test_drops_are_told_by_type_with_their_first_and_last_time(
@@ -122,18 +140,18 @@ class TestReports:
         for _ in range(20):
             logger.append(a_job_event())
         clock.advance(1)
-        logger.append(a_job_event(JobEventType.COMPLETED))
+        logger.append(a_job_event(JobEventType.ENQUEUED))
         clock.advance(1)
         logger.append(a_worker_event())
         clock.advance(1)
-        logger.append(a_job_event(JobEventType.COMPLETED))
+        logger.append(a_job_event(JobEventType.ENQUEUED))
         clock.advance(1)
 
         storage.open.set()
         await logger.flush()
 
         (report,) = reports_in(storage)
-        assert report.dropped == {"job.completed": 2, "worker.heartbeat": 1}
+        assert report.dropped == {"job.enqueued": 2, "worker.heartbeat": 1}
         assert report.first_dropped_ns == 101_000_000_000
         assert report.last_dropped_ns == 103_000_000_000
 
