@@ -33,7 +33,7 @@ async def test_a_full_batch_of_a_thread_does_not_wait_for_the_interval(make_conf
     async with ServiceManager(config) as services:
         events = await services.get_service(EventService)
         Thread(target=lambda: list(map(log, [events] * 10, map(str, range(10))))).start()
-        await eventually(lambda: events.statistics().stored == 10)
+        await eventually(lambda: events.statistics().stored >= 10)
 
 
 async def test_many_threads_log_as_much_as_they_can_and_each_finds_its_events_in_its_order(
@@ -67,21 +67,23 @@ async def test_threads_keep_the_bounds_and_every_event_is_counted(make_config: M
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda number: log(events, f"j{number}"), range(5_000)))
         found = events.statistics()
-        assert (found.buffered, found.dropped) == (500, 4_500)
+        with_startup = 5_001
+        assert (found.buffered, found.dropped) == (500, with_startup - 500)
 
 
 async def test_a_processor_sees_what_threads_log(services: ServiceManager) -> None:
     events = await services.get_service(EventService)
-    seen: list[Event] = []
+    seen: list[str] = []
 
     async def see(event: Event) -> None:
-        seen.append(event)
+        if isinstance(event, JobEvent):
+            seen.append(event.job_id)
 
     processing = events.register_event_processor(see)
     Thread(target=log, args=(events, "j1")).start()
-    await eventually(lambda: len(seen) == 1)
+    await eventually(lambda: bool(seen))
     await processing.flush()
-    assert processing.processed == 1
+    assert seen == ["j1"]
 
 
 # Forks
@@ -170,8 +172,5 @@ async def test_a_child_that_ends_the_logger_of_its_parent_sends_nothing(make_con
 
     assert await script(FORK_AND_RETURN, config) == "0"
 
-    assert [(stored.sequence, stored.event.event_id[-2:]) for stored in await all_events(config)] == [
-        (1, "-1"),
-        (2, "-2"),
-        (3, "-3"),
-    ]
+    assert await jobs_in_log(config) == ["j0", "j1", "j2"]
+    assert [stored.event.event_type for stored in await all_events(config)].count("startup") == 1
