@@ -15,6 +15,7 @@ __all__ = [
     "cancelled",
     "config_from",
     "differences",
+    "not_before",
     "planned",
     "redeclared",
     "replanned",
@@ -181,7 +182,12 @@ def _first(schedule: Schedule, now_ns: int) -> Schedule:
     due_ns = schedule.next_after(schedule.at_ns - 1 if schedule.at_ns else now_ns)
     if not due_ns:
         raise InvalidSchedule(f"nothing is ever due of schedule {schedule.schedule_id}: see its expression and its end")
-    return schedule.evolve(next_ns=max(due_ns, now_ns // _MILLISECOND_NS * _MILLISECOND_NS))
+    return schedule.evolve(next_ns=not_before(now_ns, due_ns))
+
+
+def not_before(now_ns: int, due_ns: int) -> int:
+    """A moment, or now where it has passed: in whole milliseconds, as the ids of ticks are."""
+    return max(due_ns, now_ns // _MILLISECOND_NS * _MILLISECOND_NS)
 
 
 def _span_ns(span: float | timedelta) -> int:

@@ -37,6 +37,7 @@ from naq_runtime.scheduler.planning import (
     cancelled,
     config_from,
     differences,
+    not_before,
     planned,
     redeclared,
     replanned,
@@ -60,7 +61,6 @@ if TYPE_CHECKING:
 __all__ = ["ScheduleFilter", "SchedulerService"]
 
 _TRIES = 8
-_MILLISECOND_NS = 1_000_000
 
 
 class ScheduleFilter(Struct, frozen=True, kw_only=True):
@@ -299,10 +299,9 @@ class SchedulerService:
         wishes = {name: value for name, value in given.items() if value is not None}
         wishes |= {name: changes.pop(name) for name in WISHES if name in changes}
         queue_name = queue_name or (None if job is None else job.queue_name)
-
         next_ns = moment_ns("next_run_at", next_run_at)
         if next_ns:
-            next_ns = max(next_ns, self.now_ns() // _MILLISECOND_NS * _MILLISECOND_NS)
+            next_ns = not_before(self.now_ns(), next_ns)
         if queue_name is not None:
             await self._services.topology.queue(check_name("queue", queue_name))
 
