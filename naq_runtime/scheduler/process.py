@@ -25,11 +25,16 @@ async def serve(config: NAQConfig, *, instance_id: str | None = None) -> None:
     """
     async with ServiceManager(config, role="scheduler") as services:
         scheduler = Scheduler(services, instance_id=instance_id)
+
+        def stop(number: signal.Signals) -> None:
+            services.reason = number.name
+            scheduler.request_stop()
+
         services.connection.on_lost.append(_say_lost)
         services.connection.on_restored.append(_say_restored)
         if sys.platform != "win32":
             for number in (signal.SIGTERM, signal.SIGINT):
-                asyncio.get_running_loop().add_signal_handler(number, scheduler.request_stop)
+                asyncio.get_running_loop().add_signal_handler(number, stop, number)
         log.info("scheduler %s", scheduler.instance_id, extra={"action": "scheduler_started"})
         await scheduler.run()
         log.info("scheduler %s stopped", scheduler.instance_id, extra={"action": "scheduler_stopped"})

@@ -35,9 +35,6 @@ class Service(Protocol):
 
 S = TypeVar("S", bound=Service)
 
-_REASON_LENGTH = 300
-"""Characters of the error that ends a process, in its last event."""
-
 
 class Ground(NamedTuple):
     """What services stand on: a server, or what a test puts in its place (`naq_runtime.testing`)."""
@@ -129,7 +126,7 @@ class ServiceManager:
     ) -> None:
         self._services.clear()
         if error is not None:
-            self.reason = f"{type(error).__name__}: {error}".rstrip(": ")[:_REASON_LENGTH]
+            self.reason = type(error).__name__  # its text is the program's business, and may hold secrets
         await self._stack.aclose()
 
     @property

@@ -61,18 +61,19 @@ async def test_who_does_not_log_says_nothing_either(make_config: MakeConfig) -> 
     assert await all_events(config) == []
 
 
-async def test_an_error_that_ends_a_process_is_its_reason(config: NAQConfig) -> None:
+async def test_the_type_of_an_error_that_ends_a_process_is_its_reason_and_not_its_text(config: NAQConfig) -> None:
     async def fail_while_open() -> None:
         async with ServiceManager(config, role="producer") as services:
             events = await services.get_service(EventService)
             events.job(JobEventType.ENQUEUED, job_id="j1", queue_name="mail")
-            raise LookupError("no such customer")
+            raise LookupError("postgres://shop:secret@db/shop")
 
     with pytest.raises(LookupError):
         await fail_while_open()
 
     (ended,) = await of_processes(config, "shutdown")
-    assert ended.reason == "LookupError: no such customer"
+    assert ended.reason == "LookupError"
+    assert "secret" not in ended.message
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
@@ -102,7 +103,7 @@ async def test_a_worker_says_when_it_begins_what_it_costs_and_why_it_ends(
     assert costs.events_dropped == 0
 
 
-async def test_a_scheduler_that_only_stands_by_says_that_it_is_there(config: NAQConfig) -> None:
+async def test_a_scheduler_says_that_it_is_there_and_why_it_ends(config: NAQConfig) -> None:
     async with started("naq_tui.cli.main", "run-scheduler", config=config) as scheduler:
 
         async def is_there() -> bool:
@@ -114,9 +115,9 @@ async def test_a_scheduler_that_only_stands_by_says_that_it_is_there(config: NAQ
             await scheduler.wait()
 
     told = await of_processes(config, "startup", "shutdown")
-    assert [(str(event.event_type), event.role) for event in told] == [
-        ("startup", "scheduler"),
-        ("shutdown", "scheduler"),
+    assert [(str(event.event_type), event.role, event.reason) for event in told] == [
+        ("startup", "scheduler", None),
+        ("shutdown", "scheduler", "SIGTERM"),
     ]
 
 

@@ -221,6 +221,26 @@ async def test_a_worker_says_that_it_started_beat_worked_and_stopped(config: NAQ
     assert (stopped.reason, stopped.jobs_completed) == ("end of test", 1)
 
 
+async def test_a_worker_says_in_turn_that_it_is_busy_and_after_a_second_without_jobs_that_it_is_idle(
+    config: NAQConfig,
+) -> None:
+    async def turns() -> list[str]:
+        types = [str(stored.event.event_type) for stored in await all_events(config, worker_id="calm")]
+        return [one for one in types if one in ("busy", "idle")]
+
+    async def is_idle() -> bool:
+        return (await turns())[-1:] == ["idle"]
+
+    async with Queue(config=config) as queue, running_worker(config, name="calm"):
+        handles = [await queue.enqueue(tasks.add, 1) for _ in range(20)]
+        assert [await handle.result(timeout=10) for handle in handles] == [2] * 20
+        await eventually(is_idle)
+
+    told = await turns()
+    assert told == ["busy", "idle"] * (len(told) // 2)
+    assert len(told) < 20
+
+
 async def test_a_worker_is_in_the_list_while_it_lives_with_what_it_does(
     config: NAQConfig, services: ServiceManager
 ) -> None:
