@@ -6,18 +6,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from naq_runtime.config import NAQConfig, get_config
 from naq_runtime.errors import InvalidName
 from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.naming import check_name
 from naq_runtime.retry import seconds_of
-from naq_runtime.schedule import ScheduleConfig
 from naq_runtime.services.jobs import JobService
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.services.queues import QueueService
-from naq_runtime.services.scheduler import SchedulerService
+
+if TYPE_CHECKING:
+    from naq_runtime.schedule import ScheduleConfig
+    from naq_runtime.services.scheduler import SchedulerService
 
 __all__ = ["JobHandle", "Queue"]
 
@@ -203,6 +205,8 @@ class Queue:
         """What can be done with schedules, of this queue and of others."""
         assert self._jobs is not None
         assert self._services is not None
+        from naq_runtime.services.scheduler import SchedulerService  # with cron: most who enqueue need neither
+
         return await self._services.get_service(SchedulerService)
 
     async def pause(self, reason: str = "") -> None:

@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from naq_runtime import background
 from naq_runtime.background import Background, call
@@ -36,9 +36,11 @@ from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.naming import check_name
 from naq_runtime.queue import JobHandle as AsyncHandle
 from naq_runtime.queue import Queue as AsyncQueue
-from naq_runtime.schedule import Schedule, ScheduleConfig
 from naq_runtime.services.manager import ServiceManager
-from naq_runtime.services.scheduler import ScheduleFilter, SchedulerService
+
+if TYPE_CHECKING:
+    from naq_runtime.schedule import Schedule, ScheduleConfig
+    from naq_runtime.services.scheduler import ScheduleFilter, SchedulerService
 
 __all__ = ["JobHandle", "Queue", "Schedules", "close"]
 

@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from naq_runtime.config import EventsConfig
 from naq_runtime.events.buffer import EventBuffer
-from naq_runtime.events.spool import Spool
 from naq_runtime.events.storage import EventStorage
 from naq_runtime.naming import Names
+
+if TYPE_CHECKING:
+    from naq_runtime.events.spool import Spool
 
 __all__ = ["Overflow"]
 
@@ -37,7 +39,11 @@ class Overflow:
     def __init__(self, buffer: EventBuffer, storage: EventStorage, config: EventsConfig, names: Names) -> None:
         self._buffer = buffer
         self._storage = storage
-        self._spool = Spool(Path(config.spool), config.spool_max_bytes, names) if config.spool else None
+        self._spool: Spool | None = None
+        if config.spool:
+            from naq_runtime.events.spool import Spool  # few have one
+
+            self._spool = Spool(Path(config.spool), config.spool_max_bytes, names)
 
     @property
     def count(self) -> int:
