@@ -133,6 +133,10 @@ class Names:
         """How the other one ended."""
         return f"{self.namespace}.met.{child_id}.{parent_id}"
 
+    def awaited(self, child_id: str) -> str:
+        """Where workers hear, unstored, for which jobs another one has begun to wait: their ids, a space between."""
+        return f"{self.namespace}.awaited.{child_id}"
+
     def handed(self, sequence: int) -> str:
         """That the message of this sequence was handed back, and not lost with its worker."""
         return f"{self.namespace}.handed.{sequence}"

@@ -33,6 +33,9 @@ __all__ = ["Decision", "Dependencies", "decide"]
 
 log = logging.getLogger(__name__)
 
+_TOLD_AT_ONCE = 1000
+"""Ids in one message to the workers."""
+
 Report = Callable[[JobEventType, Job, dict[str, Any]], None]
 
 
@@ -110,9 +113,21 @@ class Dependencies:
             return await self._withdraw(job, [answer for answer in reversed(answers) if isinstance(answer, int)])
         needs = tuple(need.job_id for need in job.needs)
         self._report(JobEventType.WAITING_FOR_DEPENDENCIES, job, {"depends_on": needs, "timestamp_ns": asked_ns})
+        await self._tell_workers(job)
         await self._catch_up(job)
         await self.consider(job.job_id)
         return None
+
+    async def _tell_workers(self, job: Job) -> None:
+        """Let workers know whose ends matter.
+
+        It comes after the edges and before the look at what has ended. So a worker that begins to listen too late
+        for this finds the edges, and one that hears it too late for its job has stored an outcome that is found.
+        """
+        ids = [need.job_id for need in job.needs]
+        for start in range(0, len(ids), _TOLD_AT_ONCE):
+            told = " ".join(ids[start : start + _TOLD_AT_ONCE])
+            await self._streams.announce(self._names.awaited(job.job_id), told.encode())
 
     async def _withdraw(self, job: Job, sequences: Sequence[int]) -> NaqError:
         """Somebody has closed a circle at the same moment: it is opened here."""

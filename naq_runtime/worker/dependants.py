@@ -16,9 +16,10 @@ _SHORT_S = 300.0
 
 
 class Dependants:
-    """Hears each edge as it is stored, and reads them all now and then.
+    """Hears of edges once they are stored, and reads them all now and then.
 
-    An edge may be heard too late; then the job that waits is found by the sweep, by the outcome of the other one.
+    They are not heard as they come to the server: that is a moment before they can be read, and a worker that begins
+    to listen in between would neither hear nor read them.
     """
 
     def __init__(self, connection: Connection, streams: Streams, names: Names) -> None:
@@ -34,7 +35,7 @@ class Dependants:
 
     async def open(self) -> None:
         """Listen, and read what is there."""
-        self._subscription = await self._connection.subscribe(self._names.needs("*", "*"), self._hear)
+        self._subscription = await self._connection.subscribe(self._names.awaited("*"), self._hear)
         self._connection.on_lost.append(self._lost)
         await self.refresh()
 
@@ -52,25 +53,23 @@ class Dependants:
         return job.result_ttl is not None and job.result_ttl < _SHORT_S
 
     async def refresh(self) -> None:
-        """Read all edges anew, so that those that are gone are forgotten; not those heard since the reading before.
-
-        An edge is heard as it comes to the server, which may store it only after this reading.
+        """Read all edges anew, so that those that are gone are forgotten.
 
         Raises:
             ServerError: do it again.
         """
-        losses, heard, self._heard = self._losses, self._heard, set()
+        losses, self._heard = self._losses, set()
         found: set[str] = set()
         async for page in self._streams.scan(self._names.jobs_stream, self._names.needs("*", "*")):
             found.update(message.subject.split(".")[2] for message in page)
             if len(found) >= _MOST:
                 break
-        self._needed, self._losses_read = found | heard | self._heard, losses
+        self._needed, self._losses_read = found | self._heard, losses
 
     async def _hear(self, message: Msg) -> None:
-        parent_id = message.subject.split(".")[2]
-        self._heard.add(parent_id)
-        self._needed.add(parent_id)
+        parents = message.data.decode().split()
+        self._heard.update(parents)
+        self._needed.update(parents)
 
     async def _lost(self) -> None:
         self._losses += 1

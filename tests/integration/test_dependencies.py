@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 import pytest
 
@@ -12,8 +13,9 @@ from naq_runtime.errors import DependencyCycle, UnknownDependency
 from naq_runtime.job import Execution, JobResult
 from naq_runtime.jobs.rules import JobRules
 from naq_runtime.nats.control import Control
-from naq_runtime.nats.publish import Outgoing
-from naq_runtime.nats.streams import if_last_is
+from naq_runtime.nats.direct import StoredMessage
+from naq_runtime.nats.publish import Outgoing, Stored
+from naq_runtime.nats.streams import Streams
 from naq_runtime.worker.dependants import Dependants
 from tests.conftest import MakeConfig
 from tests.integration.test_retries import story
@@ -175,18 +177,62 @@ async def test_a_mark_that_comes_too_late_is_removed_and_one_that_comes_too_earl
     assert [message.subject for message in marks] == [names.met("early", "p")]
 
 
-async def test_an_edge_that_a_worker_hears_before_it_is_stored_outlives_a_reading_meanwhile(
-    config: NAQConfig, services: ServiceManager, rules: JobRules
-) -> None:
+class Blinking:
+    """The streams of a worker whose first reading was answered just before an edge could be read."""
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._streams, name)
+
+    async def scan(self, stream: str, subject: str) -> AsyncIterator[list[StoredMessage]]:
+        for page in list[list[StoredMessage]]():
+            yield page
+
+
+class Interrupting:
+    """The streams of a producer; something else happens as soon as it has stored what it meant to first."""
+
+    def __init__(self, streams: Streams, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        self._streams = streams
+        self._meanwhile: Callable[[], Awaitable[None]] | None = meanwhile
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._streams, name)
+
+    async def publish(self, messages: Sequence[Outgoing]) -> list[Stored]:
+        answers = await self._streams.publish(messages)
+        if self._meanwhile is not None:
+            meanwhile, self._meanwhile = self._meanwhile, None
+            await meanwhile()
+        return answers
+
+
+async def test_a_worker_that_begins_while_an_edge_is_being_stored_knows_it(services: ServiceManager) -> None:
     parent = Job("any.function", job_id="p")
+    child = Job("any.function", job_id="c", depends_on="p", on_unknown_dependency="wait")
+    await services.get_service(JobService)
+    dependants = Dependants(services.connection, cast("Streams", Blinking(services.streams)), services.names)
+    streams = cast("Streams", Interrupting(services.streams, dependants.open))
+    ask = Control(services.connection, services.names).end_jobs
+    rules = JobRules(streams, services.names, services.serializer, report=lambda *_: None, ask=ask)
+
+    assert await rules.dependencies.hold(child, services.serializer.encode_job(child)) is None
+
+    await eventually(lambda: dependants.may_be_needed(parent))
+    await dependants.close()
+
+
+async def test_a_worker_forgets_edges_that_are_gone(services: ServiceManager) -> None:
+    parent = Job("any.function", job_id="p")
+    await services.topology.jobs()
     dependants = Dependants(services.connection, services.streams, services.names)
     await dependants.open()
-    # heard, and not stored yet: this one never will be
-    await services.connection.publish(config.names.needs("p", "c"), headers=if_last_is(999))
+    await services.connection.publish(services.names.awaited("c"), b"p q")
     await eventually(lambda: dependants.may_be_needed(parent))
 
     await dependants.refresh()
-    assert dependants.may_be_needed(parent)
-    await dependants.refresh()
+
     assert not dependants.may_be_needed(parent)
     await dependants.close()

@@ -36,7 +36,7 @@ from tests.support.waiting import eventually
 from tests.support.workers import running_worker
 
 PRODUCER = """
-    publish: ["naq.jobs.>", "naq.later.>", "naq.waiting.>", "naq.needs.>", "naq.met.>", "naq.events.>",
+    publish: ["naq.jobs.>", "naq.later.>", "naq.waiting.>", "naq.needs.>", "naq.awaited.*", "naq.met.>", "naq.events.>",
               "$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.INFO.NAQ_JOBS.*",
               "$JS.API.DIRECT.GET.NAQ_JOBS", "$JS.API.DIRECT.GET.NAQ_RESULTS", "$JS.API.STREAM.MSG.DELETE.NAQ_JOBS",
               "$JS.API.DIRECT.GET.OBJ_NAQ_RESULTS"]
@@ -54,7 +54,7 @@ WORKER = """
               "$JS.API.CONSUMER.MSG.NEXT.NAQ_JOBS.*", "$JS.API.STREAM.MSG.DELETE.NAQ_JOBS",
               "$JS.API.DIRECT.GET.NAQ_JOBS", "$JS.API.DIRECT.GET.NAQ_RESULTS", "$JS.API.DIRECT.GET.KV_NAQ_WORKERS",
               "$JS.API.DIRECT.GET.OBJ_NAQ_RESULTS", "$JS.API.DIRECT.GET.KV_NAQ_RATES"]
-    subscribe: ["_INBOX_worker.>", "naq.needs.*.*", "naq.control.>"]
+    subscribe: ["_INBOX_worker.>", "naq.awaited.*", "naq.control.>"]
     allow_responses: true
 """
 SCHEDULER = """
