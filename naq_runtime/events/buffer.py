@@ -151,13 +151,27 @@ class EventBuffer:
             return
         self._passes = ahead[-1][0]
         self._under_way = [Outgoing(subject, payload) for _, subject, payload in ahead]
-        for lane in self._lanes:
-            # Two may stand the wrong way round, when a finalizer logged while the first was being put in.
-            head = [lane.entries.popleft() for _ in range(min(most, len(lane.entries)))]
-            lane.entries.extendleft(entry for entry in reversed(head) if entry[0] > self._passes)
-            taken = sum(len(subject) + len(payload) for place, subject, payload in head if place <= self._passes)
-            lane.bytes -= taken
-            self._bytes_under_way += taken
+        left = len(ahead) - sum([self._take_first(lane, most) for lane in self._lanes])
+        if left:  # a finalizer logged while another event was being put in: two stand the wrong way round
+            chosen = set(ahead)
+            for lane in self._lanes:
+                for entry in [entry for entry in lane.entries if entry in chosen]:
+                    lane.entries.remove(entry)
+                    self._count_as_taken(lane, len(entry[1]) + len(entry[2]))
+
+    def _take_first(self, lane: _Lane, most: int) -> int:
+        """What stands first in a lane, and goes with the batch, leaves it; how many that are."""
+        entries, passes, number, size = lane.entries, self._passes, 0, 0
+        while entries and number < most and entries[0][0] <= passes:
+            _, subject, payload = entries.popleft()
+            size += len(subject) + len(payload)
+            number += 1
+        self._count_as_taken(lane, size)
+        return number
+
+    def _count_as_taken(self, lane: _Lane, size: int) -> None:
+        lane.bytes -= size
+        self._bytes_under_way += size
 
     def _make_room(self, size: int, rank: int) -> bool:
         """Push out the oldest of those that matter least, if that is enough."""

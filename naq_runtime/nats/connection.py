@@ -157,8 +157,7 @@ class Connection:
         connected, or when a later version no longer has what is used here, the messages go one by one.
         """
         client = self.client
-        limit = client.max_payload
-        if any(len(payload) > limit for _, payload, _ in messages):
+        if messages and max([len(payload) for _, payload, _ in messages]) > client.max_payload:
             raise MessageTooLarge("the message is larger than the server accepts")
         send: Callable[[bytes], Awaitable[None]] | None = getattr(client, "_send_command", None)
         if send is None or not client.is_connected:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -147,15 +148,13 @@ class FastIngest(_Inbox):
             done.cancel()
 
     async def _send(self, chunk: Sequence[Outgoing], start: str) -> None:
-        size, plain = len(chunk), True
-        replies = []
-        for place, message in enumerate(chunk, 1):
-            operation = 2 if place == size else 0 if place == 1 else 1
-            replies.append(f"{start}{place}.{operation}.$FI")
-            plain = plain and message.headers is None
-        if plain:
+        size = len(chunk)
+        replies = [f"{start}{place}.1.$FI" for place in range(1, size + 1)]
+        replies[0] = f"{start}1.0.$FI"
+        replies[-1] = f"{start}{size}.2.$FI"
+        if not any(map(attrgetter("headers"), chunk)):
             await self.connection.publish_many(
-                [(message.subject, message.payload, reply) for message, reply in zip(chunk, replies, strict=True)]
+                [(subject, payload, reply) for (subject, payload, _), reply in zip(chunk, replies, strict=True)]
             )
             return
         for message, reply in zip(chunk, replies, strict=True):

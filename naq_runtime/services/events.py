@@ -133,7 +133,7 @@ class EventService:
         """Take an event, and give it an id when it has none; returns at once."""
         if self.enabled:
             if not event.event_id:
-                event = msgspec.structs.replace(event, event_id=self._next_id())
+                event = msgspec.structs.replace(event, event_id=self.next_id())
             self._take(event)
 
     async def log_event(self, event: Event) -> None:
@@ -146,11 +146,16 @@ class EventService:
         One that is logged twice under the same ``event_id`` is stored once.
         """
         if self.enabled:
-            if "timestamp_ns" not in fields:
-                fields["timestamp_ns"] = self._clock.time_ns()
+            fields.setdefault("timestamp_ns", self._clock.time_ns())
             if "event_id" not in fields:
-                fields["event_id"] = self._next_id()
+                fields["event_id"] = self.next_id()
             self._take(JobEvent(event_type=event_type, **fields))
+
+    def next_id(self) -> str:
+        """An id for an event of this process."""
+        if self._is_to_announce:
+            self._announce()
+        return f"{self.instance}-{next(self._numbers)}"
 
     def about(self, event_type: JobEventType, job: Job, fields: Mapping[str, Any]) -> None:
         """Log a `JobEvent` about a job, now."""
@@ -160,13 +165,13 @@ class EventService:
         """Log a `WorkerEvent` of the given fields, now."""
         if self.enabled:
             now = self._clock.time_ns()
-            self._take(WorkerEvent(event_type=event_type, timestamp_ns=now, event_id=self._next_id(), **fields))
+            self._take(WorkerEvent(event_type=event_type, timestamp_ns=now, event_id=self.next_id(), **fields))
 
     def schedule(self, event_type: ScheduleEventType, **fields: Any) -> None:
         """Log a `ScheduleEvent` of the given fields, now."""
         if self.enabled:
             now = self._clock.time_ns()
-            self._take(ScheduleEvent(event_type=event_type, timestamp_ns=now, event_id=self._next_id(), **fields))
+            self._take(ScheduleEvent(event_type=event_type, timestamp_ns=now, event_id=self.next_id(), **fields))
 
     def system(self, event_type: SystemEventType, **fields: Any) -> None:
         """Log a `SystemEvent` of this process, now."""
@@ -282,16 +287,11 @@ class EventService:
             self._metrics = Metrics(self, interval_s)
             self._metrics.start()
 
-    def _next_id(self) -> str:
-        if self._is_to_announce:
-            self._announce()
-        return f"{self.instance}-{next(self._numbers)}"
-
     def _system_event(self, event_type: SystemEventType, **fields: Any) -> SystemEvent:
         return SystemEvent(
             event_type=event_type,
             timestamp_ns=self._clock.time_ns(),
-            event_id=self._next_id(),
+            event_id=self.next_id(),
             instance=self.instance,
             role=self._role,
             hostname=socket.gethostname(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from naq_runtime.events.models import JobEventType, WorkerEventType
+from naq_runtime.events.models import JobEvent, JobEventType, WorkerEventType
 from naq_runtime.job import Execution, Job, JobStatus
 from naq_runtime.jobs.cancelling import in_words
 from naq_runtime.services.events import EventService
@@ -26,15 +26,19 @@ def report_started(events: EventService, job: Job, worker_id: str, started_ns: i
     """A worker begins with the job."""
     if not events.enabled:
         return
-    events.job(
-        JobEventType.STARTED,
-        timestamp_ns=started_ns,
-        job_id=job.job_id,
-        queue_name=job.queue_name,
-        function_name=job.function,
-        worker_id=worker_id,
-        attempt=job.attempt,
-        wait_ms=max(0, started_ns - (job.run_at_ns or job.enqueued_at_ns)) / 1e6 if job.enqueued_at_ns else None,
+    ready_ns = job.run_at_ns or job.enqueued_at_ns
+    events.log(
+        JobEvent(
+            event_type=JobEventType.STARTED,
+            timestamp_ns=started_ns,
+            event_id=events.next_id(),
+            job_id=job.job_id,
+            queue_name=job.queue_name or "default",
+            function_name=str(job.function),
+            worker_id=worker_id,
+            attempt=job.attempt,
+            wait_ms=max(0, started_ns - ready_ns) / 1e6 if job.enqueued_at_ns else None,
+        )
     )
 
 
@@ -60,10 +64,10 @@ def report_ended(events: EventService, execution: Execution, *, buried: bool = T
         buried: whether a job that failed for good is kept as a dead letter.
         by: who wanted a job to end that was cancelled.
     """
-    result, common = execution.result, _common(execution)
-    if result.status is JobStatus.COMPLETED:
-        events.job(JobEventType.COMPLETED, **common, duration_ms=result.duration_ms, result_size=len(execution.value))
+    if execution.result.status is JobStatus.COMPLETED:
+        _report_completed(events, execution)
         return
+    result, common = execution.result, _common(execution)
     if result.status is JobStatus.CANCELLED:
         events.job(
             JobEventType.CANCELLED,
@@ -99,6 +103,24 @@ def report_ended(events: EventService, execution: Execution, *, buried: bool = T
     )
 
 
+def _report_completed(events: EventService, execution: Execution) -> None:
+    job, result = execution.job, execution.result
+    events.log(
+        JobEvent(
+            event_type=JobEventType.COMPLETED,
+            timestamp_ns=result.finish_time_ns,
+            event_id=_id_of(execution),
+            job_id=job.job_id,
+            queue_name=job.queue_name or "default",
+            function_name=str(job.function),
+            worker_id=result.worker_id,
+            attempt=result.attempt,
+            duration_ms=result.duration_ms,
+            result_size=len(execution.value),
+        )
+    )
+
+
 def _without(by: str | None, reason: str | None) -> str | None:
     """The reason alone, of words that also say who had it; see `in_words`."""
     if not by or not reason:
@@ -127,14 +149,16 @@ def _id_of(execution: Execution) -> str:
 def _report_stored(events: EventService, execution: Execution) -> None:
     """The outcome can be read by whoever waits for it."""
     job = execution.job
-    events.job(
-        JobEventType.RESULT_STORED,
-        timestamp_ns=execution.result.finish_time_ns,
-        event_id=_id_of(execution),
-        job_id=job.job_id,
-        queue_name=job.queue_name,
-        worker_id=execution.result.worker_id,
-        result_size=len(execution.value),
+    events.log(
+        JobEvent(
+            event_type=JobEventType.RESULT_STORED,
+            timestamp_ns=execution.result.finish_time_ns,
+            event_id=_id_of(execution),
+            job_id=job.job_id,
+            queue_name=job.queue_name or "default",
+            worker_id=execution.result.worker_id,
+            result_size=len(execution.value),
+        )
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import gc
 from collections.abc import Sequence
 from itertools import count
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -42,10 +43,10 @@ def put(buffer: EventBuffer, *what: str, size: int = 10) -> list[bool]:
     return taken
 
 
-def all_of(buffer: EventBuffer) -> list[str]:
-    """Take everything out, in order, as ``type-number``."""
+def all_of(buffer: EventBuffer, most: int = 3) -> list[str]:
+    """Take everything out, in order, so many at a time, as ``type-number``."""
     found = []
-    while batch := buffer.batch(3):
+    while batch := buffer.batch(most):
         found += ["-".join(entry.subject.split(".")[-2:]) for entry in batch]
         buffer.done()
     return found
@@ -123,6 +124,25 @@ def test_what_finalizers_log_in_the_midst_of_it_is_kept_once() -> None:
 
     assert buffer.count == 600
     assert sorted(all_of(buffer)) == sorted(f"started-{late}{n}" for late in ("", "late") for n in range(300))
+    assert (buffer.count, buffer.bytes) == (0, 0)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 4])
+def test_two_that_stand_the_wrong_way_round_are_stored_once_each(most: int) -> None:
+    buffer = a_buffer()
+
+    class Interrupted:
+        """A rank; as it is looked up, a finalizer logs something."""
+
+        def __index__(self) -> int:
+            put(buffer, "started-in-between")
+            return USUAL_RANK
+
+    put(buffer, "completed-1")
+    buffer.put("naq.events.job.j.q.started.2", b"x", cast("int", Interrupted()))
+    put(buffer, "completed-3")
+
+    assert sorted(all_of(buffer, most)) == ["completed-1", "completed-3", "started-2", "started-in-between"]
     assert (buffer.count, buffer.bytes) == (0, 0)
 
 
