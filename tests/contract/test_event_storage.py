@@ -12,6 +12,7 @@ from naq_runtime.events.codec import encode_event, event_subject
 from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.memory import MemoryEventStorage
 from naq_runtime.events.models import Event, JobEventType, StoredEvent, WorkerEventType
+from naq_runtime.events.queries import EventQueries
 from naq_runtime.events.storage import EventStorage, EventTail, NATSJobEventStorage
 from naq_runtime.naming import Names
 from naq_runtime.nats.publish import Outgoing
@@ -39,7 +40,12 @@ class Log(NamedTuple):
 
     async def recent(self, limit: int = 1_000, **wanted: Any) -> list[StoredEvent]:
         """The last events that match."""
-        return (await self.storage.recent(limit, EventFilter(**wanted)))[0]
+        return (await self.queries.recent(limit, wanted)).events
+
+    @property
+    def queries(self) -> EventQueries:
+        """What can be asked of it."""
+        return EventQueries(self.storage)
 
 
 @pytest.fixture(params=["memory", "jetstream"])
@@ -150,8 +156,8 @@ class TestRecent:
     async def test_the_sequence_up_to_which_was_looked_is_told_whatever_matched(self, log: Log) -> None:
         await log.store(*(a_job_event() for _ in range(7)))
 
-        assert (await log.storage.recent(2, ALL))[1] == 7
-        assert await log.storage.recent(2, EventFilter(job_id="other")) == ([], 7)
+        assert (await log.queries.recent(2)).last == 7
+        assert await log.queries.recent(2, "job:other") == ([], 7)
 
     @pytest.mark.parametrize(
         ("wanted", "found"),
@@ -235,8 +241,8 @@ class TestHistory:
 
 class TestNothingWritten:
     async def test_nothing_is_in_a_log_that_was_never_written(self, log: Log) -> None:
-        assert await log.storage.recent(10, ALL) == ([], 0)
-        assert await log.storage.recent(10, EventFilter(job_id="j1")) == ([], 0)
+        assert await log.queries.recent(10) == ([], 0)
+        assert await log.queries.recent(10, "job:j1") == ([], 0)
 
     async def test_no_job_has_a_history_in_a_log_that_was_never_written(self, log: Log) -> None:
         assert await log.storage.history("j1") == []
@@ -282,7 +288,7 @@ class TestTail:
 
         await log.store(a_job_event(event_id="first"))
         storing = asyncio.create_task(keep_storing())
-        before, last = await log.storage.recent(10_000, ALL)
+        before, last = await log.queries.recent(10_000)
         after = await next_events(await follow(after=last), 1_001 - len(before))
         await storing
 
