@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -81,7 +81,7 @@ class EventQueries:
         until: Moment | None = None,
         limit: int = 1_000,
         after: int | None = None,
-    ) -> AsyncIterator[EventPage]:
+    ) -> AsyncGenerator[EventPage, None]:
         """The events that match and are stored by now, oldest first, in pages of ``limit``; the last may be empty.
 
         Args:
