@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         DependencyCycle,
         DuplicateJob,
         DuplicateSchedule,
+        FilterError,
         InvalidSchedule,
         JobCancelled,
         JobFailed,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
         WorkerEvent,
         WorkerEventType,
     )
+    from naq_runtime.events.queries import EventPage, EventQueries
     from naq_runtime.events.storage import NATSJobEventStorage
     from naq_runtime.hooks import middleware, on_shutdown, on_startup
     from naq_runtime.job import After, Job, JobResult, JobStatus
@@ -88,6 +90,7 @@ _HOMES = {
         "DependencyCycle",
         "DuplicateJob",
         "DuplicateSchedule",
+        "FilterError",
         "InvalidSchedule",
         "JobCancelled",
         "JobFailed",
@@ -114,6 +117,7 @@ _HOMES = {
         "WorkerEvent",
         "WorkerEventType",
     ),
+    "naq_runtime.events.queries": ("EventPage", "EventQueries"),
     "naq_runtime.events.storage": ("NATSJobEventStorage",),
     "naq_runtime.hooks": (
         "middleware",
@@ -183,7 +187,10 @@ __all__ = [
     "EmbeddedServer",
     "Event",
     "EventFilter",
+    "EventPage",
+    "EventQueries",
     "EventService",
+    "FilterError",
     "InvalidSchedule",
     "Job",
     "JobCancelled",

@@ -5,6 +5,7 @@
     NaqError
     ├── ConfigError              a setting is unknown, malformed or out of range
     ├── InvalidName              a queue, worker, job or namespace name cannot be used on the wire
+    ├── FilterError              a filter of events cannot be understood, and where
     ├── InvalidSchedule          a schedule that cannot be kept: its cron expression, zone or numbers
     ├── TaskError
     │   ├── NotImportable        the function cannot be found again by a worker
@@ -49,6 +50,7 @@ __all__ = [
     "DependencyCycle",
     "DuplicateJob",
     "DuplicateSchedule",
+    "FilterError",
     "InvalidName",
     "InvalidSchedule",
     "JetStreamError",
@@ -92,6 +94,22 @@ class ConfigError(NaqError):
 
 class InvalidName(NaqError, ValueError):
     """A name cannot be used as one token of a NATS subject."""
+
+
+class FilterError(NaqError, ValueError):
+    """A filter of events cannot be understood.
+
+    Attributes:
+        reason: what is wrong, and what was expected.
+        text: the filter as it was given, ``None`` when it was not given as text.
+        position: the index in the text of what is wrong, from 0 up to its length.
+    """
+
+    def __init__(self, reason: str, text: str | None = None, position: int = 0) -> None:
+        super().__init__(reason if text is None else f"the filter is wrong at column {position + 1}: {reason}")
+        self.reason = reason
+        self.text = text
+        self.position = position
 
 
 class InvalidSchedule(NaqError, ValueError):

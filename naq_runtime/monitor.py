@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Collection
 from typing import NamedTuple, Self
 
 from naq_runtime.errors import NotFound, SerializationError
-from naq_runtime.events.filters import EventFilter
-from naq_runtime.events.models import StoredEvent
+from naq_runtime.events.filters import Filters
+from naq_runtime.events.queries import EventQueries, RecentEvents
 from naq_runtime.events.storage import EventTail, NATSJobEventStorage
 from naq_runtime.job import JobStatus
 from naq_runtime.jobs.store import TOMBSTONE, Found, found
@@ -60,6 +60,8 @@ class Monitor:
         self._names = services.names
         self._connection = services.connection
         self._storage = NATSJobEventStorage(services.connection, services.config, services.topology)
+        self.events = EventQueries(self._storage, services.clock)
+        """Everything that can be asked of the log."""
         self._bucket = LeaseBucket(services.connection, services.names, services.names.workers_bucket)
         self._control = Control(services.connection, services.names)
         self._schedules = ScheduleWatch(services)
@@ -164,13 +166,13 @@ class Monitor:
             function, enqueued_at_ns = "", 0
         return StandingJob(JobStatus.RUNNING if runs else one.status, one.job_id, function, enqueued_at_ns)
 
-    async def recent(self, limit: int, wanted: EventFilter | None = None) -> tuple[list[StoredEvent], int]:
+    async def recent(self, limit: int, filters: Filters = None) -> RecentEvents:
         """The last events that match, oldest first, and the sequence up to which was looked."""
-        return await self._storage.recent(limit, wanted or EventFilter())
+        return await self.events.recent(limit, filters)
 
-    async def follow(self, after: int | None = None, wanted: EventFilter | None = None) -> EventTail:
+    async def follow(self, after: int | None = None, filters: Filters = None) -> EventTail:
         """The events behind a sequence, or from now on, in batches."""
-        return await self._storage.tail(wanted or EventFilter(), after)
+        return await self.events.follow(filters, after)
 
     async def job(self, job_id: str) -> JobDetail:
         """All that is known of a job.

@@ -254,6 +254,10 @@ class Names:
         """The subject of one event of a worker, a schedule or a process."""
         return _joined(self.namespace, "events", category, entity, event_type, event_id)
 
+    def category_events(self, category: str) -> str:
+        """All events of a category."""
+        return f"{self.namespace}.events.{category}.>"
+
     def job_history(self, job_id: str) -> str:
         """All events of one job."""
         return f"{self.namespace}.events.job.{job_id}.>"

@@ -6,7 +6,7 @@ import asyncio
 
 from naq_runtime.errors import NotFound, SerializationError
 from naq_runtime.events.models import StoredEvent
-from naq_runtime.events.storage import decode_stored
+from naq_runtime.events.reading import decode_stored
 from naq_runtime.job import Job
 from naq_runtime.nats.direct import StoredMessage, messages_from, stream_bounds
 from naq_runtime.schedule import Schedule, check_schedule_id, decode_schedule

@@ -19,7 +19,7 @@ from naq_runtime.events.drops import DroppedEvents
 from naq_runtime.events.loops import HomeLoop
 from naq_runtime.events.models import Event
 from naq_runtime.events.overflow import Overflow
-from naq_runtime.events.storage import EventStorage
+from naq_runtime.events.storage import EventStore
 from naq_runtime.naming import Names
 
 __all__ = ["AsyncJobEventLogger", "DroppedEvents", "LoggerStatistics"]
@@ -68,7 +68,7 @@ class AsyncJobEventLogger:
 
     def __init__(
         self,
-        storage: EventStorage,
+        storage: EventStore,
         config: EventsConfig,
         names: Names,
         *,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Sequence
 from threading import Lock
 
+from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.errors import ServerUnreachable
 from naq_runtime.events.codec import decode_event
 from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.models import Event, JobEvent, StoredEvent
-from naq_runtime.events.storage import EventTail, TailedEvents, causal_order
+from naq_runtime.events.reading import FoundEvents, SequenceRange, causal_order
+from naq_runtime.events.storage import EventTail, TailedEvents
 from naq_runtime.nats.publish import Outgoing
 
 __all__ = ["MemoryEventStorage"]
@@ -22,8 +25,10 @@ class MemoryEventStorage:
     ``available`` may be set to ``False``, and then nothing can be stored or read, as when the server is down.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self.events: list[StoredEvent] = []
+        self._clock = clock
+        self._stored_at: list[int] = []
         self.available = True
         self.largest = 1_000_000
         self._subjects: set[str] = set()
@@ -31,7 +36,7 @@ class MemoryEventStorage:
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     async def store(self, entries: Sequence[Outgoing]) -> None:
-        """See `EventStorage.store`."""
+        """See `EventStore.store`."""
         self._check()
         for entry in entries:
             if entry.subject not in self._subjects:
@@ -39,7 +44,7 @@ class MemoryEventStorage:
                 self.add(decode_event(entry.payload))
 
     async def missing(self, entries: Sequence[Outgoing]) -> list[Outgoing]:
-        """See `EventStorage.missing`."""
+        """See `EventStore.missing`."""
         self._check()
         single = {entry.subject: entry for entry in reversed(entries) if entry.subject not in self._subjects}
         return list(single.values())[::-1]
@@ -47,6 +52,7 @@ class MemoryEventStorage:
     def add(self, event: Event) -> None:
         """Store one event; from any thread."""
         with self._lock:
+            self._stored_at.append(self._clock.time_ns())
             self.events.append(StoredEvent(len(self.events) + 1, event))
             waiting, self._waiting = self._waiting, []
         for loop, grown in waiting:
@@ -58,18 +64,34 @@ class MemoryEventStorage:
         self._check()
         return causal_order([s for s in self.events if isinstance(s.event, JobEvent) and s.event.job_id == job_id])
 
-    async def recent(self, limit: int, wanted: EventFilter) -> tuple[list[StoredEvent], int]:
+    async def range_of(self, since_ns: int | None = None, until_ns: int | None = None) -> SequenceRange:
+        """See `EventStorage.range_of`; the times are those of the clock."""
+        self._check()
+        first = 0 if since_ns is None else bisect_left(self._stored_at, since_ns)
+        last = len(self.events) if until_ns is None else bisect_left(self._stored_at, until_ns)
+        return SequenceRange(first + 1, last)
+
+    async def recent(self, limit: int, wanted: EventFilter, within: SequenceRange) -> list[StoredEvent]:
         """See `EventStorage.recent`."""
         self._check()
-        found = [stored for stored in self.events if wanted.matches(stored.event)]
-        return found[max(0, len(found) - limit) :], len(self.events)
+        found = self._matching(wanted, within)
+        return found[max(0, len(found) - limit) :]
+
+    async def page(self, wanted: EventFilter, within: SequenceRange, size: int) -> FoundEvents:
+        """See `EventStorage.page`."""
+        self._check()
+        found = self._matching(wanted, within)
+        return FoundEvents(found[:size], found[size - 1].sequence if len(found) > size else within.last)
+
+    def _matching(self, wanted: EventFilter, within: SequenceRange) -> list[StoredEvent]:
+        return [one for one in self.events[within.first - 1 : within.last] if wanted.matches(one.event)]
 
     async def tail(self, wanted: EventFilter, after: int | None = None) -> EventTail:
         """See `EventStorage.tail`."""
         return _MemoryTail(self, wanted, len(self.events) if after is None else after)
 
     async def close(self) -> None:
-        """See `EventStorage.close`."""
+        """See `EventStore.close`."""
 
     def _check(self) -> None:
         if not self.available:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from naq_runtime.config import EventsConfig
 from naq_runtime.events.buffer import EventBuffer
-from naq_runtime.events.storage import EventStorage
+from naq_runtime.events.storage import EventStore
 from naq_runtime.naming import Names
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Overflow:
     What is on disk is older than what is in the buffer. A disk that fails is left alone from then on.
     """
 
-    def __init__(self, buffer: EventBuffer, storage: EventStorage, config: EventsConfig, names: Names) -> None:
+    def __init__(self, buffer: EventBuffer, storage: EventStore, config: EventsConfig, names: Names) -> None:
         self._buffer = buffer
         self._storage = storage
         self._spool: Spool | None = None

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from naq_runtime.config import NAQConfig
-from naq_runtime.errors import SerializationError, ServerError
-from naq_runtime.events.codec import decode_event
+from naq_runtime.errors import ServerError
 from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.models import StoredEvent
+from naq_runtime.events.reading import EventReader, FoundEvents, SequenceRange, decode_all
 from naq_runtime.nats.connection import Connection
-from naq_runtime.nats.direct import StoredMessage, last_by_subject, messages_from, stream_bounds
+from naq_runtime.nats.direct import last_by_subject
 from naq_runtime.nats.publish import Outgoing, StreamWriter, ingested, open_writer
 from naq_runtime.nats.tail import StreamTail
 from naq_runtime.nats.topology import Topology
 
-__all__ = ["EventStorage", "EventTail", "NATSJobEventStorage", "TailedEvents", "causal_order", "decode_stored"]
-
-_SCAN_PAGE = 500
-_SCAN_LIMIT = 200_000
-"""How many events are looked through, newest first, for the last ones that match a filter."""
+__all__ = ["EventStorage", "EventStore", "EventTail", "NATSJobEventStorage", "TailedEvents"]
 
 
 class TailedEvents(NamedTuple):
@@ -49,8 +45,8 @@ class EventTail(Protocol):
         ...
 
 
-class EventStorage(Protocol):
-    """A log of events."""
+class EventStore(Protocol):
+    """Where events are put."""
 
     @property
     def largest(self) -> int:
@@ -73,42 +69,33 @@ class EventStorage(Protocol):
         """
         ...
 
-    async def history(self, job_id: str) -> list[StoredEvent]:
-        """All events of a job, in causal order."""
-        ...
-
-    async def recent(self, limit: int, wanted: EventFilter) -> tuple[list[StoredEvent], int]:
-        """The last events that match, oldest first, and the sequence up to which was looked."""
-        ...
-
-    async def tail(self, wanted: EventFilter, after: int | None = None) -> EventTail:
-        """Follow the log behind a sequence, or from now on."""
-        ...
-
     async def close(self) -> None:
         """Give back what it holds."""
         ...
 
 
-def causal_order(events: list[StoredEvent]) -> list[StoredEvent]:
-    """Sort the events of one job: by the emitters' clocks, and where those agree by place in the log."""
-    return sorted(events, key=lambda stored: (stored.event.timestamp_ns, stored.sequence))
+class EventStorage(EventStore, Protocol):
+    """A log of events. Whatever it is asked for can raise a `ServerError`: the log cannot be read now."""
 
+    async def history(self, job_id: str) -> list[StoredEvent]:
+        """All events of a job, in causal order."""
+        ...
 
-def decode_stored(messages: Sequence[StoredMessage]) -> list[StoredEvent]:
-    """The events among the messages; what is no event is passed over."""
-    return decode_all([(message.sequence, message.data) for message in messages])
+    async def range_of(self, since_ns: int | None = None, until_ns: int | None = None) -> SequenceRange:
+        """What was stored from a moment on, and before another one; all of it without them."""
+        ...
 
+    async def recent(self, limit: int, wanted: EventFilter, within: SequenceRange) -> list[StoredEvent]:
+        """The last events of a range that match, oldest first; at most the last 200,000 are looked through for them."""
+        ...
 
-def decode_all(messages: Sequence[tuple[int, bytes]]) -> list[StoredEvent]:
-    """The events among ``(sequence, payload)``; what is no event is passed over."""
-    events = []
-    for sequence, data in messages:
-        try:
-            events.append(StoredEvent(sequence, decode_event(data)))
-        except SerializationError:
-            continue
-    return events
+    async def page(self, wanted: EventFilter, within: SequenceRange, size: int) -> FoundEvents:
+        """The first events of a range that match, at most ``size`` of them, and perhaps fewer than there are."""
+        ...
+
+    async def tail(self, wanted: EventFilter, after: int | None = None) -> EventTail:
+        """Follow the log behind a sequence, or from now on."""
+        ...
 
 
 class NATSJobEventStorage:
@@ -119,6 +106,7 @@ class NATSJobEventStorage:
         self._names = config.names
         self._topology = topology
         self._stream = config.names.events_stream
+        self._reader = EventReader(connection, config.names)
         self._writer: StreamWriter | None = None
         self._in_doubt: Sequence[Outgoing] = ()
         self._largest = 0
@@ -128,11 +116,11 @@ class NATSJobEventStorage:
 
     @property
     def largest(self) -> int:
-        """See `EventStorage.largest`: what fits into one message."""
+        """See `EventStore.largest`: what fits into one message."""
         return self._largest or self._connection.max_payload
 
     async def store(self, entries: Sequence[Outgoing]) -> None:
-        """See `EventStorage.store`; at most 1,000 entries."""
+        """See `EventStore.store`; at most 1,000 entries."""
         writer = await self._open_writer()
         missing = await self._not_among(entries, self._in_doubt) if self._in_doubt else entries
         self._in_doubt = entries
@@ -144,32 +132,32 @@ class NATSJobEventStorage:
         self._in_doubt = ()
 
     async def missing(self, entries: Sequence[Outgoing]) -> list[Outgoing]:
-        """See `EventStorage.missing`; at most 1,000 entries."""
+        """See `EventStore.missing`; at most 1,000 entries."""
         await self._open_writer()  # which makes the stream, if it must
         single = list({entry.subject: entry for entry in reversed(entries)}.values())[::-1]
         return await self._not_among(single, single) if single else []
 
     async def history(self, job_id: str) -> list[StoredEvent]:
         """See `EventStorage.history`."""
-        messages = await last_by_subject(self._connection, self._stream, [self._names.job_history(job_id)])
-        return causal_order(decode_stored(messages))
+        return await self._reader.history(job_id)
 
-    async def recent(self, limit: int, wanted: EventFilter) -> tuple[list[StoredEvent], int]:
-        """See `EventStorage.recent`; looks through the last 200,000 events at most."""
-        first, last, _ = await stream_bounds(self._connection, self._stream)
-        found: list[StoredEvent] = []
-        upper = last
-        floor = max(first, last - _SCAN_LIMIT + 1)
-        while len(found) < limit and upper >= floor:
-            size = limit if wanted.is_empty else _SCAN_PAGE
-            lower = max(floor, upper - size + 1)
-            found = [event async for event in self._matching(lower, upper, wanted)] + found
-            upper = lower - 1
-        return found[max(0, len(found) - limit) :], last
+    async def range_of(self, since_ns: int | None = None, until_ns: int | None = None) -> SequenceRange:
+        """See `EventStorage.range_of`; the times are those of the server."""
+        return await self._reader.range_of(since_ns, until_ns)
+
+    async def recent(self, limit: int, wanted: EventFilter, within: SequenceRange) -> list[StoredEvent]:
+        """See `EventStorage.recent`."""
+        return await self._reader.recent(limit, wanted, within)
+
+    async def page(self, wanted: EventFilter, within: SequenceRange, size: int) -> FoundEvents:
+        """See `EventStorage.page`."""
+        return await self._reader.page(wanted, within, size)
 
     async def tail(self, wanted: EventFilter, after: int | None = None) -> EventTail:
         """See `EventStorage.tail`."""
-        subject = wanted.subject(self._names)
+        subjects = wanted.subjects(self._names)
+        # Only what comes by one subscription comes in its order.
+        subject = subjects[0] if len(subjects) == 1 else self._names.events
         tail = StreamTail(
             self._connection,
             self._stream,
@@ -181,7 +169,7 @@ class NATSJobEventStorage:
         return _FilteredTail(tail, wanted)
 
     async def close(self) -> None:
-        """See `EventStorage.close`; it can be used again."""
+        """See `EventStore.close`; it can be used again."""
         if self._writer is not None:
             await self._writer.close()
             self._writer = None
@@ -199,12 +187,6 @@ class NATSJobEventStorage:
         await ingested(self._connection, subjects[0])
         stored = {message.subject for message in await last_by_subject(self._connection, self._stream, subjects)}
         return [entry for entry in entries if entry.subject not in stored]
-
-    async def _matching(self, lower: int, upper: int, wanted: EventFilter) -> AsyncIterator[StoredEvent]:
-        async for page in messages_from(self._connection, self._stream, lower, until=upper):
-            for stored in decode_stored(page):
-                if wanted.matches(stored.event):
-                    yield stored
 
 
 class _FilteredTail:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -17,9 +18,11 @@ __all__ = [
     "STREAM_NOT_FOUND",
     "Page",
     "StoredMessage",
+    "all_of",
     "last_by_subject",
     "messages_from",
     "page_from",
+    "sequence_at",
     "stream_bounds",
 ]
 
@@ -99,6 +102,40 @@ async def _last_of_each(connection: Connection, stream: str, subjects: Sequence[
             async for messages in messages_from(connection, stream, 1, subject=subject):
                 found += messages
     return found
+
+
+async def all_of(
+    connection: Connection, stream: str, subjects: Sequence[str], *, up_to: int
+) -> list[StoredMessage] | None:
+    """The last message of every subject that matches, up to a sequence; ``None`` when there are more than 1,000.
+
+    In a stream that keeps one message a subject, these are all of its messages.
+    """
+    try:
+        page = await _request(connection, stream, {"multi_last": list(subjects), "up_to_seq": up_to})
+    except StreamMissing:
+        return []
+    if page is None or page.pending:
+        return None
+    return sorted(page.messages, key=lambda message: message.sequence)
+
+
+async def sequence_at(connection: Connection, stream: str, time_ns: int) -> int | None:
+    """The sequence of the first message that was stored at a moment or later; ``None`` when there is none.
+
+    Args:
+        time_ns: nanoseconds since 1970, by the clock of the server.
+    """
+    try:
+        page = await _request(connection, stream, {"start_time": _rfc3339(time_ns), "batch": 1})
+    except StreamMissing:
+        return None
+    return page.messages[0].sequence if page is not None and page.messages else None
+
+
+def _rfc3339(time_ns: int) -> str:
+    second, rest = divmod(time_ns, 1_000_000_000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(second))}.{rest:09d}Z"
 
 
 async def page_from(connection: Connection, stream: str, sequence: int, size: int, subject: str | None = None) -> Page:

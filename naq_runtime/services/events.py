@@ -13,8 +13,7 @@ import msgspec
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.config import NAQConfig
-from naq_runtime.errors import ConfigError
-from naq_runtime.events.filters import EventFilter
+from naq_runtime.events.filters import EventFilter, Filters
 from naq_runtime.events.logger import AsyncJobEventLogger, DroppedEvents, LoggerStatistics
 from naq_runtime.events.models import (
     Event,
@@ -29,6 +28,7 @@ from naq_runtime.events.models import (
     WorkerEventType,
 )
 from naq_runtime.events.processors import EventProcessor, Processing, Processors
+from naq_runtime.events.queries import EventQueries, Moment
 from naq_runtime.events.storage import EventStorage, EventTail, NATSJobEventStorage
 from naq_runtime.job import Job
 from naq_runtime.naming import new_id
@@ -69,6 +69,8 @@ class EventService:
         self._role = role
         self._clock = clock
         self._storage = storage
+        self.queries = EventQueries(storage, clock)
+        """Everything that can be asked of the log."""
         self._numbers = count(1)
         self._lost_at_ns: int | None = None
         self._listening: list[Callable[[], None]] = []
@@ -197,9 +199,7 @@ class EventService:
 
     # Processing
 
-    def register_event_processor(
-        self, processor: EventProcessor, filters: Mapping[str, str] | None = None
-    ) -> Processing:
+    def register_event_processor(self, processor: EventProcessor, filters: Filters = None) -> Processing:
         """Call an async function with each event of this process from now on.
 
         It runs beside everything else, one event at a time; nothing waits for it. What it raises is logged and
@@ -207,13 +207,13 @@ class EventService:
         also be waited for (`Processing.flush`).
 
         Args:
-            filters: values by ``job_id``, ``event_type``, ``queue_name``, ``worker_id``.
+            filters: the text of a filter, values by field, or an `EventFilter`.
 
         Raises:
-            ConfigError: a filter of another name.
+            FilterError: the filter cannot be understood.
             TypeError: it is no async function.
         """
-        return self._processors.register(processor, _filter(filters or {}))
+        return self._processors.register(processor, EventFilter(filters))
 
     def unregister_event_processor(self, processor: EventProcessor) -> bool:
         """Call it no more; ``False`` when it was not registered."""
@@ -221,48 +221,50 @@ class EventService:
 
     # Reading
 
-    async def get_recent_events(self, limit: int = 100, filters: Mapping[str, str] | None = None) -> list[StoredEvent]:
+    async def get_recent_events(
+        self, limit: int = 100, filters: Filters = None, *, since: Moment | None = None, until: Moment | None = None
+    ) -> list[StoredEvent]:
         """The last events that match, oldest first.
 
         Args:
             limit: how many at most.
-            filters: values by ``job_id``, ``event_type``, ``queue_name``, ``worker_id``.
+            filters: the text of a filter, values by field, or an `EventFilter`.
+            since: of what was stored from then on: a ``datetime``, an age, nanoseconds, or text such as ``15m``.
+            until: of what was stored before.
 
         Raises:
-            ConfigError: a filter of another name.
+            FilterError: the filter or a time cannot be understood.
         """
-        events, _ = await self._storage.recent(limit, _filter(filters or {}))
-        return events
+        return (await self.queries.recent(limit, filters, since=since, until=until)).events
 
     async def get_job_event_history(self, job_id: str) -> list[StoredEvent]:
         """All events of a job, in causal order."""
-        return await self._storage.history(job_id)
+        return await self.queries.history(job_id)
 
-    async def stream_events(
+    def stream_events(
         self,
         job_id: str | None = None,
         event_type: str | None = None,
         queue_name: str | None = None,
         worker_id: str | None = None,
         *,
+        filters: Filters = None,
         tail: int = 0,
+        since: Moment | None = None,
     ) -> AsyncGenerator[StoredEvent, None]:
-        """The last ``tail`` events that match, then those that come; no gap and no repeat between the two."""
-        wanted = EventFilter(job_id, event_type, queue_name, worker_id)
-        recent, last = await self._storage.recent(tail, wanted)
-        following = await self.follow(wanted, after=last)
-        try:
-            for stored in recent:
-                yield stored
-            while True:
-                for stored in (await following.next_batch()).events:
-                    yield stored
-        finally:
-            await following.stop()
+        """The last ``tail`` events that match, or all since a moment, then those that come: no gap, and no repeat.
 
-    async def follow(self, wanted: EventFilter, after: int | None = None) -> EventTail:
+        All that is given must hold; values may have wildcards.
+
+        Raises:
+            FilterError: the filter or the time cannot be understood.
+        """
+        wanted = EventFilter(filters, job_id=job_id, event_type=event_type, queue_name=queue_name, worker_id=worker_id)
+        return self.queries.stream(wanted, tail=tail, since=since)
+
+    async def follow(self, filters: Filters = None, after: int | None = None) -> EventTail:
         """The events behind a sequence, or from now on, in batches."""
-        return await self._storage.tail(wanted, after)
+        return await self.queries.follow(filters, after)
 
     # Events of our own
 
@@ -319,11 +321,3 @@ class EventService:
             outage_ms = (self._clock.monotonic_ns() - self._lost_at_ns) / 1e6
             self._lost_at_ns = None
             self.system(SystemEventType.CONNECTION_RESTORED, outage_ms=outage_ms)
-
-
-def _filter(filters: Mapping[str, str]) -> EventFilter:
-    try:
-        return EventFilter(**filters)
-    except TypeError as error:
-        known = "job_id, event_type, queue_name, worker_id"
-        raise ConfigError(f"unknown filter among {', '.join(filters)}: use {known}") from error

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from naq_runtime.errors import NaqError
-from naq_runtime.events.filters import EventFilter
-from naq_runtime.events.models import StoredEvent, SystemEventType
-from naq_runtime.events.storage import EventStorage, EventTail
+from naq_runtime.events.models import SystemEventType
+from naq_runtime.events.storage import EventStore
 from naq_runtime.nats.publish import Outgoing
 
 __all__ = ["Troubles", "WatchedStorage"]
@@ -53,7 +52,7 @@ class WatchedStorage:
 
     def __init__(
         self,
-        storage: EventStorage,
+        storage: EventStore,
         troubled: Callable[[str, Exception], None],
         recovered: Callable[[str], None],
         *,
@@ -67,11 +66,11 @@ class WatchedStorage:
 
     @property
     def largest(self) -> int:
-        """See `EventStorage.largest`."""
+        """See `EventStore.largest`."""
         return self._storage.largest
 
     async def store(self, entries: Sequence[Outgoing]) -> None:
-        """See `EventStorage.store`."""
+        """See `EventStore.store`."""
         try:
             await self._storage.store(entries)
         except NaqError as error:
@@ -85,21 +84,9 @@ class WatchedStorage:
             self._recovered("events")
 
     async def missing(self, entries: Sequence[Outgoing]) -> list[Outgoing]:
-        """See `EventStorage.missing`."""
+        """See `EventStore.missing`."""
         return await self._storage.missing(entries)
 
-    async def history(self, job_id: str) -> list[StoredEvent]:
-        """See `EventStorage.history`."""
-        return await self._storage.history(job_id)
-
-    async def recent(self, limit: int, wanted: EventFilter) -> tuple[list[StoredEvent], int]:
-        """See `EventStorage.recent`."""
-        return await self._storage.recent(limit, wanted)
-
-    async def tail(self, wanted: EventFilter, after: int | None = None) -> EventTail:
-        """See `EventStorage.tail`."""
-        return await self._storage.tail(wanted, after)
-
     async def close(self) -> None:
-        """See `EventStorage.close`."""
+        """See `EventStore.close`."""
         await self._storage.close()

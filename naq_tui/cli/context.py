@@ -6,13 +6,14 @@ import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_type_hints
 
 import typer
 
 from naq_runtime.errors import (
+    FilterError,
     JobFailed,
     NaqError,
     NotFound,
@@ -25,6 +26,8 @@ from naq_tui.text import inert
 __all__ = ["EXIT_USAGE", "command", "fail"]
 
 _MESSAGE_LIMIT = 2_000
+_BEFORE_MARK = 60
+"""Characters of a filter that are shown on each side of what is wrong."""
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
@@ -92,10 +95,21 @@ def command(function: Callable[..., Any]) -> Callable[..., None]:
     return run
 
 
-def fail(message: str, code: int) -> NoReturn:
-    """End the command with a line on stderr."""
-    print(f"{Path(sys.argv[0]).stem or 'naq'}: {inert(message, _MESSAGE_LIMIT)}", file=sys.stderr)
+def fail(message: str, code: int, details: Sequence[str] = ()) -> NoReturn:
+    """End the command with a line on stderr, and more lines, which must be inert, below it."""
+    print(f"{Path(sys.argv[0]).stem or 'naq'}: {inert(message, _MESSAGE_LIMIT)}", *details, sep="\n", file=sys.stderr)
     raise typer.Exit(code)
+
+
+def _pointed(error: FilterError) -> Sequence[str]:
+    """The part of a filter that is wrong, with a mark under it."""
+    if error.text is None:
+        return ()
+    from rich.cells import cell_len
+
+    begin = max(0, error.position - _BEFORE_MARK)
+    before = inert(error.text[begin : error.position])
+    return f"  {before}{inert(error.text[error.position :], _BEFORE_MARK)}", f"  {' ' * cell_len(before)}^"
 
 
 def _config(shared: dict[str, Any]) -> Any:
@@ -124,7 +138,7 @@ class _ending:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, NaqError):
             if not self._debug:
-                fail(str(error), exit_code(error))
+                fail(str(error), exit_code(error), _pointed(error) if isinstance(error, FilterError) else ())
         elif isinstance(error, KeyboardInterrupt):
             raise typer.Exit(EXIT_INTERRUPTED) from None
         elif isinstance(error, BrokenPipeError):

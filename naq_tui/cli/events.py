@@ -14,6 +14,7 @@ from naq_tui.cli.format import Format
 if TYPE_CHECKING:
     from naq_runtime.config import NAQConfig
     from naq_runtime.events.filters import EventFilter
+    from naq_runtime.events.queries import EventQueries
     from naq_runtime.monitor import Monitor
     from naq_tui.cli.output import EventPrinter
 
@@ -22,6 +23,10 @@ __all__ = ["app"]
 app = typer.Typer(help="The log of events.", no_args_is_help=True, rich_markup_mode=None)
 
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
+FilterOption = Annotated[
+    str | None, typer.Option("--filter", metavar="TEXT", help="Only what matches, such as 'type:failed duration>2s'.")
+]
+_TAIL = 10
 
 
 async def stream(
@@ -30,28 +35,41 @@ async def stream(
     event_type: Annotated[str | None, typer.Option(help="Only of this type, such as failed.")] = None,
     queue: Annotated[str | None, typer.Option(help="Only of this queue.")] = None,
     worker: Annotated[str | None, typer.Option(help="Only of this worker.")] = None,
+    filter: FilterOption = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="All since then: 15m ago, 14:02, 2026-11-27T14:02.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Only until then; nothing is followed.")] = None,
     format: FormatOption = Format.TABLE,
     follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Go on with what comes.")] = True,
-    tail: Annotated[int, typer.Option(min=0, help="Begin with the last so many.")] = 10,
+    tail: Annotated[
+        int | None, typer.Option(min=0, help=f"Begin with the last so many; {_TAIL} unless times are given.")
+    ] = None,
     config: NAQConfig,
 ) -> None:
     """Print the last events, then each one as it comes; nothing is left out or repeated between the two.
 
-    Example: naq events stream --queue mail --event-type failed --format json
+    Jobs, types, queues and workers may be several, with commas between them, and have the wildcards * and ?.
+
+    Example: naq events stream --queue mail --filter 'type:failed duration>2s' --since 15m
     """
     from naq_runtime.events.filters import EventFilter
     from naq_runtime.monitor import Monitor
     from naq_runtime.services.manager import ServiceManager
     from naq_tui.cli.output import EventPrinter
 
-    wanted = EventFilter(job_id, event_type, queue, worker)
+    wanted = EventFilter(
+        filter,
+        job_id=_several(job_id),
+        event_type=_several(event_type),
+        queue_name=_several(queue),
+        worker_id=_several(worker),
+    )
     printer = EventPrinter(format)
     async with ServiceManager(config, role="monitor") as services:
         monitor = await services.get_service(Monitor)
-        recent, last = await monitor.recent(tail, wanted)
-        for stored in recent:
-            printer.print(stored)
-        if follow:
+        last = await _print_stored(monitor.events, wanted, since, until, tail, printer)
+        if follow and until is None:
             services.connection.on_lost.append(_say_lost)
             services.connection.on_restored.append(_say_restored)
             await _follow(monitor, wanted, last, printer)
@@ -60,6 +78,7 @@ async def stream(
 async def history(
     job_id: Annotated[str, typer.Argument(help="The job.")],
     *,
+    filter: FilterOption = None,
     format: FormatOption = Format.TABLE,
     config: NAQConfig,
 ) -> None:
@@ -67,19 +86,48 @@ async def history(
 
     Example: naq events history 3k9x2abq0e7d5c1m8t4z
     """
+    from naq_runtime.events.filters import EventFilter
+    from naq_runtime.events.queries import EventQueries
     from naq_runtime.events.storage import NATSJobEventStorage
     from naq_runtime.naming import check_name
     from naq_runtime.services.manager import ServiceManager
     from naq_tui.cli.output import print_events
 
     check_name("job id", job_id)
+    wanted = EventFilter(filter)
     async with ServiceManager(config, role="monitor") as services:
         await services.topology.events()
         storage = NATSJobEventStorage(services.connection, services.config, services.topology)
-        events = await storage.history(job_id)
+        events = await EventQueries(storage, services.clock).history(job_id)
     if not events:
         raise NotFound(f"no events of job {job_id}: it never was, or they have expired")
-    print_events(events, format)
+    print_events([stored for stored in events if wanted.matches(stored.event)], format)
+
+
+def _several(text: str | None) -> list[str] | None:
+    return None if text is None else text.split(",")
+
+
+async def _print_stored(
+    queries: EventQueries,
+    wanted: EventFilter,
+    since: str | None,
+    until: str | None,
+    tail: int | None,
+    printer: EventPrinter,
+) -> int:
+    """Print what was asked for of what is stored; the sequence up to which that was."""
+    if tail is not None or (since is None and until is None):
+        recent, last = await queries.recent(_TAIL if tail is None else tail, wanted, since=since, until=until)
+        for stored in recent:
+            printer.print(stored)
+        return last
+    last = 0
+    async for page in queries.pages(wanted, since=since, until=until):
+        last = page.after
+        for stored in page.events:
+            printer.print(stored)
+    return last
 
 
 async def _follow(monitor: Monitor, wanted: EventFilter, last: int, printer: EventPrinter) -> None:

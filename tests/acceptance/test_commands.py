@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from naq_runtime import Job, NAQConfig, Queue
+from naq_runtime import Job, JobFailed, NAQConfig, Queue
 from naq_runtime.monitor import Monitor
 from naq_runtime.services.manager import ServiceManager
 from tests.conftest import MakeConfig
 from tests.support import sample_tasks as tasks
+from tests.support.history import event_types
 from tests.support.processes import naq, naq_top, started
 from tests.support.waiting import eventually
 from tests.support.workers import MODULE, running_worker
@@ -189,6 +190,74 @@ async def test_the_stream_shows_only_what_was_asked_for(config: NAQConfig) -> No
     assert [(event["queue_name"], event["event_type"]) for event in events] == [("mail", "completed")] * 2
 
 
+@pytest.fixture
+async def history_of_failures(config: NAQConfig) -> int:
+    """Events of three jobs, one of which has failed; the moment before the last of them, in nanoseconds."""
+    async with Queue("mail", config=config) as queue, running_worker(config, "mail", name="w-12"):
+        await (await queue.enqueue_job(Job(tasks.add, (1,), job_id="one"))).result(timeout=10)
+        with pytest.raises(JobFailed):
+            await (await queue.enqueue_job(Job(tasks.fail, ("no such file",), job_id="two"))).result(timeout=10)
+        await eventually(lambda: is_told(config, "two", "failed"))
+        moment_ns = time.time_ns()
+        await (await queue.enqueue_job(Job(tasks.add, (2,), job_id="three"))).result(timeout=10)
+        await eventually(lambda: is_told(config, "three", "completed"))
+    return moment_ns
+
+
+async def is_told(config: NAQConfig, job_id: str, event_type: str) -> bool:
+    """Whether an event of a job is stored."""
+    return event_type in await event_types(config, job_id)
+
+
+async def streamed(config: NAQConfig, *options: str) -> list[tuple[str, str]]:
+    """Jobs and types of what a stream prints that is not followed."""
+    finished = await naq("events", "stream", "--no-follow", "-f", "json", *options, config=config)
+    assert finished.code == 0, finished.err
+    events = [json.loads(line) for line in finished.out.splitlines()]
+    return [(event.get("job_id", "-"), event["event_type"]) for event in events]
+
+
+async def test_a_stream_is_filtered_by_the_grammar_and_by_wildcards(
+    config: NAQConfig, history_of_failures: int
+) -> None:
+    failed = [("two", "failed")]
+    tail = ("--tail", "100")
+    assert await streamed(config, *tail, "--filter", "type:failed error:file duration<1m") == failed
+    assert await streamed(config, *tail, "--filter", '"no such" !type:started', "--worker", "w-1*") == failed
+    assert await streamed(config, *tail, "--event-type", "failed,timed_out", "--queue", "ma*") == failed
+    assert await streamed(config, *tail, "--worker", "w-2*") == []
+
+
+async def test_a_stream_has_all_since_a_time_or_until_one(config: NAQConfig, history_of_failures: int) -> None:
+    jobs = ("--filter", "job:*")
+    before = await streamed(config, *jobs, "--until", str(history_of_failures))
+    after = await streamed(config, *jobs, "--since", str(history_of_failures))
+
+    assert {job for job, _ in before} == {"one", "two"}
+    assert {job for job, _ in after} >= {"three"}
+    assert before + after == await streamed(config, *jobs, "--since", "1h")
+    assert await streamed(config, *jobs, "--since", "1h", "--tail", "2") == after[-2:]
+
+
+async def test_a_history_is_filtered(config: NAQConfig, history_of_failures: int) -> None:
+    finished = await naq(
+        "events", "history", "two", "--filter", "type:failed OR type:started", "-f", "raw", config=config
+    )
+    assert [line.split()[2] for line in finished.out.splitlines()] == ["started", "failed"]
+
+
+async def test_a_mistake_in_a_filter_is_pointed_at(config: NAQConfig) -> None:
+    finished = await naq("events", "stream", "--filter", "日本 quue:a", "--server", "nats://127.0.0.1:1", config=config)
+
+    assert finished.code == 2
+    assert finished.err.splitlines() == [
+        "main: the filter is wrong at column 4: unknown field 'quue', did you mean queue?; "
+        "a text with signs in it goes into quotes",
+        "  日本 quue:a",
+        "       ^",
+    ]
+
+
 async def test_a_stream_that_is_interrupted_ends_with_130_and_no_traceback(config: NAQConfig) -> None:
     async with Queue(config=config) as queue:
         await queue.enqueue(tasks.add, 1)
@@ -236,6 +305,9 @@ async def test_a_stream_whose_reader_goes_away_ends_quietly(config: NAQConfig) -
         (["run-worker", "-m", MODULE, "--server", "nats://127.0.0.1:1"], 3, "connection refused"),
         (["run-worker"], 2, "Missing option '--module'"),
         (["events", "history", "unheard-of"], 4, "no events of job unheard-of"),
+        (["events", "stream", "--since", "noon"], 2, "expected a time such as -10m, 14:02 or 2026-11-27T14:02"),
+        (["events", "stream", "--event-type", "faild"], 2, "unknown type 'faild', did you mean failed?"),
+        (["events", "history", "one", "--filter", "a)"], 2, "expected the end, found ')'"),
         (["events", "history", "a b"], 2, "job id 'a b' is not a valid name"),
         (["events", "stream", "--server", "nats://127.0.0.1:1"], 3, "Start one with 'naq server'"),
         (["no-such-command"], 2, "No such command"),

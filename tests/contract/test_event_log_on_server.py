@@ -12,6 +12,7 @@ from naq_runtime.errors import NaqError
 from naq_runtime.events.codec import encode_event, event_subject
 from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.models import Event, JobEvent, JobEventType
+from naq_runtime.events.queries import EventQueries
 from naq_runtime.events.storage import NATSJobEventStorage
 from naq_runtime.nats.publish import Outgoing
 from naq_runtime.services.events import EventService
@@ -38,7 +39,7 @@ def entry(services: ServiceManager, event: Event) -> Outgoing:
 
 async def ids(storage: NATSJobEventStorage) -> list[str]:
     """The ids of all that is stored."""
-    return [stored.event.event_id for stored in (await storage.recent(10_000, ALL))[0]]
+    return [stored.event.event_id for stored in (await EventQueries(storage).recent(10_000)).events]
 
 
 async def test_messages_of_others_that_are_no_events_are_passed_over(

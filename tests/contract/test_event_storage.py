@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import pytest
 
+from naq_runtime.errors import FilterError
 from naq_runtime.events.codec import encode_event, event_subject
 from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.memory import MemoryEventStorage
 from naq_runtime.events.models import Event, JobEventType, StoredEvent, WorkerEventType
+from naq_runtime.events.queries import EventQueries
 from naq_runtime.events.storage import EventStorage, EventTail, NATSJobEventStorage
 from naq_runtime.naming import Names
 from naq_runtime.nats.publish import Outgoing
@@ -39,7 +44,12 @@ class Log(NamedTuple):
 
     async def recent(self, limit: int = 1_000, **wanted: Any) -> list[StoredEvent]:
         """The last events that match."""
-        return (await self.storage.recent(limit, EventFilter(**wanted)))[0]
+        return (await self.queries.recent(limit, wanted)).events
+
+    @property
+    def queries(self) -> EventQueries:
+        """What can be asked of it."""
+        return EventQueries(self.storage)
 
 
 @pytest.fixture(params=["memory", "jetstream"])
@@ -57,7 +67,7 @@ async def follow(log: Log) -> AsyncIterator[Follow]:
     """Starts to follow the log."""
     tails: list[EventTail] = []
 
-    async def start(after: int | None = None, **wanted: str) -> EventTail:
+    async def start(after: int | None = None, **wanted: Any) -> EventTail:
         tails.append(await log.storage.tail(EventFilter(**wanted), after))
         return tails[-1]
 
@@ -150,8 +160,8 @@ class TestRecent:
     async def test_the_sequence_up_to_which_was_looked_is_told_whatever_matched(self, log: Log) -> None:
         await log.store(*(a_job_event() for _ in range(7)))
 
-        assert (await log.storage.recent(2, ALL))[1] == 7
-        assert await log.storage.recent(2, EventFilter(job_id="other")) == ([], 7)
+        assert (await log.queries.recent(2)).last == 7
+        assert await log.queries.recent(2, "job:other") == ([], 7)
 
     @pytest.mark.parametrize(
         ("wanted", "found"),
@@ -235,8 +245,8 @@ class TestHistory:
 
 class TestNothingWritten:
     async def test_nothing_is_in_a_log_that_was_never_written(self, log: Log) -> None:
-        assert await log.storage.recent(10, ALL) == ([], 0)
-        assert await log.storage.recent(10, EventFilter(job_id="j1")) == ([], 0)
+        assert await log.queries.recent(10) == ([], 0)
+        assert await log.queries.recent(10, "job:j1") == ([], 0)
 
     async def test_no_job_has_a_history_in_a_log_that_was_never_written(self, log: Log) -> None:
         assert await log.storage.history("j1") == []
@@ -282,7 +292,7 @@ class TestTail:
 
         await log.store(a_job_event(event_id="first"))
         storing = asyncio.create_task(keep_storing())
-        before, last = await log.storage.recent(10_000, ALL)
+        before, last = await log.queries.recent(10_000)
         after = await next_events(await follow(after=last), 1_001 - len(before))
         await storing
 
@@ -312,3 +322,143 @@ class TestTail:
         tail = await log.storage.tail(ALL)
         await tail.stop()
         await tail.stop()
+
+
+def kinds(number: int) -> list[Event]:
+    """So many events; every hundredth is a failure."""
+    return [
+        a_job_event(
+            JobEventType.FAILED if place % 100 == 50 else JobEventType.STARTED,
+            event_id=f"n{place}",
+            job_id=f"j{place % 7}",
+            queue_name="mail" if place % 2 else "post",
+        )
+        for place in range(number)
+    ]
+
+
+async def store_all(log: Log, events: list[Event]) -> None:
+    """Store any number of events."""
+    for first in range(0, len(events), 1_000):
+        await log.store(*events[first : first + 1_000])
+
+
+class TestFilters:
+    @pytest.mark.parametrize(
+        "text",
+        ["type:failed", "job:j3", "job:j3,j5 type:failed", "queue:mail", "n255", "queue:post !job:j1", "type:fail*"],
+    )
+    @pytest.mark.parametrize("limit", [1, 7, 5_000])
+    async def test_the_last_ones_that_match_are_those_of_a_plain_search(self, log: Log, text: str, limit: int) -> None:
+        await store_all(log, kinds(2_600))
+        everything = (await log.queries.recent(5_000)).events
+        wanted = EventFilter(text)
+
+        found, last = await log.queries.recent(limit, text)
+
+        assert found == [stored for stored in everything if wanted.matches(stored.event)][-limit:]
+        assert last == 2_600
+
+    async def test_what_cannot_match_is_not_found(self, log: Log) -> None:
+        await log.store(*kinds(10))
+        assert await log.queries.recent(10, "job:j1 job:j2") == ([], 10)
+        assert [page.events async for page in log.queries.pages("job:j1 job:j2")] == [[]]
+
+    async def test_a_rare_event_is_followed_by_several_subjects(self, log: Log, follow: Follow) -> None:
+        tail = await follow(after=0, event_type=["failed", "busy"])
+        await log.store(
+            a_job_event(JobEventType.FAILED, event_id="a"),
+            a_job_event(event_id="b"),
+            a_worker_event(WorkerEventType.BUSY, event_id="c"),
+            a_job_event(JobEventType.FAILED, event_id="d"),
+        )
+        assert ids(await next_events(tail, 3)) == ["a", "c", "d"]
+
+
+class TestPages:
+    @pytest.mark.parametrize("text", ["", "type:failed", "job:j3", "job:j3 OR job:j4", "queue:mail", "n2", "absent"])
+    @pytest.mark.parametrize("limit", [7, 1_000, 10_000])
+    async def test_pages_have_everything_that_matches_in_order(self, log: Log, text: str, limit: int) -> None:
+        await store_all(log, kinds(2_600))
+        everything = (await log.queries.recent(5_000)).events
+        wanted = EventFilter(text)
+
+        pages = [page async for page in log.queries.pages(text, limit=limit)]
+
+        matching = [stored for stored in everything if wanted.matches(stored.event)]
+        assert [stored for page in pages for stored in page.events] == matching
+        assert all(len(page.events) <= limit for page in pages)
+        assert [page.more for page in pages] == [True] * (len(pages) - 1) + [False]
+
+    async def test_one_goes_on_behind_a_page_that_was_read_before(self, log: Log) -> None:
+        await store_all(log, kinds(500))
+        async with aclosing(log.queries.pages("job:j3", limit=10)) as pages:
+            page = await anext(pages)
+
+        rest = [stored async for later in log.queries.pages("job:j3", after=page.after) for stored in later.events]
+
+        assert len(page.events) == 10
+        assert ids(page.events + rest) == [f"n{place}" for place in range(500) if place % 7 == 3]
+
+    async def test_what_comes_meanwhile_is_left_for_the_next_time(self, log: Log) -> None:
+        await store_all(log, kinds(30))
+        seen: list[StoredEvent] = []
+        async for page in log.queries.pages(limit=10):
+            seen += page.events
+            await log.store(a_job_event())
+        assert len(seen) == 30
+
+    async def test_a_log_that_was_never_written_has_one_empty_page(self, log: Log) -> None:
+        assert [page.events async for page in log.queries.pages("type:failed")] == [[]]
+
+
+class TestTimes:
+    @pytest.fixture
+    async def moments(self, log: Log) -> list[int]:
+        """Moments, in nanoseconds, around three batches: before, between, between, after."""
+        moments = []
+        for batch in ("a", "b", "c"):
+            moments.append(time.time_ns())
+            await log.store(a_job_event(event_id=f"{batch}1"), a_job_event(event_id=f"{batch}2", job_id="j2"))
+        return [*moments, time.time_ns()]
+
+    async def test_since_and_until_bound_what_is_found(self, log: Log, moments: list[int]) -> None:
+        before, first, second, after = moments
+
+        async def between(since: Any = None, until: Any = None, filters: Any = None) -> list[str]:
+            recent = ids((await log.queries.recent(100, filters, since=since, until=until)).events)
+            pages = log.queries.pages(filters, since=since, until=until, limit=1)
+            assert [one.event.event_id async for page in pages for one in page.events] == recent
+            return recent
+
+        assert await between(since=first) == ["b1", "b2", "c1", "c2"]
+        assert await between(until=second) == ["a1", "a2", "b1", "b2"]
+        assert await between(since=first, until=second) == ["b1", "b2"]
+        assert await between(since=first, until=second, filters="job:j2") == ["b2"]
+        assert await between(since=first, filters="event:*1") == ["b1", "c1"]
+        assert await between(since=after) == []
+        assert await between(until=before) == []
+        assert await between(since=second, until=first) == []
+        assert len(await between(since=before, until=after)) == 6
+
+    async def test_a_time_is_said_in_many_ways(self, log: Log, moments: list[int]) -> None:
+        first = datetime.fromtimestamp(moments[1] / 1e9).astimezone()
+        age = timedelta(hours=1)
+        for since, found in ((first, 4), (first.isoformat(), 4), (age, 6), ("1h", 6), ("-1h", 6), ("2001-01-01", 6)):
+            assert len((await log.queries.recent(100, since=since)).events) == found
+
+    async def test_what_is_no_time_is_refused(self, log: Log) -> None:
+        with pytest.raises(FilterError, match="expected a time such as -10m, 14:02 or 2026-11-27T14:02, found 'noon'"):
+            await log.queries.recent(1, since="noon")
+
+    async def test_a_stream_since_a_time_goes_on_with_what_comes(self, log: Log, moments: list[int]) -> None:
+        seen = []
+        async with aclosing(log.queries.stream("event:b1,c1,d1", since=moments[1])) as stream:
+            seen += [await anext(stream), await anext(stream)]
+            await log.store(a_job_event(event_id="d1"), a_job_event(event_id="d2"))
+            seen.append(await anext(stream))
+        assert ids(seen) == ["b1", "c1", "d1"]
+
+    async def test_a_log_that_was_never_written_has_nothing_at_any_time(self, log: Log) -> None:
+        assert await log.queries.recent(10, since="1h") == ([], 0)
+        assert await log.queries.recent(10, until="1h") == ([], 0)

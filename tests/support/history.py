@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from naq_runtime.config import NAQConfig
-from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.models import Event, StoredEvent
+from naq_runtime.events.queries import EventQueries
 from naq_runtime.events.storage import NATSJobEventStorage
 from naq_runtime.services.manager import ServiceManager
 
@@ -34,5 +34,4 @@ async def all_events(config: NAQConfig, limit: int = 100_000, **filters: str) ->
     async with ServiceManager(config, role="test") as services:
         await services.topology.events()
         storage = NATSJobEventStorage(services.connection, config, services.topology)
-        events, _ = await storage.recent(limit, EventFilter(**filters))
-        return events
+        return (await EventQueries(storage).recent(limit, filters)).events

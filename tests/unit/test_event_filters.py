@@ -1,28 +1,64 @@
-"""Which events are wanted, by what they say and by where they are stored."""
+"""Filters as values: by text, by field and by both; and where the events are stored that they let through."""
 
 from __future__ import annotations
+
+import pickle
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from naq_runtime.errors import InvalidName
+from naq_runtime.errors import FilterError
 from naq_runtime.events.codec import event_subject
 from naq_runtime.events.filters import EventFilter
-from naq_runtime.events.models import Event, JobEventType, OtherEvent, WorkerEventType
+from naq_runtime.events.models import Event, JobEventType, OtherEvent, ScheduleEvent, ScheduleEventType, WorkerEventType
 from naq_runtime.naming import Names
 from tests.unit.samples import a_job_event, a_system_event, a_worker_event
 
 NAMES = Names("naq")
 
 few = st.sampled_from(["a", "b"])
-types = st.sampled_from(["started", "failed", "busy", "connection_lost"])
-filters = st.builds(
-    EventFilter,
-    job_id=st.none() | few,
-    event_type=st.none() | types,
-    queue_name=st.none() | few,
-    worker_id=st.none() | few,
+
+
+def a_schedule_event(event_type: ScheduleEventType = ScheduleEventType.TRIGGERED, **fields: Any) -> ScheduleEvent:
+    """An event of a schedule."""
+    return ScheduleEvent(event_type=event_type, timestamp_ns=1, event_id="e-1", schedule_id="s1", **fields)
+
+
+conditions = st.sampled_from(
+    [
+        *(
+            "job:a",
+            "job:a,b",
+            "queue:a",
+            "queue:b",
+            "type:started",
+            "type:failed,busy",
+            "type:connection_lost",
+            "worker:a",
+        ),
+        *(
+            "schedule:a",
+            "instance:b",
+            "category:job",
+            "category:worker,system",
+            "event:a",
+            "cpu>5",
+            "attempt:1",
+            "tick:1",
+        ),
+        *("queue:*", "type:s*", "text", "/e/", 'category:"new"', "time>2020-01-01"),
+    ]
+)
+texts = st.recursive(
+    conditions,
+    lambda inner: (
+        inner.map("!({})".format)
+        | st.lists(inner, min_size=2, max_size=3).map(lambda parts: "(" + " ".join(parts) + ")")
+        | st.lists(inner, min_size=2, max_size=3).map(lambda parts: "(" + " OR ".join(parts) + ")")
+    ),
+    max_leaves=6,
 )
 events: st.SearchStrategy[Event] = st.one_of(
     st.builds(
@@ -31,14 +67,27 @@ events: st.SearchStrategy[Event] = st.one_of(
         job_id=few,
         queue_name=few,
         worker_id=st.none() | few,
+        attempt=st.none() | st.just(1),
+        event_id=few,
     ),
     st.builds(
         a_worker_event,
         st.sampled_from([WorkerEventType.STARTED, WorkerEventType.BUSY]),
         worker_id=few,
         queue_names=st.lists(few, unique=True).map(tuple),
+        cpu_percent=st.none() | st.just(7.0),
     ),
-    st.builds(a_system_event, instance=few),
+    st.builds(
+        ScheduleEvent,
+        event_type=st.sampled_from([ScheduleEventType.TRIGGERED, ScheduleEventType.SCHEDULED]),
+        timestamp_ns=st.just(1),
+        event_id=few,
+        schedule_id=few,
+        queue_name=few,
+        job_id=st.none() | few,
+        tick=st.just(1),
+    ),
+    st.builds(a_system_event, instance=few, queue_name=st.none() | few),
 )
 
 
@@ -50,87 +99,111 @@ def takes_in(pattern: str, subject: str) -> bool:
     return len(wanted) == len(tokens) and all(one in ("*", other) for one, other in zip(wanted, tokens, strict=True))
 
 
-@given(filters, events)
-@example(EventFilter(queue_name="a"), a_worker_event(queue_names=("a",)))
-def test_every_event_that_matches_is_stored_under_the_subject_of_the_filter(wanted: EventFilter, event: Event) -> None:
-    if wanted.matches(event):
-        assert takes_in(wanted.subject(NAMES), event_subject(NAMES, event))
+class TestWhereTheyAreStored:
+    @given(texts, events)
+    @example("queue:a", a_worker_event(queue_names=("a",)))
+    @example("type:started OR worker:a", a_worker_event(WorkerEventType.STARTED, worker_id="a"))
+    def test_every_event_that_matches_is_stored_under_one_of_the_subjects(self, text: str, event: Event) -> None:
+        wanted = EventFilter(text)
+
+        under = [s for s in wanted.subjects(NAMES) if takes_in(s, event_subject(NAMES, event))]
+
+        assert len(under) <= 1
+        if wanted.matches(event):
+            assert under
+
+    def test_an_event_of_a_kind_that_is_not_known_is_not_left_out(self) -> None:
+        event = OtherEvent(timestamp_ns=1, event_type="started", category="robot", event_id="e")
+        for text in ("type:started", "time>1970-01-01T00:00Z", 'category:"robot"'):
+            subjects = EventFilter(text).subjects(NAMES)
+            assert any(takes_in(subject, "naq.events.robot.r1.started.e") for subject in subjects)
+        assert EventFilter("type:started").matches(event)
+
+    @pytest.mark.parametrize(
+        ("text", "subjects"),
+        [
+            ("", ["naq.events.>"]),
+            ("job:j1", ["naq.events.job.j1.*.*.*"]),
+            ("job:j1 type:failed", ["naq.events.job.j1.*.failed.*"]),
+            ("job:j1,j2 queue:mail", ["naq.events.job.j1.mail.*.*", "naq.events.job.j2.mail.*.*"]),
+            ("job:j1 OR job:j2", ["naq.events.job.j1.*.*.*", "naq.events.job.j2.*.*.*"]),
+            ("type:failed", ["naq.events.job.*.*.failed.*", "naq.events.*.*.failed.*"]),
+            ("type:failed duration>5s", ["naq.events.job.*.*.failed.*"]),
+            ("worker:w1", ["naq.events.job.*.*.*.*", "naq.events.worker.w1.*.*"]),
+            ("worker:w1 category:worker", ["naq.events.worker.w1.*.*"]),
+            ("schedule:s1 type:schedule_missed", ["naq.events.schedule.s1.schedule_missed.*"]),
+            ("queue:mail category:job", ["naq.events.job.*.mail.*.*"]),
+            ("queue:mail*", ["naq.events.job.*.*.*.*", "naq.events.schedule.*.*.*", "naq.events.system.*.*.*"]),
+            ("!job:j1", ["naq.events.>"]),
+            ("text", ["naq.events.>"]),
+            ("job:j1 OR text", ["naq.events.>"]),
+            ("job:j1 job:j2", []),
+            ("attempt>1 cpu>5", []),
+        ],
+    )
+    def test_a_filter_is_narrowed_to_the_subjects_that_can_have_it(self, text: str, subjects: list[str]) -> None:
+        assert sorted(EventFilter(text).subjects(NAMES)) == sorted(subjects)
+
+    def test_what_would_need_very_many_subjects_is_looked_for_everywhere(self) -> None:
+        jobs = ",".join(f"j{number}" for number in range(40))
+        assert EventFilter(f"job:{jobs}").subjects(NAMES) == ("naq.events.>",)
 
 
-@given(events)
-def test_without_anything_given_every_event_matches(event: Event) -> None:
-    assert EventFilter().matches(event)
+class TestValues:
+    def test_text_and_fields_are_two_ways_to_the_same_value(self) -> None:
+        by_text = EventFilter("queue:mail worker:w-1* attempt:2")
 
+        assert EventFilter({"queue_name": "mail", "worker_id": "w-1*", "attempt": 2}) == by_text
+        assert EventFilter(queue_name="mail", worker_id="w-1*", attempt=2) == by_text
+        assert EventFilter("queue:mail", worker_id="w-1*", attempt="2") == by_text
+        assert EventFilter(by_text) == by_text
 
-def test_only_a_filter_of_nothing_is_empty() -> None:
-    assert EventFilter().is_empty
-    assert not EventFilter(event_type="failed").is_empty
+    def test_several_values_are_alternatives(self) -> None:
+        assert EventFilter(event_type=["failed", "timed_out"]) == EventFilter("type:failed,timed_out")
+        assert EventFilter(event_type=JobEventType.FAILED) == EventFilter("type:failed")
 
+    def test_what_is_not_given_is_not_asked_for(self) -> None:
+        assert EventFilter(job_id=None, queue_name=None).is_empty
+        assert not EventFilter(event_type="failed").is_empty
 
-def test_a_job_is_found_by_its_id() -> None:
-    wanted = EventFilter(job_id="j1")
+    def test_values_of_programs_are_in_the_units_of_the_models(self) -> None:
+        assert EventFilter(duration_ms=1_500) == EventFilter("duration:1500ms")
+        assert EventFilter(retry_delay=5) == EventFilter("delay:5s")
+        assert EventFilter(rss_bytes=2_000) == EventFilter("rss:2kB")
+        assert EventFilter(final=True) == EventFilter("final:true")
+        assert EventFilter(timestamp_ns=1_700_000_000_000_000_000).matches(
+            a_job_event(timestamp_ns=1_700_000_000_000_000_000)
+        )
 
-    assert wanted.matches(a_job_event(job_id="j1"))
-    assert not wanted.matches(a_job_event(job_id="j2"))
-    assert not wanted.matches(a_worker_event(worker_id="j1", running_job_ids=("j1",)))
-    assert not wanted.matches(a_system_event(instance="j1"))
+    def test_a_text_of_a_program_needs_no_quotes(self) -> None:
+        assert EventFilter(error='no "such, file').matches(a_job_event(error_message='there is no "such, file'))
+        assert str(EventFilter(error="no such*")) == 'error:"no such*"'
 
+    @pytest.mark.parametrize(
+        ("wanted", "reason"),
+        [
+            ({"jobid": "j1"}, "unknown field 'jobid', did you mean job_id?"),
+            ({"job_id": "j.1"}, "job_id: job id 'j.1' is not a valid name"),
+            ({"job_id": ""}, "job_id: job id '' is not a valid name"),
+            ({"event_type": "faild"}, "event_type: unknown type 'faild', did you mean failed?"),
+            ({"attempt": "x"}, "attempt: expected a number"),
+            ({"attempt": True}, "attempt: attempt is a number, found True"),
+            ({"queue_name": 5}, "queue_name: queue_name is a name, found 5"),
+            ({"queue_name": []}, "queue_name: expected at least one value"),
+            (5, "a filter is a text, or values by field, got 5"),
+        ],
+    )
+    def test_what_cannot_be_is_refused(self, wanted: Any, reason: str) -> None:
+        with pytest.raises(FilterError) as caught:
+            EventFilter(wanted)
+        assert str(caught.value).startswith(reason)
 
-def test_a_type_is_found_in_every_category() -> None:
-    wanted = EventFilter(event_type="started")
+    def test_a_filter_is_a_value(self) -> None:
+        wanted = EventFilter("queue:mail duration>5s")
 
-    assert wanted.matches(a_job_event(JobEventType.STARTED))
-    assert wanted.matches(a_worker_event(WorkerEventType.STARTED))
-    assert wanted.matches(OtherEvent(timestamp_ns=1, event_type="started", category="schedule"))
-    assert not wanted.matches(a_job_event(JobEventType.FAILED))
-
-
-def test_a_worker_is_found_by_its_own_events_and_by_those_of_its_jobs() -> None:
-    wanted = EventFilter(worker_id="w1")
-
-    assert wanted.matches(a_worker_event(worker_id="w1"))
-    assert wanted.matches(a_job_event(worker_id="w1"))
-    assert not wanted.matches(a_job_event(worker_id=None))
-    assert not wanted.matches(a_worker_event(worker_id="w2"))
-    assert not wanted.matches(a_system_event())
-
-
-def test_a_queue_is_found_by_its_jobs_and_not_by_the_workers_that_serve_it() -> None:
-    wanted = EventFilter(queue_name="mail")
-
-    assert wanted.matches(a_job_event(queue_name="mail"))
-    assert not wanted.matches(a_job_event(queue_name="reports"))
-    assert not wanted.matches(a_worker_event(queue_names=("reports", "mail")))
-    assert not wanted.matches(a_system_event())
-
-
-def test_all_that_is_given_must_hold() -> None:
-    wanted = EventFilter(job_id="j1", event_type="failed", queue_name="mail", worker_id="w1")
-    given = {"job_id": "j1", "queue_name": "mail", "worker_id": "w1"}
-
-    assert wanted.matches(a_job_event(JobEventType.FAILED, **given))
-    for other in ({"job_id": "j2"}, {"queue_name": "q2"}, {"worker_id": "w2"}):
-        assert not wanted.matches(a_job_event(JobEventType.FAILED, **(given | other)))
-    assert not wanted.matches(a_job_event(JobEventType.STARTED, **given))
-
-
-@pytest.mark.parametrize(
-    ("wanted", "subject"),
-    [
-        (EventFilter(), "naq.events.>"),
-        (EventFilter(event_type="failed"), "naq.events.>"),
-        (EventFilter(worker_id="w1"), "naq.events.>"),
-        (EventFilter(job_id="j1"), "naq.events.job.j1.*.*.*"),
-        (EventFilter(job_id="j1", event_type="failed"), "naq.events.job.j1.*.failed.*"),
-        (EventFilter(job_id="j1", queue_name="mail"), "naq.events.job.j1.mail.*.*"),
-    ],
-)
-def test_a_filter_is_narrowed_to_a_subject_where_one_can_do_it(wanted: EventFilter, subject: str) -> None:
-    assert wanted.subject(NAMES) == subject
-
-
-@pytest.mark.parametrize("field", ["job_id", "event_type", "queue_name", "worker_id"])
-@pytest.mark.parametrize("value", ["", "*", ">", "a.b", "a b"])
-def test_a_value_that_cannot_be_on_the_wire_is_refused(field: str, value: str) -> None:
-    with pytest.raises(InvalidName):
-        EventFilter(**{field: value})
+        assert wanted in {EventFilter("queue:mail duration>5s")}
+        assert wanted != EventFilter("duration>5s")
+        assert pickle.loads(pickle.dumps(wanted)) == wanted
+        assert repr(wanted) == "EventFilter('queue:mail duration>5s')"
+        with pytest.raises(AttributeError, match="does not change"):
+            wanted.node = wanted.node

@@ -10,7 +10,7 @@ import pytest
 
 from naq_runtime.clock import ManualClock
 from naq_runtime.config import NAQConfig
-from naq_runtime.errors import ConfigError
+from naq_runtime.errors import FilterError
 from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.memory import MemoryEventStorage
 from naq_runtime.events.models import Event, JobEvent, JobEventType, SystemEventType, WorkerEventType
@@ -74,7 +74,7 @@ async def test_a_processor_with_filters_sees_only_what_it_wants(events: EventSer
 
 
 async def test_a_filter_that_does_not_exist_is_refused(events: EventService) -> None:
-    with pytest.raises(ConfigError, match="unknown filter among colour"):
+    with pytest.raises(FilterError, match="unknown field 'colour'"):
         events.register_event_processor(Seen(), {"colour": "red"})
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from naq_runtime.clock import ManualClock
 from naq_runtime.config import EventsConfig, NAQConfig
-from naq_runtime.errors import ConfigError, InvalidName
+from naq_runtime.errors import FilterError
 from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.memory import MemoryEventStorage
 from naq_runtime.events.models import (
@@ -195,11 +195,11 @@ class TestReading:
         assert len(await events.get_recent_events(filters={"worker_id": "w1"})) == 1
 
     async def test_a_filter_of_another_name_is_refused_with_those_there_are(self, events: EventService) -> None:
-        with pytest.raises(ConfigError, match="unknown filter among jobid: use job_id, event_type, queue_name, worker"):
+        with pytest.raises(FilterError, match="unknown field 'jobid', did you mean job_id"):
             await events.get_recent_events(filters={"jobid": "j1"})
 
     async def test_a_filter_of_a_value_that_cannot_be_is_refused(self, events: EventService) -> None:
-        with pytest.raises(InvalidName):
+        with pytest.raises(FilterError, match="is not a valid name"):
             await events.get_recent_events(filters={"job_id": "j.1"})
 
     async def test_the_history_of_a_job_is_its_own(self, events: EventService) -> None:

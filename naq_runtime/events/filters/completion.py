@@ -1,0 +1,95 @@
+"""What may come next, where somebody types a filter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from naq_runtime.events.filters.fields import Field, Kind, field_named, fields
+
+__all__ = ["Completion", "complete"]
+
+_MOST = 50
+_PART = re.compile(r'"(?:\\.|[^"\\])*(?:"|$)|[^\s()"]+|[\s()]', re.DOTALL)
+_CONDITION = re.compile(r"([A-Za-z_]\w*)([<>]=?|[:=])(.*)", re.DOTALL)
+_PLAIN = re.compile(r"[^\s()\",/*?]+")
+_REST_OF_NAME = re.compile(r"\w*(?:[<>]=?|[:=])?")
+_REST_OF_VALUE = re.compile(r"[^\s(),]*")
+_FLAGS = ("true", "false")
+_SIGNS = (">", ">=", "<", "<=", "=")
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What may stand in a place of the text."""
+
+    start: int
+    """Where the place begins in the text."""
+    end: int
+    """Where it ends."""
+    options: tuple[str, ...]
+    """What may be put there, the likeliest first."""
+
+    def taken(self, text: str, option: str) -> tuple[str, int]:
+        """The text with an option in the place, and where the cursor is then."""
+        return text[: self.start] + option + text[self.end :], self.start + len(option)
+
+
+def complete(text: str, cursor: int, known: Mapping[str, Iterable[str]] | None = None) -> Completion:
+    """What may come where the cursor is.
+
+    Args:
+        cursor: an index in the text, from 0 up to its length.
+        known: values that there are, such as the names of queues, by the short name of their field.
+    """
+    start, term = _term(text[:cursor])
+    condition = _CONDITION.fullmatch(term)
+    asked = field_named(condition[1]) if condition else None
+    if condition is None:
+        return Completion(start, _end(_REST_OF_NAME, text, cursor), tuple(_names(term)))
+    if asked is None:
+        return Completion(cursor, cursor, ())
+    typed = condition[3].rpartition(",")[2] if condition[2] == ":" else condition[3]
+    before = set(condition[3].split(",")[:-1]) if condition[2] == ":" else set()
+    options = [value for value in _values(asked, typed.removeprefix('"'), known or {}) if value not in before]
+    return Completion(cursor - len(typed), _end(_REST_OF_VALUE, text, cursor), tuple(options))
+
+
+def _end(rest: re.Pattern[str], text: str, cursor: int) -> int:
+    found = rest.match(text, cursor)
+    return found.end() if found else cursor
+
+
+def _term(before: str) -> tuple[int, str]:
+    """The run of signs that ends at the cursor, and where it begins; not the opposite's sign in front of it."""
+    start = 0
+    for part in _PART.finditer(before):
+        if part[0].isspace() or part[0] in "()":
+            start = part.end()
+    while before[start : start + 1] == "!":
+        start += 1
+    return start, before[start:]
+
+
+def _names(typed: str) -> list[str]:
+    exact = fields().get(typed)
+    if exact is not None and not exact.kind.is_text and exact.kind is not Kind.FLAG:
+        return [f"{typed}{sign}" for sign in _SIGNS]
+    found = [one for name, one in fields().items() if name.startswith(typed.lower())]
+    return [f"{one.name}{_sign(one)}" for one in found][:_MOST]
+
+
+def _sign(asked: Field) -> str:
+    return ":" if asked.kind.is_text or asked.kind is Kind.FLAG else ">"
+
+
+def _values(asked: Field, typed: str, known: Mapping[str, Iterable[str]]) -> list[str]:
+    values = _FLAGS if asked.kind is Kind.FLAG else (*known.get(asked.name, ()), *asked.known)
+    near = [value for value in dict.fromkeys(values) if typed.lower() in value.lower() and value != typed]
+    near.sort(key=lambda value: not value.lower().startswith(typed.lower()))
+    return [value if _PLAIN.fullmatch(value) else _quoted(value) for value in near[:_MOST]]
+
+
+def _quoted(value: str) -> str:
+    return '"' + re.sub(r'([*?"\\])', r"\\\1", value) + '"'

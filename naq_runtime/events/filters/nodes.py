@@ -1,0 +1,186 @@
+"""A filter as a tree of values; its text is written back from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from naq_runtime.events.filters.fields import Field, Kind
+from naq_runtime.events.filters.values import Moment, number_text, size_text, span_text
+
+__all__ = ["EVERYTHING", "All", "Compared", "Either", "Matched", "Node", "Not", "Pattern", "Text", "Wanted"]
+
+_PLAIN_WORD = re.compile(r"[^\s()\"!/,][^\s()\"]*")
+_PLAIN_VALUE = re.compile(r"[^\s()\",/][^\s()\",]*")
+_LIKE_A_FIELD = re.compile(r"[A-Za-z_]\w*[:<>=]")
+_WORDS = ("AND", "OR", "NOT")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The line of the event contains this; case counts when it has a capital letter."""
+
+    text: str
+    depth: int = field(default=0, init=False, compare=False)
+
+    def __str__(self) -> str:
+        is_plain = _PLAIN_WORD.fullmatch(self.text) and self.text not in _WORDS and not _LIKE_A_FIELD.match(self.text)
+        return self.text if is_plain else _quoted(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A regular expression that is looked for, in the line of the event or in a field."""
+
+    source: str
+    depth: int = field(default=0, init=False, compare=False)
+
+    def __str__(self) -> str:
+        return "/" + self.source.replace("/", "\\/") + "/"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A value of a name or a text."""
+
+    text: str
+    wild: bool = False
+    """Whether ``*`` and ``?`` stand for other characters; a backslash takes that from the one behind it."""
+
+
+Value = Wanted | Pattern | Moment | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """A field has one of some values."""
+
+    asked: Field
+    values: tuple[Value, ...]
+    depth: int = field(default=0, init=False, compare=False)
+
+    def __str__(self) -> str:
+        if self.asked.kind is Kind.TIME:  # a time is told from another by its sign, not by a colon
+            return f"{self.asked.name}={_value_text(self.asked, self.values[0])}"
+        return f"{self.asked.name}:{','.join(_value_text(self.asked, value) for value in self.values)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A field is greater or less than a value."""
+
+    asked: Field
+    sign: str
+    """``>``, ``>=``, ``<`` or ``<=``."""
+    value: Moment | float
+    depth: int = field(default=0, init=False, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.asked.name}{self.sign}{_value_text(self.asked, self.value)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """It is not so."""
+
+    node: Node
+    depth: int = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "depth", self.node.depth + 1)
+
+    def __str__(self) -> str:
+        return f"!{_grouped(self.node)}"
+
+    @staticmethod
+    def of(node: Node) -> Node:
+        """The opposite; of an opposite, what it was."""
+        return node.node if isinstance(node, Not) else Not(node)
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """All of them hold; without any, always."""
+
+    nodes: tuple[Node, ...]
+    depth: int = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "depth", _depth(self.nodes))
+
+    def __str__(self) -> str:
+        return " ".join(_grouped(node) if isinstance(node, Either) else str(node) for node in self.nodes)
+
+    @staticmethod
+    def of(nodes: Iterable[Node]) -> Node:
+        """All of them, in one level."""
+        flat = [inner for node in nodes for inner in (node.nodes if isinstance(node, All) else (node,))]
+        return flat[0] if len(flat) == 1 else All(tuple(flat))
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """At least one of them holds."""
+
+    nodes: tuple[Node, ...]
+    depth: int = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "depth", _depth(self.nodes))
+
+    def __str__(self) -> str:
+        return " OR ".join(map(str, self.nodes))
+
+    @staticmethod
+    def of(nodes: Iterable[Node]) -> Node:
+        """One of them, in one level."""
+        flat = [inner for node in nodes for inner in (node.nodes if isinstance(node, Either) else (node,))]
+        return flat[0] if len(flat) == 1 else Either(tuple(flat))
+
+
+Node = Text | Pattern | Matched | Compared | Not | All | Either
+
+
+def _depth(nodes: Sequence[Node]) -> int:
+    return max((node.depth for node in nodes), default=0) + 1
+
+
+def _grouped(node: Node) -> str:
+    return f"({node})" if isinstance(node, All | Either) else str(node)
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _escaped(text: str) -> str:
+    return '"' + re.sub(r'([*?"\\])', r"\\\1", text) + '"'
+
+
+def _value_text(asked: Field, value: Value) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case Wanted(text, True):
+            return text if _PLAIN_VALUE.fullmatch(text) and "\\" not in text else '"' + text.replace('"', '\\"') + '"'
+        case Wanted(text):
+            is_plain = _PLAIN_VALUE.fullmatch(text) and not set("*?") & set(text)
+            is_slip = asked.closed and text not in asked.known
+            return text if is_plain and not is_slip else _escaped(text)
+        case float():
+            return _number_text(asked, value)
+    return str(value)
+
+
+def _number_text(asked: Field, value: float) -> str:
+    match asked.kind:
+        case Kind.SPAN:
+            return span_text(value)
+        case Kind.SIZE:
+            return size_text(value)
+    return number_text(value)
+
+
+EVERYTHING = All(())
+"""Matches each event."""

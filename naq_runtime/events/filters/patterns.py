@@ -1,0 +1,126 @@
+"""Texts, wildcards and regular expressions, each as a test of a text that ends in time, whatever the text is."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+from naq_runtime.events.filters.nodes import Pattern, Wanted
+
+__all__ = ["Test", "check_pattern", "containing", "matching", "searching", "unescaped", "with_wildcards"]
+
+log = logging.getLogger(__name__)
+
+Test = Callable[[str], bool]
+
+_LONGEST_PATTERN = 300
+_LONGEST_TEXT = 20_000
+"""Characters of a text that a regular expression looks at."""
+_PATIENCE_S = 0.02
+"""A regular expression has so long for one text."""
+_TOO_OFTEN = 5
+"""So many texts for which it took longer, and it is tried no more."""
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_PIECE = re.compile(r"\\(.)|([*?])|([^*?\\]+)|\\", re.DOTALL)
+
+
+def unescaped(text: str) -> str:
+    """The inside of quotes: behind a backslash, a character stands for itself."""
+    return _ESCAPED.sub(r"\1", text)
+
+
+def with_wildcards(text: str, *, escapes: bool = False) -> Wanted:
+    """A value whose ``*`` and ``?`` are wildcards.
+
+    Args:
+        escapes: whether a backslash has the character behind it stand for itself; else it is one like any other.
+    """
+    if not escapes:
+        text = text.replace("\\", "\\\\")
+    if any(piece[2] for piece in _PIECE.finditer(text)):
+        return Wanted(_ESCAPED.sub(lambda found: found[found[1] not in "*?\\"], text), wild=True)
+    return Wanted(unescaped(text))
+
+
+def matching(wanted: Wanted) -> Test:
+    """Whether the whole of a text is as wanted."""
+    if not wanted.wild:
+        return wanted.text.__eq__
+    start = wanted.text[:-1]
+    if wanted.text.endswith("*") and not set("*?\\") & set(start):
+        return lambda text: text.startswith(start)
+    found = re.compile(_regex(wanted.text), re.DOTALL).fullmatch
+    return lambda text: found(text) is not None
+
+
+def containing(wanted: Wanted) -> Test:
+    """Whether a text contains it; case counts when it has a capital letter."""
+    exact = wanted.text != wanted.text.lower()
+    if wanted.wild:
+        flags = re.DOTALL if exact else re.DOTALL | re.IGNORECASE
+        found = re.compile(_regex(f"*{wanted.text}*"), flags).fullmatch
+        return lambda text: found(text) is not None
+    needle = wanted.text
+    if exact:
+        return lambda text: needle in text
+    return lambda text: needle in text.lower()
+
+
+def _regex(wild: str) -> str:
+    """The regular expression of a text with wildcards; it never goes back behind a piece that it has found."""
+    pieces = [""]
+    for piece in _PIECE.finditer(wild):
+        if piece[2] == "*":
+            pieces.append("")
+        else:
+            pieces[-1] += "." if piece[2] else re.escape(piece[1] or piece[3] or "\\")
+    if len(pieces) == 1:
+        return pieces[0]
+    first, *middle, last = pieces
+    return first + "".join(f"(?>.*?{piece})" for piece in middle if piece) + ".*" + last
+
+
+def check_pattern(source: str) -> None:
+    """Refuse what is no regular expression.
+
+    Raises:
+        ValueError: it is none, or too long.
+    """
+    if len(source) > _LONGEST_PATTERN:
+        raise ValueError(f"a regular expression has at most {_LONGEST_PATTERN} characters")
+    _compiled(source)
+
+
+def searching(pattern: Pattern) -> Test:
+    """Whether a regular expression finds something in the first 20,000 characters of a text.
+
+    It has 20 ms for each text. Where it takes longer, it has found nothing; and when that has come five times, it finds
+    nothing any more, and a warning is logged.
+    """
+    search = _compiled(pattern.source).search
+    overdue = 0
+
+    def found(text: str) -> bool:
+        nonlocal overdue
+        if overdue >= _TOO_OFTEN:
+            return False
+        try:
+            return search(text[:_LONGEST_TEXT], timeout=_PATIENCE_S) is not None
+        except TimeoutError:
+            overdue += 1
+            if overdue == _TOO_OFTEN:
+                log.warning("the regular expression /%s/ takes too long, and is given up", pattern.source)
+            return False
+
+    return found
+
+
+def _compiled(source: str) -> Any:
+    import regex  # the library's own cannot be stopped
+
+    try:
+        return regex.compile(source)
+    except (regex.error, ValueError, OverflowError, RecursionError) as error:
+        raise ValueError(f"the regular expression is wrong: {error}") from error

@@ -1,0 +1,189 @@
+"""What stands behind the sign of a comparison: spans, sizes, moments and numbers, to and from text."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+__all__ = [
+    "Ago",
+    "At",
+    "Daytime",
+    "Moment",
+    "moment",
+    "moment_of",
+    "number",
+    "number_text",
+    "size",
+    "size_text",
+    "span",
+    "span_text",
+]
+
+_SPANS_MS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
+_SIZES = {"gb": 10**9, "mb": 10**6, "kb": 10**3, "gib": 2**30, "mib": 2**20, "kib": 2**10, "b": 1}
+_SIZE_NAMES = {"gb": "GB", "mb": "MB", "kb": "kB", "b": "B"}
+_QUANTITY = re.compile(r"(\d{1,20}(?:\.\d{1,20})?(?:[eE][+-]?\d{1,3})?)([A-Za-z]*)", re.ASCII)
+_NUMBER = re.compile(r"-?\d{1,20}(?:\.\d{1,20})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_DAYTIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", re.ASCII)
+_NS = re.compile(r"\d{1,19}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Ago:
+    """A moment by its distance from now: ``-10m`` lies behind, ``+10m`` ahead."""
+
+    ms: float
+    """Behind now, in milliseconds; negative for what lies ahead."""
+
+    def __str__(self) -> str:
+        return f"-{span_text(self.ms)}" if self.ms >= 0 else f"+{span_text(-self.ms)}"
+
+    def at_ns(self, now_ns: int) -> int:
+        """The moment, when it is now ``now_ns``."""
+        return now_ns - round(self.ms * 1e6)
+
+
+@dataclass(frozen=True, slots=True)
+class Daytime:
+    """The last time that clocks showed this, in the local zone."""
+
+    hour: int
+    minute: int
+    second: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.hour:02}:{self.minute:02}" + (f":{self.second:02}" if self.second else "")
+
+    def at_ns(self, now_ns: int) -> int:
+        """The moment, when it is now ``now_ns``."""
+        now = datetime.fromtimestamp(now_ns / 1e9)
+        at = now.replace(hour=self.hour, minute=self.minute, second=self.second, microsecond=0)
+        return round((at if at <= now else at - timedelta(days=1)).timestamp()) * 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """A moment for good."""
+
+    ns: int
+    """Since 1970 UTC."""
+
+    def __str__(self) -> str:
+        return f"{self.ns:09}"  # eight digits would be a date
+
+    def at_ns(self, now_ns: int) -> int:
+        """The moment."""
+        return self.ns
+
+
+Moment = Ago | Daytime | At
+
+
+def moment(text: str) -> Moment:
+    """A moment as people write it: ``-10m``, ``14:02``, ``2026-11-27T14:02``, or nanoseconds since 1970.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if text[:1] in ("-", "+"):
+        return Ago(span(text[1:]) * (1 if text[0] == "-" else -1))
+    if daytime := _DAYTIME.fullmatch(text):
+        return Daytime(int(daytime[1]), int(daytime[2]), int(daytime[3] or 0))
+    if _NS.fullmatch(text) and len(text) > 8:  # eight digits are a date
+        return At(int(text))
+    try:
+        return At(_since_1970(datetime.fromisoformat(text)))
+    except (ValueError, OverflowError, OSError) as error:
+        raise ValueError("expected a time such as -10m, 14:02 or 2026-11-27T14:02") from error
+
+
+def moment_of(value: datetime | timedelta | str | int) -> Moment:
+    """A moment as programs say it: a ``datetime``, an age, nanoseconds since 1970, ``15m``, or what `moment` reads.
+
+    Raises:
+        ValueError: a text is no moment.
+    """
+    match value:
+        case str():
+            return moment(f"-{value}") if _QUANTITY.fullmatch(value) and not value.isdigit() else moment(value)
+        case datetime():
+            return At(_since_1970(value))
+        case timedelta():
+            return Ago(value.total_seconds() * 1_000)
+    return At(max(0, value))
+
+
+def _since_1970(at: datetime) -> int:
+    whole = at.astimezone().replace(microsecond=0).timestamp()
+    return max(0, round(whole) * 1_000_000_000 + at.microsecond * 1_000)
+
+
+def span(text: str, *, plain_ms: float | None = None) -> float:
+    """Milliseconds of ``500ms``, ``2s``, ``1.5h`` …
+
+    Args:
+        plain_ms: what one is worth of a number without a unit, when there may be none.
+
+    Raises:
+        ValueError: it is no span.
+    """
+    found = _QUANTITY.fullmatch(text)
+    if found and not found[2] and plain_ms is not None:
+        return _finite(float(found[1]) * plain_ms)
+    if found is None or found[2] not in _SPANS_MS:
+        raise ValueError("expected a duration with its unit, such as 500ms, 2s, 5m or 1h")
+    return _finite(float(found[1]) * _SPANS_MS[found[2]])
+
+
+def span_text(ms: float) -> str:
+    """What `span` reads as exactly this."""
+    for unit, worth in _SPANS_MS.items():
+        if ms and ms % worth == 0 and ms / worth * worth == ms:
+            return f"{number_text(ms / worth)}{unit}"
+    return f"{number_text(ms)}ms"
+
+
+def size(text: str) -> float:
+    """Bytes of ``100``, ``20kB``, ``1.5MB`` …
+
+    Raises:
+        ValueError: it is no size.
+    """
+    found = _QUANTITY.fullmatch(text)
+    if found is None or found[2].lower() not in ("", *_SIZES):
+        raise ValueError("expected a size such as 100, 20kB, 1.5MB or 2MiB")
+    return _finite(float(found[1]) * _SIZES[found[2].lower() or "b"])
+
+
+def size_text(count: float) -> str:
+    """What `size` reads as exactly this."""
+    for unit, name in _SIZE_NAMES.items():
+        worth = _SIZES[unit]
+        if count and count % worth == 0 and count / worth * worth == count:
+            return f"{number_text(count / worth)}{name}"
+    return number_text(count)
+
+
+def number(text: str) -> float:
+    """The number.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not _NUMBER.fullmatch(text):
+        raise ValueError("expected a number")
+    return _finite(float(text))
+
+
+def number_text(value: float) -> str:
+    """What `number` reads as exactly this."""
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+
+
+def _finite(value: float) -> float:
+    if math.isinf(value):
+        raise ValueError("expected a smaller number")
+    return value

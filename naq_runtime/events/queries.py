@@ -1,0 +1,157 @@
+"""Questions to the log: what happened lately, in a time, or to a job, and what happens from now on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from naq_runtime.clock import SYSTEM_CLOCK, Clock
+from naq_runtime.errors import FilterError
+from naq_runtime.events.filters import EventFilter, Filters
+from naq_runtime.events.filters.values import moment_of
+from naq_runtime.events.models import StoredEvent
+from naq_runtime.events.reading import SequenceRange
+from naq_runtime.events.storage import EventStorage, EventTail
+
+__all__ = ["EventPage", "EventQueries", "Moment", "RecentEvents"]
+
+Moment = datetime | timedelta | int | str
+"""A ``datetime``, an age, nanoseconds since 1970, or text: ``15m`` or ``-15m`` ago, ``14:02``, ``2026-11-27T14:02``."""
+
+_READ_AT_ONCE = 1_000
+
+
+class RecentEvents(NamedTuple):
+    """The last events that match, and where to go on."""
+
+    events: list[StoredEvent]
+    """Oldest first."""
+    last: int
+    """The sequence up to which was looked."""
+
+
+class EventPage(NamedTuple):
+    """Some of the events that match, in their order in the log."""
+
+    events: list[StoredEvent]
+    after: int
+    """The sequence up to which was looked: whoever asks for what is after it goes on here."""
+    more: bool
+    """Whether there may be more."""
+
+
+class EventQueries:
+    """Reads a log of events.
+
+    Filters may be given as text (docs/filters.md), as values by field, or as an `EventFilter`; what is wrong with them
+    is a `FilterError`. Times are those of storing, by the clock of the server: they find their place in the log at
+    once, however large it is. When something happened, by the emitter's clock, is for the filter (``time>14:02``).
+    Every question can raise a `ServerError`.
+    """
+
+    def __init__(self, storage: EventStorage, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._storage = storage
+        self._clock = clock
+
+    async def recent(
+        self, limit: int, filters: Filters = None, *, since: Moment | None = None, until: Moment | None = None
+    ) -> RecentEvents:
+        """The last events that match, at most ``limit`` of them.
+
+        Where the filter demands no job, queue, type, schedule or category, they are looked for among the last 200,000.
+
+        Args:
+            since: of what was stored from then on.
+            until: of what was stored before.
+        """
+        wanted = EventFilter(filters)
+        within = await self._range(since, until)
+        return RecentEvents(await self._storage.recent(limit, wanted, within), within.last)
+
+    async def history(self, job_id: str) -> list[StoredEvent]:
+        """All events of a job, in causal order."""
+        return await self._storage.history(job_id)
+
+    async def pages(
+        self,
+        filters: Filters = None,
+        *,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        limit: int = 1_000,
+        after: int | None = None,
+    ) -> AsyncGenerator[EventPage, None]:
+        """The events that match and are stored by now, oldest first, in pages of ``limit``; the last may be empty.
+
+        Args:
+            since: of what was stored from then on.
+            until: of what was stored before.
+            after: go on behind this sequence, such as the ``after`` of a page that was read before.
+        """
+        wanted = EventFilter(filters)
+        first, last = await self._range(since, until)
+        first = max(first, (after or 0) + 1)
+        more = True
+        while more:
+            page = await self._next_page(wanted, SequenceRange(first, last), max(1, limit))
+            first, more = page.after + 1, page.more
+            yield page
+
+    async def stream(
+        self, filters: Filters = None, *, tail: int = 0, since: Moment | None = None
+    ) -> AsyncGenerator[StoredEvent, None]:
+        """The last ``tail`` events that match, or all since a moment, then those that come: no gap, and no repeat."""
+        wanted = EventFilter(filters)
+        last = 0
+        if since is None:
+            recent, last = await self.recent(tail, wanted)
+            for stored in recent:
+                yield stored
+        else:
+            async for page in self.pages(wanted, since=since):
+                last = page.after
+                for stored in page.events:
+                    yield stored
+        following = await self.follow(wanted, after=last)
+        try:
+            while True:
+                for stored in (await following.next_batch()).events:
+                    yield stored
+        finally:
+            await following.stop()
+
+    async def follow(self, filters: Filters = None, after: int | None = None) -> EventTail:
+        """The events behind a sequence, or from now on, in batches."""
+        return await self._storage.tail(EventFilter(filters), after)
+
+    async def _next_page(self, wanted: EventFilter, within: SequenceRange, limit: int) -> EventPage:
+        events: list[StoredEvent] = []
+        reached = within.first - 1
+        while len(events) < limit and reached < within.last:
+            size = limit if wanted.is_empty else _READ_AT_ONCE
+            rest = SequenceRange(reached + 1, within.last)
+            found = await self._storage.page(wanted, rest, min(size, _READ_AT_ONCE))
+            events += found.events
+            reached = found.reached
+        if len(events) > limit:
+            events = events[:limit]
+            reached = events[-1].sequence
+        return EventPage(events, reached, reached < within.last)
+
+    async def _range(self, since: Moment | None, until: Moment | None) -> SequenceRange:
+        return await self._storage.range_of(self._ns(since), self._ns(until))
+
+    def _ns(self, moment: Moment | None) -> int | None:
+        """Nanoseconds since 1970.
+
+        Raises:
+            FilterError: a text is no moment.
+        """
+        if moment is None:
+            return None
+        now_ns = self._clock.time_ns()
+        try:
+            return max(0, moment_of(moment).at_ns(now_ns))
+        except ValueError as error:
+            raise FilterError(f"{error}, found {moment!r}") from error
