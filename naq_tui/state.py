@@ -174,12 +174,12 @@ class Dashboard:
         self.versions.feed += 1
         self._news = True
         if self._since is None:
-            self._since = min(now_s, events[0].event.timestamp_ns // SECOND_NS)
+            self._since = min(now_s, events[0].event.moment_ns // SECOND_NS)
         seen = self._events.add
         for stored in events:
             event = stored.event
             # An emitter whose clock is ahead of ours would otherwise open seconds that are not there yet.
-            second = min(event.timestamp_ns // SECOND_NS, now_s)
+            second = min(event.moment_ns // SECOND_NS, now_s)
             seen(second)
             if type(event) is JobEvent:
                 self._count(event, second)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple, Protocol
 
@@ -13,11 +14,12 @@ from naq_runtime.events.models import StoredEvent
 from naq_runtime.nats.connection import Connection
 from naq_runtime.nats.direct import StoredMessage, last_by_subject, messages_from, stream_bounds
 from naq_runtime.nats.publish import Outgoing, StreamWriter, ingested, open_writer
-from naq_runtime.nats.tail import StreamTail
+from naq_runtime.nats.tail import RawMessage, StreamTail
 from naq_runtime.nats.topology import Topology
 
 __all__ = ["EventStorage", "EventTail", "NATSJobEventStorage", "TailedEvents", "causal_order", "decode_stored"]
 
+_CLOCK_AGE_NS = 60_000_000_000
 _SCAN_PAGE = 500
 _SCAN_LIMIT = 200_000
 """How many events are looked through, newest first, for the last ones that match a filter."""
@@ -91,21 +93,22 @@ class EventStorage(Protocol):
 
 
 def causal_order(events: list[StoredEvent]) -> list[StoredEvent]:
-    """Sort the events of one job: by the emitters' clocks, and where those agree by place in the log."""
-    return sorted(events, key=lambda stored: (stored.event.timestamp_ns, stored.sequence))
+    """Sort the events of one job: by when they happened by the server's clock, and where that is the same, by place in
+    the log."""
+    return sorted(events, key=lambda stored: (stored.event.moment_ns, stored.sequence))
 
 
 def decode_stored(messages: Sequence[StoredMessage]) -> list[StoredEvent]:
     """The events among the messages; what is no event is passed over."""
-    return decode_all([(message.sequence, message.data) for message in messages])
+    return decode_all([(message.sequence, message.data, message.stored_at) for message in messages])
 
 
-def decode_all(messages: Sequence[tuple[int, bytes]]) -> list[StoredEvent]:
-    """The events among ``(sequence, payload)``; what is no event is passed over."""
+def decode_all(messages: Sequence[RawMessage]) -> list[StoredEvent]:
+    """The events among the messages; what is no event is passed over."""
     events = []
-    for sequence, data in messages:
+    for sequence, data, stored_at in messages:
         try:
-            events.append(StoredEvent(sequence, decode_event(data)))
+            events.append(StoredEvent(sequence, decode_event(data), stored_at))
         except SerializationError:
             continue
     return events
@@ -133,6 +136,7 @@ class NATSJobEventStorage:
 
     async def store(self, entries: Sequence[Outgoing]) -> None:
         """See `EventStorage.store`; at most 1,000 entries."""
+        await self.learn_clock()
         writer = await self._open_writer()
         missing = await self._not_among(entries, self._in_doubt) if self._in_doubt else entries
         self._in_doubt = entries
@@ -192,6 +196,12 @@ class NATSJobEventStorage:
             self._largest = stream.largest
             self._writer = await open_writer(self._connection, fast=stream.fast_ingest)
         return self._writer
+
+    async def learn_clock(self) -> None:
+        """Now and then see what the clock of the server shows: who only enqueues does not hear of it otherwise."""
+        if self._connection.server_clock.is_old(_CLOCK_AGE_NS):
+            with contextlib.suppress(ServerError):  # the next events will tell
+                await stream_bounds(self._connection, self._stream)
 
     async def _not_among(self, entries: Sequence[Outgoing], doubted: Sequence[Outgoing]) -> list[Outgoing]:
         """The entries, without those that are stored; only the doubted ones may be."""

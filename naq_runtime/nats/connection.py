@@ -54,7 +54,8 @@ class Connection:
         self.on_restored: list[Listener] = []
         self.closed = asyncio.Event()
         self.last_error: str | None = None
-        self._server_clock = ServerClock(clock)
+        self.server_clock = ServerClock(clock)
+        """What the server's clock shows, as far as its answers told."""
         self._closing = False
 
     def __repr__(self) -> str:
@@ -62,17 +63,18 @@ class Connection:
         return f"<Connection {redacted_url(self.config.url)} {state}>"
 
     @classmethod
-    async def open(cls, config: NatsConfig, *, name: str) -> Connection:
+    async def open(cls, config: NatsConfig, *, name: str, clock: Clock = SYSTEM_CLOCK) -> Connection:
         """Connect, and check that the server is one that naq can work with.
 
         Args:
             config: where, and as whom.
             name: shown in the server's own lists of connections.
+            clock: against which that of the server is measured.
 
         Raises:
             ServerUnreachable, NotAuthorised, ServerTooOld, JetStreamUnavailable.
         """
-        connection = cls(config, LeanClient())
+        connection = cls(config, LeanClient(), clock)
         watcher = Watcher(connection._note_error, connection._lost, connection._restored, connection._ended)
         connection.client = await dialled(config, name, watcher)
         connection.closed.clear()  # a client that was refused has been closed
@@ -123,7 +125,7 @@ class Connection:
     @property
     def skew_ns(self) -> int:
         """How far the server's clock is ahead of our wall clock now, as far as is known, also when that was set."""
-        return self._server_clock.skew_ns
+        return self.server_clock.skew_ns
 
     @property
     def max_payload(self) -> int:
@@ -196,10 +198,10 @@ class Connection:
             JetStreamError: with the server's code, when it refuses.
         """
         payload = b"" if body is None else msgspec.json.encode(body)
-        asked_ns = self._server_clock.monotonic_ns()
+        asked_ns = self.server_clock.monotonic_ns()
         answer = msgspec.json.decode((await self.request(f"$JS.API.{subject}", payload)).data, type=dict[str, Any])
         if moment := answer.get("ts"):
-            self._server_clock.told(moment, asked_ns)
+            self.server_clock.told(moment, asked_ns)
         if error := answer.get("error"):
             raise jetstream_error(error)
         return answer
@@ -273,7 +275,7 @@ class Connection:
 
     async def _restored(self) -> None:
         self.last_error = None
-        self._server_clock.doubt()
+        self.server_clock.doubt()
         await self._tell(self.on_restored)
 
     async def _tell(self, listeners: Sequence[Listener]) -> None:

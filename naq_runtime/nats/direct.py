@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,6 +21,7 @@ __all__ = [
     "last_by_subject",
     "messages_from",
     "page_from",
+    "sequence_at",
     "stream_bounds",
 ]
 
@@ -127,6 +129,23 @@ async def messages_from(
         if page.pending == 0 or len(messages) < len(page.messages) or not messages:
             return
         sequence = page.messages[-1].sequence + 1
+
+
+async def sequence_at(connection: Connection, stream: str, time_ns: int) -> int:
+    """The sequence of the first message that was stored at a time or later; behind the last one when there is none.
+
+    Raises:
+        ServerError: the stream cannot be read now.
+    """
+    moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=time_ns // 1000)
+    request = {"start_time": moment.isoformat().replace("+00:00", "Z"), "batch": 1}
+    try:
+        page = await _request(connection, stream, request)
+    except StreamMissing:
+        return 1
+    if page is not None and page.messages:
+        return page.messages[0].sequence
+    return (await stream_bounds(connection, stream)).last + 1
 
 
 async def _request(connection: Connection, stream: str, request: dict[str, Any]) -> Page | None:

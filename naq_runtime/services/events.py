@@ -28,6 +28,7 @@ from naq_runtime.events.models import (
     WorkerEvent,
     WorkerEventType,
 )
+from naq_runtime.events.offset import ClockOffset, KnownClock
 from naq_runtime.events.processors import EventProcessor, Processing, Processors
 from naq_runtime.events.storage import EventStorage, EventTail, NATSJobEventStorage
 from naq_runtime.job import Job
@@ -63,11 +64,13 @@ class EventService:
         instance: str | None = None,
         role: str = "client",
         clock: Clock = SYSTEM_CLOCK,
+        server_clock: KnownClock | None = None,
     ) -> None:
         self.enabled = config.events.enabled
         self.instance = instance or new_id(8)
         self._role = role
         self._clock = clock
+        self._offset = ClockOffset(clock, server_clock)
         self._storage = storage
         self._numbers = count(1)
         self._lost_at_ns: int | None = None
@@ -91,7 +94,16 @@ class EventService:
     async def create(cls, services: ServiceManager) -> Self:
         """Log into the namespace's stream of events."""
         storage = NATSJobEventStorage(services.connection, services.config, services.topology)
-        service = cls(services.config, storage, instance=services.instance, role=services.role, clock=services.clock)
+        if services.config.events.enabled:
+            await storage.learn_clock()  # before the first event is dated
+        service = cls(
+            services.config,
+            storage,
+            instance=services.instance,
+            role=services.role,
+            clock=services.clock,
+            server_clock=services.connection.server_clock,
+        )
         service._listen(services.connection.on_lost, service._connection_lost)
         service._listen(services.connection.on_restored, service._connection_restored)
         await service.start()
@@ -127,13 +139,27 @@ class EventService:
         """What the logger has done so far."""
         return self._logger.statistics()
 
+    @property
+    def clock_skew_ms(self) -> float:
+        """How far the clock of this process is ahead of that of the server, as far as is known."""
+        return round(-self._offset.exact_ns / 1e6, 3)
+
+    def own_time(self, server_ns: int) -> int:
+        """A moment of late by the clock of this process, of what the server's clock showed then."""
+        return server_ns - self._offset.exact_ns
+
+    def on_server(self, timestamp_ns: int) -> int:
+        """The reverse: what the server's clock showed when that of this process showed this, now or lately."""
+        return timestamp_ns + self._offset.of(timestamp_ns)
+
     # Writing
 
     def log(self, event: Event) -> None:
         """Take an event, and give it an id when it has none; returns at once."""
         if self.enabled:
             if not event.event_id:
-                event = msgspec.structs.replace(event, event_id=self._next_id())
+                offset_ns = event.clock_offset_ns or self._offset.of(event.timestamp_ns)
+                event = msgspec.structs.replace(event, event_id=self._next_id(), clock_offset_ns=offset_ns)
             self._take(event)
 
     async def log_event(self, event: Event) -> None:
@@ -150,6 +176,8 @@ class EventService:
                 fields["timestamp_ns"] = self._clock.time_ns()
             if "event_id" not in fields:
                 fields["event_id"] = self._next_id()
+            if "clock_offset_ns" not in fields:
+                fields["clock_offset_ns"] = self._offset.of(fields["timestamp_ns"])
             self._take(JobEvent(event_type=event_type, **fields))
 
     def about(self, event_type: JobEventType, job: Job, fields: Mapping[str, Any]) -> None:
@@ -159,14 +187,12 @@ class EventService:
     def worker(self, event_type: WorkerEventType, **fields: Any) -> None:
         """Log a `WorkerEvent` of the given fields, now."""
         if self.enabled:
-            now = self._clock.time_ns()
-            self._take(WorkerEvent(event_type=event_type, timestamp_ns=now, event_id=self._next_id(), **fields))
+            self._take(WorkerEvent(event_type=event_type, **self._stamp(), **fields))
 
     def schedule(self, event_type: ScheduleEventType, **fields: Any) -> None:
         """Log a `ScheduleEvent` of the given fields, now."""
         if self.enabled:
-            now = self._clock.time_ns()
-            self._take(ScheduleEvent(event_type=event_type, timestamp_ns=now, event_id=self._next_id(), **fields))
+            self._take(ScheduleEvent(event_type=event_type, **self._stamp(), **fields))
 
     def system(self, event_type: SystemEventType, **fields: Any) -> None:
         """Log a `SystemEvent` of this process, now."""
@@ -271,8 +297,11 @@ class EventService:
 
     def _announce(self) -> None:
         self._is_to_announce = False
-        startup = self._system_event(SystemEventType.STARTUP, version=VERSION)
-        self._take(msgspec.structs.replace(startup, timestamp_ns=self._began_ns))
+        self._take(
+            self._system_event(
+                SystemEventType.STARTUP, self._began_ns, version=VERSION, clock_skew_ms=self.clock_skew_ms
+            )
+        )
 
     def _say_costs(self, interval_s: float) -> None:
         if self.enabled:
@@ -287,11 +316,19 @@ class EventService:
             self._announce()
         return f"{self.instance}-{next(self._numbers)}"
 
-    def _system_event(self, event_type: SystemEventType, **fields: Any) -> SystemEvent:
+    def _stamp(self, timestamp_ns: int = 0) -> dict[str, Any]:
+        """When it happens, now unless told otherwise, and its number."""
+        timestamp_ns = timestamp_ns or self._clock.time_ns()
+        return {
+            "timestamp_ns": timestamp_ns,
+            "clock_offset_ns": self._offset.of(timestamp_ns),
+            "event_id": self._next_id(),
+        }
+
+    def _system_event(self, event_type: SystemEventType, timestamp_ns: int = 0, **fields: Any) -> SystemEvent:
         return SystemEvent(
             event_type=event_type,
-            timestamp_ns=self._clock.time_ns(),
-            event_id=self._next_id(),
+            **self._stamp(timestamp_ns),
             instance=self.instance,
             role=self._role,
             hostname=socket.gethostname(),

@@ -21,11 +21,25 @@ __all__ = [
     "report_worker_stopped",
 ]
 
+_MOVED_WITHIN_NS = 2_000_000_000
 
-def report_started(events: EventService, job: Job, worker_id: str, started_ns: int) -> None:
-    """A worker begins with the job."""
+
+def report_started(
+    events: EventService, job: Job, worker_id: str, started_ns: int, *, stored_ns: int | None = None
+) -> None:
+    """A worker begins with the job.
+
+    Args:
+        started_ns: by the clock of the worker.
+        stored_ns: when the job came into its queue, by the clock of the server, where there is one.
+    """
     if not events.enabled:
         return
+    runnable_ns = job.run_at_ns or job.enqueued_at_ns
+    if stored_ns is not None:
+        # The server puts what is due into its queue up to a second later. Other times of the job are of clocks that
+        # may be wrong.
+        runnable_ns = runnable_ns if job.run_at_ns and 0 <= stored_ns - runnable_ns < _MOVED_WITHIN_NS else stored_ns
     events.job(
         JobEventType.STARTED,
         timestamp_ns=started_ns,
@@ -34,7 +48,7 @@ def report_started(events: EventService, job: Job, worker_id: str, started_ns: i
         function_name=job.function,
         worker_id=worker_id,
         attempt=job.attempt,
-        wait_ms=max(0, started_ns - (job.run_at_ns or job.enqueued_at_ns)) / 1e6 if job.enqueued_at_ns else None,
+        wait_ms=max(0, events.on_server(started_ns) - runnable_ns) / 1e6 if job.enqueued_at_ns else None,
     )
 
 
@@ -183,6 +197,7 @@ def report_beat(events: EventService, record: WorkerRecord) -> None:
         loop_lag_ms=record.loop_lag_ms,
         events_buffered=record.events_buffered,
         events_dropped=record.events_dropped,
+        clock_skew_ms=record.clock_skew_ms,
     )
 
 

@@ -119,8 +119,8 @@ def _view(record: WorkerRecord, lost: bool, rate: float, now_ns: int) -> WorkerV
         record=record,
         lost=lost,
         rate=rate,
-        beat_age_s=max(0, now_ns - record.beat_at_ns) // SECOND_NS,
-        uptime_s=max(0, now_ns - record.started_at_ns) // SECOND_NS,
+        beat_age_s=max(0, now_ns - record.on_server(record.beat_at_ns)) // SECOND_NS,
+        uptime_s=max(0, now_ns - record.on_server(record.started_at_ns)) // SECOND_NS,
     )
 
 
