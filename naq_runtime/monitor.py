@@ -18,6 +18,7 @@ from naq_runtime.jobs.store import TOMBSTONE, Found, found
 from naq_runtime.naming import check_name
 from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.nats.control import Control
+from naq_runtime.nats.roll import worker_status
 from naq_runtime.nats.state import queue_states, server_state, stream_states
 from naq_runtime.services.jobs import JobService
 from naq_runtime.services.manager import ServiceManager
@@ -25,6 +26,7 @@ from naq_runtime.skews import ClockSkew, read_skews
 from naq_runtime.snapshot import JobDetail, ScheduleDetail, ScheduleMark, ScheduleNews, Snapshot
 from naq_runtime.watching import ScheduleWatch
 from naq_runtime.worker.record import WorkerRecord, decode_worker
+from naq_runtime.worker.roll import WorkerStatus
 
 __all__ = ["Monitor", "QueueCounts", "StandingJob"]
 
@@ -117,6 +119,10 @@ class Monitor:
             except SerializationError:
                 continue  # written by a version that this one cannot read
         return tuple(sorted(records, key=lambda record: record.worker_id))
+
+    async def worker_status(self, *, include_inactive: bool = False) -> tuple[WorkerStatus, ...]:
+        """See `EventService.get_worker_status`."""
+        return await worker_status(self._connection, self._names, include_inactive=include_inactive)
 
     async def worker(self, worker_id: str) -> WorkerRecord:
         """One worker whose lease stands.

@@ -164,10 +164,14 @@ class Dashboard:
         self.snapshot = snapshot
         if self._queues.see(snapshot.queues) or first:
             self.versions.queues += 1
-        if self._workers.see(snapshot.workers, now_ns) or first:
+        if self._workers.see(snapshot.workers, now_ns, steady_s=self._steady_s(now_ns)) or first:
             self.versions.workers += 1
         if first:
             self.versions.strip += 1
+
+    def _steady_s(self, now_ns: int) -> float:
+        link = self.link
+        return (now_ns - link.since_ns) / SECOND_NS if link is not None and link.state is ConnectionState.LIVE else 0.0
 
     def _take_events(self, events: Sequence[StoredEvent], now_s: int) -> None:
         self.log.extend(events, len(events))

@@ -57,6 +57,7 @@ class Connection:
         self.server_clock = ServerClock(clock)
         """What the server's clock shows, as far as its answers told."""
         self._closing = False
+        self._stands_since: float | None = None
 
     def __repr__(self) -> str:
         state = "connected" if self.is_connected else "closed" if self.client.is_closed else "reconnecting"
@@ -78,6 +79,7 @@ class Connection:
         watcher = Watcher(connection._note_error, connection._lost, connection._restored, connection._ended)
         connection.client = await dialled(config, name, watcher)
         connection.closed.clear()  # a client that was refused has been closed
+        connection._stands_since = time.monotonic()
         try:
             await connection._check_server()
         except BaseException:
@@ -106,6 +108,13 @@ class Connection:
     def is_connected(self) -> bool:
         """False while reconnecting, and once closed."""
         return bool(self.client.is_connected)
+
+    @property
+    def steady_s(self) -> float:
+        """For how long it has stood without a break; 0 while it does not."""
+        if self._stands_since is None or not self.is_connected:
+            return 0.0
+        return time.monotonic() - self._stands_since
 
     @property
     def server_version(self) -> str:
@@ -275,6 +284,7 @@ class Connection:
 
     async def _restored(self) -> None:
         self.last_error = None
+        self._stands_since = time.monotonic()
         self.server_clock.doubt()
         await self._tell(self.on_restored)
 

@@ -18,6 +18,7 @@ __all__ = [
     "STREAM_NOT_FOUND",
     "Page",
     "StoredMessage",
+    "first_at",
     "last_by_subject",
     "messages_from",
     "page_from",
@@ -137,15 +138,23 @@ async def sequence_at(connection: Connection, stream: str, time_ns: int) -> int:
     Raises:
         ServerError: the stream cannot be read now.
     """
+    message = await first_at(connection, stream, time_ns)
+    return message.sequence if message is not None else (await stream_bounds(connection, stream)).last + 1
+
+
+async def first_at(connection: Connection, stream: str, time_ns: int) -> StoredMessage | None:
+    """The first message that was stored at a time or later.
+
+    Raises:
+        ServerError: the stream cannot be read now.
+    """
     moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=time_ns // 1000)
     request = {"start_time": moment.isoformat().replace("+00:00", "Z"), "batch": 1}
     try:
         page = await _request(connection, stream, request)
     except StreamMissing:
-        return 1
-    if page is not None and page.messages:
-        return page.messages[0].sequence
-    return (await stream_bounds(connection, stream)).last + 1
+        return None
+    return page.messages[0] if page is not None and page.messages else None
 
 
 async def _request(connection: Connection, stream: str, request: dict[str, Any]) -> Page | None:

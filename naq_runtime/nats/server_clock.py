@@ -32,6 +32,10 @@ class ServerClock:
         """How far it is ahead of our wall clock now, as far as is known, also when that was set."""
         return self.ahead_ns + self._clock.monotonic_ns() - self._clock.time_ns()
 
+    def now_ns(self) -> int:
+        """What it shows now, as far as is known."""
+        return self.ahead_ns + self._clock.monotonic_ns()
+
     def monotonic_ns(self) -> int:
         """The time by which questions and answers are dated."""
         return self._clock.monotonic_ns()

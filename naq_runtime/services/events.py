@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
@@ -33,12 +34,14 @@ from naq_runtime.events.processors import EventProcessor, Processing, Processors
 from naq_runtime.events.storage import EventStorage, EventTail, NATSJobEventStorage
 from naq_runtime.job import Job
 from naq_runtime.naming import new_id
+from naq_runtime.nats.roll import worker_status
 from naq_runtime.services.trouble import Troubles, WatchedStorage
 from naq_runtime.version import VERSION
 
 if TYPE_CHECKING:
     from naq_runtime.services.manager import ServiceManager
     from naq_runtime.services.metrics import Metrics
+    from naq_runtime.worker.roll import WorkerStatus
 
 __all__ = ["EventService"]
 
@@ -71,6 +74,8 @@ class EventService:
         self._role = role
         self._clock = clock
         self._offset = ClockOffset(clock, server_clock)
+        self._ask_workers: Callable[..., Awaitable[tuple[WorkerStatus, ...]]] | None = None
+        """``None`` where there are no workers, as in memory."""
         self._storage = storage
         self._numbers = count(1)
         self._lost_at_ns: int | None = None
@@ -104,6 +109,7 @@ class EventService:
             clock=services.clock,
             server_clock=services.connection.server_clock,
         )
+        service._ask_workers = partial(worker_status, services.connection, services.names)
         service._listen(services.connection.on_lost, service._connection_lost)
         service._listen(services.connection.on_restored, service._connection_restored)
         await service.start()
@@ -258,6 +264,18 @@ class EventService:
     async def get_job_event_history(self, job_id: str) -> list[StoredEvent]:
         """All events of a job, in causal order."""
         return await self._storage.history(job_id)
+
+    async def get_worker_status(self, include_inactive: bool = False) -> tuple[WorkerStatus, ...]:
+        """The workers that run, by name.
+
+        Args:
+            include_inactive: those of the last day, too, that have stopped, with the reason, or are lost, with the jobs
+                that they held.
+
+        Raises:
+            ServerError: the server cannot be asked now.
+        """
+        return () if self._ask_workers is None else await self._ask_workers(include_inactive=include_inactive)
 
     async def stream_events(
         self,

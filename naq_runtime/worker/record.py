@@ -67,6 +67,8 @@ class WorkerRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The worst delay of the event loop since the beat before."""
     events_buffered: Count = 0
     events_dropped: Count = 0
+    reason: str = ""
+    """Why it has stopped."""
     clock_skew_ms: Skew = 0.0
     """How far its clock is ahead of that of the server, as far as it knows."""
 
