@@ -26,7 +26,7 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from naq_runtime import EmbeddedServer, Job, NAQConfig, Queue, ScheduleConfig, ServiceManager
-from naq_runtime.nats.server_clock import nanoseconds_of
+from naq_runtime.clock import nanoseconds_of
 from naq_runtime.schedule import tick_id
 from naq_runtime.scheduler.planning import planned
 from naq_runtime.scheduler.store import ScheduleStore

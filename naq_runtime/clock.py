@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
 
-__all__ = ["SYSTEM_CLOCK", "Clock", "ManualClock", "SystemClock"]
+__all__ = ["SYSTEM_CLOCK", "Clock", "ManualClock", "SystemClock", "nanoseconds_of"]
 
 
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -61,3 +62,10 @@ class ManualClock:
 
 
 SYSTEM_CLOCK = SystemClock()
+
+
+def nanoseconds_of(moment: str) -> int:
+    """A moment as the server writes it, RFC 3339, in nanoseconds since 1970 UTC."""
+    seconds, _, rest = moment.removesuffix("Z").partition(".")
+    whole = datetime.fromisoformat(seconds).replace(tzinfo=UTC)
+    return int(whole.timestamp()) * 1_000_000_000 + int(rest.ljust(9, "0")[:9])

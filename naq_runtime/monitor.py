@@ -10,6 +10,7 @@ from typing import NamedTuple, Self
 
 from naq_runtime.errors import NotFound, SerializationError
 from naq_runtime.events.filters import Filters
+from naq_runtime.events.offset import ClockOffset
 from naq_runtime.events.queries import EventQueries, RecentEvents
 from naq_runtime.events.storage import EventTail, NATSJobEventStorage
 from naq_runtime.job import JobStatus
@@ -17,12 +18,15 @@ from naq_runtime.jobs.store import TOMBSTONE, Found, found
 from naq_runtime.naming import check_name
 from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.nats.control import Control
+from naq_runtime.nats.roll import worker_status
 from naq_runtime.nats.state import queue_states, server_state, stream_states
 from naq_runtime.services.jobs import JobService
 from naq_runtime.services.manager import ServiceManager
+from naq_runtime.skews import ClockSkew, read_skews
 from naq_runtime.snapshot import JobDetail, ScheduleDetail, ScheduleMark, ScheduleNews, Snapshot
 from naq_runtime.watching import ScheduleWatch
 from naq_runtime.worker.record import WorkerRecord, decode_worker
+from naq_runtime.worker.roll import WorkerStatus
 
 __all__ = ["Monitor", "QueueCounts", "StandingJob"]
 
@@ -65,6 +69,7 @@ class Monitor:
         self._bucket = LeaseBucket(services.connection, services.names, services.names.workers_bucket)
         self._control = Control(services.connection, services.names)
         self._schedules = ScheduleWatch(services)
+        self._offset = ClockOffset(services.clock, services.connection.server_clock)
 
     @classmethod
     async def create(cls, services: ServiceManager) -> Self:
@@ -76,6 +81,22 @@ class Monitor:
     async def stop(self) -> None:
         """Give back what it holds."""
         await self._storage.close()
+
+    def now_ns(self) -> int:
+        """The time by the clock of the server, by which events are compared."""
+        return self.on_server(self._services.clock.time_ns())
+
+    def on_server(self, time_ns: int) -> int:
+        """What the clock of the server showed when ours showed this, now or lately; nearly the same is the same."""
+        return time_ns + self._offset.of(time_ns)
+
+    async def clock_skews(self) -> tuple[ClockSkew, ...]:
+        """How wrong the clocks of the processes are that have said so lately, the worst first.
+
+        Raises:
+            ServerError: the log cannot be read now.
+        """
+        return await read_skews(self._connection, self._names, self.now_ns())
 
     async def snapshot(self) -> Snapshot:
         """What stands now.
@@ -89,9 +110,7 @@ class Monitor:
             self.workers(),
             stream_states(self._connection, self._names),
         )
-        return Snapshot(
-            taken_at_ns=self._services.clock.time_ns(), server=server, queues=queues, workers=workers, streams=streams
-        )
+        return Snapshot(taken_at_ns=self.now_ns(), server=server, queues=queues, workers=workers, streams=streams)
 
     async def workers(self) -> tuple[WorkerRecord, ...]:
         """The workers whose lease stands, by id."""
@@ -102,6 +121,10 @@ class Monitor:
             except SerializationError:
                 continue  # written by a version that this one cannot read
         return tuple(sorted(records, key=lambda record: record.worker_id))
+
+    async def worker_status(self, *, include_inactive: bool = False) -> tuple[WorkerStatus, ...]:
+        """See `EventService.get_worker_status`."""
+        return await worker_status(self._connection, self._names, include_inactive=include_inactive)
 
     async def worker(self, worker_id: str) -> WorkerRecord:
         """One worker whose lease stands.

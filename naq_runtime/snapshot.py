@@ -72,7 +72,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     """Everything that stands at one moment."""
 
     taken_at_ns: int
-    """By the clock of the reader."""
+    """By the clock of the server."""
     server: ServerState
     queues: tuple[QueueState, ...] = ()
     """By name."""

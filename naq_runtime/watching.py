@@ -95,7 +95,7 @@ class ScheduleWatch:
                 messages = [*messages, *page][-_EVENTS:]
             if len(messages) == _EVENTS or start == first:
                 break
-        return tuple(sorted(decode_stored(messages), key=lambda stored: stored.event.timestamp_ns))
+        return tuple(sorted(decode_stored(messages), key=lambda stored: stored.event.moment_ns))
 
 
 def _sort_out(page: list[StoredMessage], found: list[Schedule], unreadable: list[str]) -> None:

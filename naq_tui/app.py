@@ -87,6 +87,9 @@ class NaqTop(App[None]):
         self.run_worker(self._ingest(), name="source", exit_on_error=True)
         self._arm_second()
 
+    def _now_ns(self) -> int:
+        return self._source.time_of(self._clock.time_ns())
+
     @property
     def frozen(self) -> bool:
         """Whether the display stands still."""
@@ -100,7 +103,7 @@ class NaqTop(App[None]):
         if self._terminal_is_behind():
             self._paint_soon()
             return
-        now_ns = self._clock.time_ns()
+        now_ns = self._now_ns()
         behind = None if self._frozen_at is None else self.dashboard.log.end - self._frozen_at
         unfinished = [view for view in self._visible_views() if view.show(self.dashboard, now_ns, behind)]
         if unfinished:
@@ -108,7 +111,7 @@ class NaqTop(App[None]):
 
     def advance(self) -> None:
         """Let time pass, and paint what that changes."""
-        self.dashboard.advance(self._clock.time_ns())
+        self.dashboard.advance(self._now_ns())
         self.paint()
 
     def action_help(self) -> None:
@@ -143,7 +146,7 @@ class NaqTop(App[None]):
             self._frozen_at = None
         else:
             for view in self._views():
-                view.hold(self.dashboard, self._clock.time_ns())
+                view.hold(self.dashboard, self._now_ns())
             self._frozen_at = self.dashboard.log.end
         self.paint()
 
@@ -207,12 +210,12 @@ class NaqTop(App[None]):
                 async for batch in source:
                     await self._take(batch)
         except NaqError as error:
-            link = Link(ConnectionState.FAILED, self._clock.time_ns(), str(error))
+            link = Link(ConnectionState.FAILED, self._now_ns(), str(error))
             await self._take(Batch(link))
 
     async def _take(self, batch: Batch) -> None:
         for piece in _portions(batch):
-            self.dashboard.apply(piece, self._clock.time_ns())
+            self.dashboard.apply(piece, self._now_ns())
             self._paint_soon()
             await asyncio.sleep(0)
 
@@ -222,7 +225,7 @@ class NaqTop(App[None]):
 
     def _arm_second(self) -> None:
         """Wake up shortly after the clock shows another second."""
-        self.set_timer(1.01 - self._clock.time_ns() % 1_000_000_000 / 1e9, self._second)
+        self.set_timer(1.01 - self._now_ns() % 1_000_000_000 / 1e9, self._second)
 
     def _second(self) -> None:
         self.advance()

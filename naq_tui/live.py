@@ -62,6 +62,8 @@ class LiveSource:
         self._clock = clock
         self._last = 0
         self._ordering = Ordering(_HOLD_NS)
+        self._on_server: Callable[[int], int] = int
+        """Puts our clock right, by what was last known of the server's."""
         self._link = Link(ConnectionState.CONNECTING, clock.time_ns(), redacted_url(config.nats.url))
         self._stack = contextlib.AsyncExitStack()
         self._monitor: Monitor | None = None
@@ -93,6 +95,10 @@ class LiveSource:
                 yield Batch(self._turn(ConnectionState.RECONNECTING, str(error)))
             await self._disconnect()
             await asyncio.sleep(_RETRY_S)
+
+    def time_of(self, now_ns: int) -> int:
+        """See `EventSource.time_of`: that of the server."""
+        return self._on_server(now_ns)
 
     async def job(self, job_id: str) -> JobDetail:
         """See `EventSource.job`."""
@@ -131,10 +137,11 @@ class LiveSource:
 
         services = await self._stack.enter_async_context(ServiceManager(self._config, role="monitor"))
         monitor = self._monitor = await services.get_service(Monitor)
+        self._on_server = monitor.on_server
         yield Batch(self._turn(ConnectionState.CATCHING_UP, self._address), snapshot=await monitor.snapshot())
         if self._last == 0:
             recent, self._last = await monitor.recent(self._history)
-            yield Batch(self._link, sorted(recent, key=lambda stored: stored.event.timestamp_ns))
+            yield Batch(self._link, sorted(recent, key=lambda stored: stored.event.moment_ns))
         self._patient = True
         inbox = _Inbox()
         connection = services.connection
@@ -202,7 +209,7 @@ class LiveSource:
     def _turn(self, state: ConnectionState, detail: str) -> Link:
         """The link as it is now; since when only changes with the state."""
         if state is not self._link.state:
-            self._link = Link(state, self._clock.time_ns(), detail)
+            self._link = Link(state, self.time_of(self._clock.time_ns()), detail)
         elif detail != self._link.detail:
             self._link = Link(state, self._link.since_ns, detail)
         return self._link

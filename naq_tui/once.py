@@ -50,7 +50,7 @@ async def sample(source: LiveSource, seconds: float, *, warm_up_s: float = 0.0) 
         while dashboard.snapshot is None or loop.time() < end:
             try:
                 async with asyncio.timeout_at(end if dashboard.snapshot else None):
-                    dashboard.apply(await anext(batches), SYSTEM_CLOCK.time_ns())
+                    dashboard.apply(await anext(batches), source.time_of(SYSTEM_CLOCK.time_ns()))
                 if loop.time() < warm and _has_traffic(dashboard):
                     warm = loop.time()
                     end = warm + seconds
@@ -97,9 +97,13 @@ def document(dashboard: Dashboard, now_ns: int) -> dict[str, Any]:
     }
 
 
-def print_once(dashboard: Dashboard, form: Format) -> None:
-    """Print the snapshot: JSON as one document, raw as one line a thing, a table as people read it."""
-    now_ns = time.time_ns()
+def print_once(dashboard: Dashboard, form: Format, now_ns: int | None = None) -> None:
+    """Print the snapshot: JSON as one document, raw as one line a thing, a table as people read it.
+
+    Args:
+        now_ns: the time by which the events are to be seen; that of this machine when left out.
+    """
+    now_ns = now_ns or time.time_ns()
     content = document(dashboard, now_ns)
     if form is Format.JSON:
         print(msgspec.json.format(msgspec.json.encode(content)).decode())

@@ -7,10 +7,14 @@ back for a moment, the batches can be merged by time.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 
 from naq_runtime.events.models import StoredEvent
 
 __all__ = ["Ordering"]
+
+_Held = tuple[int, int, StoredEvent]
+"""An event, behind when it came and when it happened."""
 
 
 class Ordering:
@@ -25,33 +29,26 @@ class Ordering:
 
     def __init__(self, hold_ns: int) -> None:
         self._hold_ns = hold_ns
-        self._held: list[tuple[int, StoredEvent]] = []
+        self._held: list[_Held] = []
 
     def __len__(self) -> int:
         return len(self._held)
 
     def add(self, events: Sequence[StoredEvent], now_ns: int) -> None:
         """Hold events that have come now."""
-        self._held += [(now_ns, stored) for stored in events]
+        self._held += [(now_ns, stored.event.moment_ns, stored) for stored in events]
 
     def take(self, now_ns: int) -> list[StoredEvent]:
         """What has been held long enough, and what happened before that."""
         horizon = now_ns - self._hold_ns
-        due = [stored.event.timestamp_ns for came_ns, stored in self._held if came_ns <= horizon]
+        due = [moment_ns for came_ns, moment_ns, _ in self._held if came_ns <= horizon]
         if not due:
             return []
         latest = max(due)
-        taken, kept = [], []
+        taken: list[_Held] = []
+        kept: list[_Held] = []
         for held in self._held:
-            came_ns, stored = held
-            if came_ns <= horizon or stored.event.timestamp_ns <= latest:
-                taken.append(stored)
-            else:
-                kept.append(held)
+            (taken if held[0] <= horizon or held[1] <= latest else kept).append(held)
         self._held = kept
-        taken.sort(key=_time)
-        return taken
-
-
-def _time(stored: StoredEvent) -> int:
-    return stored.event.timestamp_ns
+        taken.sort(key=itemgetter(1))
+        return [stored for _, _, stored in taken]

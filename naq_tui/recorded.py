@@ -106,6 +106,10 @@ class RecordedSource:
             if self._interval_s:
                 await asyncio.sleep(self._interval_s)
 
+    def time_of(self, now_ns: int) -> int:
+        """See `EventSource.time_of`: the time of the reader."""
+        return now_ns
+
     def feed(self, *batches: Batch) -> None:
         """Add batches to what is to be yielded."""
         for batch in batches:

@@ -39,7 +39,7 @@ class Link:
 
     state: ConnectionState
     since_ns: int
-    """When it came to be so, by the reader's clock."""
+    """When it came to be so, by the time of the source."""
     detail: str = ""
     """The server's address, or why there is no connection; one line."""
 
@@ -66,6 +66,10 @@ class EventSource(Protocol):
     ) -> None: ...
 
     def __aiter__(self) -> AsyncIterator[Batch]: ...
+
+    def time_of(self, now_ns: int) -> int:
+        """The time by which its events are to be seen, when the reader's clock shows this."""
+        ...
 
     async def job(self, job_id: str) -> JobDetail:
         """All that is known of a job.

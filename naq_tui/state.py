@@ -164,22 +164,26 @@ class Dashboard:
         self.snapshot = snapshot
         if self._queues.see(snapshot.queues) or first:
             self.versions.queues += 1
-        if self._workers.see(snapshot.workers, now_ns) or first:
+        if self._workers.see(snapshot.workers, now_ns, steady_s=self._steady_s(now_ns)) or first:
             self.versions.workers += 1
         if first:
             self.versions.strip += 1
+
+    def _steady_s(self, now_ns: int) -> float:
+        link = self.link
+        return (now_ns - link.since_ns) / SECOND_NS if link is not None and link.state is ConnectionState.LIVE else 0.0
 
     def _take_events(self, events: Sequence[StoredEvent], now_s: int) -> None:
         self.log.extend(events, len(events))
         self.versions.feed += 1
         self._news = True
         if self._since is None:
-            self._since = min(now_s, events[0].event.timestamp_ns // SECOND_NS)
+            self._since = min(now_s, events[0].event.moment_ns // SECOND_NS)
         seen = self._events.add
         for stored in events:
             event = stored.event
             # An emitter whose clock is ahead of ours would otherwise open seconds that are not there yet.
-            second = min(event.timestamp_ns // SECOND_NS, now_s)
+            second = min(event.moment_ns // SECOND_NS, now_s)
             seen(second)
             if type(event) is JobEvent:
                 self._count(event, second)

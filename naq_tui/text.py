@@ -14,7 +14,10 @@ from typing import Literal
 
 from rich.cells import cell_len, get_character_cell_size
 
+from naq_runtime.events.messages import duration_text
+
 __all__ = [
+    "SKEW_SHOWN_MS",
     "Align",
     "age_text",
     "clip",
@@ -28,15 +31,20 @@ __all__ = [
     "percent_text",
     "rate_text",
     "short_age_text",
+    "skew_text",
     "split",
     "wrap",
 ]
 
 Align = Literal["left", "right"]
 
+SKEW_SHOWN_MS = 50
+"""A clock that is off by so much is pointed out."""
+
 _MARK = "\N{REPLACEMENT CHARACTER}"
 _ELLIPSIS = "…"
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
+_RIGHT_MS = 10
 _NEAR_NS = 12 * 3600 * 1_000_000_000
 _SPACES = "\t\n\v\f\r\u2028\u2029"
 
@@ -185,6 +193,13 @@ def short_age_text(seconds: float) -> str:
         if whole < most * size:
             return f"{whole // size} {unit}"
     return f"{min(whole // 86_400, 9999)} d"
+
+
+def skew_text(milliseconds: float) -> str:
+    """How far a clock is off: ``right``, ``312 ms ahead``, ``5 m 00 s behind``."""
+    if abs(milliseconds) <= _RIGHT_MS:
+        return "right"
+    return f"{duration_text(abs(milliseconds))} {'ahead' if milliseconds > 0 else 'behind'}"
 
 
 def countdown_text(seconds: float) -> str:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from naq_runtime.errors import SerializationError
-from naq_runtime.events.models import Event, JobEvent, OtherEvent, ScheduleEvent, SystemEvent, WorkerEvent
+from naq_runtime.events.models import Event, JobEvent, Offset, OtherEvent, ScheduleEvent, SystemEvent, WorkerEvent
 from naq_runtime.naming import Names, checked
 
 __all__ = ["decode_event", "encode_event", "event_key", "event_subject"]
@@ -29,6 +29,7 @@ class _Header(Struct):
     category: str
     event_id: str = ""
     v: int = 0
+    clock_offset_ns: Offset = 0
 
 
 _decode_header = msgspec.json.Decoder(_Header).decode
@@ -58,6 +59,7 @@ def _decode_other(data: bytes) -> OtherEvent:
         category=header.category,
         event_id=header.event_id,
         v=header.v,
+        clock_offset_ns=header.clock_offset_ns,
     )
 
 

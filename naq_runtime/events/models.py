@@ -2,8 +2,8 @@
 
 An event is one JSON object. Its ``category`` tells the model, ``v`` the version of the schema; fields that have
 nothing to say are left out. Readers ignore fields they do not know, and read an event of an unknown kind as an
-`OtherEvent`, so that old readers survive new writers. Times are integer nanoseconds of UTC by the emitter's clock;
-durations come from a monotonic clock.
+`OtherEvent`, so that old readers survive new writers. Times are integer nanoseconds of UTC by the emitter's clock, and
+where that is wrong, ``clock_offset_ns`` says by how much; durations come from a monotonic clock.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct, field
 
+from naq_runtime.clock import nanoseconds_of
 from naq_runtime.events.messages import job_message, schedule_message, system_message, worker_message
 
 __all__ = [
@@ -34,7 +35,11 @@ __all__ = [
 
 SCHEMA_VERSION = 1
 
-Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+_LATEST_NS = 2**63 - 1
+Count = Annotated[int, Meta(ge=0, le=_LATEST_NS)]
+Offset = Annotated[int, Meta(ge=-(2**62), le=2**62)]
+Skew = Annotated[float, Meta(ge=-1e13, le=1e13)]
+"""Milliseconds."""
 
 
 class JobEventType(StrEnum):
@@ -131,6 +136,10 @@ def _schema_version() -> int:
     return SCHEMA_VERSION
 
 
+def _corrected(time_ns: int, offset_ns: int) -> int:
+    return max(0, min(time_ns + offset_ns, _LATEST_NS))
+
+
 class EventBase(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="category"):
     """What all events share."""
 
@@ -140,6 +149,17 @@ class EventBase(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False,
     """``<emitter>-<number>``: unique, and counting up for each emitter."""
     v: int = field(default_factory=_schema_version)
     """Version of the schema."""
+    clock_offset_ns: Offset = 0
+    """How far the server's clock was ahead of the emitter's; 0 where the two were nearly the same."""
+
+    @property
+    def moment_ns(self) -> int:
+        """When it happened, by the clock of the server, by which events of several emitters can be compared."""
+        return _corrected(self.timestamp_ns, self.clock_offset_ns) if self.clock_offset_ns else self.timestamp_ns
+
+    def on_server(self, time_ns: int) -> int:
+        """Another time of this event, such as ``run_at_ns``, by the clock of the server."""
+        return _corrected(time_ns, self.clock_offset_ns)
 
     @property
     def timestamp(self) -> float:
@@ -161,7 +181,7 @@ class JobEvent(EventBase, tag="job", frozen=True, kw_only=True, omit_defaults=Tr
     args_count: Count | None = None
     kwargs_count: Count | None = None
     wait_ms: float | None = None
-    """Between becoming runnable and starting, by wall clocks."""
+    """Between becoming runnable and starting, by the clock of the server."""
     duration_ms: float | None = None
     """Of the execution, by the worker's monotonic clock."""
     result_size: Count | None = None
@@ -227,6 +247,8 @@ class WorkerEvent(EventBase, tag="worker", frozen=True, kw_only=True, omit_defau
     """The worst delay of the event loop since the last beat."""
     events_buffered: Count | None = None
     events_dropped: Count | None = None
+    clock_skew_ms: Skew | None = None
+    """How far its clock is ahead of that of the server, as far as it knows."""
     reason: str | None = None
     error_type: str | None = None
     error_message: str | None = None
@@ -317,6 +339,8 @@ class SystemEvent(EventBase, tag="system", frozen=True, kw_only=True, omit_defau
     events_dropped: Count | None = None
     failed_flushes: Count | None = None
     """Times that events could not be stored at once."""
+    clock_skew_ms: Skew | None = None
+    """How far its clock is ahead of that of the server, as far as it knows."""
     dropped: dict[str, int] | None = None
     """How many events were dropped, by ``category.type``."""
     first_dropped_ns: Count | None = None
@@ -348,6 +372,12 @@ class OtherEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     category: str = "other"
     event_id: str = ""
     v: int = 0
+    clock_offset_ns: Offset = 0
+
+    @property
+    def moment_ns(self) -> int:
+        """When it happened, by the clock of the server."""
+        return _corrected(self.timestamp_ns, self.clock_offset_ns)
 
     @property
     def timestamp(self) -> float:
@@ -369,3 +399,13 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
     sequence: int
     """Its number in the stream of events, counting up from 1."""
     event: Event
+    stored_at: str = ""
+    """When the server stored it, as it writes that, RFC 3339; empty where that is not known."""
+
+    @property
+    def stored_ns(self) -> int | None:
+        """The same in nanoseconds since 1970 UTC; ``None`` where that is not known."""
+        try:
+            return nanoseconds_of(self.stored_at) if self.stored_at else None
+        except ValueError:
+            return None  # whatever repeated the event, it was no server

@@ -22,6 +22,7 @@ from naq_runtime.nats.direct import (
     sequence_at,
     stream_bounds,
 )
+from naq_runtime.nats.tail import RawMessage
 
 __all__ = ["EventReader", "FoundEvents", "SequenceRange", "causal_order", "decode_all", "decode_stored"]
 
@@ -49,21 +50,22 @@ class FoundEvents(NamedTuple):
 
 
 def causal_order(events: list[StoredEvent]) -> list[StoredEvent]:
-    """Sort the events of one job: by the emitters' clocks, and where those agree by place in the log."""
-    return sorted(events, key=lambda stored: (stored.event.timestamp_ns, stored.sequence))
+    """Sort the events of one job: by when they happened by the server's clock, and where that is the same, by place in
+    the log."""
+    return sorted(events, key=lambda stored: (stored.event.moment_ns, stored.sequence))
 
 
 def decode_stored(messages: Sequence[StoredMessage]) -> list[StoredEvent]:
     """The events among the messages; what is no event is passed over."""
-    return decode_all([(message.sequence, message.data) for message in messages])
+    return decode_all([(message.sequence, message.data, message.stored_at) for message in messages])
 
 
-def decode_all(messages: Sequence[tuple[int, bytes]]) -> list[StoredEvent]:
-    """The events among ``(sequence, payload)``; what is no event is passed over."""
+def decode_all(messages: Sequence[RawMessage]) -> list[StoredEvent]:
+    """The events among the messages; what is no event is passed over."""
     events = []
-    for sequence, data in messages:
+    for sequence, data, stored_at in messages:
         try:
-            events.append(StoredEvent(sequence, decode_event(data)))
+            events.append(StoredEvent(sequence, decode_event(data), stored_at))
         except SerializationError:
             continue
     return events

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -11,12 +12,14 @@ from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.events.reading import EventReader, FoundEvents, SequenceRange, decode_all
 from naq_runtime.nats.connection import Connection
-from naq_runtime.nats.direct import last_by_subject
+from naq_runtime.nats.direct import last_by_subject, stream_bounds
 from naq_runtime.nats.publish import Outgoing, StreamWriter, ingested, open_writer
 from naq_runtime.nats.tail import StreamTail
 from naq_runtime.nats.topology import Topology
 
 __all__ = ["EventStorage", "EventStore", "EventTail", "NATSJobEventStorage", "TailedEvents"]
+
+_CLOCK_AGE_NS = 60_000_000_000
 
 
 class TailedEvents(NamedTuple):
@@ -121,6 +124,7 @@ class NATSJobEventStorage:
 
     async def store(self, entries: Sequence[Outgoing]) -> None:
         """See `EventStore.store`; at most 1,000 entries."""
+        await self.learn_clock()
         writer = await self._open_writer()
         missing = await self._not_among(entries, self._in_doubt) if self._in_doubt else entries
         self._in_doubt = entries
@@ -180,6 +184,12 @@ class NATSJobEventStorage:
             self._largest = stream.largest
             self._writer = await open_writer(self._connection, fast=stream.fast_ingest)
         return self._writer
+
+    async def learn_clock(self) -> None:
+        """Now and then see what the clock of the server shows: who only enqueues does not hear of it otherwise."""
+        if self._connection.server_clock.is_old(_CLOCK_AGE_NS):
+            with contextlib.suppress(ServerError):  # the next events will tell
+                await stream_bounds(self._connection, self._stream)
 
     async def _not_among(self, entries: Sequence[Outgoing], doubted: Sequence[Outgoing]) -> list[Outgoing]:
         """The entries, without those that are stored; only the doubted ones may be."""

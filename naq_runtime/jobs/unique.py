@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 
+from naq_runtime.clock import nanoseconds_of
 from naq_runtime.errors import DuplicateJob, NaqError
 from naq_runtime.job import Job
 from naq_runtime.jobs.store import JobStore
 from naq_runtime.naming import Names
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.nats.publish import Outgoing, is_conflict
-from naq_runtime.nats.server_clock import nanoseconds_of
 from naq_runtime.nats.streams import Streams, if_last_is, living_for
 
 __all__ = ["UniqueKeys"]

@@ -9,6 +9,10 @@ from naq_runtime.nats.direct import StoredMessage, last_by_subject
 __all__ = ["LeaseBucket"]
 
 
+_LAST = "last"
+_REMEMBERED_S = 86_400.0
+
+
 class LeaseBucket:
     """One record a key; the last writer's stands until its time is over."""
 
@@ -26,15 +30,27 @@ class LeaseBucket:
         headers = {"Nats-TTL": str(max(1, round(ttl_s)))}
         await self._connection.publish(self._names.bucket_key(self._bucket, key), value, headers=headers)
 
+    async def remember(self, key: str, value: bytes) -> None:
+        """Keep the last record of a key for a day, whatever becomes of its lease; not acknowledged."""
+        await self.put(f"{_LAST}.{key}", value, _REMEMBERED_S)
+
     async def values(self) -> list[bytes]:
-        """The records that stand now; at most 1,024."""
-        return [message.data for message in await self._messages() if message.data]
+        """The records that stand now."""
+        return [message.data for message in await self.leases() if message.data]
+
+    async def leases(self) -> list[StoredMessage]:
+        """The same as messages, with the marks of ends."""
+        return await self._messages("*")
+
+    async def remembered(self) -> list[StoredMessage]:
+        """The last record of each key."""
+        return await self._messages(f"{_LAST}.*")
 
     async def get(self, key: str) -> StoredMessage | None:
         """What lies there; the mark of an end has no data."""
         found = await self._messages(key)
         return found[-1] if found else None
 
-    async def _messages(self, key: str = ">") -> list[StoredMessage]:
+    async def _messages(self, key: str) -> list[StoredMessage]:
         stream = self._names.bucket_stream(self._bucket)
         return await last_by_subject(self._connection, stream, [self._names.bucket_key(self._bucket, key)])

@@ -54,28 +54,32 @@ class Connection:
         self.on_restored: list[Listener] = []
         self.closed = asyncio.Event()
         self.last_error: str | None = None
-        self._server_clock = ServerClock(clock)
+        self.server_clock = ServerClock(clock)
+        """What the server's clock shows, as far as its answers told."""
         self._closing = False
+        self._stands_since: float | None = None
 
     def __repr__(self) -> str:
         state = "connected" if self.is_connected else "closed" if self.client.is_closed else "reconnecting"
         return f"<Connection {redacted_url(self.config.url)} {state}>"
 
     @classmethod
-    async def open(cls, config: NatsConfig, *, name: str) -> Connection:
+    async def open(cls, config: NatsConfig, *, name: str, clock: Clock = SYSTEM_CLOCK) -> Connection:
         """Connect, and check that the server is one that naq can work with.
 
         Args:
             config: where, and as whom.
             name: shown in the server's own lists of connections.
+            clock: against which that of the server is measured.
 
         Raises:
             ServerUnreachable, NotAuthorised, ServerTooOld, JetStreamUnavailable.
         """
-        connection = cls(config, LeanClient())
+        connection = cls(config, LeanClient(), clock)
         watcher = Watcher(connection._note_error, connection._lost, connection._restored, connection._ended)
         connection.client = await dialled(config, name, watcher)
         connection.closed.clear()  # a client that was refused has been closed
+        connection._stands_since = time.monotonic()
         try:
             await connection._check_server()
         except BaseException:
@@ -106,6 +110,13 @@ class Connection:
         return bool(self.client.is_connected)
 
     @property
+    def steady_s(self) -> float:
+        """For how long it has stood without a break; 0 while it does not."""
+        if self._stands_since is None or not self.is_connected:
+            return 0.0
+        return time.monotonic() - self._stands_since
+
+    @property
     def server_version(self) -> str:
         """As the server says, ``2.15.1``."""
         return str(self.client._server_info.get("version", ""))
@@ -123,7 +134,7 @@ class Connection:
     @property
     def skew_ns(self) -> int:
         """How far the server's clock is ahead of our wall clock now, as far as is known, also when that was set."""
-        return self._server_clock.skew_ns
+        return self.server_clock.skew_ns
 
     @property
     def max_payload(self) -> int:
@@ -195,10 +206,10 @@ class Connection:
             JetStreamError: with the server's code, when it refuses.
         """
         payload = b"" if body is None else msgspec.json.encode(body)
-        asked_ns = self._server_clock.monotonic_ns()
+        asked_ns = self.server_clock.monotonic_ns()
         answer = msgspec.json.decode((await self.request(f"$JS.API.{subject}", payload)).data, type=dict[str, Any])
         if moment := answer.get("ts"):
-            self._server_clock.told(moment, asked_ns)
+            self.server_clock.told(moment, asked_ns)
         if error := answer.get("error"):
             raise jetstream_error(error)
         return answer
@@ -272,7 +283,8 @@ class Connection:
 
     async def _restored(self) -> None:
         self.last_error = None
-        self._server_clock.doubt()
+        self._stands_since = time.monotonic()
+        self.server_clock.doubt()
         await self._tell(self.on_restored)
 
     async def _tell(self, listeners: Sequence[Listener]) -> None:

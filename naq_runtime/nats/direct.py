@@ -19,6 +19,7 @@ __all__ = [
     "Page",
     "StoredMessage",
     "all_of",
+    "first_at",
     "last_by_subject",
     "messages_from",
     "page_from",
@@ -120,8 +121,8 @@ async def all_of(
     return sorted(page.messages, key=lambda message: message.sequence)
 
 
-async def sequence_at(connection: Connection, stream: str, time_ns: int) -> int | None:
-    """The sequence of the first message that was stored at a moment or later; ``None`` when there is none.
+async def first_at(connection: Connection, stream: str, time_ns: int) -> StoredMessage | None:
+    """The first message that was stored at a moment or later.
 
     Args:
         time_ns: nanoseconds since 1970, by the clock of the server.
@@ -130,7 +131,13 @@ async def sequence_at(connection: Connection, stream: str, time_ns: int) -> int 
         page = await _request(connection, stream, {"start_time": _rfc3339(time_ns), "batch": 1})
     except StreamMissing:
         return None
-    return page.messages[0].sequence if page is not None and page.messages else None
+    return page.messages[0] if page is not None and page.messages else None
+
+
+async def sequence_at(connection: Connection, stream: str, time_ns: int) -> int | None:
+    """Its sequence."""
+    first = await first_at(connection, stream, time_ns)
+    return None if first is None else first.sequence
 
 
 def _rfc3339(time_ns: int) -> str:

@@ -41,6 +41,8 @@ class Delivery(Struct, frozen=True, gc=False):
     """How often the server has delivered it, this time included."""
     sequence: int
     """Its number in the stream of jobs; another job of the same id has another."""
+    stored_ns: int
+    """When it came into its queue, by the clock of the server."""
     headers: Mapping[str, str] | None = None
 
     @classmethod
@@ -56,6 +58,7 @@ class Delivery(Struct, frozen=True, gc=False):
             reply,
             int(tokens[start]),
             int(tokens[start + 1]),
+            int(tokens[start + 3]),
             message.headers,
         )
 

@@ -12,12 +12,12 @@ from typing import Any
 
 from msgspec import Struct
 
+from naq_runtime.clock import nanoseconds_of
 from naq_runtime.errors import ConfigError, JetStreamError, NotFound, ServerUnreachable
 from naq_runtime.naming import Names
 from naq_runtime.nats.connection import Connection
 from naq_runtime.nats.direct import STREAM_NOT_FOUND
 from naq_runtime.nats.rates import Rate
-from naq_runtime.nats.server_clock import nanoseconds_of
 
 __all__ = ["FOR_GOOD_NS", "QueueConsumer", "QueueLimits", "limits_of", "paused_until_ns", "with_limits"]
 

@@ -17,11 +17,11 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from naq_runtime.clock import nanoseconds_of
 from naq_runtime.errors import ConfigError, NaqError
 from naq_runtime.naming import Names
 from naq_runtime.nats.connection import Connection
 from naq_runtime.nats.publish import Outgoing, is_conflict
-from naq_runtime.nats.server_clock import nanoseconds_of
 from naq_runtime.nats.streams import Streams, if_last_is, living_for
 
 __all__ = ["Choice", "Places", "Rate", "Window"]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from naq_runtime.clock import Clock, nanoseconds_of
 
-from naq_runtime.clock import Clock
-
-__all__ = ["ServerClock", "nanoseconds_of"]
+__all__ = ["ServerClock"]
 
 _LIMIT_NS = 10_000_000_000
 """An answer that took longer says nothing of the clock."""
@@ -17,14 +15,26 @@ class ServerClock:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._ahead_ns = clock.time_ns() - clock.monotonic_ns()
+        self.ahead_ns = clock.time_ns() - clock.monotonic_ns()
+        """How far it is ahead of our monotonic clock, as far as is known."""
         self._within_ns = _LIMIT_NS
         """How long the answer took that is believed."""
+        self.error_ns = 0
+        """How wrong that can be; 0 before the first answer, when it is only believed."""
+        self._told_ns: int | None = None
+
+    def is_old(self, age_ns: int) -> bool:
+        """Whether nothing was heard of it for so long: both clocks have gone their own ways since."""
+        return self._told_ns is None or self._clock.monotonic_ns() - self._told_ns > age_ns
 
     @property
     def skew_ns(self) -> int:
         """How far it is ahead of our wall clock now, as far as is known, also when that was set."""
-        return self._ahead_ns + self._clock.monotonic_ns() - self._clock.time_ns()
+        return self.ahead_ns + self._clock.monotonic_ns() - self._clock.time_ns()
+
+    def now_ns(self) -> int:
+        """What it shows now, as far as is known."""
+        return self.ahead_ns + self._clock.monotonic_ns()
 
     def monotonic_ns(self) -> int:
         """The time by which questions and answers are dated."""
@@ -37,17 +47,11 @@ class ServerClock:
         """
         answered_ns = self._clock.monotonic_ns()
         took_ns, ahead_ns = answered_ns - asked_ns, nanoseconds_of(moment) - (asked_ns + answered_ns) // 2
-        was_set = 2 * abs(ahead_ns - self._ahead_ns) > took_ns + self._within_ns
+        was_set = 2 * abs(ahead_ns - self.ahead_ns) > took_ns + self._within_ns
         if took_ns <= self._within_ns or (was_set and took_ns <= _LIMIT_NS):
-            self._within_ns, self._ahead_ns = took_ns, ahead_ns
+            self._within_ns, self.ahead_ns, self.error_ns = took_ns, ahead_ns, took_ns // 2
+        self._told_ns = answered_ns
 
     def doubt(self) -> None:
         """It may be the clock of another server from now on: the next answer is believed."""
         self._within_ns = _LIMIT_NS
-
-
-def nanoseconds_of(moment: str) -> int:
-    """A moment as the server writes it, RFC 3339, in nanoseconds since 1970 UTC."""
-    seconds, _, rest = moment.removesuffix("Z").partition(".")
-    whole = datetime.fromisoformat(seconds).replace(tzinfo=UTC)
-    return int(whole.timestamp()) * 1_000_000_000 + int(rest.ljust(9, "0")[:9])

@@ -16,12 +16,12 @@ from typing import Protocol
 
 import msgspec
 
+from naq_runtime.clock import nanoseconds_of
 from naq_runtime.errors import JetStreamError, ServerError, ServerUnreachable
 from naq_runtime.nats.connection import Connection, Msg, listening, subscribed
 from naq_runtime.nats.direct import Bounds, StoredMessage, last_by_subject, messages_from, page_from, stream_bounds
 from naq_runtime.nats.objects import ObjectBucket
 from naq_runtime.nats.publish import AckedPublish, Outgoing, Stored, StreamWriter, open_writer, publish_together
-from naq_runtime.nats.server_clock import nanoseconds_of
 from naq_runtime.nats.topology import Topology
 
 __all__ = [

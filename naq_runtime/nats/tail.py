@@ -22,8 +22,8 @@ _PENDING_BYTES = 64 * 1024 * 1024
 _OVERHEAD = 150
 """Bytes that a message takes beside its payload."""
 
-RawMessage = tuple[int, bytes]
-"""Sequence and payload."""
+RawMessage = tuple[int, bytes, str]
+"""Sequence, payload, and the server's time of storage."""
 
 
 @dataclass(slots=True)
@@ -122,7 +122,7 @@ class StreamTail:
             self._clear()
             self._must_look = True
         self._heard = sequence
-        self._pending.append((sequence, message.data))
+        self._pending.append((sequence, message.data, headers.get("Nats-Time-Stamp", "")))
         self._pending_bytes += len(message.data) + _OVERHEAD
         self._wake.set()
 
@@ -172,7 +172,7 @@ class StreamTail:
             page = await page_from(self._connection, self._stream, self.last + 1, size, subject)
         except StreamMissing:
             page = Page([], 0)
-        batch.messages = [(m.sequence, m.data) for m in page.messages if m.sequence <= self._target]
+        batch.messages = [(m.sequence, m.data, m.stored_at) for m in page.messages if m.sequence <= self._target]
         at_end = page.pending == 0 or len(batch.messages) < len(page.messages) or not page.messages
         reached = self._target if at_end else batch.messages[-1][0]
         if self._whole:

@@ -12,11 +12,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from naq_runtime.clock import SYSTEM_CLOCK, Clock
+from naq_runtime.clock import SYSTEM_CLOCK, Clock, nanoseconds_of
 from naq_runtime.errors import NaqError
 from naq_runtime.naming import Names
 from naq_runtime.nats.publish import Outgoing, is_conflict
-from naq_runtime.nats.server_clock import nanoseconds_of
 from naq_runtime.nats.streams import Streams, if_last_is
 from naq_runtime.snapshot import LeaderState
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
+from naq_runtime.clock import nanoseconds_of
 from naq_runtime.errors import DuplicateJob, ServerError
 from naq_runtime.job import Job
 from naq_runtime.naming import Names
 from naq_runtime.nats.publish import Outgoing, is_conflict, is_too_large
-from naq_runtime.nats.server_clock import nanoseconds_of
 from naq_runtime.nats.streams import Streams
 from naq_runtime.schedule import Schedule, ScheduleState, encode_schedule
 from naq_runtime.scheduler.deciding import Decision

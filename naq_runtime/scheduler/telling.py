@@ -118,7 +118,8 @@ class Telling:
         )
 
     def _enqueued(self, job: Job) -> None:
-        said = {"timestamp_ns": job.enqueued_at_ns, "args_count": len(job.args), "kwargs_count": len(job.kwargs)}
+        at_ns = self._events.own_time(job.enqueued_at_ns)
+        said = {"timestamp_ns": at_ns, "args_count": len(job.args), "kwargs_count": len(job.kwargs)}
         self._events.about(JobEventType.ENQUEUED, job, said)
 
     def _missed(self, schedule: Schedule, count: int, policy: str, caught_up: int | None = None) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,17 +28,20 @@ from naq_runtime.events.models import (
     WorkerEvent,
     WorkerEventType,
 )
+from naq_runtime.events.offset import ClockOffset, KnownClock
 from naq_runtime.events.processors import EventProcessor, Processing, Processors
 from naq_runtime.events.queries import EventQueries, Moment
 from naq_runtime.events.storage import EventStorage, EventTail, NATSJobEventStorage
 from naq_runtime.job import Job
 from naq_runtime.naming import new_id
+from naq_runtime.nats.roll import worker_status
 from naq_runtime.services.trouble import Troubles, WatchedStorage
 from naq_runtime.version import VERSION
 
 if TYPE_CHECKING:
     from naq_runtime.services.manager import ServiceManager
     from naq_runtime.services.metrics import Metrics
+    from naq_runtime.worker.roll import WorkerStatus
 
 __all__ = ["EventService"]
 
@@ -63,11 +67,15 @@ class EventService:
         instance: str | None = None,
         role: str = "client",
         clock: Clock = SYSTEM_CLOCK,
+        server_clock: KnownClock | None = None,
     ) -> None:
         self.enabled = config.events.enabled
         self.instance = instance or new_id(8)
         self._role = role
         self._clock = clock
+        self._offset = ClockOffset(clock, server_clock)
+        self._ask_workers: Callable[..., Awaitable[tuple[WorkerStatus, ...]]] | None = None
+        """``None`` where there are no workers, as in memory."""
         self._storage = storage
         self.queries = EventQueries(storage, clock)
         """Everything that can be asked of the log."""
@@ -93,7 +101,17 @@ class EventService:
     async def create(cls, services: ServiceManager) -> Self:
         """Log into the namespace's stream of events."""
         storage = NATSJobEventStorage(services.connection, services.config, services.topology)
-        service = cls(services.config, storage, instance=services.instance, role=services.role, clock=services.clock)
+        if services.config.events.enabled:
+            await storage.learn_clock()  # before the first event is dated
+        service = cls(
+            services.config,
+            storage,
+            instance=services.instance,
+            role=services.role,
+            clock=services.clock,
+            server_clock=services.connection.server_clock,
+        )
+        service._ask_workers = partial(worker_status, services.connection, services.names)
         service._listen(services.connection.on_lost, service._connection_lost)
         service._listen(services.connection.on_restored, service._connection_restored)
         await service.start()
@@ -129,13 +147,31 @@ class EventService:
         """What the logger has done so far."""
         return self._logger.statistics()
 
+    @property
+    def clock_skew_ms(self) -> float:
+        """How far the clock of this process is ahead of that of the server, as far as is known."""
+        return round(-self._offset.exact_ns / 1e6, 3)
+
+    def own_time(self, server_ns: int) -> int:
+        """A moment of late by the clock of this process, of what the server's clock showed then."""
+        return server_ns - self._offset.exact_ns
+
+    def on_server(self, timestamp_ns: int) -> int:
+        """The reverse: what the server's clock showed when that of this process showed this, now or lately."""
+        return timestamp_ns + self._offset.of(timestamp_ns)
+
+    def clock_offset_ns(self, timestamp_ns: int) -> int:
+        """What an event of this process that is dated so says of its clock."""
+        return self._offset.of(timestamp_ns)
+
     # Writing
 
     def log(self, event: Event) -> None:
         """Take an event, and give it an id when it has none; returns at once."""
         if self.enabled:
             if not event.event_id:
-                event = msgspec.structs.replace(event, event_id=self.next_id())
+                offset_ns = event.clock_offset_ns or self._offset.of(event.timestamp_ns)
+                event = msgspec.structs.replace(event, event_id=self.next_id(), clock_offset_ns=offset_ns)
             self._take(event)
 
     async def log_event(self, event: Event) -> None:
@@ -151,6 +187,8 @@ class EventService:
             fields.setdefault("timestamp_ns", self._clock.time_ns())
             if "event_id" not in fields:
                 fields["event_id"] = self.next_id()
+            if "clock_offset_ns" not in fields:
+                fields["clock_offset_ns"] = self._offset.of(fields["timestamp_ns"])
             self._take(JobEvent(event_type=event_type, **fields))
 
     def next_id(self) -> str:
@@ -166,14 +204,12 @@ class EventService:
     def worker(self, event_type: WorkerEventType, **fields: Any) -> None:
         """Log a `WorkerEvent` of the given fields, now."""
         if self.enabled:
-            now = self._clock.time_ns()
-            self._take(WorkerEvent(event_type=event_type, timestamp_ns=now, event_id=self.next_id(), **fields))
+            self._take(WorkerEvent(event_type=event_type, **self._stamp(), **fields))
 
     def schedule(self, event_type: ScheduleEventType, **fields: Any) -> None:
         """Log a `ScheduleEvent` of the given fields, now."""
         if self.enabled:
-            now = self._clock.time_ns()
-            self._take(ScheduleEvent(event_type=event_type, timestamp_ns=now, event_id=self.next_id(), **fields))
+            self._take(ScheduleEvent(event_type=event_type, **self._stamp(), **fields))
 
     def system(self, event_type: SystemEventType, **fields: Any) -> None:
         """Log a `SystemEvent` of this process, now."""
@@ -241,6 +277,18 @@ class EventService:
         """All events of a job, in causal order."""
         return await self.queries.history(job_id)
 
+    async def get_worker_status(self, include_inactive: bool = False) -> tuple[WorkerStatus, ...]:
+        """The workers that run, by name.
+
+        Args:
+            include_inactive: those of the last day, too, that have stopped, with the reason, or are lost, with the jobs
+                that they held.
+
+        Raises:
+            ServerError: the server cannot be asked now.
+        """
+        return () if self._ask_workers is None else await self._ask_workers(include_inactive=include_inactive)
+
     def stream_events(
         self,
         job_id: str | None = None,
@@ -278,8 +326,11 @@ class EventService:
 
     def _announce(self) -> None:
         self._is_to_announce = False
-        startup = self._system_event(SystemEventType.STARTUP, version=VERSION)
-        self._take(msgspec.structs.replace(startup, timestamp_ns=self._began_ns))
+        self._take(
+            self._system_event(
+                SystemEventType.STARTUP, self._began_ns, version=VERSION, clock_skew_ms=self.clock_skew_ms
+            )
+        )
 
     def _say_costs(self, interval_s: float) -> None:
         if self.enabled:
@@ -289,11 +340,19 @@ class EventService:
             self._metrics = Metrics(self, interval_s)
             self._metrics.start()
 
-    def _system_event(self, event_type: SystemEventType, **fields: Any) -> SystemEvent:
+    def _stamp(self, timestamp_ns: int = 0) -> dict[str, Any]:
+        """When it happens, now unless told otherwise, and its number."""
+        timestamp_ns = timestamp_ns or self._clock.time_ns()
+        return {
+            "timestamp_ns": timestamp_ns,
+            "clock_offset_ns": self.clock_offset_ns(timestamp_ns),
+            "event_id": self.next_id(),
+        }
+
+    def _system_event(self, event_type: SystemEventType, timestamp_ns: int = 0, **fields: Any) -> SystemEvent:
         return SystemEvent(
             event_type=event_type,
-            timestamp_ns=self._clock.time_ns(),
-            event_id=self.next_id(),
+            **self._stamp(timestamp_ns),
             instance=self.instance,
             role=self._role,
             hostname=socket.gethostname(),

@@ -53,7 +53,8 @@ OpenGround = Callable[["ServiceManager", AsyncExitStack], Awaitable[Ground]]
 
 
 async def _on_server(services: ServiceManager, stack: AsyncExitStack) -> Ground:
-    connection = await Connection.open(services.config.nats, name=f"naq {services.role} {services.instance}")
+    name = f"naq {services.role} {services.instance}"
+    connection = await Connection.open(services.config.nats, name=name, clock=services.clock)
     stack.push_async_callback(connection.close)
     topology = Topology(connection, services.config)
     streams = NatsStreams(connection, topology)

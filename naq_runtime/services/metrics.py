@@ -61,4 +61,5 @@ class Metrics:
             events_stored=logger.stored,
             events_dropped=logger.dropped,
             failed_flushes=logger.failed_flushes,
+            clock_skew_ms=self._events.clock_skew_ms,
         )

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from naq_runtime.clock import nanoseconds_of
 from naq_runtime.errors import JetStreamError
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.nats.publish import Outgoing
-from naq_runtime.nats.server_clock import nanoseconds_of
 from naq_runtime.nats.streams import MESSAGE_ID
 
 __all__ = ["Kept", "Shelf", "matches", "moment"]

@@ -138,7 +138,7 @@ class JobHandler:
                 execution = cancelled(job, holding.cancel_reason, worker_id=self._worker_id, now_ns=now_ns)
             if execution is None:
                 begun = True
-                report_started(self._events, job, self._worker_id, self._clock.time_ns())
+                report_started(self._events, job, self._worker_id, self._clock.time_ns(), stored_ns=delivery.stored_ns)
                 execution = await self._executor.run(job, delivery.payload, dependencies)
             self._settlement.add(holding, execution, delivery.payload)
         except (asyncio.CancelledError, ServerError) as cause:

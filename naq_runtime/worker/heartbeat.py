@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+import msgspec
+
 from naq_runtime.errors import ServerError
 from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.worker.record import WorkerRecord, encode_worker
@@ -51,16 +53,20 @@ class Heartbeat:
     async def beat(self) -> None:
         """Renew the lease now."""
         record = self._describe()
+        encoded = encode_worker(record)
         try:
-            await self._bucket.put(record.worker_id, encode_worker(record), self.lease_s)
+            await self._bucket.put(record.worker_id, encoded, self.lease_s)
+            await self._bucket.remember(record.worker_id, encoded)
         except ServerError as error:
             log.debug("lease not renewed: %s", error, extra={"action": "lease_not_renewed"})
         self._beaten(record)
 
-    async def end(self) -> None:
-        """Say that the worker has stopped; the record leaves soon after."""
-        record = self._describe()
+    async def end(self, reason: str | None) -> None:
+        """Say that the worker has stopped, and why; the record leaves soon after, and is remembered."""
+        record = msgspec.structs.replace(self._describe(), reason=reason or "")
+        encoded = encode_worker(record)
         try:
-            await self._bucket.put(record.worker_id, encode_worker(record), _STOPPED_TTL_S)
+            await self._bucket.put(record.worker_id, encoded, _STOPPED_TTL_S)
+            await self._bucket.remember(record.worker_id, encoded)
         except ServerError as error:
             log.debug("lease not ended: %s", error, extra={"action": "lease_not_ended"})

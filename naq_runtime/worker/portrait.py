@@ -98,4 +98,5 @@ class Portrait:
             loop_lag_ms=self._lag.take_ms(),
             events_buffered=statistics.buffered,
             events_dropped=statistics.dropped,
+            clock_skew_ms=self._events.clock_skew_ms,
         )

@@ -78,6 +78,7 @@ class Presence:
         await claim_name(self._services, self._desk, self._describe, self._heartbeat.lease_s)
         report_worker_started(self._events, self._describe())
         self._portrait.start()
+        self._services.connection.on_restored.append(self.changed)  # its lease may have ended meanwhile
         self.beating = asyncio.create_task(self._beat(), name="heartbeat")
 
     async def changed(self) -> None:
@@ -87,11 +88,13 @@ class Presence:
     async def end(self, reason: str | None) -> None:
         """Be seen and heard no more."""
         self._is_over = True
+        if self.changed in self._services.connection.on_restored:
+            self._services.connection.on_restored.remove(self.changed)
         self.beating.cancel()
         await asyncio.gather(self.beating, return_exceptions=True)
         self._portrait.stop()
         await self._desk.close()
-        await self._heartbeat.end()
+        await self._heartbeat.end(reason)
         report_worker_stopped(self._events, self._describe(), reason)
 
     async def _beat(self) -> None:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from naq_runtime.errors import SerializationError
-from naq_runtime.events.models import Count
+from naq_runtime.events.models import Count, Skew
 
 __all__ = ["Counts", "WorkerRecord", "WorkerState", "decode_worker", "encode_worker"]
 
@@ -67,6 +67,14 @@ class WorkerRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The worst delay of the event loop since the beat before."""
     events_buffered: Count = 0
     events_dropped: Count = 0
+    reason: str = ""
+    """Why it has stopped."""
+    clock_skew_ms: Skew = 0.0
+    """How far its clock is ahead of that of the server, as far as it knows."""
+
+    def on_server(self, time_ns: int) -> int:
+        """A time of this record by the clock of the server."""
+        return time_ns - int(self.clock_skew_ms * 1e6)
 
 
 encode_worker = msgspec.json.Encoder().encode

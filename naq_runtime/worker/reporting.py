@@ -21,23 +21,38 @@ __all__ = [
     "report_worker_stopped",
 ]
 
+_MOVED_WITHIN_NS = 2_000_000_000
 
-def report_started(events: EventService, job: Job, worker_id: str, started_ns: int) -> None:
-    """A worker begins with the job."""
+
+def report_started(
+    events: EventService, job: Job, worker_id: str, started_ns: int, *, stored_ns: int | None = None
+) -> None:
+    """A worker begins with the job.
+
+    Args:
+        started_ns: by the clock of the worker.
+        stored_ns: when the job came into its queue, by the clock of the server, where there is one.
+    """
     if not events.enabled:
         return
-    ready_ns = job.run_at_ns or job.enqueued_at_ns
+    runnable_ns = job.run_at_ns or job.enqueued_at_ns
+    if stored_ns is not None:
+        # The server puts what is due into its queue up to a second later. Other times of the job are of clocks that
+        # may be wrong.
+        runnable_ns = runnable_ns if job.run_at_ns and 0 <= stored_ns - runnable_ns < _MOVED_WITHIN_NS else stored_ns
+    offset_ns = events.clock_offset_ns(started_ns)
     events.log(
         JobEvent(
             event_type=JobEventType.STARTED,
             timestamp_ns=started_ns,
+            clock_offset_ns=offset_ns,
             event_id=events.next_id(),
             job_id=job.job_id,
             queue_name=job.queue_name or "default",
             function_name=str(job.function),
             worker_id=worker_id,
             attempt=job.attempt,
-            wait_ms=max(0, started_ns - ready_ns) / 1e6 if job.enqueued_at_ns else None,
+            wait_ms=max(0, started_ns + offset_ns - runnable_ns) / 1e6 if job.enqueued_at_ns else None,
         )
     )
 
@@ -109,6 +124,7 @@ def _report_completed(events: EventService, execution: Execution) -> None:
         JobEvent(
             event_type=JobEventType.COMPLETED,
             timestamp_ns=result.finish_time_ns,
+            clock_offset_ns=events.clock_offset_ns(result.finish_time_ns),
             event_id=_id_of(execution),
             job_id=job.job_id,
             queue_name=job.queue_name or "default",
@@ -153,6 +169,7 @@ def _report_stored(events: EventService, execution: Execution) -> None:
         JobEvent(
             event_type=JobEventType.RESULT_STORED,
             timestamp_ns=execution.result.finish_time_ns,
+            clock_offset_ns=events.clock_offset_ns(execution.result.finish_time_ns),
             event_id=_id_of(execution),
             job_id=job.job_id,
             queue_name=job.queue_name or "default",
@@ -207,6 +224,7 @@ def report_beat(events: EventService, record: WorkerRecord) -> None:
         loop_lag_ms=record.loop_lag_ms,
         events_buffered=record.events_buffered,
         events_dropped=record.events_dropped,
+        clock_skew_ms=record.clock_skew_ms,
     )
 
 

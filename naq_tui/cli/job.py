@@ -30,7 +30,6 @@ async def show(job_id: JobId, *, format: FormatOption = Format.TABLE, config: NA
 
     Example: naq job show 3k9x2abq0e7d5c1m8t4z
     """
-    import time
 
     from naq_runtime.monitor import Monitor
     from naq_runtime.naming import check_name
@@ -42,9 +41,10 @@ async def show(job_id: JobId, *, format: FormatOption = Format.TABLE, config: NA
     async with ServiceManager(config, role="monitor") as services:
         monitor = await services.get_service(Monitor)
         detail = await monitor.job(job_id)
+        now_ns = monitor.now_ns()
         standings = await monitor.standings([need.job_id for need in needs(detail) if need.met is None])
     if format is Format.TABLE:
-        print_lines(page(detail, standings, time.time_ns()))
+        print_lines(page(detail, standings, now_ns))
     elif format is Format.JSON:
         print_json(document(detail, standings))
     else:

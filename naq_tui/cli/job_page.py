@@ -40,6 +40,12 @@ _SHORT = 72
 _MOST_NEEDS = 100
 _MOST_LOG_LINES = 20
 _MOST_EVENTS = 60
+_ATTEMPT_ENDS = (
+    JobEventType.COMPLETED,
+    JobEventType.FAILED,
+    JobEventType.TIMED_OUT,
+    JobEventType.CANCELLED,
+)
 _CHATTER = (JobEventType.PROGRESS, JobEventType.LOG)
 
 _STATUS: dict[JobStatus, Span] = {
@@ -88,8 +94,8 @@ def document(detail: JobDetail, standings: Standings) -> dict[str, Any]:
         "worker_id": _worker(history),
         **moment_json("enqueued_at", _enqueued_ns(history)),
         **moment_json("run_at", history.due_ns),
-        **moment_json("started_at", result.start_time_ns if result else _at(history, JobEventType.STARTED)),
-        **moment_json("finished_at", result.finish_time_ns if result else None),
+        **moment_json("started_at", _at(history, JobEventType.STARTED) or (result.start_time_ns if result else 0)),
+        **moment_json("finished_at", _finished_ns(history)),
         "duration_ms": result.duration_ms if result else None,
         "dead_letter": history.burial is not None,
         "cancelled_by": by,
@@ -115,7 +121,7 @@ def _progress_json(history: History) -> dict[str, Any] | None:
     report = history.progress
     if report is None:
         return None
-    said_at = moment_json("time", report.timestamp_ns)
+    said_at = moment_json("time", report.moment_ns)
     return {"done": report.done, "total": report.total, "text": report.text, **said_at}
 
 
@@ -184,7 +190,7 @@ def _progress(history: History, now_ns: int) -> Iterator[Line]:
     report = history.progress
     if report is None:
         return
-    yield from heading("Progress", f"{age_text((now_ns - report.timestamp_ns) / 1e9)} ago")
+    yield from heading("Progress", f"{age_text((now_ns - report.moment_ns) / 1e9)} ago")
     bar = list(_bar(report.done, report.total))
     text = ("  " + inert(report.text or ""), "")
     yield [("  ", ""), *bar, text] if bar else [text]
@@ -272,7 +278,7 @@ def _log(history: History) -> Iterator[Line]:
     for event in written[-_MOST_LOG_LINES:]:
         level = inert(event.level or "INFO", 12).upper()
         first, *more = inert_lines(event.text or "", lines=20)
-        lead = f"  {clock_text(event.timestamp_ns, milliseconds=True)}  {level:<8} "
+        lead = f"  {clock_text(event.moment_ns, milliseconds=True)}  {level:<8} "
         yield [(lead, "dim"), (first, _LEVELS.get(level, ""))]
         for line in more:
             yield [(" " * len(lead), ""), (line, _LEVELS.get(level, ""))]
@@ -285,7 +291,7 @@ def _events(detail: JobDetail) -> Iterator[Line]:
     if not rows:
         yield from value_lines("none are kept", "dim")
         return
-    start_ns = detail.events[0].event.timestamp_ns
+    start_ns = detail.events[0].event.moment_ns
     shown = [_event_row(stored, start_ns) for stored in rows[-_MOST_EVENTS:]]
     yield from table_lines(_EVENTS, shown, room_of(sys.stdout))
 
@@ -324,14 +330,21 @@ def _said_by_events(detail: JobDetail, name: str) -> Iterator[str]:
 
 
 def _enqueued_ns(history: History) -> int:
-    if history.detail.job is not None:
-        return history.detail.job.enqueued_at_ns
-    return _at(history, JobEventType.ENQUEUED, JobEventType.SCHEDULED, JobEventType.WAITING_FOR_DEPENDENCIES)
+    """By its event, whose time is that of the server; without one, by the clock of who enqueued it."""
+    by_event = _at(history, JobEventType.ENQUEUED, JobEventType.SCHEDULED, JobEventType.WAITING_FOR_DEPENDENCIES)
+    job = history.detail.job
+    return by_event or (job.enqueued_at_ns if job is not None else 0)
+
+
+def _finished_ns(history: History) -> int | None:
+    """The same for its end."""
+    result = history.detail.result
+    return (_at(history, *_ATTEMPT_ENDS) or result.finish_time_ns) if result else None
 
 
 def _at(history: History, *kinds: JobEventType) -> int:
     event = history.last(*kinds)
-    return event.timestamp_ns if event is not None else 0
+    return event.moment_ns if event is not None else 0
 
 
 def _latest_run(history: History) -> JobEvent | None:

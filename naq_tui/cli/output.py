@@ -223,7 +223,7 @@ MOODS: dict[Mood, str] = {
 def event_json(stored: StoredEvent) -> dict[str, Any]:
     """The event as a JSON object, with its sequence in the log, and its time in ISO 8601."""
     event = msgspec.to_builtins(stored.event)
-    return {"sequence": stored.sequence, "time": iso_text(stored.event.timestamp_ns), **event}
+    return {"sequence": stored.sequence, "time": iso_text(stored.event.moment_ns), **event}
 
 
 def print_events(events: Sequence[StoredEvent], form: Format) -> None:

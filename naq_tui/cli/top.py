@@ -84,6 +84,7 @@ async def _watch(config: NAQConfig, demo: bool) -> int:
 async def _once(config: NAQConfig, demo: bool, form: Format) -> None:
     from contextlib import AsyncExitStack
 
+    from naq_runtime.clock import SYSTEM_CLOCK
     from naq_tui.live import LiveSource
     from naq_tui.once import print_once, sample
 
@@ -91,8 +92,9 @@ async def _once(config: NAQConfig, demo: bool, form: Format) -> None:
         if demo:
             config = await _demo(stack)
         seconds, warm_up_s = (_DEMO_SAMPLE_S, _DEMO_WARM_UP_S) if demo else (_SAMPLE_S, 0.0)
-        dashboard = await sample(LiveSource(config, patient=False), seconds, warm_up_s=warm_up_s)
-        print_once(dashboard, form)
+        source = LiveSource(config, patient=False)
+        dashboard = await sample(source, seconds, warm_up_s=warm_up_s)
+        print_once(dashboard, form, source.time_of(SYSTEM_CLOCK.time_ns()))
 
 
 async def _demo(stack: AsyncExitStack) -> NAQConfig:

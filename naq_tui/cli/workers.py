@@ -35,21 +35,20 @@ async def list_(*, format: FormatOption = Format.TABLE, config: NAQConfig) -> No
 
     Example: naq worker list
     """
-    import time
-
     from naq_runtime.monitor import Monitor
     from naq_runtime.services.manager import ServiceManager
     from naq_tui.cli.output import note, print_json, print_raw
 
     async with ServiceManager(config, role="monitor") as services:
-        records = await (await services.get_service(Monitor)).workers()
+        monitor = await services.get_service(Monitor)
+        records, now_ns = await monitor.workers(), monitor.now_ns()
     if format is Format.JSON:
         print_json([_document(record) for record in records])
     elif format is Format.RAW:
         for record in records:
             print_raw(*_raw(record))
     elif records:
-        _print_table(records, time.time_ns())
+        _print_table(records, now_ns)
     else:
         note("no worker runs; 'naq run-worker' starts one")
 
@@ -59,16 +58,15 @@ async def show(name: Name, *, format: FormatOption = Format.TABLE, config: NAQCo
 
     Example: naq worker show build-7-4242-k3f9
     """
-    import time
-
     from naq_runtime.monitor import Monitor
     from naq_runtime.services.manager import ServiceManager
     from naq_tui.cli.output import print_json, print_lines, print_raw_members
 
     async with ServiceManager(config, role="monitor") as services:
-        record = await (await services.get_service(Monitor)).worker(name)
+        monitor = await services.get_service(Monitor)
+        record, now_ns = await monitor.worker(name), monitor.now_ns()
     if format is Format.TABLE:
-        print_lines(_page(record, time.time_ns()))
+        print_lines(_page(record, now_ns))
     elif format is Format.JSON:
         print_json(_document(record))
     else:
@@ -173,7 +171,7 @@ def _document(record: WorkerRecord) -> dict[str, Any]:
 
     content = {name: getattr(record, name) for name in record.__struct_fields__}
     for name in ("started_at", "beat_at"):
-        content |= moment_json(name, content.pop(f"{name}_ns"))
+        content |= moment_json(name, record.on_server(content.pop(f"{name}_ns")))
     return content
 
 
@@ -224,7 +222,7 @@ def _row(record: WorkerRecord, now_ns: int) -> list[Span]:
         (count_text(record.jobs_failed), "red" if record.jobs_failed else "dim"),
         (f"{record.cpu_percent:.0f} %", ""),
         (size_text(record.rss_bytes), ""),
-        (short_age_text((now_ns - record.beat_at_ns) / 1e9), "dim"),
+        (short_age_text((now_ns - record.on_server(record.beat_at_ns)) / 1e9), "dim"),
         (count_text(stuck) if stuck else "-", "bold red" if stuck else "dim"),
     ]
 
@@ -248,9 +246,10 @@ def _page(record: WorkerRecord, now_ns: int) -> Iterator[Line]:
 
 def _facts(record: WorkerRecord, now_ns: int) -> Iterator[tuple[str, Line]]:
     from naq_runtime.events.messages import duration_text, size_text
-    from naq_tui.text import age_text, count_text, inert, moment_text
+    from naq_tui.text import SKEW_SHOWN_MS, age_text, count_text, inert, moment_text, skew_text
 
-    up, silent = ((now_ns - then) / 1e9 for then in (record.started_at_ns, record.beat_at_ns))
+    started_ns = record.on_server(record.started_at_ns)
+    up, silent = ((now_ns - then) / 1e9 for then in (started_ns, record.on_server(record.beat_at_ns)))
     ended = [f"{count_text(record.jobs_completed)} done", f"{count_text(record.jobs_failed)} failed"]
     if record.jobs_interrupted:
         ended.append(f"{count_text(record.jobs_interrupted)} handed back")
@@ -260,12 +259,14 @@ def _facts(record: WorkerRecord, now_ns: int) -> Iterator[tuple[str, Line]]:
     yield "host", [(inert(f"{record.hostname}:{record.pid}"), ""), (f"  naq {inert(record.version)}", "dim")]
     yield "queues", [(inert(" ".join(record.queue_names)), "")]
     yield "modules", [(inert(" ".join(record.modules)), "")]
-    yield "started", [(moment_text(record.started_at_ns, now_ns), ""), (f"  {age_text(up)} ago", "dim")]
+    yield "started", [(moment_text(started_ns, now_ns), ""), (f"  {age_text(up)} ago", "dim")]
     every = f"  every {duration_text(record.heartbeat_interval * 1000)}"
     yield "last beat", [(f"{age_text(silent)} ago", ""), (every, "dim")]
     yield "jobs", [(f"{record.active_jobs} of {record.concurrency_limit} running", ""), (f"  {', '.join(ended)}", "")]
     yield "cpu", [(f"{record.cpu_percent:.0f} %", ""), ("  of one core", "dim")]
     yield "memory", [(size_text(record.rss_bytes), "")]
+    is_off = abs(record.clock_skew_ms) >= SKEW_SHOWN_MS
+    yield "clock", [(skew_text(record.clock_skew_ms), "yellow" if is_off else ""), ("  by that of the server", "dim")]
     yield "loop lag", [(duration_text(record.loop_lag_ms), "")]
     yield "events", [(f"{count_text(record.events_buffered)} not stored yet{dropped}", "")]
 

@@ -139,7 +139,7 @@ class Said:
 def _said(event: Event, mark: Mark, job_id: str = "", queue: str = "", worker: str | None = None) -> Said:
     kind = str(event.event_type)
     return Said(
-        time_ns=event.timestamp_ns,
+        time_ns=event.moment_ns,
         glyph=mark[0],
         kind=_SHORT.get(kind) or inert(kind, 24),
         mood=mark[1],
@@ -183,7 +183,7 @@ def said(stored: StoredEvent) -> Said:
 def search_text(stored: StoredEvent) -> str:
     """The text that a filter is looked for in: the line, with the whole job id and the full name of the event."""
     event = stored.event
-    time = clock_text(event.timestamp_ns, milliseconds=True)
+    time = clock_text(event.moment_ns, milliseconds=True)
     kind = event.event_type
     if isinstance(event, JobEvent):
         return f"{time} {kind} {event.job_id} {event.queue_name} {event.worker_id or '-'} {event.message}"

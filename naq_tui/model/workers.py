@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from naq_runtime.events.models import JobEvent, JobEventType, WorkerEvent, WorkerEventType
 from naq_runtime.worker.record import WorkerRecord, WorkerState
+from naq_runtime.worker.roll import is_lost
 from naq_tui.model.seconds import SECOND_NS, SecondCounts
 from naq_tui.model.tally import RATE_WINDOW_S
 
@@ -72,13 +73,22 @@ class WorkerBook:
             self._stopped.pop(event.worker_id, None)
         return False
 
-    def see(self, records: tuple[WorkerRecord, ...], now_ns: int) -> bool:
-        """Take in the leases of a snapshot; true when anything differs."""
+    def see(self, records: tuple[WorkerRecord, ...], now_ns: int, *, steady_s: float) -> bool:
+        """Take in the leases of a snapshot; true when anything differs.
+
+        Args:
+            steady_s: for how long the server has been there without a break; after an outage the leases of all may be
+                gone, and who lives comes back.
+        """
         fresh = {record.worker_id: record for record in records}
         changed = fresh != self._records
         for worker, record in self._records.items():
-            if worker not in fresh and not self._has_stopped(record):
+            if worker in fresh or self._has_stopped(record):
+                continue
+            if is_lost(stopped=False, steady_s=steady_s):
                 self._lose(record, now_ns)
+            else:
+                fresh[worker] = record
         for worker in fresh:
             changed = self._lost.pop(worker, None) is not None or changed
         self._records = fresh
@@ -119,8 +129,8 @@ def _view(record: WorkerRecord, lost: bool, rate: float, now_ns: int) -> WorkerV
         record=record,
         lost=lost,
         rate=rate,
-        beat_age_s=max(0, now_ns - record.beat_at_ns) // SECOND_NS,
-        uptime_s=max(0, now_ns - record.started_at_ns) // SECOND_NS,
+        beat_age_s=max(0, now_ns - record.on_server(record.beat_at_ns)) // SECOND_NS,
+        uptime_s=max(0, now_ns - record.on_server(record.started_at_ns)) // SECOND_NS,
     )
 
 

@@ -83,7 +83,7 @@ class History:
         """When it is to become runnable, or was for the last time; 0 when it was so from the beginning."""
         said = self.last(JobEventType.SCHEDULED, JobEventType.RETRY_SCHEDULED)
         if said is not None and said.run_at_ns:
-            return said.run_at_ns
+            return said.on_server(said.run_at_ns)
         return self.detail.job.run_at_ns if self.detail.job is not None else 0
 
     @property
@@ -108,4 +108,4 @@ def _dependency(job_id: str, wanted: str, end: JobEvent | None) -> Dependency:
     if end is None:
         return Dependency(job_id, wanted)
     met = end.event_type is JobEventType.DEPENDENCY_SATISFIED
-    return Dependency(job_id, wanted, met, end.reason or "", end.timestamp_ns)
+    return Dependency(job_id, wanted, met, end.reason or "", end.moment_ns)

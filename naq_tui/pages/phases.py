@@ -92,7 +92,7 @@ def _from_events(events: Sequence[JobEvent]) -> list[Phase]:
         elif kind in _ENDS:
             _end(found, event)
         elif kind is JobEventType.CANCELLED:
-            _close(found, event.timestamp_ns, "cancelled")
+            _close(found, event.moment_ns, "cancelled")
     return found
 
 
@@ -103,7 +103,11 @@ def _close(found: list[Phase], at: int, outcome: Outcome = "") -> None:
 
 
 def _begin_to_wait(found: list[Phase], event: JobEvent) -> None:
-    wait, at, due = _WAITS[event.event_type], event.timestamp_ns, event.run_at_ns or 0
+    wait, at, due = (
+        _WAITS[event.event_type],
+        event.moment_ns,
+        event.on_server(event.run_at_ns) if event.run_at_ns else 0,
+    )
     if wait == "retry" and found and found[-1].open and found[-1].kind == "waiting":
         found[-1] = replace(found[-1], wait=wait, due_ns=due)
         return
@@ -113,7 +117,7 @@ def _begin_to_wait(found: list[Phase], event: JobEvent) -> None:
 
 
 def _begin_to_run(found: list[Phase], event: JobEvent) -> None:
-    at, attempt = event.timestamp_ns, event.attempt or 1
+    at, attempt = event.moment_ns, event.attempt or 1
     last = found[-1] if found and found[-1].open else None
     if last is not None and last.kind == "waiting":
         found[-1] = replace(last, end_ns=max(at, last.start_ns), attempt=attempt, open=False)
@@ -127,7 +131,7 @@ def _begin_to_run(found: list[Phase], event: JobEvent) -> None:
 
 
 def _end(found: list[Phase], event: JobEvent) -> None:
-    at, outcome, attempt = event.timestamp_ns, _ENDS[event.event_type], event.attempt or 1
+    at, outcome, attempt = event.moment_ns, _ENDS[event.event_type], event.attempt or 1
     if found and found[-1].open and found[-1].kind == "running":
         _close(found, at, outcome)
     else:

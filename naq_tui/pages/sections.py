@@ -63,7 +63,7 @@ def progress(history: History, width: int, now_ns: int) -> Iterator[Line]:
     yield from section("Progress", width)
     if report.done is not None:
         yield _bar_line(report.done, report.total, _BAR_TONES.get(history.detail.status, "begin"), width)
-    age = "" if history.detail.status in ENDED else f"  {age_text((now_ns - report.timestamp_ns) / SECOND_NS)} ago"
+    age = "" if history.detail.status in ENDED else f"  {age_text((now_ns - report.moment_ns) / SECOND_NS)} ago"
     text = clip(inert(report.text or ""), max(0, width - len(age) - 4))
     if text or age:
         yield Line((("  " + text, "text"), (age if text else age.lstrip(), "dim")))
@@ -137,13 +137,13 @@ def cancellation(history: History, width: int, now_ns: int) -> Iterator[Line]:
     yield from section("Cancelled", width)
     reason = (event.reason if event else None) or (result.error if result else None)
     if event is not None:
-        age = age_text((now_ns - event.timestamp_ns) / SECOND_NS)
+        age = age_text((now_ns - event.moment_ns) / SECOND_NS)
         who: Span = (f"  by {inert(event.by, 64)}", "strong") if event.by else ("  nobody gave a name", "dim")
         spans: list[Span] = [
             who,
             (f"  while {inert(event.state, 20)}" if event.state else "", "warn"),
             (f" on {inert(event.worker_id, 64)}" if event.worker_id else "", "text"),
-            (f"  {clock_text(event.timestamp_ns, milliseconds=True)}  {age} ago", "dim"),
+            (f"  {clock_text(event.moment_ns, milliseconds=True)}  {age} ago", "dim"),
         ]
         yield Line(tuple(fitted(spans, width - 1)))
     yield from plain_lines(reason or "no reason was given", width, "text" if reason else "dim")
@@ -175,7 +175,7 @@ def _log_lines(event: JobEvent, width: int) -> Iterator[Line]:
     level = inert(event.level or "INFO", 12).upper()
     tone = _LEVEL_TONES.get(level, "dim")
     lead: list[Span] = [
-        (f"  {clock_text(event.timestamp_ns, milliseconds=width >= _ROOMY)}  ", "dim"),
+        (f"  {clock_text(event.moment_ns, milliseconds=width >= _ROOMY)}  ", "dim"),
         (f"{level_mark(level)[0]} {fit(level, 8)} ", tone),
     ]
     used = sum(len(text) for text, _ in lead)
@@ -195,7 +195,7 @@ def event_list(history: History, width: int) -> Iterator[Line]:
     if not events:
         yield from plain_lines("none kept", width, "dim")
         return
-    start = events[0].event.timestamp_ns
+    start = events[0].event.moment_ns
     rows = list(_rows(events))
     if len(rows) > _MOST_EVENTS:
         yield Line(((f"  … {count_text(len(rows) - _MOST_EVENTS)} earlier", "dim"),))
@@ -235,7 +235,7 @@ def _chatter_line(bundle: list[JobEvent], start_ns: int, width: int) -> Line:
     counts = ((len(bundle) - lines, "report", "of progress"), (lines, "line", "of the log"))
     text = ", ".join(f"{count_text(count)} {what}{'s' * (count > 1)} {of}" for count, what, of in counts if count)
     worker = fit(inert(bundle[0].worker_id or "-", 64), 14) + "  "
-    spans: list[Span] = [*_when(bundle[0].timestamp_ns, start_ns), (fit("◔ …", 14) + worker + text, "faint")]
+    spans: list[Span] = [*_when(bundle[0].moment_ns, start_ns), (fit("◔ …", 14) + worker + text, "faint")]
     return Line(tuple(fitted(spans, width - 1)))
 
 

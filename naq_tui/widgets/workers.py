@@ -11,7 +11,7 @@ from naq_runtime.events.messages import duration_text, size_text
 from naq_runtime.worker.record import WorkerState
 from naq_tui.model.workers import WorkerView
 from naq_tui.state import Dashboard
-from naq_tui.text import age_text, clip, count_text, inert, rate_text, short_age_text
+from naq_tui.text import SKEW_SHOWN_MS, age_text, clip, count_text, inert, rate_text, short_age_text, skew_text
 from naq_tui.widgets.columns import Column
 from naq_tui.widgets.line import Back, Line, Span, Tone
 from naq_tui.widgets.marks import gauge
@@ -52,7 +52,13 @@ def _state(worker: WorkerView, width: int) -> list[Span]:
         return [("! late", "warn")]
     if worker.record.stuck_job_ids:
         return [(f"! {count_text(len(worker.record.stuck_job_ids))} stuck", "warn")]
-    return [_STATES[worker.record.state]]
+    state = _STATES[worker.record.state]
+    return [state, (" ◷", "warn")] if _is_off(worker) else [state]
+
+
+def _is_off(worker: WorkerView) -> bool:
+    """Whether its clock is wrong."""
+    return abs(worker.record.clock_skew_ms) >= SKEW_SHOWN_MS
 
 
 def _name(worker: WorkerView, width: int) -> list[Span]:
@@ -156,7 +162,15 @@ class Workers(Table[WorkerView]):
         stuck = sum(len(row.record.stuck_job_ids) for row in self.rows if not row.lost)
         marks = [(f" ✗ {lost} lost", "bold $error")] if lost else []
         marks += [(f" ! {count_text(stuck)} stuck", "bold $warning")] if stuck else []
+        off = [row.record.clock_skew_ms for row in self.rows if not row.lost and _is_off(row)]
+        marks += [(f" ◷ {_clocks(off)}", "bold $warning")] if off else []
         return Content.assemble(self.NAME, " ", (count_text(len(self.rows) - lost), "$foreground 60%"), *marks)
+
+
+def _clocks(off: Sequence[float]) -> str:
+    """How wrong clocks are: the one, or the worst of several."""
+    worst = skew_text(max(off, key=abs))
+    return f"clock {worst}" if len(off) == 1 else f"{len(off)} clocks off, up to {worst}"
 
 
 def _hint(dashboard: Dashboard) -> Sequence[Line]:

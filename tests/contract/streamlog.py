@@ -9,7 +9,7 @@ from naq_runtime.nats.connection import Connection
 from naq_runtime.nats.publish import AckedPublish, Outgoing
 from naq_runtime.nats.tail import StreamTail, TailBatch
 
-__all__ = ["Follow", "Log", "Seen", "all_until", "has_nothing", "messages", "next_of"]
+__all__ = ["Follow", "Log", "Seen", "all_until", "has_nothing", "messages", "next_of", "seen_in"]
 
 Seen = list[tuple[int, bytes]]
 Follow = Callable[..., Awaitable[StreamTail]]
@@ -69,6 +69,11 @@ def messages(*sequences: int) -> Seen:
     return [(sequence, str(sequence).encode()) for sequence in sequences]
 
 
+def seen_in(batch: TailBatch) -> Seen:
+    """The messages of a batch, without when they were stored."""
+    return [(sequence, data) for sequence, data, _ in batch.messages]
+
+
 async def next_of(tail: StreamTail) -> TailBatch:
     """The next batch, which must not be long in coming."""
     return await asyncio.wait_for(tail.next_batch(), 3)
@@ -80,7 +85,7 @@ async def all_until(tail: StreamTail, last: int) -> tuple[Seen, int]:
     async with asyncio.timeout(10):
         while tail.last < last:
             batch = await tail.next_batch()
-            seen += batch.messages
+            seen += seen_in(batch)
             missed += batch.missed
     return seen, missed
 

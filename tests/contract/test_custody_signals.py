@@ -22,7 +22,7 @@ async def test_every_job_that_is_held_is_signalled_by_its_newest_delivery_until_
         signals[message.subject.rpartition(".")[2]] += 1
 
     def delivery(subject: str, name: str) -> Delivery:
-        return Delivery(connection, b"{}", subject, f"{inbox}.{name}", 1, 1)
+        return Delivery(connection, b"{}", subject, f"{inbox}.{name}", 1, 1, 0)
 
     custody = Custody(ack_wait_s=0.03)
     async with subscribed(connection, f"{inbox}.*", count):

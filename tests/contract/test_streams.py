@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from naq_runtime.clock import ManualClock
+from naq_runtime.clock import ManualClock, nanoseconds_of
 from naq_runtime.errors import JetStreamError, MessageTooLarge, ServerError, ServerUnreachable, StreamMissing
 from naq_runtime.naming import Names
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.nats.publish import Outgoing, Stored, is_conflict, is_too_large
-from naq_runtime.nats.server_clock import nanoseconds_of
 from naq_runtime.nats.streams import MESSAGE_ID, Streams, at_time, if_last_is, living_for, once
 from naq_runtime.nats.topology import Topology
 from naq_runtime.services.manager import ServiceManager

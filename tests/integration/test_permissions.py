@@ -48,7 +48,7 @@ OPERATOR = """
 """
 WORKER = """
     publish: ["naq.jobs.>", "naq.later.>", "naq.met.>", "naq.handed.*", "naq.dead.>", "naq.events.>", "naq.results.*",
-              "naq.done.*", "naq.control.jobs", "$KV.NAQ_WORKERS.*", "$KV.NAQ_RATES.>", "$O.NAQ_RESULTS.>",
+              "naq.done.*", "naq.control.jobs", "$KV.NAQ_WORKERS.>", "$KV.NAQ_RATES.>", "$O.NAQ_RESULTS.>",
               "$JS.ACK.NAQ_JOBS.>",
               "$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.INFO.NAQ_JOBS.*",
               "$JS.API.CONSUMER.MSG.NEXT.NAQ_JOBS.*", "$JS.API.STREAM.MSG.DELETE.NAQ_JOBS",

@@ -85,7 +85,7 @@ async def test_a_job_ends_that_passes_a_generator_exit_on(config: NAQConfig, how
 async def test_a_job_that_cannot_be_handled_fails_under_its_own_name(
     config: NAQConfig, services: ServiceManager, monkeypatch: pytest.MonkeyPatch, fault: BaseException
 ) -> None:
-    def report(_: EventService, job: Job, *rest: object) -> None:
+    def report(_: EventService, job: Job, *rest: object, **__: object) -> None:
         if job.args == (17,):
             raise fault
 

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from naq_runtime import Job, NAQConfig, ScheduleConfig, SchedulerService, ServiceManager
+from naq_runtime.clock import nanoseconds_of
 from naq_runtime.errors import NaqError
 from naq_runtime.events.models import ScheduleEvent, ScheduleEventType
 from naq_runtime.nats.direct import StoredMessage
-from naq_runtime.nats.server_clock import nanoseconds_of
 from naq_runtime.schedule import Schedule, ScheduleState, decode_schedule, tick_id
 from naq_runtime.scheduler.leadership import read_leader
 from naq_runtime.snapshot import LeaderState

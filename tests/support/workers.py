@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.config import NAQConfig
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.tasks import TaskRegistry
@@ -23,9 +24,10 @@ async def running_worker(
     name: str | None = None,
     concurrency: int = 4,
     modules: Sequence[str] = (MODULE, "tests.support.wayward_tasks"),
+    clock: Clock = SYSTEM_CLOCK,
 ) -> AsyncIterator[Worker]:
     """A worker of the tests' tasks, stopped at the end of the block."""
-    async with ServiceManager(config, role="worker") as services:
+    async with ServiceManager(config, role="worker", clock=clock) as services:
         worker = Worker(
             services,
             queues or ("default",),

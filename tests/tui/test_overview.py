@@ -250,6 +250,14 @@ class TestWorkers:
             assert "! late" in watched.line_with("w-1")
             assert "16 s" in watched.line_with("w-1")
 
+    async def test_a_worker_whose_clock_is_wrong_bears_a_mark_and_is_not_late_for_that(self) -> None:
+        wrong = worker("w-1", beat_ago_s=-300, clock_skew_ms=300_000.0)
+        right = worker("w-2", clock_skew_ms=-12.0)
+        async with watching(batch(snapshot=snapshot(workers=[wrong, right])), size=(180, 50)) as watched:
+            assert "● busy ◷" in watched.line_with("w-1 ")
+            assert "◷" not in watched.line_with("w-2 ")
+            assert "Workers 2 ◷ clock 5 m 00 s ahead" in watched.text
+
     async def test_a_thousand_workers_are_a_list_to_scroll(self) -> None:
         many = [worker(f"w-{number:04}") for number in range(1000)]
         async with watching(batch(snapshot=snapshot(workers=many))) as watched:

@@ -11,7 +11,7 @@ from naq_runtime.events.models import Event
 from naq_runtime.worker.record import WorkerState
 from naq_tui.model.queues import QueueBook, QueueView
 from naq_tui.model.workers import LOST_SHOWN_S, WorkerBook, WorkerView
-from naq_tui.source import Batch, ConnectionState
+from naq_tui.source import Batch, ConnectionState, Link
 from naq_tui.state import Dashboard
 from tests.tui.builders import (
     LIVE,
@@ -221,6 +221,18 @@ class TestWorkers:
 
         assert workers_of(dashboard) == {}
 
+    def test_nobody_is_lost_because_the_server_was_away_until_just_now(self) -> None:
+        both = snapshot(workers=[worker("w-1"), worker("w-2")])
+        again = Link(ConnectionState.LIVE, NOW_NS + 60 * SECOND, "nats://127.0.0.1:4222")
+        dashboard = dashboard_of(batch(snapshot=both), batch(link=link(ConnectionState.RECONNECTING)))
+
+        dashboard.apply(Batch(again, snapshot=snapshot()), NOW_NS + 61 * SECOND)
+        at_once = workers_of(dashboard)
+        dashboard.apply(Batch(again, snapshot=snapshot(workers=[worker("w-2")])), NOW_NS + 64 * SECOND)
+
+        assert [view.lost for view in at_once.values()] == [False, False]
+        assert [view.lost for view in workers_of(dashboard).values()] == [True, False]
+
     def test_a_lost_worker_that_returns_is_not_lost(self) -> None:
         dashboard = dashboard_of(
             batch(snapshot=snapshot(workers=[worker("w-1")])),
@@ -253,7 +265,7 @@ class TestWorkers:
     def test_what_is_remembered_of_workers_is_bounded(self) -> None:
         book = WorkerBook(limit=10)
         for number in range(100):
-            book.see((worker(f"w-{number}"),), NOW_NS)
+            book.see((worker(f"w-{number}"),), NOW_NS, steady_s=60)
             book.hear(worker_event("stopped", f"other-{number}"))
             book.count(job_event("completed", worker_id=f"w-{number}"), NOW_S)
 

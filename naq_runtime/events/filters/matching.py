@@ -24,7 +24,7 @@ _SIGNS: dict[str, Callable[[Any, Any], bool]] = {">": gt, ">=": ge, "<": lt, "<=
 def line_of(event: Event) -> str:
     """The text of an event in which words are looked for: the local time, type, ids, queue, worker and message."""
     kind = event.event_type
-    clock = _clock(event.timestamp_ns)
+    clock = _clock(event.moment_ns)
     if isinstance(event, JobEvent):
         return f"{clock} {kind} {event.job_id} {event.queue_name} {event.worker_id or '-'} {event.message}"
     if isinstance(event, WorkerEvent):
