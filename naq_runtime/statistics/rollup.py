@@ -30,7 +30,7 @@ OTHERS = "(others)"
 """Stands for all that had no place of their own."""
 _SECOND_NS = 1_000_000_000
 _LONGEST_NAME = 120
-_MOST_TYPES = 60
+_MOST_TYPES = 100
 _BUCKET_BYTES = 40
 """That a bucket takes in a message at most."""
 
@@ -114,6 +114,8 @@ class Rollup(Struct, omit_defaults=True):
     """The range of sequences, both ends included."""
     last: int
     parts: int = 1
+    made_of: int | None = None
+    """Where the roll-ups of the shorter unit are filed that it was put together from."""
     groups: list[Group] = []
     gaps: list[Gap] = []
 
@@ -187,6 +189,9 @@ class Tally:
         self._unit_ns = unit_ns
         self._most = most
         self._groups: dict[tuple[int, str | None, str | None, str | None], Group] = {}
+
+    def __len__(self) -> int:
+        return len(self._groups)
 
     @property
     def groups(self) -> list[Group]:
