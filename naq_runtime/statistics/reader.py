@@ -17,7 +17,7 @@ from naq_runtime.nats.direct import Bounds, StoredMessage
 from naq_runtime.nats.streams import Streams
 from naq_runtime.statistics.answer import EventStatistics, statistics_of
 from naq_runtime.statistics.folding import count, told_by
-from naq_runtime.statistics.rollup import DAY, MINUTE, OTHERS, UNITS, Gap, Group, Rollup, Tally, Unit
+from naq_runtime.statistics.rollup import DAY, MINUTE, OTHERS, UNITS, Gap, Group, Rollup, Tally, Unit, View
 from naq_runtime.statistics.store import Head, RollupStore
 
 __all__ = ["EventLog", "Progress", "StatisticsReader", "StreamLog"]
@@ -110,10 +110,22 @@ class _Counting:
         self.groups: dict[tuple[str | None, str | None, str | None], Group] = {}
         self.gaps: dict[tuple[str, int], Gap] = {}
         self.rolled_up = self.scanned = 0
+        self.view = View.WORKERS if "worker" in by else View.JOBS
         self._by = [name in by for name in _NAMES]
 
-    def add(self, group: Group) -> None:
-        """Count what a group did."""
+    def add(self, groups: Iterable[Group]) -> None:
+        """Count what groups of a roll-up did."""
+        for group in groups:
+            self.rolled_up += sum(group.types.values())
+            self._add(group)
+
+    def add_scanned(self, groups: Iterable[Group]) -> None:
+        """Count what was read of single events."""
+        for group in groups:
+            self.scanned += sum(group.types.values())
+            self._add(group)
+
+    def _add(self, group: Group) -> None:
         queue, function, worker = self._by
         key = (group.queue if queue else None, group.function if function else None, group.worker if worker else None)
         there = self.groups.get(key)
@@ -182,7 +194,7 @@ class StatisticsReader:
             asked = [*cut, _Asked(through + 1, head.through_of(unit), (span,), _periods(head, unit, span))]
             through = head.through_of(unit)
             periods = {period for one in asked for period in one.periods}
-            rollups = await self._store.read(head.log, unit, sorted(periods)) if periods else []
+            rollups = await self._store.read(head.log, unit, sorted(periods), counting.view) if periods else []
             cut = [finer for one in asked for finer in _counted(one, unit, rollups, counting)]
         for one in cut:
             if head.log != bounds.created or bounds.first > one.first:
@@ -215,13 +227,11 @@ class StatisticsReader:
                 told = told_by(message)
                 if any(since_ns <= told.time_ns < until_ns for since_ns, until_ns in spans):
                     count(told, tally)
-                    counting.scanned += 1
             if progress is not None:
                 progress(min(last, page[-1].sequence) - first + 1, last - first + 1)
             if page[-1].sequence >= last:
                 break
-        for group in tally.groups:
-            counting.add(group)
+        counting.add_scanned(tally.groups)
 
 
 def _periods(head: Head, unit: Unit, span: _Span) -> Sequence[int]:
@@ -243,12 +253,12 @@ def _counted(asked: _Asked, unit: Unit, rollups: Sequence[Rollup], counting: _Co
     for parts in ranges:
         cut: dict[_Span, None] = {}
         within: dict[_Span, None] = {}
-        for group in (group for part in parts for group in part.groups):
-            time = _Span(group.start_s * 10**9, group.start_s * 10**9 + unit.length_ns)
+        everything = (group for part in parts for group in part.groups)
+        for start_s, groups in groupby(everything, key=lambda group: group.start_s):
+            time = _Span(start_s * 10**9, start_s * 10**9 + unit.length_ns)
             shared = [common for span in asked.spans if (common := span.shared(time))]
             if shared == [time]:
-                counting.add(group)
-                counting.rolled_up += sum(group.types.values())
+                counting.add(groups)
             elif shared:
                 cut.update(dict.fromkeys(shared))
                 within[time] = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
@@ -22,6 +23,7 @@ __all__ = [
     "Rollup",
     "Tally",
     "Unit",
+    "View",
     "decode_rollup",
     "encoded_parts",
 ]
@@ -51,6 +53,15 @@ HOUR = Unit("hour", _HOUR_NS, _DAY_NS)
 DAY = Unit("day", _DAY_NS, 10**30)
 UNITS = (DAY, HOUR, MINUTE)
 """From the longest to the shortest."""
+
+
+class View(StrEnum):
+    """How far things are told apart. Each roll-up is stored in both: of workers there may be many, and few ask for them."""
+
+    WORKERS = "workers"
+    """By queue, function and worker."""
+    JOBS = "jobs"
+    """By queue and function."""
 
 
 class Group(Struct, omit_defaults=True):
@@ -117,7 +128,18 @@ class Rollup(Struct, omit_defaults=True):
     made_of: int | None = None
     """Where the roll-ups of the shorter unit are filed that it was put together from."""
     groups: list[Group] = []
+    """By time."""
     gaps: list[Gap] = []
+
+    def seen(self, view: View) -> Rollup:
+        """What a view shows of it."""
+        if view is View.WORKERS:
+            return self
+        groups: dict[tuple[int, str | None, str | None], Group] = {}
+        for group in self.groups:
+            key = (group.start_s, group.queue, group.function)
+            groups.setdefault(key, Group(*key)).merge(group)
+        return msgspec.structs.replace(self, groups=list(groups.values()))
 
 
 _decode = msgspec.json.Decoder(Rollup).decode

@@ -60,8 +60,12 @@ def quantiles_of(counts: Mapping[int, int], shares: Iterable[float]) -> tuple[fl
 
 def add_counts(counts: MutableMapping[int, int], others: Mapping[int, int]) -> None:
     """Add what other buckets counted."""
+    if not counts:
+        counts.update(others)
+        return
+    there = counts.get
     for bucket, count in others.items():
-        counts[bucket] = counts.get(bucket, 0) + count
+        counts[bucket] = there(bucket, 0) + count
 
 
 class Sketch(msgspec.Struct, omit_defaults=True):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from itertools import product
 from typing import NamedTuple
 
 import msgspec
@@ -21,7 +22,7 @@ from naq_runtime.naming import Names
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.nats.publish import Outgoing
 from naq_runtime.nats.streams import Streams, if_last_is, living_for
-from naq_runtime.statistics.rollup import DAY, HOUR, MINUTE, Rollup, Unit, decode_rollup, encoded_parts
+from naq_runtime.statistics.rollup import DAY, HOUR, MINUTE, Rollup, Unit, View, decode_rollup, encoded_parts
 
 __all__ = ["Filed", "Head", "Pending", "RollupStore", "StandingHead"]
 
@@ -123,9 +124,9 @@ class RollupStore:
         token, largest = _token(head.log), self._streams.largest - _HEADERS_BYTES
         messages = [Outgoing(self._names.stats_head(token), _encode_head(head), if_last_is(standing.sequence))]
         lives = living_for(self._lives_s[unit])
-        for one in rollups:
-            for part, data in enumerate(encoded_parts(one, largest)):
-                subject = self._names.rollup(unit.name, token, period, one.first, part)
+        for one, view in product(rollups, View):
+            for part, data in enumerate(encoded_parts(one.seen(view), largest)):
+                subject = self._names.rollup(unit.name, view, token, period, one.first, part)
                 messages.append(Outgoing(subject, data, lives))
         sequences = await self._streams.publish_together(messages)
         return StandingHead(head, sequences[0])
@@ -136,20 +137,20 @@ class RollupStore:
         Raises:
             ServerError: they cannot be read now.
         """
-        subject = self._names.rollup(unit.name, _token(head.log), "*", "*", "*")
+        subject = self._names.rollup(unit.name, View.WORKERS, _token(head.log), "*", "*", "*")
         async for page in self._streams.scan(self._stream, subject, head.pending(unit).after):
             for message in page:
                 filed = _filed(message)
                 if filed is not None and filed.rollup.first > head.pending(unit).through:
                     yield filed
 
-    async def read(self, log: str, unit: Unit, periods: Iterable[int]) -> list[Rollup]:
-        """The roll-ups of a unit that are found under some periods, by range.
+    async def read(self, log: str, unit: Unit, periods: Iterable[int], view: View) -> list[Rollup]:
+        """The roll-ups of a unit that are found under some periods, in one view, by range.
 
         Raises:
             ServerError: they cannot be read now.
         """
-        wanted = [self._names.rollup(unit.name, _token(log), period, "*", "*") for period in periods]
+        wanted = [self._names.rollup(unit.name, view, _token(log), period, "*", "*") for period in periods]
         rollups = []
         for start in range(0, len(wanted), _PERIODS_AT_A_TIME):
             for message in await self._streams.last(self._stream, wanted[start : start + _PERIODS_AT_A_TIME]):
