@@ -277,9 +277,13 @@ class Names:
         """How far the roll-ups of a log have come; ``*`` for those of all logs that there ever were."""
         return f"{self.namespace}.stats.head.{log}"
 
-    def rollup(self, unit: str, view: str, log: str, period: int | str, first: int | str, part: int | str) -> str:
-        """A part of one view of a roll-up; ``*`` in place of what it does not matter."""
-        return f"{self.namespace}.stats.{unit}.{view}.{log}.{period}.{first}.{part}"
+    def rollup(self, unit: str, view: str, log: str, period: int | str, *place: int | str) -> str:
+        """A part of one view of a roll-up; ``*`` for any.
+
+        Args:
+            place: the sequence of the head it follows, of the first event that it counts, and the number of the part.
+        """
+        return f"{self.namespace}.stats.{unit}.{view}.{log}.{period}.{'.'.join(map(str, place))}"
 
     # State
 

@@ -49,6 +49,7 @@ class Told(Struct, gc=False):
     """What an event adds, and when it happened."""
 
     time_ns: int
+    stored_ns: int
     event: _Brief | None
     """``None`` for what is no event."""
 
@@ -62,8 +63,8 @@ def told_by(message: StoredMessage) -> Told:
     at_ns = stored_ns(message.stored_at)
     event = _brief(message.data)
     if event is None:
-        return Told(at_ns, None)
-    return Told(min(at_ns, max(event.timestamp_ns, at_ns - LATEST_NS)), event)
+        return Told(at_ns, at_ns, None)
+    return Told(min(at_ns, max(event.timestamp_ns, at_ns - LATEST_NS)), at_ns, event)
 
 
 def count(told: Told, tally: Tally) -> None:

@@ -247,7 +247,7 @@ def _periods(head: Head, unit: Unit, span: _Span) -> Sequence[int]:
 def _counted(asked: _Asked, unit: Unit, rollups: Sequence[Rollup], counting: _Counting) -> Iterator[_Asked]:
     """Count what the roll-ups of a range say of whole units; what is still to be looked at in a shorter one."""
     inside = [one for one in rollups if asked.first <= one.first and one.last <= asked.last]
-    ranges = [list(parts) for _, parts in groupby(inside, key=lambda one: one.first)]
+    ranges = [list(parts) for _, parts in groupby(inside, key=lambda one: (one.first, one.last))]
     if asked.within and not _are_all(asked, ranges):
         raise _Wider(_whole(asked.within))
     for parts in ranges:

@@ -56,7 +56,7 @@ UNITS = (DAY, HOUR, MINUTE)
 
 
 class View(StrEnum):
-    """How far things are told apart. Each roll-up is stored in both: of workers there may be many, and few ask for them."""
+    """How far things are told apart. Each roll-up is stored in both: workers are many, and few ask for them."""
 
     WORKERS = "workers"
     """By queue, function and worker."""
@@ -187,15 +187,11 @@ def _pieces(group: Group, room: int) -> Iterator[Group]:
         yield group
         return
     yield msgspec.structs.replace(group, wait=None, run=None)
-    for name in ("wait", "run"):
-        sketch: Sketch | None = getattr(group, name)
-        items = list(sketch.buckets.items()) if sketch is not None else []
-        most = max(1, (room - 1000) // _BUCKET_BYTES)
-        for start in range(0, len(items), most):
-            piece = Sketch(dict(items[start : start + most]))
-            if sketch is not None and not start:
-                piece.sum_ns, piece.max_ns = sketch.sum_ns, sketch.max_ns
-            yield msgspec.structs.replace(group, types={}, wait=None, run=None, **{name: piece})
+    most = max(1, (room - 1000) // _BUCKET_BYTES)
+    for wait in group.wait.pieces(most) if group.wait is not None else ():
+        yield msgspec.structs.replace(group, types={}, wait=wait, run=None)
+    for run in group.run.pieces(most) if group.run is not None else ():
+        yield msgspec.structs.replace(group, types={}, wait=None, run=run)
 
 
 class Tally:

@@ -7,7 +7,7 @@ A duration is counted in a bucket: 64 for each power of two of nanoseconds. What
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 
 import msgspec
 
@@ -87,6 +87,12 @@ class Sketch(msgspec.Struct, omit_defaults=True):
         self.sum_ns += duration_ns
         if duration_ns > self.max_ns:
             self.max_ns = duration_ns
+
+    def pieces(self, most: int) -> Iterator[Sketch]:
+        """Several that add up to it, with so many buckets each."""
+        items, sums = list(self.buckets.items()), (self.sum_ns, self.max_ns)
+        for start in range(0, len(items), most):
+            yield Sketch(dict(items[start : start + most]), *(sums if not start else ()))
 
     def merge(self, other: Sketch) -> None:
         """Count all durations of another one."""

@@ -50,6 +50,8 @@ class Head(Struct, frozen=True):
     """The events up to this sequence are in a roll-up of minutes."""
     mark_ns: int = 0
     """None of these happened at this time or later."""
+    stored_ns: int = 0
+    """None of them was stored later than this."""
     minutes: Pending = Pending()
     hours: Pending = Pending()
 
@@ -62,7 +64,8 @@ class Head(Struct, frozen=True):
         minutes, hours = (
             msgspec.structs.replace(one, through=min(one.through, sequence)) for one in (self.minutes, self.hours)
         )
-        return Head(self.log, min(self.through, sequence), self.mark_ns, minutes, hours)
+        through = min(self.through, sequence)
+        return msgspec.structs.replace(self, through=through, minutes=minutes, hours=hours)
 
     def through_of(self, unit: Unit) -> int:
         """The events up to this sequence are in a roll-up of minutes, of hours or of days."""
@@ -126,7 +129,7 @@ class RollupStore:
         lives = living_for(self._lives_s[unit])
         for one, view in product(rollups, View):
             for part, data in enumerate(encoded_parts(one.seen(view), largest)):
-                subject = self._names.rollup(unit.name, view, token, period, one.first, part)
+                subject = self._names.rollup(unit.name, view, token, period, standing.sequence, one.first, part)
                 messages.append(Outgoing(subject, data, lives))
         sequences = await self._streams.publish_together(messages)
         return StandingHead(head, sequences[0])
@@ -137,7 +140,7 @@ class RollupStore:
         Raises:
             ServerError: they cannot be read now.
         """
-        subject = self._names.rollup(unit.name, View.WORKERS, _token(head.log), "*", "*", "*")
+        subject = self._names.rollup(unit.name, View.WORKERS, _token(head.log), "*", "*", "*", "*")
         async for page in self._streams.scan(self._stream, subject, head.pending(unit).after):
             for message in page:
                 filed = _filed(message)
@@ -150,13 +153,13 @@ class RollupStore:
         Raises:
             ServerError: they cannot be read now.
         """
-        wanted = [self._names.rollup(unit.name, view, _token(log), period, "*", "*") for period in periods]
+        wanted = [self._names.rollup(unit.name, view, _token(log), period, "*", "*", "*") for period in periods]
         rollups = []
         for start in range(0, len(wanted), _PERIODS_AT_A_TIME):
             for message in await self._streams.last(self._stream, wanted[start : start + _PERIODS_AT_A_TIME]):
                 if (filed := _filed(message)) is not None:
                     rollups.append(filed.rollup)
-        return sorted(rollups, key=lambda one: one.first)
+        return sorted(rollups, key=lambda one: (one.first, one.last))
 
 
 def _token(log: str) -> str:
@@ -166,7 +169,7 @@ def _token(log: str) -> str:
 
 def _filed(message: StoredMessage) -> Filed | None:
     """What a message holds; ``None`` for what somebody else has put there."""
-    *_, period, _, _ = message.subject.split(".")
+    *_, period, _, _, _ = message.subject.split(".")
     try:
         return Filed(int(period), message.sequence, decode_rollup(message.data))
     except (SerializationError, ValueError):

@@ -18,7 +18,7 @@ from naq_runtime.naming import Names
 from naq_runtime.nats.direct import Bounds, StoredMessage
 from naq_runtime.nats.publish import is_conflict
 from naq_runtime.nats.streams import Streams
-from naq_runtime.statistics.folding import Told, count, stored_ns, told_by
+from naq_runtime.statistics.folding import Told, count, told_by
 from naq_runtime.statistics.rollup import DAY, HOUR, MINUTE, Gap, Group, Rollup, Tally, Unit
 from naq_runtime.statistics.store import Head, Pending, RollupStore, StandingHead
 
@@ -48,7 +48,8 @@ class _Range:
     last: int
     started_ns: int
     mark_ns: int
-    """The latest that happened."""
+    """When the latest of these and of those before happened, and when the last was stored."""
+    stored_ns: int
     tally: Tally
     count: int = 0
     gaps: list[Gap] = field(default_factory=list)
@@ -69,6 +70,7 @@ class _Range:
         count(told, self.tally)
         self.last, self.count = sequence, self.count + 1
         self.mark_ns = max(self.mark_ns, told.time_ns)
+        self.stored_ns = max(self.stored_ns, told.stored_ns)
 
 
 class RollupWriter:
@@ -146,22 +148,26 @@ class RollupWriter:
         """How far the log has come that is there now."""
         heads = {standing.head.log: standing for standing in await self._store.heads()}
         standing = heads.get(bounds.created) or StandingHead(Head(bounds.created))
-        if bounds.last < standing.head.through:  # the server has forgotten events, and gives their sequences to others
-            standing = msgspec.structs.replace(standing, head=standing.head.back_to(bounds.last))
-        return standing
+        head = standing.head
+        if not head.through:
+            return standing
+        # A server that crashes may forget its last events, and gives their sequences to others; these are counted, too.
+        later = await self._streams.since(self._names.events_stream, head.stored_ns + 1)
+        counted = min(head.through, bounds.last, later - 1 if later else head.through)
+        return msgspec.structs.replace(standing, head=head.back_to(counted))
 
     async def _ranges(self, head: Head, bounds: Bounds, limit_ns: int) -> AsyncGenerator[_Range, None]:
         """What follows, range by range; the rest of the program goes on meanwhile."""
         current: _Range | None = None
-        through, mark_ns = head.through, head.mark_ns
+        through, mark_ns, stored = head.through, head.mark_ns, head.stored_ns
         async for sequence, told, gap in self._events(through, bounds, limit_ns):
             if current is not None and not current.admits(told):
                 yield current
-                through, mark_ns, current = current.last, current.mark_ns, None
+                through, mark_ns, stored, current = current.last, current.mark_ns, current.stored_ns, None
             if current is None:
                 started_ns = max(mark_ns, told.time_ns)
                 tally = Tally(MINUTE.length_ns, most=self._most_groups)
-                current = _Range(through + 1, through, started_ns, mark_ns, tally)
+                current = _Range(through + 1, through, started_ns, mark_ns, stored, tally)
             if gap is not None:
                 current.gaps.append(Gap(*gap, after_ns=current.mark_ns, before_ns=told.time_ns))
             current.take(sequence, told)
@@ -180,9 +186,10 @@ class RollupWriter:
                     bounds = await self._streams.bounds(stream)
                 gap = (expected, min(first, bounds.first) - 1) if first > expected < bounds.first else None
                 async for message in _by_and_by(page):
-                    if stored_ns(message.stored_at) >= limit_ns:
+                    told = told_by(message)
+                    if told.stored_ns >= limit_ns:
                         return
-                    yield message.sequence, told_by(message), gap
+                    yield message.sequence, told, gap
                     gap = None
                 expected = page[-1].sequence + 1
         except StreamMissing:
@@ -193,7 +200,9 @@ class RollupWriter:
         head, pending, last = standing.head, standing.head.minutes, pieces[-1]
         if pending.period is None:
             pending = msgspec.structs.replace(pending, period=last.period, after=standing.sequence)
-        after = msgspec.structs.replace(head, through=last.last, mark_ns=last.mark_ns, minutes=pending)
+        after = msgspec.structs.replace(
+            head, through=last.last, mark_ns=last.mark_ns, stored_ns=last.stored_ns, minutes=pending
+        )
         rollups = [Rollup(head.log, one.first, one.last, groups=one.tally.groups, gaps=one.gaps) for one in pieces]
         return await self._store.add(standing, after, MINUTE, last.period, rollups)
 

@@ -1,4 +1,4 @@
-"""A log of events in memory, writers of roll-ups that go on one operation at a time, and the count of it all by hand."""
+"""A log of events in memory, writers of roll-ups that go on one operation at a time, and all counted by hand."""
 
 from __future__ import annotations
 
