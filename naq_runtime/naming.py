@@ -266,6 +266,30 @@ class Names:
         """The live repetition of a subject of events."""
         return events_subject.replace(".events.", ".live.", 1)
 
+    # Statistics
+
+    @property
+    def stats_stream(self) -> str:
+        """The roll-ups of the events."""
+        return self._stream("STATS")
+
+    @property
+    def stats(self) -> str:
+        """All of them, and how far each log has come."""
+        return f"{self.namespace}.stats.>"
+
+    def stats_head(self, log: str) -> str:
+        """How far the roll-ups of a log have come; ``*`` for those of all logs that there ever were."""
+        return f"{self.namespace}.stats.head.{log}"
+
+    def rollup(self, unit: str, view: str, log: str, period: int | str, *place: int | str) -> str:
+        """A part of one view of a roll-up; ``*`` for any.
+
+        Args:
+            place: the sequence of the head it follows, of the first event that it counts, and the number of the part.
+        """
+        return f"{self.namespace}.stats.{unit}.{view}.{log}.{period}.{'.'.join(map(str, place))}"
+
     # State
 
     @property

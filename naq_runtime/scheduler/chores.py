@@ -1,7 +1,7 @@
-"""What the leader does besides its schedules: finding what processes that died have left behind.
+"""What the leader does besides its schedules: rolling up events, and finding what processes that died left behind.
 
-Each of these is a service of its own, and does no harm when it is done twice. Workers do all of it, too, less often:
-so it is done where no scheduler runs, and where the leader is not well.
+Each of the latter is a service of its own, and does no harm when it is done twice. Workers do all of them, too, less
+often: so it is done where no scheduler runs, and where the leader is not well.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-from naq_runtime.errors import ServerError
+from naq_runtime.errors import ServerError, ServerUnreachable
 from naq_runtime.jobs.dependencies import Dependencies
 from naq_runtime.jobs.overdue import Overdue
+from naq_runtime.services.manager import ServiceManager
+from naq_runtime.services.statistics import writer_of
 
-__all__ = ["Chore", "Chores", "chores_of"]
+__all__ = ["Chore", "Chores", "Rollups", "chores_of"]
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,32 @@ def chores_of(overdue: Overdue, dependencies: Dependencies) -> tuple[Chore, Chor
         Chore("dependency release", dependencies.sweep),
         Chore("expired records", dependencies.remove_orphans),
     )
+
+
+class Rollups:
+    """Rolling up what has happened, for statistics; says so once when it cannot be done.
+
+    Args:
+        may_act: whether it is on us.
+    """
+
+    def __init__(self, services: ServiceManager, may_act: Callable[[], bool]) -> None:
+        self._writer = writer_of(services, may_act)
+        self._said = ""
+
+    async def do(self) -> int:
+        """Roll up what there is; it is no news when anything was."""
+        try:
+            await self._writer.catch_up()
+            self._said = ""
+        except ServerUnreachable:
+            raise
+        except ServerError as error:
+            if self._said != str(error):
+                self._said = str(error)
+                log.warning("events cannot be rolled up: %s", error, extra={"action": "rollups_waiting"})
+            raise
+        return 0
 
 
 class Chores:

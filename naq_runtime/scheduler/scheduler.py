@@ -15,7 +15,7 @@ from naq_runtime.events.models import SystemEventType
 from naq_runtime.jobs.overdue import Overdue
 from naq_runtime.naming import check_name
 from naq_runtime.nats.connection import listening
-from naq_runtime.scheduler.chores import Chores, chores_of
+from naq_runtime.scheduler.chores import Chore, Chores, Rollups, chores_of
 from naq_runtime.scheduler.leadership import Leadership
 from naq_runtime.scheduler.store import AWAY_NS
 from naq_runtime.services.events import EventService
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 _LOOK_S = 10.0
 """How often schedules are looked at that nobody said have changed."""
+_ROLLUPS_S = 5.0
+"""How often it is looked whether a minute is over."""
 _HELD_S = 0.5
 """How often the end of the job is looked for, for which a tick is held."""
 _TROUBLE_S = 0.5
@@ -116,11 +118,13 @@ class Scheduler:
             interval_s=self._config.chores_interval,
             may_act=lambda: self.leads,
         )
+        rollups = Chores(self._rollups(), interval_s=_ROLLUPS_S, may_act=lambda: self.leads)
         ticks = asyncio.create_task(self._tick(), name="ticks")
         side = [
             asyncio.create_task(self._lead(), name="leadership"),
             asyncio.create_task(self._listen(), name="changes"),
             asyncio.create_task(chores.run(), name="chores"),
+            asyncio.create_task(rollups.run(), name="roll-ups"),
         ]
         stop = asyncio.create_task(self._stop.wait(), name="stop")
         closed = asyncio.create_task(connection.closed.wait(), name="closed")
@@ -134,6 +138,12 @@ class Scheduler:
                 )
         finally:
             await self._wind_up(ticks, [*side, stop, closed])
+
+    def _rollups(self) -> Sequence[Chore]:
+        services = self._services
+        if not services.config.statistics.enabled:
+            return ()
+        return (Chore("roll-ups", Rollups(services, lambda: self.leads).do),)
 
     async def _wind_up(self, ticks: asyncio.Task[None], others: Sequence[asyncio.Task[Any]]) -> None:
         """End the tasks. What is being stored is waited for, so that it can be told; nothing else is begun."""

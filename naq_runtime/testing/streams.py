@@ -10,7 +10,7 @@ from itertools import count
 from threading import RLock
 from typing import Any
 
-from naq_runtime.clock import Clock
+from naq_runtime.clock import Clock, nanoseconds_of
 from naq_runtime.config import NAQConfig
 from naq_runtime.errors import (
     JetStreamError,
@@ -156,6 +156,16 @@ class MemoryStreams:
             self._catch_up()
             shelf = self._shelves.get(stream)
             return Bounds(1, 0, "") if shelf is None else Bounds(*shelf.bounds, f"{stream} {id(shelf)}")
+
+    async def since(self, stream: str, time_ns: int) -> int:
+        """See `Streams.since`."""
+        with self._lock:
+            self._catch_up()
+            shelf = self._shelves.get(stream)
+            if shelf is None:
+                raise StreamMissing(f"stream {stream} does not exist")
+            found = (message.sequence for message in shelf.find([">"]) if nanoseconds_of(message.stored_at) >= time_ns)
+            return next(found, 0)
 
     async def delete(self, stream: str, sequences: Sequence[int]) -> list[bool]:
         """See `Streams.delete`."""

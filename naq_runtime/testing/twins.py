@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, cast
 
 from naq_runtime.config import NAQConfig
 from naq_runtime.context import running_as
 from naq_runtime.errors import NotFound, ResultTimeout
+from naq_runtime.events.codec import encode_event
 from naq_runtime.events.memory import MemoryEventStorage
 from naq_runtime.events.models import Event
 from naq_runtime.job import Job, JobResult
 from naq_runtime.naming import Names
 from naq_runtime.nats.connection import Connection
+from naq_runtime.nats.direct import Bounds, StoredMessage
 from naq_runtime.nats.queues import FOR_GOOD_NS, QueueConsumer, QueueLimits, with_limits
 from naq_runtime.nats.rates import Rate
 from naq_runtime.nats.state import queue_state
@@ -23,7 +25,9 @@ from naq_runtime.services.events import EventService
 from naq_runtime.services.jobs import JobService
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.services.queues import QueueService
+from naq_runtime.services.statistics import reader_of
 from naq_runtime.snapshot import QueueState
+from naq_runtime.statistics.reader import StatisticsReader
 from naq_runtime.tasks import Task
 from naq_runtime.testing.shelf import moment
 from naq_runtime.testing.streams import MemoryStreams
@@ -63,6 +67,7 @@ class MemoryEvents(EventService):
     def __init__(self, services: ServiceManager, storage: MemoryEventStorage) -> None:
         super().__init__(services.config, storage, instance=services.instance, role=services.role, clock=services.clock)
         self._kept = storage
+        self._of = services
         self.enabled = True
 
     async def start(self) -> None:
@@ -71,9 +76,36 @@ class MemoryEvents(EventService):
     async def flush(self) -> None:
         """Nothing waits to be stored."""
 
+    def _statistics_reader(self) -> StatisticsReader:
+        return reader_of(self._of, MemoryLog(self._kept))
+
     def _take(self, event: Event) -> None:
         self._kept.add(event)
         self._processors.offer(event)
+
+
+class MemoryLog:
+    """The events as they would lie in their stream, each stored at the moment in which it happened."""
+
+    def __init__(self, storage: MemoryEventStorage) -> None:
+        self._storage = storage
+
+    async def bounds(self) -> Bounds:
+        """See `EventLog.bounds`."""
+        return Bounds(1, len(self._storage.events), "memory")
+
+    async def scan(self, after: int) -> AsyncIterator[list[StoredMessage]]:
+        """See `EventLog.scan`."""
+        page = [
+            StoredMessage("", one.sequence, encode_event(one.event), moment(one.event.timestamp_ns))
+            for one in self._storage.events[after:]
+        ]
+        if page:
+            yield page
+
+    async def since(self, time_ns: int) -> int:
+        """See `EventLog.since`."""
+        return 1
 
 
 class MemoryJobs(JobService):

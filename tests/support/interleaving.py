@@ -28,7 +28,7 @@ from naq_runtime.testing.worker import MemoryWorker
 from naq_runtime.worker.inheritance import Inheritance
 from naq_runtime.worker.returning import Returning
 
-__all__ = ["LEASE_S", "Crash", "Elsewhere", "Site", "Turns"]
+__all__ = ["LEASE_S", "Crash", "Elsewhere", "InTurns", "Site", "Ticking", "Turns"]
 
 LEASE_S = 3.0
 """Of the lead of schedulers."""
@@ -112,7 +112,7 @@ class Turns:
         self._loop.run_until_complete(rounds())
 
 
-class _InTurns(MemoryStreams):
+class InTurns(MemoryStreams):
     """The same streams, where each operation waits for its turn.
 
     Args:
@@ -182,7 +182,7 @@ class Site:
         self.streams = MemoryStreams(self.clock)
         self.storage = MemoryEventStorage()
         self._task = Task.of(task)
-        self._in_turns: Streams = _InTurns(self.streams, self.turns)
+        self._in_turns: Streams = InTurns(self.streams, self.turns)
         self._stack = AsyncExitStack()
         self.running: dict[str, MemoryWorker] = {}
         """By job."""
@@ -226,7 +226,7 @@ class Site:
             name: unique among those that run.
             ahead_s: what the clock of its host is ahead.
         """
-        streams = _InTurns(self.streams, self.turns, answers=True, skew_ns=-int(ahead_s * 1e9))
+        streams = InTurns(self.streams, self.turns, answers=True, skew_ns=-int(ahead_s * 1e9))
         there = _Host(self.services, Elsewhere(self.clock, ahead_s), streams)
         service = SchedulerService(cast("ServiceManager", there), self._events, self.jobs)
         who = LeaderState(instance_id=name, term=0, lease_s=LEASE_S)

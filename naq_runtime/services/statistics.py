@@ -1,0 +1,42 @@
+"""Who reads and who writes roll-ups, with the streams and the settings of a process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from naq_runtime.services.manager import ServiceManager
+from naq_runtime.statistics.reader import EventLog, StatisticsReader, StreamLog
+from naq_runtime.statistics.store import RollupStore
+from naq_runtime.statistics.writer import RollupWriter
+
+__all__ = ["reader_of", "writer_of"]
+
+
+def reader_of(services: ServiceManager, log: EventLog | None = None) -> StatisticsReader:
+    """Answers from the roll-ups and the log of events, or from another log."""
+    streams, names = services.streams, services.names
+    store = RollupStore(streams, names, services.config.statistics)
+    return StatisticsReader(log or StreamLog(streams, names), store, now_ns=_now_of(services))
+
+
+def writer_of(services: ServiceManager, may_act: Callable[[], bool] = lambda: True) -> RollupWriter:
+    """Rolls up the log of events.
+
+    Args:
+        may_act: whether it is on us.
+    """
+    streams, names, config = services.streams, services.names, services.config.statistics
+    return RollupWriter(
+        streams,
+        names,
+        RollupStore(streams, names, config),
+        ready=services.topology.stats,
+        now_ns=_now_of(services),
+        most_groups=config.most_groups,
+        may_act=may_act,
+    )
+
+
+def _now_of(services: ServiceManager) -> Callable[[], int]:
+    """The clock of the server."""
+    return lambda: services.clock.time_ns() + services.streams.skew_ns

@@ -1,0 +1,314 @@
+"""Answers from roll-ups, and from the events themselves where there are none.
+
+Of each range of events the longest unit is taken that was put together. Of a day that lies only partly in the time that
+was asked for, the hours are looked at, of such an hour its minutes, and of such a minute the events. Where these are
+gone, the time is extended to the whole unit, and the answer says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import NamedTuple, Protocol
+
+from naq_runtime.errors import ConfigError, StreamMissing
+from naq_runtime.naming import Names
+from naq_runtime.nats.direct import Bounds, StoredMessage
+from naq_runtime.nats.streams import Streams
+from naq_runtime.statistics.answer import EventStatistics, statistics_of
+from naq_runtime.statistics.folding import count, told_by
+from naq_runtime.statistics.rollup import DAY, MINUTE, OTHERS, UNITS, Gap, Group, Rollup, Tally, Unit, View
+from naq_runtime.statistics.store import Head, RollupStore
+
+__all__ = ["EventLog", "Progress", "StatisticsReader", "StreamLog"]
+
+Progress = Callable[[int, int], None]
+"""Told now and then how many events were read, of how many."""
+_NAMES = ("queue", "function", "worker")
+_EVER = 10**30
+"""A unit that holds all times."""
+
+
+class EventLog(Protocol):
+    """The events as they lie in their log."""
+
+    async def bounds(self) -> Bounds:
+        """Where it begins and ends, and which one it is."""
+        ...
+
+    def scan(self, after: int) -> AsyncIterator[list[StoredMessage]]:
+        """The messages behind a sequence, in pages."""
+        ...
+
+    async def since(self, time_ns: int) -> int:
+        """The sequence of the first event that was stored at a time or later; 0 for none."""
+        ...
+
+
+class StreamLog:
+    """The stream of events."""
+
+    def __init__(self, streams: Streams, names: Names) -> None:
+        self._streams = streams
+        self._names = names
+
+    async def bounds(self) -> Bounds:
+        """See `EventLog.bounds`."""
+        return await self._streams.bounds(self._names.events_stream)
+
+    def scan(self, after: int) -> AsyncIterator[list[StoredMessage]]:
+        """See `EventLog.scan`."""
+        return self._streams.scan(self._names.events_stream, ">", after)
+
+    async def since(self, time_ns: int) -> int:
+        """See `EventLog.since`."""
+        try:
+            return await self._streams.since(self._names.events_stream, time_ns)
+        except StreamMissing:
+            return 0
+
+
+class _Span(NamedTuple):
+    """From a moment to before another one."""
+
+    since_ns: int
+    until_ns: int
+
+    def has(self, other: _Span) -> bool:
+        """Whether the other one lies wholly in it."""
+        return self.since_ns <= other.since_ns and other.until_ns <= self.until_ns
+
+    def shared(self, other: _Span) -> _Span | None:
+        """What lies in both."""
+        since_ns, until_ns = max(self.since_ns, other.since_ns), min(self.until_ns, other.until_ns)
+        return _Span(since_ns, until_ns) if since_ns < until_ns else None
+
+
+class _Wider(Exception):
+    """What there is does not tell the span apart from a wider one."""
+
+    def __init__(self, span: _Span) -> None:
+        self.span = span
+
+
+class _Asked(NamedTuple):
+    """A range of events, and of what happened there, the spans that are wanted."""
+
+    first: int
+    last: int
+    spans: tuple[_Span, ...]
+    periods: Sequence[int] = ()
+    """Where its roll-ups are filed."""
+    within: tuple[_Span, ...] = ()
+    """The units of time that these cut; empty when the range is that of no roll-up."""
+
+
+class _Counting:
+    """What was counted so far."""
+
+    def __init__(self, by: Sequence[str]) -> None:
+        self.groups: dict[tuple[str | None, str | None, str | None], Group] = {}
+        self.gaps: dict[tuple[str, int], Gap] = {}
+        self.rolled_up = self.scanned = 0
+        self.view = View.WORKERS if "worker" in by else View.JOBS
+        self._by = [name in by for name in _NAMES]
+
+    def add(self, groups: Iterable[Group]) -> None:
+        """Count what groups of a roll-up did."""
+        for group in groups:
+            self.rolled_up += sum(group.types.values())
+            self._add(group)
+
+    def add_scanned(self, groups: Iterable[Group]) -> None:
+        """Count what was read of single events."""
+        for group in groups:
+            self.scanned += sum(group.types.values())
+            self._add(group)
+
+    def _add(self, group: Group) -> None:
+        queue, function, worker = self._by
+        key = (group.queue if queue else None, group.function if function else None, group.worker if worker else None)
+        there = self.groups.get(key)
+        if there is None:
+            there = self.groups[key] = Group(0, *key)
+        there.merge(group)
+
+
+class StatisticsReader:
+    """Counts what happened in a time.
+
+    Args:
+        now_ns: by the clock of the server.
+    """
+
+    def __init__(self, log: EventLog, store: RollupStore, *, now_ns: Callable[[], int]) -> None:
+        self._log = log
+        self._store = store
+        self._now_ns = now_ns
+
+    async def read(
+        self,
+        hours: float,
+        by: Sequence[str] = (),
+        *,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        progress: Progress | None = None,
+    ) -> EventStatistics:
+        """See `EventService.get_event_statistics`."""
+        until_ns = self._now_ns() if until_ns is None else until_ns
+        since_ns = max(0, until_ns - int(hours * 3600e9)) if since_ns is None else since_ns
+        if not since_ns < until_ns:
+            raise ConfigError("statistics are of a time that begins before it ends: ask for more hours, or another end")
+        asked = span = _Span(since_ns, until_ns)
+        while True:
+            counting = _Counting(by)
+            try:
+                ended = await self._count(span, counting, progress)
+            except _Wider as wider:
+                span = _Span(min(span.since_ns, wider.span.since_ns), max(span.until_ns, wider.span.until_ns))
+                continue
+            return _answer(asked, span, counting, by, ended)
+
+    async def _count(self, span: _Span, counting: _Counting, progress: Progress | None) -> tuple[int, ...]:
+        """Count it all; returns when logs ended in this time that are no more."""
+        heads = [standing.head for standing in await self._store.heads()]
+        bounds = await self._log.bounds()  # read last, so that no head is ahead of it
+        current, ended = Head(bounds.created), []
+        for head in heads:
+            if head.log == bounds.created:
+                current = head
+            elif span.since_ns <= head.mark_ns < span.until_ns:
+                ended.append(head.mark_ns)
+            await self._count_rolled_up(head, span, counting, bounds)
+        if bounds.created:
+            await self._count_rest(current, span, counting, bounds, progress)
+        return tuple(ended)
+
+    # Roll-ups
+
+    async def _count_rolled_up(self, head: Head, span: _Span, counting: _Counting, bounds: Bounds) -> None:
+        through = 0
+        cut: list[_Asked] = []
+        for unit in UNITS:
+            asked = [*cut, _Asked(through + 1, head.through_of(unit), (span,), _periods(head, unit, span))]
+            through = head.through_of(unit)
+            periods = {period for one in asked for period in one.periods}
+            rollups = await self._store.read(head.log, unit, sorted(periods), counting.view) if periods else []
+            cut = [finer for one in asked for finer in _counted(one, unit, rollups, counting)]
+        for one in cut:
+            if head.log != bounds.created or bounds.first > one.first:
+                raise _Wider(_whole(one.within))
+            await self._scan(one.first, one.last, one.spans, counting)
+
+    # Events
+
+    async def _count_rest(
+        self, head: Head, span: _Span, counting: _Counting, bounds: Bounds, progress: Progress | None
+    ) -> None:
+        """What is in no roll-up yet."""
+        through = min(head.through, bounds.last)
+        first = max(through + 1, bounds.first)
+        if first <= bounds.last:
+            since = await self._log.since(span.since_ns)  # what was stored before cannot have happened later
+            if through + 1 < first and 0 < since <= first:
+                counting.gaps[head.log, first] = Gap(through + 1, first - 1, head.mark_ns, span.until_ns)
+            if since:
+                await self._scan(max(first, since), bounds.last, (span,), counting, progress)
+
+    async def _scan(
+        self, first: int, last: int, spans: Iterable[_Span], counting: _Counting, progress: Progress | None = None
+    ) -> None:
+        tally = Tally(_EVER, most=10**9)
+        async for page in self._log.scan(first - 1):
+            for message in page:
+                if message.sequence > last:
+                    break
+                told = told_by(message)
+                if any(since_ns <= told.time_ns < until_ns for since_ns, until_ns in spans):
+                    count(told, tally)
+            if progress is not None:
+                progress(min(last, page[-1].sequence) - first + 1, last - first + 1)
+            if page[-1].sequence >= last:
+                break
+        counting.add_scanned(tally.groups)
+
+
+def _periods(head: Head, unit: Unit, span: _Span) -> Sequence[int]:
+    """Where the roll-ups of a unit are filed that are part of none of a longer one, and may be of a span."""
+    if unit is DAY:
+        return range(1)
+    pending = head.pending(unit).period
+    if pending is None:
+        return ()
+    return range(max(pending, span.since_ns // unit.filed_ns), head.mark_ns // unit.filed_ns + 1)
+
+
+def _counted(asked: _Asked, unit: Unit, rollups: Sequence[Rollup], counting: _Counting) -> Iterator[_Asked]:
+    """Count what the roll-ups of a range say of whole units; what is still to be looked at in a shorter one."""
+    inside = [one for one in rollups if asked.first <= one.first and one.last <= asked.last]
+    ranges = [list(parts) for _, parts in groupby(inside, key=lambda one: (one.first, one.last))]
+    if asked.within and not _are_all(asked, ranges):
+        raise _Wider(_whole(asked.within))
+    for parts in ranges:
+        cut: dict[_Span, None] = {}
+        within: dict[_Span, None] = {}
+        everything = (group for part in parts for group in part.groups)
+        for start_s, groups in groupby(everything, key=lambda group: group.start_s):
+            time = _Span(start_s * 10**9, start_s * 10**9 + unit.length_ns)
+            shared = [common for span in asked.spans if (common := span.shared(time))]
+            if shared == [time]:
+                counting.add(groups)
+            elif shared:
+                cut.update(dict.fromkeys(shared))
+                within[time] = None
+        for gap in (gap for part in parts for gap in part.gaps):
+            if any(span.shared(_Span(gap.after_ns, gap.before_ns)) for span in asked.spans):
+                counting.gaps[parts[0].log, gap.first] = gap
+        if cut:
+            yield _Asked(parts[0].first, parts[0].last, tuple(cut), _made_of(parts[0], unit), tuple(within))
+
+
+def _made_of(rollup: Rollup, unit: Unit) -> Sequence[int]:
+    """Where the roll-ups of the next shorter unit are filed."""
+    return () if unit is MINUTE or rollup.made_of is None else (rollup.made_of,)
+
+
+def _are_all(asked: _Asked, ranges: Sequence[Sequence[Rollup]]) -> bool:
+    """Whether the roll-ups cover the whole range."""
+    expected = asked.first
+    for parts in ranges:
+        if parts[0].first != expected or len(parts) != parts[0].parts:
+            return False
+        expected = parts[0].last + 1
+    return expected == asked.last + 1
+
+
+def _whole(spans: Iterable[_Span]) -> _Span:
+    return _Span(min(span.since_ns for span in spans), max(span.until_ns for span in spans))
+
+
+def _answer(
+    asked: _Span, span: _Span, counting: _Counting, by: Sequence[str], ended: tuple[int, ...]
+) -> EventStatistics:
+    whole = Group(0)
+    for group in counting.groups.values():
+        whole.merge(group)
+    named = [
+        statistics_of(group, queue=group.queue, function=group.function, worker=group.worker)
+        for group in counting.groups.values()
+    ]
+    return EventStatistics(
+        since_ns=span.since_ns,
+        until_ns=span.until_ns,
+        asked_since_ns=asked.since_ns,
+        asked_until_ns=asked.until_ns,
+        is_exact=span == asked,
+        total=statistics_of(whole),
+        groups=tuple(sorted(named, key=lambda one: -one.events)) if by else (),
+        has_others=any(OTHERS in key for key in counting.groups),
+        gaps=tuple(sorted(counting.gaps.values(), key=lambda gap: (gap.after_ns, gap.first))),
+        ended_logs_ns=ended,
+        rolled_up=counting.rolled_up,
+        scanned=counting.scanned,
+    )
