@@ -32,10 +32,12 @@ from naq_runtime.events.processors import EventProcessor, Processing, Processors
 from naq_runtime.events.storage import EventStorage, EventTail, NATSJobEventStorage
 from naq_runtime.job import Job
 from naq_runtime.naming import new_id
+from naq_runtime.nats.durable import Start
 from naq_runtime.services.trouble import Troubles, WatchedStorage
 from naq_runtime.version import VERSION
 
 if TYPE_CHECKING:
+    from naq_runtime.processing.processor import DurableProcessor
     from naq_runtime.services.manager import ServiceManager
     from naq_runtime.services.metrics import Metrics
 
@@ -78,6 +80,7 @@ class EventService:
         self._ending: Callable[[], str] | None = None
         """Says why the process ends, once it has said that it began."""
         self._metrics: Metrics | None = None
+        self._services: ServiceManager | None = None
         self._troubles = Troubles(self.system, clock.monotonic_ns)
         watched = WatchedStorage(storage, self.in_trouble, self.recovered, is_away=lambda: self._lost_at_ns is not None)
         self._logger = AsyncJobEventLogger(
@@ -92,6 +95,7 @@ class EventService:
         """Log into the namespace's stream of events."""
         storage = NATSJobEventStorage(services.connection, services.config, services.topology)
         service = cls(services.config, storage, instance=services.instance, role=services.role, clock=services.clock)
+        service._services = services
         service._listen(services.connection.on_lost, service._connection_lost)
         service._listen(services.connection.on_restored, service._connection_restored)
         await service.start()
@@ -213,6 +217,45 @@ class EventService:
     def unregister_event_processor(self, processor: EventProcessor) -> bool:
         """Call it no more; ``False`` when it was not registered."""
         return self._processors.unregister(processor)
+
+    def process_events(
+        self,
+        name: str,
+        processor: Callable[[Any], Awaitable[object]],
+        *,
+        filters: Mapping[str, str] | None = None,
+        batch: int = 1,
+        start: Start = "new",
+        retries: int = 5,
+    ) -> DurableProcessor:
+        """Call an async function with each event of the log, of all processes, at least once; from where it stopped.
+
+        ::
+
+            async with events.process_events("billing", charge, filters={"event_type": "completed"}) as processor:
+                await processor.run()
+
+        Args:
+            name: of the work: processes of one name share it, and a later one goes on with it.
+            processor: gets a `StoredEvent`; with a larger ``batch``, a list of so many at most.
+            filters: as for `register_event_processor`.
+            start: ``new``, ``beginning`` or a moment: the first event, when nobody of this name was there before.
+            retries: an event that failed so often more becomes a dead event; see `naq_runtime.processing`.
+
+        Raises:
+            ConfigError: a filter of another name.
+            InvalidName: the name cannot be used.
+            RuntimeError: these services stand on no server.
+        """
+        from naq_runtime.processing.processor import DurableProcessor, one_by_one
+
+        if self._services is None:
+            raise RuntimeError("durable processors need a server: there is none in memory")
+        function = one_by_one(processor) if batch == 1 else processor
+        wanted = _filter(filters or {})
+        return DurableProcessor(
+            self._services, name, function, wanted=wanted, batch=batch, start=start, retries=retries
+        )
 
     # Reading
 
