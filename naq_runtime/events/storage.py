@@ -9,7 +9,7 @@ from naq_runtime.config import NAQConfig
 from naq_runtime.errors import SerializationError, ServerError
 from naq_runtime.events.codec import decode_event
 from naq_runtime.events.filters import EventFilter
-from naq_runtime.events.models import StoredEvent
+from naq_runtime.events.models import JobEvent, StoredEvent
 from naq_runtime.nats.connection import Connection
 from naq_runtime.nats.direct import StoredMessage, last_by_subject, messages_from, stream_bounds
 from naq_runtime.nats.publish import Outgoing, StreamWriter, ingested, open_writer
@@ -153,6 +153,15 @@ class NATSJobEventStorage:
         """See `EventStorage.history`."""
         messages = await last_by_subject(self._connection, self._stream, [self._names.job_history(job_id)])
         return causal_order(decode_stored(messages))
+
+    async def histories(self, job_ids: Sequence[str]) -> dict[str, list[StoredEvent]]:
+        """All events of some jobs, by id, each in causal order; those of which there are none are left out."""
+        subjects = [self._names.job_history(job_id) for job_id in job_ids]
+        found: dict[str, list[StoredEvent]] = {}
+        for stored in decode_stored(await last_by_subject(self._connection, self._stream, subjects)):
+            if isinstance(stored.event, JobEvent):
+                found.setdefault(stored.event.job_id, []).append(stored)
+        return {job_id: causal_order(events) for job_id, events in found.items()}
 
     async def recent(self, limit: int, wanted: EventFilter) -> tuple[list[StoredEvent], int]:
         """See `EventStorage.recent`; looks through the last 200,000 events at most."""

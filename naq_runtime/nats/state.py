@@ -16,7 +16,7 @@ from naq_runtime.nats.queues import limits_of
 from naq_runtime.snapshot import QueueState, ServerState, StreamState
 from naq_runtime.worker.record import WorkerRecord, WorkerState, decode_worker
 
-__all__ = ["living_workers", "queue_state", "queue_states", "server_state", "stream_states"]
+__all__ = ["living_workers", "paged", "queue_state", "queue_states", "server_state", "stream_states"]
 
 
 async def server_state(connection: Connection) -> ServerState:
@@ -36,7 +36,7 @@ async def queue_states(connection: Connection, names: Names) -> tuple[QueueState
     workers = await living_workers(connection, names)
     states = [
         queue_state(consumer["name"].removeprefix(prefix), consumer, workers)
-        for consumer in await _paged(connection, f"CONSUMER.LIST.{names.jobs_stream}", "consumers")
+        for consumer in await paged(connection, f"CONSUMER.LIST.{names.jobs_stream}", "consumers")
         if consumer["name"].startswith(prefix)
     ]
     return tuple(sorted(states, key=lambda state: state.name))
@@ -107,7 +107,7 @@ async def living_workers(connection: Connection, names: Names) -> list[WorkerRec
     return records
 
 
-async def _paged(connection: Connection, subject: str, key: str) -> list[dict[str, Any]]:
+async def paged(connection: Connection, subject: str, key: str) -> list[dict[str, Any]]:
     """All pages of a list of the JetStream API; empty when what it lists of is not there."""
     rows: list[dict[str, Any]] = []
     while True:

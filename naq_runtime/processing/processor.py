@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from naq_runtime.errors import Rejected, SerializationError, ServerError, ServerUnreachable, Unavailable
 from naq_runtime.events.codec import decode_event
@@ -103,6 +103,7 @@ class DurableProcessor:
         self._retries = retries
         self._counts = _Counts()
         self._stopping = asyncio.Event()
+        self._ending = asyncio.Lock()
         self._is_away = False
         self._dead = DeadEvents(services.streams, services.names)
         names, topology = services.names, services.topology
@@ -116,6 +117,14 @@ class DurableProcessor:
         self._log, self._again = consumers
         self._intake = Intake(services.connection, consumers, batch=batch, ack_wait_s=ack_wait_s)
         self._running: asyncio.Task[None] | None = None
+
+    @classmethod
+    def calling(
+        cls, services: ServiceManager, name: str, function: Callable[[Any], Awaitable[object]], **settings: Any
+    ) -> Self:
+        """One that calls a function of a list of events, or with a batch of 1, of one event."""
+        process = one_by_one(function) if settings.get("batch", 1) == 1 else function
+        return cls(services, name, process, **settings)
 
     def __repr__(self) -> str:
         return f"<DurableProcessor {self.name} {self.statistics()}>"
@@ -141,15 +150,19 @@ class DurableProcessor:
         """Let what is in work end, for at most so many seconds, and hand back the rest. May be called twice."""
         self._stopping.set()
         self._intake.stop()
-        if self._running is not None:
-            _, late = await asyncio.wait({self._running}, timeout=grace_s)
-            for task in late:
-                task.cancel()
-                await asyncio.wait({task}, timeout=grace_s)
-            ended, self._running = self._running, None
+        running = self._running
+        if running is None:
+            return
+        await asyncio.wait({running}, timeout=grace_s)
+        running.cancel()
+        await asyncio.wait({running}, timeout=max(1.0, grace_s))
+        async with self._ending:
+            if self._running is None:
+                return
+            self._running = None
             await self._intake.close()
-            if not ended.cancelled():
-                ended.result()
+        if running.done() and not running.cancelled():
+            running.result()
 
     async def run(self) -> None:
         """Return once `stop` was called, or cancel this.
@@ -157,16 +170,19 @@ class DurableProcessor:
         Raises:
             ServerUnreachable: the server has ended the connection for good.
         """
-        assert self._running is not None
-        ended = asyncio.create_task(self._services.connection.closed.wait())
+        running = self._running
+        if running is None:
+            return
+        connection = self._services.connection
+        ended = asyncio.create_task(connection.closed.wait())
         try:
-            await asyncio.wait({self._running, ended}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({running, ended}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             ended.cancel()
-        if self._running is not None and self._running.done() and not self._running.cancelled():
-            self._running.result()
-        if self._services.connection.closed.is_set() and not self._stopping.is_set():
-            raise ServerUnreachable(f"the server has ended the connection: {self._services.connection.last_error}")
+        if running.done() and not running.cancelled():
+            running.result()
+        elif connection.closed.is_set() and not self._stopping.is_set():
+            raise ServerUnreachable(f"the server has ended the connection: {connection.last_error}")
 
     def statistics(self) -> ProcessorStatistics:
         """What it has done so far."""

@@ -11,7 +11,7 @@ import http.client
 import os
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -19,12 +19,14 @@ from typing import Any
 import msgspec
 
 from naq_runtime.errors import ConfigError, ProcessingError, Rejected, Unavailable
+from naq_runtime.events.codec import encode_stored
+from naq_runtime.events.models import StoredEvent
 from naq_runtime.naming import new_id
 from naq_runtime.processors.http import Answer, Target, post
-from naq_runtime.processors.settings import WebhookConfig, shown_url, with_environment
+from naq_runtime.processors.settings import WebhookConfig, WebhookSettings, shown_url, with_environment
 from naq_runtime.version import VERSION
 
-__all__ = ["Webhook"]
+__all__ = ["EventPoster", "Webhook"]
 
 _WAIT_S = 0.5
 _LONGEST_WAIT_S = 60.0
@@ -163,3 +165,30 @@ def _secret(text: str, key: str) -> bytes:
         return base64.b64decode(text.removeprefix("whsec_"), validate=True)
     except binascii.Error as error:
         raise ConfigError(f"setting {key}: what follows whsec_ must be base64") from error
+
+
+class EventPoster:
+    """Posts a batch of events: with a batch of 1 the event as an object, otherwise a list of them."""
+
+    def __init__(self, settings: WebhookSettings, *, key: str) -> None:
+        self._webhook = Webhook(settings.webhook, key=key)
+        self._is_single = settings.batch == 1
+
+    def __repr__(self) -> str:
+        return f"<EventPoster {self._webhook!r}>"
+
+    async def __call__(self, events: Sequence[StoredEvent]) -> None:
+        """Process a batch; the processor tries it again. Errors as `Webhook.post_once`."""
+        encoded = [encode_stored(stored) for stored in events]
+        body = encoded[0] if self._is_single else b"[" + b",".join(encoded) + b"]"
+        await self._webhook.post_once(body, message_id=_message_id(events))
+
+    async def close(self) -> None:
+        """Nothing is left."""
+
+
+def _message_id(events: Sequence[StoredEvent]) -> str:
+    """The same whenever the same events are posted."""
+    first, last = events[0], events[-1]
+    made = str(first.event.timestamp_ns)
+    return f"{first.sequence}-{made}" if first is last else f"{first.sequence}-{last.sequence}-{len(events)}-{made}"

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from naq_runtime.services.manager import ServiceManager
     from naq_runtime.services.metrics import Metrics
 
-__all__ = ["EventService"]
+__all__ = ["EventService", "filter_of"]
 
 Listener = Callable[[], Awaitable[None]]
 
@@ -49,6 +49,8 @@ _STOP_S = 2.0
 """Processors have so long, at the end, to see what waits for them."""
 _LONG_LIVED = ("worker", "scheduler")
 """Processes of these roles say at once that they are there, and what they cost."""
+_BEGINS = {JobEventType.ENQUEUED, JobEventType.SCHEDULED, JobEventType.WAITING_FOR_DEPENDENCIES, JobEventType.REQUEUED}
+"""Events that tell the trace of the job."""
 
 
 class EventService:
@@ -158,6 +160,8 @@ class EventService:
 
     def about(self, event_type: JobEventType, job: Job, fields: Mapping[str, Any]) -> None:
         """Log a `JobEvent` about a job, now."""
+        if job.headers and event_type in _BEGINS:
+            fields = {**fields, "trace": job.headers.get("traceparent")}
         self.job(event_type, job_id=job.job_id, queue_name=job.queue_name, function_name=str(job.function), **fields)
 
     def worker(self, event_type: WorkerEventType, **fields: Any) -> None:
@@ -212,7 +216,7 @@ class EventService:
             ConfigError: a filter of another name.
             TypeError: it is no async function.
         """
-        return self._processors.register(processor, _filter(filters or {}))
+        return self._processors.register(processor, filter_of(filters or {}))
 
     def unregister_event_processor(self, processor: EventProcessor) -> bool:
         """Call it no more; ``False`` when it was not registered."""
@@ -247,14 +251,12 @@ class EventService:
             InvalidName: the name cannot be used.
             RuntimeError: these services stand on no server.
         """
-        from naq_runtime.processing.processor import DurableProcessor, one_by_one
+        from naq_runtime.processing.processor import DurableProcessor
 
         if self._services is None:
             raise RuntimeError("durable processors need a server: there is none in memory")
-        function = one_by_one(processor) if batch == 1 else processor
-        wanted = _filter(filters or {})
-        return DurableProcessor(
-            self._services, name, function, wanted=wanted, batch=batch, start=start, retries=retries
+        return DurableProcessor.calling(
+            self._services, name, processor, wanted=filter_of(filters or {}), batch=batch, start=start, retries=retries
         )
 
     # Reading
@@ -269,7 +271,7 @@ class EventService:
         Raises:
             ConfigError: a filter of another name.
         """
-        events, _ = await self._storage.recent(limit, _filter(filters or {}))
+        events, _ = await self._storage.recent(limit, filter_of(filters or {}))
         return events
 
     async def get_job_event_history(self, job_id: str) -> list[StoredEvent]:
@@ -364,7 +366,12 @@ class EventService:
             self.system(SystemEventType.CONNECTION_RESTORED, outage_ms=outage_ms)
 
 
-def _filter(filters: Mapping[str, str]) -> EventFilter:
+def filter_of(filters: Mapping[str, str]) -> EventFilter:
+    """The filter of some values by name.
+
+    Raises:
+        ConfigError: one of another name.
+    """
     try:
         return EventFilter(**filters)
     except TypeError as error:
