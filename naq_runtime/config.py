@@ -24,6 +24,7 @@ __all__ = [
     "DeadConfig",
     "EventsConfig",
     "JobsConfig",
+    "MetricsConfig",
     "NAQConfig",
     "NatsConfig",
     "ResultsConfig",
@@ -172,6 +173,16 @@ class TracingConfig(_Section, frozen=True, kw_only=True):
     """Jobs carry the context of a trace; spans are exported as the variables ``OTEL_…`` say."""
 
 
+class MetricsConfig(_Section, frozen=True, kw_only=True):
+    """The endpoint of ``naq metrics`` (extra ``prometheus``)."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 9464
+    """0 for any that is free."""
+    interval: Annotated[float, Meta(ge=0.1, le=3600)] = 5.0
+    """How often queues, workers and streams are looked at."""
+
+
 class NAQConfig(_Section, frozen=True, kw_only=True):
     """All settings, validated."""
 
@@ -184,6 +195,7 @@ class NAQConfig(_Section, frozen=True, kw_only=True):
     worker: WorkerConfig = field(default_factory=WorkerConfig)
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
     events: EventsConfig = field(default_factory=EventsConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
     tracing: TracingConfig = field(default_factory=TracingConfig)
     processors: dict[str, Settings] = field(default_factory=dict)
     """What is done with events, by name; see `naq_runtime.processors`."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 
 import msgspec
 from msgspec import Struct
 
-from naq_runtime.errors import NaqError, NotFound
+from naq_runtime.errors import NaqError, NotFound, StreamMissing
 from naq_runtime.naming import Names, check_name
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.nats.publish import Outgoing
@@ -70,9 +71,10 @@ class DeadEvents:
     async def list(self, processor: str = "*") -> AsyncIterator[DeadEvent]:
         """Those of one processor, or of all, in the order in which they were given up."""
         subject = self._names.dead_event(processor if processor == "*" else _checked(processor), "*")
-        async for page in self._streams.scan(self._names.processors_stream, subject):
-            for message in page:
-                yield _read(message)
+        with suppress(StreamMissing):  # there never was a processor
+            async for page in self._streams.scan(self._names.processors_stream, subject):
+                for message in page:
+                    yield _read(message)
 
     async def find(self, processor: str, sequence: int) -> DeadEvent | None:
         """One of them."""
