@@ -17,20 +17,24 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from naq_runtime.errors import ConfigError
-from naq_runtime.naming import Names
+from naq_runtime.naming import Names, check_name
+from naq_runtime.processors.settings import KINDS, Settings
 
 __all__ = [
     "DeadConfig",
     "EventsConfig",
     "JobsConfig",
+    "MetricsConfig",
     "NAQConfig",
     "NatsConfig",
     "ResultsConfig",
     "SchedulerConfig",
     "StatisticsConfig",
     "StreamsConfig",
+    "TracingConfig",
     "WorkerConfig",
     "get_config",
+    "read_processor",
     "redacted_url",
     "split_urls",
 ]
@@ -39,6 +43,10 @@ Seconds = Annotated[float, Meta(gt=0, le=10 * 365 * 86_400)]
 Positive = Annotated[int, Meta(gt=0)]
 Limit = Annotated[int, Meta(ge=-1)]
 """-1 for no limit."""
+
+
+_SECRET = {"password", "token", "secret", "headers", "headers[...]"}
+"""Keys whose values are not shown."""
 
 
 class _Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -174,6 +182,23 @@ class StatisticsConfig(_Section, frozen=True, kw_only=True):
     """Of all roll-ups. The server sets so much aside when the stream is made; above it, the oldest go."""
 
 
+class TracingConfig(_Section, frozen=True, kw_only=True):
+    """OpenTelemetry in the processes that enqueue and run jobs (extra ``otel``)."""
+
+    enabled: bool = False
+    """Jobs carry the context of a trace; spans are exported as the variables ``OTEL_…`` say."""
+
+
+class MetricsConfig(_Section, frozen=True, kw_only=True):
+    """The endpoint of ``naq metrics`` (extra ``prometheus``)."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 9464
+    """0 for any that is free."""
+    interval: Annotated[float, Meta(ge=0.1, le=3600)] = 5.0
+    """How often queues, workers and streams are looked at."""
+
+
 class NAQConfig(_Section, frozen=True, kw_only=True):
     """All settings, validated."""
 
@@ -187,9 +212,17 @@ class NAQConfig(_Section, frozen=True, kw_only=True):
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
     events: EventsConfig = field(default_factory=EventsConfig)
     statistics: StatisticsConfig = field(default_factory=StatisticsConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    tracing: TracingConfig = field(default_factory=TracingConfig)
+    processors: dict[str, Settings] = field(default_factory=dict)
+    """What is done with events, by name; see `naq_runtime.processors`."""
 
     def __post_init__(self) -> None:
         Names(self.namespace)
+
+    def __hash__(self) -> int:
+        """Of everything but tables by name, which have no hash: processes keep things by their settings."""
+        return hash(tuple(getattr(self, name) for name in self.__struct_fields__ if name != "processors"))
 
     @property
     def names(self) -> Names:
@@ -221,10 +254,10 @@ class NAQConfig(_Section, frozen=True, kw_only=True):
         for key, value in (arguments or {}).items():
             if value is not None:
                 _put(tree, key, value)
-        try:
-            return msgspec.convert(tree, cls, strict=False)
-        except (msgspec.ValidationError, ValueError) as error:
-            raise ConfigError(_explain(error, tree)) from error
+        for name, table in _tables(tree, "processors").items():
+            tree["processors"][name] = read_processor(name, table)
+        config: NAQConfig = _converted(tree, cls)
+        return config
 
 
 def get_config() -> NAQConfig:
@@ -272,6 +305,8 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Values by dotted key, of the variables whose names are settings."""
     found = {}
     for option in msgspec.structs.fields(NAQConfig):
+        if option.name == "processors":
+            continue  # a table for each name is no matter of the environment
         if isinstance(option.type, type) and issubclass(option.type, Struct):
             keys = [f"{option.name}.{inner.name}" for inner in msgspec.structs.fields(option.type)]
         else:
@@ -293,17 +328,50 @@ def _put(tree: dict[str, Any], key: str, value: object) -> None:
     tree[name] = value
 
 
-def _explain(error: Exception, tree: Mapping[str, Any]) -> str:
+def _tables(tree: Mapping[str, Any], section: str) -> dict[str, Any]:
+    """The tables of a section that has one for each name."""
+    found = tree.get(section, {})
+    if not isinstance(found, dict):
+        raise ConfigError(f"setting {section}: expected tables [{section}.NAME], got another value")
+    return found
+
+
+def read_processor(name: str, table: Any) -> Settings:
+    """The settings of a table ``[processors.NAME]``.
+
+    Raises:
+        ConfigError: naming the key, what was expected and what came.
+    """
+    try:
+        check_name("processor", name)
+    except ValueError as error:
+        raise ConfigError(f"setting processors: {error}") from error
+    if isinstance(table, dict) and (kind := table.get("kind")) not in KINDS:
+        raise ConfigError(f"setting processors.{name}.kind: expected one of {', '.join(KINDS)}, got {kind!r}")
+    settings: Settings = _converted(table, Settings, f"processors.{name}")
+    return settings
+
+
+def _converted(tree: Any, kind: Any, section: str = "") -> Any:
+    try:
+        return msgspec.convert(tree, kind, strict=False)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise ConfigError(_explain(error, tree, section)) from error
+
+
+def _explain(error: Exception, tree: Any, section: str = "") -> str:
     """Name the key, what was expected, and what came."""
     text, _, path = str(error).partition(" - at `$")
     key = path.rstrip("`").lstrip(".")
     if not key:
-        return f"config: {text}"
+        return f"setting {section}: {text[0].lower()}{text[1:]}" if section else f"config: {text}"
     value: Any = tree
     for part in key.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
-    problem = f"setting {key}: {text[0].lower()}{text[1:]}"
-    if isinstance(value, Mapping):
+    full = f"{section}.{key}" if section else key
+    problem = f"setting {full}: {text[0].lower()}{text[1:]}"
+    if isinstance(value, Mapping) or (section and value is None):
         return problem
-    shown = "(hidden)" if key.rpartition(".")[2] in ("password", "token") else repr(value)
+    is_secret = not _SECRET.isdisjoint(key.split(".")) or (section and key == "url")
+    shown = "(hidden)" if is_secret else repr(value)
     return f"{problem.partition(', got ')[0]}, got {shown}"

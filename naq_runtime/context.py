@@ -122,6 +122,11 @@ class JobContext:
         return self._job.enqueued_at_ns
 
     @property
+    def headers(self) -> Mapping[str, str]:
+        """What goes with it by name, such as the context of a trace."""
+        return self._job.headers
+
+    @property
     def dependencies(self) -> Mapping[str, JobResult]:
         """The outcomes of the jobs that it waited for, by id, as far as they can be read."""
         return self._dependencies or {}

@@ -28,6 +28,9 @@
     ├── ResultTimeout            the job did not end in time
     ├── NotFound                 no such job
     ├── NameTaken                a worker of this name runs already
+    ├── ProcessingError          an event was not processed
+    │   ├── Rejected             it never will be: to try again is of no use
+    │   └── Unavailable          what it takes to process any event is away for now
     └── ServerError              the NATS server cannot be reached or used
         ├── ServerUnreachable
         ├── NotAuthorised
@@ -67,7 +70,9 @@ __all__ = [
     "NotImportable",
     "PayloadTooLarge",
     "ProcessCrashed",
+    "ProcessingError",
     "QueueFull",
+    "Rejected",
     "ResultTimeout",
     "SerializationError",
     "ServerError",
@@ -78,6 +83,7 @@ __all__ = [
     "TaskError",
     "TimedOut",
     "TopologyMismatch",
+    "Unavailable",
     "UnknownDependency",
     "UnknownTask",
     "WorkerKilled",
@@ -230,6 +236,26 @@ class NotFound(NaqError, LookupError):
 
 class NameTaken(NaqError):
     """A worker of this name runs already."""
+
+
+class ProcessingError(NaqError):
+    """An event was not processed; it may be the next time."""
+
+
+class Rejected(ProcessingError):
+    """An event will never be processed: it becomes a dead letter at once."""
+
+
+class Unavailable(ProcessingError):
+    """What it takes to process any event is away for now. It speaks against no event: all of them wait.
+
+    Attributes:
+        retry_after_s: for how long it said that it would be away; ``None`` when it did not say.
+    """
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class ServerError(NaqError):

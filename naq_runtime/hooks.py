@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import inspect
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
 from enum import StrEnum
-from threading import Thread
 from typing import Any, TypeVar
 
 from naq_runtime.context import JobContext
+from naq_runtime.threads import in_own_thread
 
 __all__ = [
     "CallHook",
@@ -105,21 +101,6 @@ async def call_aside(hook: Callable[[], Any]) -> None:
     if inspect.iscoroutinefunction(hook):
         await hook()
         return
-    returned = await _in_thread(hook)
+    returned = await in_own_thread(hook)
     if inspect.isawaitable(returned):
         await returned
-
-
-async def _in_thread(function: Callable[[], Any]) -> Any:
-    future: Future[Any] = Future()
-    context = contextvars.copy_context()
-
-    def run() -> None:
-        with suppress(InvalidStateError):  # nobody waits any more
-            try:
-                future.set_result(context.run(function))
-            except BaseException as error:  # user code; it is for whoever waits
-                future.set_exception(error)
-
-    Thread(target=run, name=getattr(function, "__qualname__", "hook"), daemon=True).start()
-    return await asyncio.wrap_future(future)

@@ -86,6 +86,7 @@ class Job(Struct, frozen=True):
         on_unknown_dependency: ``refuse`` this job, or let it ``wait``, when one is not known (yet).
         unique_key: while ``unique_for`` lasts, no other job of the same key is taken.
         unique_for: seconds, from the enqueuing on.
+        headers: text by name that goes with the job, such as the context of a trace.
 
     Raises:
         InvalidName: the queue's or a job's name cannot be used.
@@ -112,6 +113,7 @@ class Job(Struct, frozen=True):
     on_unknown_dependency: Literal["refuse", "wait"] = "refuse"
     unique_key: str | None = None
     unique_for: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_name("job id", self.job_id)
@@ -128,6 +130,8 @@ class Job(Struct, frozen=True):
             msgspec.structs.force_setattr(self, "depends_on", _dependencies(self.depends_on))
         if self.unique_key is not None or self.unique_for is not None:
             self._check_uniqueness()
+        if self.headers and not all(isinstance(text, str) for pair in self.headers.items() for text in pair):
+            raise TypeError("headers are texts by name")
 
     def evolve(self, **changes: Any) -> Job:
         """A copy with some fields changed."""

@@ -290,6 +290,30 @@ class Names:
         """
         return f"{self.namespace}.stats.{unit}.{view}.{log}.{period}.{'.'.join(map(str, place))}"
 
+    # Processors of events
+
+    @property
+    def processors_stream(self) -> str:
+        """The events that durable processors could not process, and those that they are to process again."""
+        return self._stream("PROCESSORS")
+
+    @property
+    def processor_records(self) -> str:
+        """All of these."""
+        return f"{self.namespace}.processors.*.*.*"
+
+    def processor_consumer(self, processor: str) -> str:
+        """The durable consumer that all processes of a processor share."""
+        return f"processor-{processor}"
+
+    def dead_event(self, processor: str, sequence: int | str) -> str:
+        """An event, by its sequence in the log, that a processor has given up; ``*`` for all."""
+        return f"{self.namespace}.processors.{processor}.dead.{sequence}"
+
+    def event_again(self, processor: str, sequence: int | str) -> str:
+        """One that it is to process again."""
+        return f"{self.namespace}.processors.{processor}.again.{sequence}"
+
     # State
 
     @property

@@ -82,6 +82,7 @@ class _JobRecord(Struct, omit_defaults=True):
     on_unknown_dependency: Literal["refuse", "wait"] = "refuse"
     unique_key: str | None = None
     unique_for: float | None = None
+    headers: dict[str, str] = {}
 
 
 class _OutcomeRecord(Struct, omit_defaults=True):
@@ -158,6 +159,7 @@ class JsonSerializer:
             on_unknown_dependency=job.on_unknown_dependency,
             unique_key=job.unique_key,
             unique_for=job.unique_for,
+            headers=dict(job.headers),
         )
         try:
             return self._finite(self._encode(record), (record.args, record.kwargs))
@@ -267,4 +269,5 @@ def _job(record: _JobRecord) -> Job:
         on_unknown_dependency=record.on_unknown_dependency,
         unique_key=record.unique_key,
         unique_for=record.unique_for,
+        headers=record.headers,
     )

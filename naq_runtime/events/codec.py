@@ -9,16 +9,30 @@ import msgspec
 from msgspec import Meta, Struct
 
 from naq_runtime.errors import SerializationError
-from naq_runtime.events.models import Event, JobEvent, Offset, OtherEvent, ScheduleEvent, SystemEvent, WorkerEvent
+from naq_runtime.events.models import (
+    Event,
+    JobEvent,
+    Offset,
+    OtherEvent,
+    ScheduleEvent,
+    StoredEvent,
+    SystemEvent,
+    WorkerEvent,
+)
 from naq_runtime.naming import Names, checked
 
-__all__ = ["decode_event", "encode_event", "event_key", "event_subject"]
+__all__ = ["decode_event", "encode_event", "encode_stored", "event_key", "event_subject"]
 
 encode_event = msgspec.json.Encoder().encode
 
 _decode_known: Callable[[bytes], JobEvent | WorkerEvent | ScheduleEvent | SystemEvent] = msgspec.json.Decoder(
     JobEvent | WorkerEvent | ScheduleEvent | SystemEvent
 ).decode
+
+
+def encode_stored(stored: StoredEvent) -> bytes:
+    """The JSON of an event, with its ``sequence`` in the log as the first member."""
+    return b'{"sequence":%d,' % stored.sequence + encode_event(stored.event)[1:]
 
 
 class _Header(Struct):

@@ -214,6 +214,8 @@ class JobEvent(EventBase, tag="job", frozen=True, kw_only=True, omit_defaults=Tr
     """The message of a progress report, or a line of the job's log."""
     level: str | None = None
     """Of a line of the log: ``INFO``, ``WARNING`` …"""
+    trace: str | None = None
+    """The W3C ``traceparent`` of whoever enqueued it."""
 
     @property
     def message(self) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from naq_runtime.errors import SerializationError, StreamMissing
 from naq_runtime.events.codec import decode_event
 from naq_runtime.events.filters import EventFilter
-from naq_runtime.events.models import StoredEvent
+from naq_runtime.events.models import JobEvent, StoredEvent
 from naq_runtime.naming import Names
 from naq_runtime.nats.connection import Connection
 from naq_runtime.nats.direct import (
@@ -83,6 +83,15 @@ class EventReader:
         """All events of a job, in causal order."""
         messages = await last_by_subject(self._connection, self._stream, [self._names.job_history(job_id)])
         return causal_order(decode_stored(messages))
+
+    async def histories(self, job_ids: Sequence[str]) -> dict[str, list[StoredEvent]]:
+        """All events of some jobs, by id, each in causal order; those of which there are none are left out."""
+        subjects = [self._names.job_history(job_id) for job_id in job_ids]
+        found: dict[str, list[StoredEvent]] = {}
+        for stored in decode_stored(await last_by_subject(self._connection, self._stream, subjects)):
+            if isinstance(stored.event, JobEvent):
+                found.setdefault(stored.event.job_id, []).append(stored)
+        return {job_id: causal_order(events) for job_id, events in found.items()}
 
     async def range_of(self, since_ns: int | None, until_ns: int | None) -> SequenceRange:
         """What was stored from a moment on, and before another one."""

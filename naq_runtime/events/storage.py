@@ -145,6 +145,10 @@ class NATSJobEventStorage:
         """See `EventStorage.history`."""
         return await self._reader.history(job_id)
 
+    async def histories(self, job_ids: Sequence[str]) -> dict[str, list[StoredEvent]]:
+        """All events of some jobs, by id, each in causal order; those of which there are none are left out."""
+        return await self._reader.histories(job_ids)
+
     async def range_of(self, since_ns: int | None = None, until_ns: int | None = None) -> SequenceRange:
         """See `EventStorage.range_of`; the times are those of the server."""
         return await self._reader.range_of(since_ns, until_ns)

@@ -14,6 +14,7 @@ from naq_runtime.jobs.store import Entry
 from naq_runtime.jobs.unique import UniqueKeys
 from naq_runtime.serializer import Serializer
 from naq_runtime.tasks import options_of, reference
+from naq_runtime.tracing import Tracing
 
 __all__ = ["Enqueuing"]
 
@@ -26,6 +27,7 @@ class Enqueuing:
         report: takes an event of a job.
         now_ns: the time by which jobs are stamped.
         longest_ttl_s: outcomes are kept for no longer, whatever a job asks for.
+        tracing: has jobs carry the context of a trace.
     """
 
     def __init__(
@@ -38,7 +40,9 @@ class Enqueuing:
         report: Callable[[JobEventType, Job, Mapping[str, Any]], None],
         now_ns: Callable[[], int],
         longest_ttl_s: float,
+        tracing: Tracing | None = None,
     ) -> None:
+        self._tracing = tracing
         self._longest_ttl_s = longest_ttl_s
         self._rules = rules
         self._keys = keys
@@ -81,6 +85,12 @@ class Enqueuing:
             SerializationError: an argument has no such form; nothing is stored.
             ServerError: the queue cannot be made.
         """
+        if self._tracing is None:
+            return await self._enqueue(jobs)
+        with self._tracing.enqueuing(jobs) as traced:
+            return await self._enqueue(traced)
+
+    async def _enqueue(self, jobs: Sequence[Job]) -> list[NaqError | None]:
         payloads = [self._serializer.encode_job(job) for job in jobs]
         for queue in {job.queue_name or "default" for job in jobs} - self._queues:
             await self._ready(queue)

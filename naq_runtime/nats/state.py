@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from naq_runtime.clock import nanoseconds_of
 from naq_runtime.config import redacted_url
 from naq_runtime.errors import JetStreamError, SerializationError, StreamMissing
 from naq_runtime.naming import Names
 from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.nats.connection import Connection
-from naq_runtime.nats.direct import STREAM_NOT_FOUND
+from naq_runtime.nats.direct import STREAM_NOT_FOUND, page_from
 from naq_runtime.nats.queues import limits_of
 from naq_runtime.snapshot import QueueState, ServerState, StreamState
 from naq_runtime.worker.record import WorkerRecord, WorkerState, decode_worker
 
-__all__ = ["living_workers", "queue_state", "queue_states", "server_state", "stream_states"]
+__all__ = ["living_workers", "oldest_waiting", "paged", "queue_state", "queue_states", "server_state", "stream_states"]
 
 
 async def server_state(connection: Connection) -> ServerState:
@@ -36,10 +38,27 @@ async def queue_states(connection: Connection, names: Names) -> tuple[QueueState
     workers = await living_workers(connection, names)
     states = [
         queue_state(consumer["name"].removeprefix(prefix), consumer, workers)
-        for consumer in await _paged(connection, f"CONSUMER.LIST.{names.jobs_stream}", "consumers")
+        for consumer in await paged(connection, f"CONSUMER.LIST.{names.jobs_stream}", "consumers")
         if consumer["name"].startswith(prefix)
     ]
     return tuple(sorted(states, key=lambda state: state.name))
+
+
+async def oldest_waiting(connection: Connection, names: Names) -> dict[str, int]:
+    """By queue, when the oldest of its jobs was stored that no worker has had, by the server's clock; not of those
+    without such jobs.
+    """
+    prefix, stream = names.queue_consumer(""), names.jobs_stream
+    ahead = {
+        info["name"].removeprefix(prefix): info["delivered"]["stream_seq"] + 1
+        for info in await paged(connection, f"CONSUMER.LIST.{stream}", "consumers")
+        if info["name"].startswith(prefix) and info.get("num_pending", 0)
+    }
+    pages = await asyncio.gather(
+        *(page_from(connection, stream, first, 1, names.job(queue, "*")) for queue, first in ahead.items())
+    )
+    found = zip(ahead, (page.messages for page in pages), strict=True)
+    return {queue: nanoseconds_of(messages[0].stored_at) for queue, messages in found if messages}
 
 
 async def stream_states(connection: Connection, names: Names) -> tuple[StreamState, ...]:
@@ -107,7 +126,7 @@ async def living_workers(connection: Connection, names: Names) -> list[WorkerRec
     return records
 
 
-async def _paged(connection: Connection, subject: str, key: str) -> list[dict[str, Any]]:
+async def paged(connection: Connection, subject: str, key: str) -> list[dict[str, Any]]:
     """All pages of a list of the JetStream API; empty when what it lists of is not there."""
     rows: list[dict[str, Any]] = []
     while True:

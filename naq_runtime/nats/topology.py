@@ -163,6 +163,19 @@ class Topology:
             allow_atomic=True,
         )
 
+    async def processors(self) -> StreamHandle:
+        """The events that processors have given up, for as long as dead letters, and those that are to come again."""
+        config = self._config.dead
+        return await self._stream(
+            self._names.processors_stream,
+            subjects=[self._names.processor_records],
+            retention="workqueue",
+            max_msgs_per_subject=1,
+            max_age=int(config.max_age * _NANOSECONDS),
+            max_bytes=config.max_bytes,
+            allow_direct=True,
+        )
+
     async def bucket(self, bucket: str) -> StreamHandle:
         """A bucket of records, each with a time to live of its own."""
         return await self._stream(

@@ -33,11 +33,13 @@ from naq_runtime.events.queries import EventQueries, Moment
 from naq_runtime.events.storage import EventStorage, EventTail, NATSJobEventStorage
 from naq_runtime.job import Job
 from naq_runtime.naming import new_id
+from naq_runtime.nats.durable import Start
 from naq_runtime.nats.roll import worker_status
 from naq_runtime.services.trouble import Troubles, WatchedStorage
 from naq_runtime.version import VERSION
 
 if TYPE_CHECKING:
+    from naq_runtime.processing.processor import DurableProcessor
     from naq_runtime.services.manager import ServiceManager
     from naq_runtime.services.metrics import Metrics
     from naq_runtime.statistics.answer import EventStatistics
@@ -52,6 +54,8 @@ _STOP_S = 2.0
 """Processors have so long, at the end, to see what waits for them."""
 _LONG_LIVED = ("worker", "scheduler")
 """Processes of these roles say at once that they are there, and what they cost."""
+_BEGINS = {JobEventType.ENQUEUED, JobEventType.SCHEDULED, JobEventType.WAITING_FOR_DEPENDENCIES, JobEventType.REQUEUED}
+"""Events that tell the trace of the job."""
 
 
 class EventService:
@@ -199,6 +203,8 @@ class EventService:
 
     def about(self, event_type: JobEventType, job: Job, fields: Mapping[str, Any]) -> None:
         """Log a `JobEvent` about a job, now."""
+        if job.headers and event_type in _BEGINS:
+            fields = {**fields, "trace": job.headers.get("traceparent")}
         self.job(event_type, job_id=job.job_id, queue_name=job.queue_name, function_name=str(job.function), **fields)
 
     def worker(self, event_type: WorkerEventType, **fields: Any) -> None:
@@ -254,6 +260,43 @@ class EventService:
     def unregister_event_processor(self, processor: EventProcessor) -> bool:
         """Call it no more; ``False`` when it was not registered."""
         return self._processors.unregister(processor)
+
+    def process_events(
+        self,
+        name: str,
+        processor: Callable[[Any], Awaitable[object]],
+        *,
+        filters: Filters = None,
+        batch: int = 1,
+        start: Start = "new",
+        retries: int = 5,
+    ) -> DurableProcessor:
+        """Call an async function with each event of the log, of all processes, at least once; from where it stopped.
+
+        ::
+
+            async with events.process_events("billing", charge, filters={"event_type": "completed"}) as processor:
+                await processor.run()
+
+        Args:
+            name: of the work: processes of one name share it, and a later one goes on with it.
+            processor: gets a `StoredEvent`; with a larger ``batch``, a list of so many at most.
+            filters: as for `register_event_processor`.
+            start: ``new``, ``beginning`` or a moment: the first event, when nobody of this name was there before.
+            retries: an event that failed so often more becomes a dead event; see `naq_runtime.processing`.
+
+        Raises:
+            FilterError: the filter cannot be understood.
+            InvalidName: the name cannot be used.
+            RuntimeError: these services stand on no server.
+        """
+        from naq_runtime.processing.processor import DurableProcessor
+
+        if self._services is None:
+            raise RuntimeError("durable processors need a server: there is none in memory")
+        return DurableProcessor.calling(
+            self._services, name, processor, wanted=EventFilter(filters), batch=batch, start=start, retries=retries
+        )
 
     # Reading
 

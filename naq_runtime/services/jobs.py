@@ -104,6 +104,7 @@ class JobService:
             report=events.about,
             now_ns=services.clock.time_ns,
             longest_ttl_s=services.config.results.ttl,
+            tracing=services.tracing,
         )
 
     @classmethod

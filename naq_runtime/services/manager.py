@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.config import NAQConfig
+from naq_runtime.hooks import Middleware
 from naq_runtime.jobs.cancelling import AskWorkers
 from naq_runtime.naming import Names, new_id
 from naq_runtime.nats.connection import Connection
@@ -16,6 +17,7 @@ from naq_runtime.nats.control import Control
 from naq_runtime.nats.streams import NatsStreams, Streams
 from naq_runtime.nats.topology import Topology
 from naq_runtime.serializer import Serializer, load_serializer
+from naq_runtime.tracing import Tracing, tracing_of
 
 __all__ = ["Ground", "OpenGround", "Service", "ServiceManager", "stand_on"]
 
@@ -105,6 +107,8 @@ class ServiceManager:
         """One a manager: the emitter of its events."""
         self.reason = "closed"
         """Why it ends, as the event of its end says; whoever knows more may set it."""
+        self.tracing: Tracing | None = None
+        """Makes spans, where ``tracing.enabled`` is set."""
         self._ground: Ground | None = None
         self._services: dict[type[Service], Service] = {}
         self._stack = AsyncExitStack()
@@ -117,8 +121,12 @@ class ServiceManager:
         """Connect.
 
         Raises:
+            ConfigError: tracing is wanted, and cannot be had.
             ServerError: the server cannot be reached or used.
         """
+        if self.config.tracing.enabled:
+            self.tracing = tracing_of(self.role)
+            self._stack.push_async_callback(self.tracing.close)
         self._ground = await _open_ground(self, self._stack)
         return self
 
@@ -154,6 +162,11 @@ class ServiceManager:
     def ask(self) -> AskWorkers:
         """Asks all workers whether they run some jobs, and if they do, to end them."""
         return self._standing.ask
+
+    @property
+    def middleware(self) -> Sequence[Middleware]:
+        """What is called around each attempt, before that of the modules of tasks."""
+        return () if self.tracing is None else (self.tracing.middleware,)
 
     @property
     def _standing(self) -> Ground:

@@ -216,7 +216,7 @@ class MemoryBroker(Record):
             rules,
             await services.get_service(EventService),
             find=self._find,
-            middleware=self._registry.middleware,
+            middleware=(*services.middleware, *self._registry.middleware),
             threads=threads,
             clock=self._clock,
         )

@@ -163,7 +163,7 @@ class Worker:
             cancelled=self._stop.requested.is_set,
             emit=self._on_job_event,
             processes=self._children,
-            middleware=registry.middleware,
+            middleware=(*self._services.middleware, *registry.middleware),
         )
         self._handler = JobHandler(
             self._services,

@@ -42,6 +42,9 @@ COMMANDS: dict[str, dict[str, Entry]] = {
     },
     "Log and server": {
         "events": Entry("events:app", "Follow the log of events, or read what happened to a job."),
+        "run-processor": Entry("run_processor:run_processor", "Have a processor of the config process events."),
+        "processor": Entry("processor:app", "List processors, and what they could not process."),
+        "metrics": Entry("metrics:metrics", "Serve metrics to Prometheus."),
         "server": Entry("server:server", "Run a nats-server, for development."),
     },
 }

@@ -1,0 +1,67 @@
+"""What processors there are, and what is done with them from outside."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+from naq_runtime.errors import JetStreamError, NotFound
+from naq_runtime.naming import check_name
+from naq_runtime.nats.durable import ConsumerState, consumer_state
+from naq_runtime.nats.state import paged
+from naq_runtime.processing.dead import DeadEvents
+from naq_runtime.services.manager import ServiceManager
+
+__all__ = ["ProcessorState", "processors", "remove_processor"]
+
+_CONSUMER_NOT_FOUND = 10014
+
+
+class ProcessorState(NamedTuple):
+    """A processor, as the server knows it."""
+
+    name: str
+    progress: ConsumerState
+    dead: int
+    """Events that it has given up."""
+    is_running: bool
+    """Whether a process asks for its events now."""
+
+
+async def processors(services: ServiceManager) -> list[ProcessorState]:
+    """All of them, by name.
+
+    Raises:
+        ServerError: they cannot be read now.
+    """
+    names = services.names
+    prefix = names.processor_consumer("")
+    found = await paged(services.connection, f"CONSUMER.LIST.{names.events_stream}", "consumers")
+    dead = Counter([one.processor async for one in DeadEvents(services.streams, names).list()])
+    states = [
+        ProcessorState(
+            name := info["name"].removeprefix(prefix),
+            consumer_state(info),
+            dead[name],
+            info.get("num_waiting", 0) > 0,
+        )
+        for info in found
+        if info["name"].startswith(prefix)
+    ]
+    return sorted(states)
+
+
+async def remove_processor(services: ServiceManager, name: str) -> None:
+    """Forget how far a processor is; one of its name begins anew. Its dead events stay.
+
+    Raises:
+        NotFound: there is none of this name.
+    """
+    names = services.names
+    consumer = names.processor_consumer(check_name("processor", name))
+    try:
+        await services.connection.api(f"CONSUMER.DELETE.{names.events_stream}.{consumer}")
+    except JetStreamError as error:
+        if error.code == _CONSUMER_NOT_FOUND:
+            raise NotFound(f"there is no processor {name}; 'naq processor list' shows those that there are") from error
+        raise

@@ -1,0 +1,72 @@
+"""A processor as a process: its signals, its log and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from contextlib import AsyncExitStack
+
+from naq_runtime.config import NAQConfig
+from naq_runtime.processing.processor import DurableProcessor
+from naq_runtime.processors.making import Shipped, durable, made
+from naq_runtime.processors.settings import Settings
+from naq_runtime.services.events import EventService
+from naq_runtime.services.manager import ServiceManager
+
+__all__ = ["serve"]
+
+log = logging.getLogger(__name__)
+
+
+async def serve(config: NAQConfig, name: str, settings: Settings) -> None:
+    """Process events until SIGTERM or SIGINT: what is in work ends, and is acknowledged; a second one gives it up.
+
+    Raises:
+        ConfigError: the processor cannot be made so.
+        ServerError: the server cannot be reached or used.
+    """
+    async with ServiceManager(config, role="processor") as services, AsyncExitStack() as stack:
+        await services.get_service(EventService)
+        shipped = await made(services, name, settings)
+        stack.push_async_callback(shipped.close)
+        services.connection.on_lost.append(_say_lost)
+        services.connection.on_restored.append(_say_restored)
+        async with durable(services, name, settings, shipped) as processor:
+            _heed_signals(services, processor, shipped)
+            log.info("processor %s: %r", name, shipped, extra={"action": "processor_started"})
+            await processor.run()
+        log.info("processor %s stopped: %s", name, told(processor), extra={"action": "processor_stopped"})
+
+
+def told(processor: DurableProcessor) -> str:
+    """What it has done, in one line."""
+    done = processor.statistics()
+    return f"{done.processed:,} processed, {done.failed:,} tries failed, {done.dead:,} given up"
+
+
+def _heed_signals(services: ServiceManager, processor: DurableProcessor, shipped: Shipped) -> None:
+    if sys.platform == "win32":
+        return
+    loop = asyncio.get_running_loop()
+    stopping: list[asyncio.Task[None]] = []
+
+    def stop(number: signal.Signals) -> None:
+        services.reason = number.name
+        grace_s = 0.0 if stopping else services.config.worker.shutdown_grace
+        stopping.append(loop.create_task(processor.stop(grace_s), name="stop processor"))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, number)
+    reopen = getattr(shipped, "reopen", None)
+    if reopen is not None:
+        loop.add_signal_handler(signal.SIGHUP, reopen)
+
+
+async def _say_lost() -> None:
+    log.warning("connection lost, reconnecting", extra={"action": "connection_lost"})
+
+
+async def _say_restored() -> None:
+    log.warning("connected again", extra={"action": "connection_restored"})

@@ -1,0 +1,94 @@
+"""Traces of jobs, made of the log: no process that enqueues or runs jobs needs to know of it (extra ``otel``)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+
+from naq_runtime.errors import Unavailable
+from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent
+from naq_runtime.processors.spans import Span, is_end, spans_of
+from naq_runtime.threads import in_own_thread
+from naq_runtime.version import VERSION
+
+__all__ = ["TracesOfEvents"]
+
+Histories = Callable[[Sequence[str]], Awaitable[dict[str, list[StoredEvent]]]]
+
+
+class TracesOfEvents:
+    """Exports the spans of each job that has ended.
+
+    The whole history of a job is read when it ends, so that nothing needs to be kept meanwhile: any process of the
+    processor can go on with any job.
+
+    Args:
+        histories: all events of some jobs, by id.
+    """
+
+    def __init__(self, exporters: Sequence[SpanExporter], resource: Resource, histories: Histories) -> None:
+        self._exporters = exporters
+        self._resource = resource
+        self._histories = histories
+        self._scope = InstrumentationScope("naq_runtime", VERSION)
+
+    def __repr__(self) -> str:
+        return f"<TracesOfEvents {', '.join(type(one).__name__ for one in self._exporters)}>"
+
+    async def __call__(self, events: Sequence[StoredEvent]) -> None:
+        """Process a batch.
+
+        Raises:
+            Unavailable: the spans could not be exported.
+        """
+        ended, stored_only = set(), set()
+        for stored in events:
+            if isinstance(stored.event, JobEvent):
+                if is_end(stored.event):
+                    ended.add(stored.event.job_id)
+                elif stored.event.event_type is JobEventType.RESULT_STORED:
+                    stored_only.add(stored.event.job_id)
+        if not ended and not stored_only:
+            return
+        spans: list[Span] = []
+        for job_id, history in (await self._histories(sorted(ended | stored_only))).items():
+            found = spans_of([stored.event for stored in history])
+            # What came before has been told at the end of the job.
+            spans += found if job_id in ended else [span for span in found if span.name == "result"]
+        if spans:
+            await in_own_thread(self._export, [self._readable(span) for span in spans])
+
+    async def close(self) -> None:
+        """Give back what it holds."""
+        for exporter in self._exporters:
+            await in_own_thread(exporter.shutdown)
+
+    def _export(self, spans: Sequence[ReadableSpan]) -> None:
+        for exporter in self._exporters:
+            if exporter.export(spans) is not SpanExportResult.SUCCESS:
+                raise Unavailable(f"{type(exporter).__name__} could not export {len(spans)} spans; its log says why")
+
+    def _readable(self, span: Span) -> ReadableSpan:
+        context = _context(span.trace_id, span.span_id)
+        kind = SpanKind.CONSUMER if span.is_consumer else SpanKind.PRODUCER if span.is_producer else SpanKind.INTERNAL
+        return ReadableSpan(
+            span.name,
+            context=context,
+            parent=None if span.parent_id is None else _context(span.trace_id, span.parent_id, is_remote=True),
+            resource=self._resource,
+            attributes=span.attributes,
+            kind=kind,
+            status=Status(StatusCode.UNSET) if span.error is None else Status(StatusCode.ERROR, span.error),
+            start_time=span.start_ns,
+            end_time=span.end_ns,
+            instrumentation_scope=self._scope,
+        )
+
+
+def _context(trace_id: int, span_id: int, *, is_remote: bool = False) -> SpanContext:
+    return SpanContext(trace_id, span_id, is_remote, TraceFlags(TraceFlags.SAMPLED))

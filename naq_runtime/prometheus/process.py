@@ -1,0 +1,108 @@
+"""The endpoint as a process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import prometheus_client
+from prometheus_client import CollectorRegistry
+
+from naq_runtime.config import NAQConfig
+from naq_runtime.errors import ConfigError, ServerError, ServerUnreachable
+from naq_runtime.monitor import Monitor
+from naq_runtime.nats.state import oldest_waiting
+from naq_runtime.processing.overview import processors
+from naq_runtime.prometheus.counting import EventMetrics
+from naq_runtime.prometheus.standing import Standing, StandingMetrics
+from naq_runtime.services.manager import ServiceManager
+
+__all__ = ["serve", "serving"]
+
+log = logging.getLogger(__name__)
+
+_AGAIN_S = 1.0
+
+
+async def serve(config: NAQConfig) -> None:
+    """Answer until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigError: the address cannot be listened on.
+        ServerError: the server cannot be reached or used, or has ended the connection for good.
+    """
+    stopped = asyncio.Event()
+    if sys.platform != "win32":
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with ServiceManager(config, role="monitor") as services, serving(services) as port:
+        log.info("metrics at http://%s:%d/metrics", config.metrics.host, port, extra={"action": "metrics_started"})
+        asked = asyncio.create_task(stopped.wait())
+        ended = asyncio.create_task(services.connection.closed.wait())
+        await asyncio.wait({asked, ended}, return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        if not asked.done():
+            asked.cancel()
+            raise ServerUnreachable(f"the server has ended the connection: {services.connection.last_error}")
+
+
+@asynccontextmanager
+async def serving(services: ServiceManager) -> AsyncIterator[int]:
+    """The endpoint for as long as the block lasts; yields its port. Counters begin with what is logged from now on."""
+    config = services.config.metrics
+    # A series more for each, for what nobody asks.
+    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+    registry = CollectorRegistry()
+    counted, standing = EventMetrics(registry), StandingMetrics()
+    registry.register(standing)
+    monitor = await services.get_service(Monitor)
+    tail = await monitor.follow()
+    try:
+        server, thread = prometheus_client.start_http_server(config.port, config.host, registry)
+    except OSError as error:
+        await tail.stop()
+        raise ConfigError(
+            f"metrics cannot be served on {config.host}:{config.port}: {error.strerror or error}"
+        ) from error
+
+    async def count() -> None:
+        while True:
+            try:
+                counted.apply(await tail.next_batch())
+            except ServerError as error:  # nothing is lost: the tail begins again where it was
+                log.debug("%s", error, extra={"action": "metrics_wait"})
+                await asyncio.sleep(_AGAIN_S)
+
+    async def look() -> None:
+        while True:
+            standing.saw(await _seen(services, monitor))
+            await asyncio.sleep(config.interval)
+
+    try:
+        async with asyncio.TaskGroup() as group:  # one that fails ends the whole
+            tasks = [group.create_task(count(), name="count events"), group.create_task(look(), name="look at queues")]
+            yield int(server.server_port)
+            for task in tasks:
+                task.cancel()
+    finally:
+        await asyncio.to_thread(server.shutdown)
+        server.server_close()
+        thread.join()
+        await tail.stop()
+
+
+async def _seen(services: ServiceManager, monitor: Monitor) -> Standing | None:
+    try:
+        snapshot, stored_ns, found = await asyncio.gather(
+            monitor.snapshot(), oldest_waiting(services.connection, services.names), processors(services)
+        )
+    except ServerError as error:
+        log.debug("%s", error, extra={"action": "metrics_wait"})
+        return None
+    now_ns = services.clock.time_ns() + services.connection.skew_ns
+    oldest_s = {queue: max(0.0, (now_ns - then_ns) / 1e9) for queue, then_ns in stored_ns.items()}
+    return Standing(snapshot, oldest_s, tuple(found))

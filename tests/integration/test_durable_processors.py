@@ -1,0 +1,356 @@
+"""Durable processors on a real server: nothing is lost, whoever dies, and nothing stands in the way of the rest."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from naq_runtime import EventService, NAQConfig, ServiceManager
+from naq_runtime.errors import Rejected, Unavailable
+from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent
+from naq_runtime.processing import processor as module
+from naq_runtime.processing.dead import DeadEvent, DeadEvents
+from naq_runtime.processing.processor import DurableProcessor
+from naq_runtime.testing import MemoryBroker
+from tests.support.restarting import restartable
+from tests.support.server import config_for
+from tests.support.waiting import eventually
+
+MAIL = {"queue_name": "mail"}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_RETRY_S", 0.05)
+    monkeypatch.setattr(module, "_AWAY_S", 0.02)
+
+
+class Seen:
+    """What a processor got, by the id of the job."""
+
+    def __init__(self, judge: Callable[[str], None] = lambda job_id: None) -> None:
+        self.ids: list[str] = []
+        self.batches: list[int] = []
+        self.judge = judge
+
+    async def one(self, stored: StoredEvent) -> None:
+        await self.many([stored])
+
+    async def many(self, events: Sequence[StoredEvent]) -> None:
+        ids = [stored.event.job_id for stored in events if isinstance(stored.event, JobEvent)]
+        for job_id in ids:
+            self.judge(job_id)
+        self.ids += ids
+        self.batches.append(len(events))
+
+
+async def log(services: ServiceManager, count: int, start: int = 0, **fields: str) -> list[str]:
+    """Store some events; the ids of their jobs."""
+    events = await services.get_service(EventService)
+    ids = [f"job-{number}" for number in range(start, start + count)]
+    for job_id in ids:
+        events.job(JobEventType.COMPLETED, **{"job_id": job_id, "queue_name": "mail", **fields})
+    await events.flush()
+    return ids
+
+
+async def dead_of(services: ServiceManager, name: str = "billing") -> list[DeadEvent]:
+    return [one async for one in DeadEvents(services.streams, services.names).list(name)]
+
+
+async def test_every_event_that_is_wanted_is_processed_once_and_in_order(services: ServiceManager) -> None:
+    events = await services.get_service(EventService)
+    seen = Seen()
+
+    async with events.process_events("billing", seen.one, filters=MAIL) as processor:
+        await log(services, 3, 1000, queue_name="other")
+        ids = await log(services, 300)
+        await eventually(lambda: len(seen.ids) == 300)
+        await eventually(lambda: processor.statistics().held == 0)
+
+    assert seen.ids == ids
+    assert processor.statistics().processed == 300
+
+
+async def test_a_batch_is_what_is_there(services: ServiceManager) -> None:
+    events = await services.get_service(EventService)
+    seen = Seen()
+    ids = await log(services, 1000)
+
+    async with events.process_events("billing", seen.many, batch=100, start="beginning"):
+        await eventually(lambda: len(seen.ids) == 1000)
+
+    assert seen.ids == ids
+    assert max(seen.batches) == 100
+    assert len(seen.batches) < 50
+
+
+async def test_it_goes_on_where_it_stopped(services: ServiceManager) -> None:
+    events = await services.get_service(EventService)
+    first, second = Seen(), Seen()
+    async with events.process_events("billing", first.one):
+        before = await log(services, 10)
+        await eventually(lambda: len(first.ids) == 10)
+    meanwhile = await log(services, 10, 10)
+
+    async with events.process_events("billing", second.one):
+        after = await log(services, 10, 20)
+        await eventually(lambda: len(second.ids) >= 20)
+
+    assert (first.ids, second.ids) == (before, meanwhile + after)
+
+
+async def test_where_the_first_of_a_name_begins(services: ServiceManager) -> None:
+    events = await services.get_service(EventService)
+    old = await log(services, 5)
+    moment = datetime.now(UTC)
+    lately = await log(services, 5, 5)
+    new, all_, since = Seen(), Seen(), Seen()
+
+    async with (
+        events.process_events("new", new.one, start="new"),
+        events.process_events("all", all_.one, start="beginning"),
+        events.process_events("since", since.one, start=moment),
+    ):
+        now = await log(services, 5, 10)
+        await eventually(lambda: [len(new.ids), len(since.ids), len(all_.ids)] == [5, 10, 15])
+
+    assert (new.ids, since.ids, all_.ids) == (now, lately + now, old + lately + now)
+
+
+async def test_two_of_one_name_share_the_work(config: NAQConfig, services: ServiceManager) -> None:
+    events = await services.get_service(EventService)
+
+    async def a_while(stored: StoredEvent) -> None:
+        await asyncio.sleep(0.002)
+        await seen.one(stored)
+
+    async def a_while_too(stored: StoredEvent) -> None:
+        await asyncio.sleep(0.002)
+        await other.one(stored)
+
+    seen, other = Seen(), Seen()
+    async with ServiceManager(config, role="test") as elsewhere:
+        others = await elsewhere.get_service(EventService)
+        async with events.process_events("billing", a_while), others.process_events("billing", a_while_too):
+            ids = await log(services, 500)
+            await eventually(lambda: len(seen.ids) + len(other.ids) >= 500)
+
+    assert sorted(seen.ids + other.ids) == sorted(ids)
+    assert min(len(seen.ids), len(other.ids)) > 50
+    assert seen.ids == sorted(seen.ids, key=ids.index)
+
+
+async def test_one_that_fails_is_tried_again_while_those_behind_it_go_on(services: ServiceManager) -> None:
+    tries: Counter[str] = Counter()
+
+    def judge(job_id: str) -> None:
+        tries[job_id] += 1
+        if job_id == "job-3" and tries[job_id] < 3:
+            raise LookupError("not yet")
+
+    events = await services.get_service(EventService)
+    seen = Seen(judge)
+    async with events.process_events("billing", seen.one, filters=MAIL) as processor:
+        ids = await log(services, 10)
+        await eventually(lambda: len(seen.ids) == 10)
+
+    assert sorted(seen.ids) == ids
+    assert seen.ids[-1] == "job-3"
+    assert processor.statistics()[:3] == (10, 2, 0)
+    assert await dead_of(services) == []
+
+
+@pytest.mark.parametrize("batch", [1, 50])
+async def test_out_of_tries_it_is_a_dead_event_with_its_reason(services: ServiceManager, batch: int) -> None:
+    def judge(job_id: str) -> None:
+        if job_id == "job-3":
+            raise LookupError("no such\x1b[31m customer")
+
+    events = await services.get_service(EventService)
+    seen = Seen(judge)
+    process = seen.one if batch == 1 else seen.many
+    async with events.process_events("billing", process, batch=batch, retries=2) as processor:
+        ids = await log(services, 10)
+        await eventually(lambda: processor.statistics().dead == 1)
+        await eventually(lambda: set(seen.ids) == set(ids) - {"job-3"})
+
+    (dead,) = await dead_of(services)
+    assert (dead.processor, dead.error_type, dead.attempts) == ("billing", "LookupError", 3)
+    assert dead.reason == "no such\x1b[31m customer"
+    assert b'"job-3"' in dead.payload
+    assert await dead_of(services, "other") == []
+
+
+async def test_one_that_is_rejected_is_dead_at_once_and_processed_when_it_is_retried(services: ServiceManager) -> None:
+    is_mended = False
+
+    def judge(job_id: str) -> None:
+        if job_id == "job-0" and not is_mended:
+            raise Rejected("never")
+
+    events = await services.get_service(EventService)
+    seen = Seen(judge)
+    async with events.process_events("billing", seen.one) as processor:
+        await log(services, 2)
+        await eventually(lambda: processor.statistics().dead == 1)
+        (dead,) = await dead_of(services)
+        is_mended = True
+        await DeadEvents(services.streams, services.names).retry(dead)
+        await eventually(lambda: len(seen.ids) == 2)
+        await eventually(lambda: processor.statistics().held == 0)
+
+    assert dead.attempts == 1
+    assert seen.ids == ["job-1", "job-0"]
+    assert await dead_of(services) == []
+    assert (await services.streams.bounds(services.names.processors_stream))[:2] == (3, 2)
+
+
+async def test_what_is_unavailable_holds_everything_back_and_speaks_against_no_event(
+    services: ServiceManager,
+) -> None:
+    tries = 0
+
+    def judge(job_id: str) -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 20:
+            raise Unavailable("down", retry_after_s=0.01)
+
+    events = await services.get_service(EventService)
+    seen = Seen(judge)
+    async with events.process_events("billing", seen.one, filters=MAIL, retries=1) as processor:
+        ids = await log(services, 10)
+        await eventually(lambda: len(seen.ids) == 10)
+
+    assert seen.ids == ids
+    assert processor.statistics()[:3] == (10, 0, 0)
+
+
+async def test_one_that_is_stopped_while_it_waits_gives_back_what_it_has(services: ServiceManager) -> None:
+    def judge(job_id: str) -> None:
+        raise Unavailable("down", retry_after_s=60)
+
+    events = await services.get_service(EventService)
+    waiting, seen = Seen(judge), Seen()
+    async with events.process_events("billing", waiting.many, batch=10) as processor:
+        ids = await log(services, 10)
+        await eventually(lambda: processor.statistics().held > 0)
+
+    async with events.process_events("billing", seen.many, batch=10):
+        await eventually(lambda: len(seen.ids) == 10, within=3)
+
+    assert sorted(seen.ids) == ids
+
+
+async def test_what_is_in_work_ends_before_it_stops(services: ServiceManager) -> None:
+    begun, seen = asyncio.Event(), Seen()
+
+    async def slow(stored: StoredEvent) -> None:
+        begun.set()
+        await asyncio.sleep(0.2)
+        await seen.one(stored)
+
+    events = await services.get_service(EventService)
+    async with events.process_events("billing", slow):
+        await log(services, 3)
+        await begun.wait()
+    async with events.process_events("billing", seen.one):
+        await eventually(lambda: len(seen.ids) == 3)
+
+    assert Counter(seen.ids) == {"job-0": 1, "job-1": 1, "job-2": 1}
+
+
+async def test_one_that_takes_longer_than_the_server_waits_keeps_its_event(services: ServiceManager) -> None:
+    seen = Seen()
+
+    async def slow(events: Sequence[StoredEvent]) -> None:
+        await asyncio.sleep(2.5)
+        await seen.many(events)
+
+    processor = DurableProcessor(services, "billing", slow, ack_wait_s=1.0)
+    async with processor:
+        await log(services, 1)
+        await eventually(lambda: processor.statistics().processed == 1)
+        await eventually(lambda: processor.statistics().held == 0)
+
+    assert seen.ids == ["job-0"]
+
+
+async def test_what_is_no_event_is_passed_over_and_counted(services: ServiceManager) -> None:
+    events = await services.get_service(EventService)
+    seen = Seen()
+    async with events.process_events("billing", seen.many, batch=10) as processor:
+        await log(services, 1)
+        await services.connection.request(f"{services.names.namespace}.events.job.x.mail.completed.1", b"{]")
+        await log(services, 1, 1)
+        await eventually(lambda: len(seen.ids) == 2)
+        await eventually(lambda: processor.statistics().held == 0)
+
+    assert processor.statistics().passed_over == 1
+    assert await dead_of(services) == []
+
+
+@pytest.mark.parametrize("what", ["consumer", "stream"])
+async def test_what_is_deleted_under_it_is_made_anew_where_it_stopped(services: ServiceManager, what: str) -> None:
+    events = await services.get_service(EventService)
+    stream, seen = services.names.events_stream, Seen()
+    async with events.process_events("billing", seen.one) as processor:
+        first = await log(services, 10)
+        await eventually(lambda: len(seen.ids) == 10)
+        await eventually(lambda: processor.statistics().held == 0)
+        if what == "consumer":
+            await services.connection.api(f"CONSUMER.DELETE.{stream}.processor-billing")
+        else:
+            await services.connection.api(f"STREAM.DELETE.{stream}")
+        second = await log(services, 10, 10)
+        await eventually(lambda: set(second) <= set(seen.ids), within=20)
+
+    assert set(seen.ids) == set(first + second)
+
+
+async def test_a_changed_filter_is_taken_over_and_it_goes_on_where_it_stopped(services: ServiceManager) -> None:
+    events = await services.get_service(EventService)
+    seen = Seen()
+    async with events.process_events("billing", seen.one, filters=MAIL):
+        mail = await log(services, 2)
+        await eventually(lambda: len(seen.ids) == 2)
+
+    async with events.process_events("billing", seen.one, filters={"queue_name": "other"}):
+        other = await log(services, 2, 2, queue_name="other")
+        await eventually(lambda: len(seen.ids) == 4)
+
+    assert seen.ids == mail + other
+
+
+async def test_an_outage_in_between_loses_nothing(tmp_path: Path) -> None:
+    async with restartable(tmp_path) as server:
+        config = config_for(server.url)
+        async with ServiceManager(config, role="test") as services:
+            events = await services.get_service(EventService)
+            seen = Seen()
+            processor = DurableProcessor(services, "billing", seen.many, batch=10, ack_wait_s=1.0)
+            async with processor:
+                ids = await log(services, 100)
+                await eventually(lambda: len(seen.ids) > 20)
+                await server.kill()
+                for number in range(100, 200):
+                    events.job(JobEventType.COMPLETED, job_id=f"job-{number}", queue_name="mail")
+                await server.start()
+                await events.flush()
+                await eventually(lambda: len(set(seen.ids)) == 200, within=30)
+
+    assert set(ids) < set(seen.ids)
+
+
+async def test_in_memory_there_are_none(config: NAQConfig) -> None:
+    async with MemoryBroker(config), ServiceManager(config) as services:
+        events = await services.get_service(EventService)
+
+        with pytest.raises(RuntimeError, match="need a server"):
+            events.process_events("billing", Seen().one)
