@@ -27,6 +27,7 @@ __all__ = [
     "NatsConfig",
     "ResultsConfig",
     "SchedulerConfig",
+    "StatisticsConfig",
     "StreamsConfig",
     "WorkerConfig",
     "get_config",
@@ -158,6 +159,21 @@ class EventsConfig(_Section, frozen=True, kw_only=True):
     max_count: Limit = 5_000_000
 
 
+class StatisticsConfig(_Section, frozen=True, kw_only=True):
+    """The roll-ups of the events, which the leader of the schedulers writes."""
+
+    enabled: bool = True
+    """Whether this scheduler writes any; without them statistics are counted from the events, which takes longer."""
+    minutes_for: Seconds = 2 * 86_400.0
+    """How long the roll-ups of single minutes are kept."""
+    hours_for: Seconds = 60 * 86_400.0
+    days_for: Seconds = 2 * 365 * 86_400.0
+    most_groups: Annotated[int, Meta(ge=8, le=100_000)] = 2_000
+    """Of queue, function and worker in one roll-up at most; what comes beyond is counted together as ``(others)``."""
+    max_bytes: Limit = -1
+    """Of all roll-ups. The server sets so much aside when the stream is made; above it, the oldest go."""
+
+
 class NAQConfig(_Section, frozen=True, kw_only=True):
     """All settings, validated."""
 
@@ -170,6 +186,7 @@ class NAQConfig(_Section, frozen=True, kw_only=True):
     worker: WorkerConfig = field(default_factory=WorkerConfig)
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
     events: EventsConfig = field(default_factory=EventsConfig)
+    statistics: StatisticsConfig = field(default_factory=StatisticsConfig)
 
     def __post_init__(self) -> None:
         Names(self.namespace)

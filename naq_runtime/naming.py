@@ -261,6 +261,26 @@ class Names:
         """The live repetition of a subject of events."""
         return events_subject.replace(".events.", ".live.", 1)
 
+    # Statistics
+
+    @property
+    def stats_stream(self) -> str:
+        """The roll-ups of the events."""
+        return self._stream("STATS")
+
+    @property
+    def stats(self) -> str:
+        """All of them, and how far each log has come."""
+        return f"{self.namespace}.stats.>"
+
+    def stats_head(self, log: str) -> str:
+        """How far the roll-ups of a log have come; ``*`` for those of all logs that there ever were."""
+        return f"{self.namespace}.stats.head.{log}"
+
+    def rollup(self, unit: str, log: str, period: int | str, first: int | str, part: int | str) -> str:
+        """A part of one roll-up; ``*`` in place of what it does not matter."""
+        return f"{self.namespace}.stats.{unit}.{log}.{period}.{first}.{part}"
+
     # State
 
     @property

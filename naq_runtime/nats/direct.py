@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,6 +21,7 @@ __all__ = [
     "last_by_subject",
     "messages_from",
     "page_from",
+    "sequence_since",
     "stream_bounds",
 ]
 
@@ -112,6 +114,19 @@ async def page_from(connection: Connection, stream: str, sequence: int, size: in
     if subject is not None:
         request["next_by_subj"] = subject
     return await _request(connection, stream, request) or Page([], 0)
+
+
+async def sequence_since(connection: Connection, stream: str, time_ns: int) -> int:
+    """The sequence of the first message that was stored at a time or later, by the server's clock; 0 for none.
+
+    Raises:
+        StreamMissing: the stream is not there.
+        ServerError: it cannot be read now.
+    """
+    moment = datetime.fromtimestamp(time_ns // 1_000_000_000, UTC)
+    start = f"{moment:%Y-%m-%dT%H:%M:%S}.{time_ns % 1_000_000_000:09d}Z"
+    page = await _request(connection, stream, {"start_time": start, "batch": 1})
+    return page.messages[0].sequence if page is not None and page.messages else 0
 
 
 async def messages_from(

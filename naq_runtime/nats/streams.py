@@ -18,7 +18,15 @@ import msgspec
 
 from naq_runtime.errors import JetStreamError, ServerError, ServerUnreachable
 from naq_runtime.nats.connection import Connection, Msg, listening, subscribed
-from naq_runtime.nats.direct import Bounds, StoredMessage, last_by_subject, messages_from, page_from, stream_bounds
+from naq_runtime.nats.direct import (
+    Bounds,
+    StoredMessage,
+    last_by_subject,
+    messages_from,
+    page_from,
+    sequence_since,
+    stream_bounds,
+)
 from naq_runtime.nats.objects import ObjectBucket
 from naq_runtime.nats.publish import AckedPublish, Outgoing, Stored, StreamWriter, open_writer, publish_together
 from naq_runtime.nats.server_clock import nanoseconds_of
@@ -112,6 +120,10 @@ class Streams(Protocol):
 
     async def bounds(self, stream: str) -> Bounds:
         """Where it begins and ends, and which one it is; 1 and 0 while it is not there."""
+        ...
+
+    async def since(self, stream: str, time_ns: int) -> int:
+        """The sequence of the first message that was stored at a time or later; 0 for none."""
         ...
 
     async def delete(self, stream: str, sequences: Sequence[int]) -> list[bool]:
@@ -224,6 +236,10 @@ class NatsStreams:
     async def bounds(self, stream: str) -> Bounds:
         """See `Streams.bounds`."""
         return await stream_bounds(self._connection, stream)
+
+    async def since(self, stream: str, time_ns: int) -> int:
+        """See `Streams.since`; by the server's clock."""
+        return await sequence_since(self._connection, stream, time_ns)
 
     async def delete(self, stream: str, sequences: Sequence[int]) -> list[bool]:
         """See `Streams.delete`."""

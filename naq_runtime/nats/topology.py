@@ -149,6 +149,20 @@ class Topology:
             republish={"src": names.events, "dest": names.live},
         )
 
+    async def stats(self) -> StreamHandle:
+        """The roll-ups of the events, each with a time to live of its own; they outlive the events."""
+        config = self._config.statistics
+        return await self._stream(
+            self._names.stats_stream,
+            subjects=[self._names.stats],
+            max_msgs_per_subject=1,
+            max_age=int(max(config.minutes_for, config.hours_for, config.days_for) * _NANOSECONDS),
+            max_bytes=config.max_bytes,
+            allow_direct=True,
+            allow_msg_ttl=True,
+            allow_atomic=True,
+        )
+
     async def bucket(self, bucket: str) -> StreamHandle:
         """A bucket of records, each with a time to live of its own."""
         return await self._stream(

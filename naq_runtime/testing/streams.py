@@ -23,6 +23,7 @@ from naq_runtime.errors import (
 )
 from naq_runtime.nats.direct import STREAM_NOT_FOUND, Bounds, StoredMessage
 from naq_runtime.nats.publish import Outgoing, Stored
+from naq_runtime.nats.server_clock import nanoseconds_of
 from naq_runtime.nats.topology import StreamHandle, Topology
 from naq_runtime.testing.shelf import Kept, Shelf, matches
 
@@ -156,6 +157,16 @@ class MemoryStreams:
             self._catch_up()
             shelf = self._shelves.get(stream)
             return Bounds(1, 0, "") if shelf is None else Bounds(*shelf.bounds, f"{stream} {id(shelf)}")
+
+    async def since(self, stream: str, time_ns: int) -> int:
+        """See `Streams.since`."""
+        with self._lock:
+            self._catch_up()
+            shelf = self._shelves.get(stream)
+            if shelf is None:
+                raise StreamMissing(f"stream {stream} does not exist")
+            found = (message.sequence for message in shelf.find([">"]) if nanoseconds_of(message.stored_at) >= time_ns)
+            return next(found, 0)
 
     async def delete(self, stream: str, sequences: Sequence[int]) -> list[bool]:
         """See `Streams.delete`."""

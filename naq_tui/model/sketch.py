@@ -2,54 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+
+from naq_runtime.statistics.sketch import RELATIVE_ERROR, bucket_of, nanoseconds, quantiles_of
 
 __all__ = ["RELATIVE_ERROR", "RollingSketch", "quantiles_of"]
 
-_SUB_BITS = 5
-_STEPS = 1 << _SUB_BITS
-RELATIVE_ERROR = 1 / (2 * _STEPS)
-"""A quantile is within this share of the true one, and a microsecond."""
-
-_LARGEST_MS = 1e12
-
-
-def _bucket(milliseconds: float) -> int:
-    """The number of the bucket: 32 for each power of two of microseconds."""
-    value = int(milliseconds * 1000)
-    if value < _STEPS:
-        return max(value, 0)
-    shift = value.bit_length() - _SUB_BITS - 1
-    return (shift << _SUB_BITS) + (value >> shift)
-
-
-def _middle(bucket: int) -> float:
-    """The milliseconds in the middle of a bucket."""
-    if bucket < _STEPS:
-        return (bucket + 0.5) / 1000
-    shift = (bucket >> _SUB_BITS) - 1
-    low = (bucket - (shift << _SUB_BITS)) << shift
-    return (low + (1 << shift) / 2) / 1000
-
-
-def quantiles_of(counts: dict[int, int], shares: Iterable[float]) -> tuple[float, ...]:
-    """The quantiles, by nearest rank, of what the buckets counted; ``counts`` is not empty."""
-    total = sum(counts.values())
-    buckets = sorted(counts)
-    found = []
-    for share in shares:
-        rank = max(1, math.ceil(share * total))
-        for bucket in buckets:
-            rank -= counts[bucket]
-            if rank <= 0:
-                found.append(_middle(bucket))
-                break
-    return tuple(found)
-
 
 class RollingSketch:
-    """Log-linear histograms of durations, a few seconds each; their sum is the window."""
+    """Histograms of durations, a few seconds each; their sum is the window."""
 
     __slots__ = ("_numbers", "_slice_s", "_slices", "_sum")
 
@@ -68,7 +29,7 @@ class RollingSketch:
                 return
             self._forget(place)
             self._numbers[place] = number
-        bucket = _bucket(milliseconds) if 0 <= milliseconds < _LARGEST_MS else 0
+        bucket = bucket_of(nanoseconds(milliseconds))
         for counts in (self._slices[place], self._sum):
             counts[bucket] = counts.get(bucket, 0) + 1
 

@@ -1,0 +1,91 @@
+"""Percentiles of durations in little memory; two sketches add up to the one of all their durations.
+
+A duration is counted in a bucket: 64 for each power of two of nanoseconds. What is known of it then is within a
+128th, and sums and the longest are kept exactly, as whole nanoseconds, so that the order of adding does not matter.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, MutableMapping
+
+import msgspec
+
+__all__ = ["RELATIVE_ERROR", "Sketch", "add_counts", "bucket_of", "nanoseconds", "quantiles_of"]
+
+_SUB_BITS = 6
+_STEPS = 1 << _SUB_BITS
+RELATIVE_ERROR = 1 / (2 * _STEPS)
+"""A quantile is within this share of the true one, and a nanosecond."""
+
+_LARGEST_MS = 1e12
+
+
+def nanoseconds(milliseconds: float) -> int:
+    """Whole nanoseconds; 0 for what is no duration: negative, not a number, or above 31 years."""
+    return int(milliseconds * 1e6) if 0 <= milliseconds < _LARGEST_MS else 0
+
+
+def bucket_of(duration_ns: int) -> int:
+    """The number of the bucket of a duration."""
+    if duration_ns < _STEPS:
+        return duration_ns
+    shift = duration_ns.bit_length() - _SUB_BITS - 1
+    return (shift << _SUB_BITS) + (duration_ns >> shift)
+
+
+def _middle_ms(bucket: int) -> float:
+    """The milliseconds in the middle of a bucket."""
+    if bucket < 2 * _STEPS:
+        return bucket / 1e6
+    shift = (bucket >> _SUB_BITS) - 1
+    low = (bucket - (shift << _SUB_BITS)) << shift
+    return (low + (1 << shift) / 2) / 1e6
+
+
+def quantiles_of(counts: Mapping[int, int], shares: Iterable[float]) -> tuple[float, ...]:
+    """The milliseconds at these shares, by nearest rank, of what the buckets counted; ``counts`` is not empty."""
+    total = sum(counts.values())
+    buckets = sorted(counts)
+    found = []
+    for share in shares:
+        rank = max(1, math.ceil(share * total))
+        for bucket in buckets:
+            rank -= counts[bucket]
+            if rank <= 0:
+                found.append(_middle_ms(bucket))
+                break
+    return tuple(found)
+
+
+def add_counts(counts: MutableMapping[int, int], others: Mapping[int, int]) -> None:
+    """Add what other buckets counted."""
+    for bucket, count in others.items():
+        counts[bucket] = counts.get(bucket, 0) + count
+
+
+class Sketch(msgspec.Struct, omit_defaults=True):
+    """The durations of many things, none of them by itself."""
+
+    buckets: dict[int, int] = {}
+    sum_ns: int = 0
+    max_ns: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many durations were added."""
+        return sum(self.buckets.values())
+
+    def add(self, duration_ns: int) -> None:
+        """Count one duration, which is not negative."""
+        bucket = bucket_of(duration_ns)
+        self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
+        self.sum_ns += duration_ns
+        if duration_ns > self.max_ns:
+            self.max_ns = duration_ns
+
+    def merge(self, other: Sketch) -> None:
+        """Count all durations of another one."""
+        add_counts(self.buckets, other.buckets)
+        self.sum_ns += other.sum_ns
+        self.max_ns = max(self.max_ns, other.max_ns)
