@@ -16,10 +16,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
-from naq_runtime.errors import ConfigError
-from naq_runtime.naming import Names
+from naq_runtime.errors import ConfigError, InvalidName
+from naq_runtime.naming import Names, check_name
+from naq_runtime.processors.settings import WebhookConfig, shown_url
 
 __all__ = [
+    "AlertConfig",
     "DeadConfig",
     "EventsConfig",
     "JobsConfig",
@@ -133,6 +135,26 @@ class SchedulerConfig(_Section, frozen=True, kw_only=True):
     """A tick that is seen to so late was missed, and is treated as its schedule says; one that is not runs."""
     chores_interval: Annotated[float, Meta(ge=0.5, le=86_400)] = 10.0
     """How often the leader looks for what crashed processes have left behind."""
+    alerts_interval: Annotated[float, Meta(ge=0.2, le=3600)] = 5.0
+    """How often the leader evaluates the rules of alerts."""
+
+
+class AlertConfig(_Section, frozen=True, kw_only=True):
+    """A rule of alerts, and what is done when it fires."""
+
+    rule: str
+    """As ``docs/alerts.md`` says: ``failed_rate{queue=mail} > 5% for 2m``."""
+    severity: Literal["info", "warning", "critical"] = "warning"
+    webhook: str | None = None
+    """What is called when an alert fires or is over: a table ``[webhooks.NAME]``, or an address."""
+    message: Annotated[str, Meta(max_length=500)] = ""
+    """What to say besides; ``{queue}``, ``{value}`` and so on stand for labels and figures."""
+    min_samples: Positive = 20
+    """Shares and percentiles of fewer jobs say nothing."""
+
+    def __repr__(self) -> str:
+        webhook = shown_url(self.webhook) if self.webhook and "://" in self.webhook else self.webhook
+        return f"AlertConfig(rule={self.rule!r}, severity={self.severity!r}, webhook={webhook!r})"
 
 
 class EventsConfig(_Section, frozen=True, kw_only=True):
@@ -187,9 +209,21 @@ class NAQConfig(_Section, frozen=True, kw_only=True):
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
     events: EventsConfig = field(default_factory=EventsConfig)
     statistics: StatisticsConfig = field(default_factory=StatisticsConfig)
+    alerts: dict[str, AlertConfig] = field(default_factory=dict)
+    """The rules of alerts, by name."""
+    webhooks: dict[str, WebhookConfig] = field(default_factory=dict)
+    """Where alerts are told of, by name."""
 
     def __post_init__(self) -> None:
         Names(self.namespace)
+        if self.alerts:
+            from naq_runtime.alerts.settings import check_alerts
+
+            check_alerts(self.alerts, self.webhooks)
+
+    def __hash__(self) -> int:
+        """By where it leads: tables of a name of their own cannot be hashed."""
+        return hash((self.namespace, self.nats))
 
     @property
     def names(self) -> Names:
@@ -221,6 +255,8 @@ class NAQConfig(_Section, frozen=True, kw_only=True):
         for key, value in (arguments or {}).items():
             if value is not None:
                 _put(tree, key, value)
+        for section, kind in (("alerts", AlertConfig), ("webhooks", WebhookConfig)):
+            _check_tables(tree, section, kind)
         try:
             return msgspec.convert(tree, cls, strict=False)
         except (msgspec.ValidationError, ValueError) as error:
@@ -293,10 +329,23 @@ def _put(tree: dict[str, Any], key: str, value: object) -> None:
     tree[name] = value
 
 
-def _explain(error: Exception, tree: Mapping[str, Any]) -> str:
+def _check_tables(tree: Mapping[str, Any], section: str, kind: type[Struct]) -> None:
+    """Read the tables ``[section.NAME]`` one by one: of all together, an error would not say in which it is."""
+    tables = tree.get(section, {})
+    for name, table in tables.items() if isinstance(tables, Mapping) else ():
+        try:
+            check_name("table", name)
+            msgspec.convert(table, kind, strict=False)
+        except InvalidName as error:
+            raise ConfigError(f"setting {section}: {error}") from error
+        except msgspec.ValidationError as error:
+            raise ConfigError(_explain(error, tree, f"{section}.{name}")) from error
+
+
+def _explain(error: Exception, tree: Mapping[str, Any], table: str = "") -> str:
     """Name the key, what was expected, and what came."""
     text, _, path = str(error).partition(" - at `$")
-    key = path.rstrip("`").lstrip(".")
+    key = ".".join(part for part in (table, path.rstrip("`").lstrip(".")) if part)
     if not key:
         return f"config: {text}"
     value: Any = tree
@@ -305,5 +354,10 @@ def _explain(error: Exception, tree: Mapping[str, Any]) -> str:
     problem = f"setting {key}: {text[0].lower()}{text[1:]}"
     if isinstance(value, Mapping):
         return problem
-    shown = "(hidden)" if key.rpartition(".")[2] in ("password", "token") else repr(value)
+    shown = "(hidden)" if _is_secret(key) else repr(value)
     return f"{problem.partition(', got ')[0]}, got {shown}"
+
+
+def _is_secret(key: str) -> bool:
+    """Whether the value of a setting is not to be shown: the address of a webhook has its secret in it."""
+    return key.rpartition(".")[2] in ("password", "token", "webhook") or key.startswith("webhooks.")

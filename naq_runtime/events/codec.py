@@ -9,16 +9,16 @@ import msgspec
 from msgspec import Meta, Struct
 
 from naq_runtime.errors import SerializationError
-from naq_runtime.events.models import Event, JobEvent, OtherEvent, ScheduleEvent, SystemEvent, WorkerEvent
+from naq_runtime.events.models import AlertEvent, Event, JobEvent, OtherEvent, ScheduleEvent, SystemEvent, WorkerEvent
 from naq_runtime.naming import Names, checked
 
 __all__ = ["decode_event", "encode_event", "event_key", "event_subject"]
 
 encode_event = msgspec.json.Encoder().encode
 
-_decode_known: Callable[[bytes], JobEvent | WorkerEvent | ScheduleEvent | SystemEvent] = msgspec.json.Decoder(
-    JobEvent | WorkerEvent | ScheduleEvent | SystemEvent
-).decode
+_decode_known: Callable[[bytes], JobEvent | WorkerEvent | ScheduleEvent | SystemEvent | AlertEvent] = (
+    msgspec.json.Decoder(JobEvent | WorkerEvent | ScheduleEvent | SystemEvent | AlertEvent).decode
+)
 
 
 class _Header(Struct):
@@ -72,6 +72,8 @@ def event_key(event: Event) -> str:
             return f"schedule.{event.event_type}"
         case SystemEvent():
             return f"system.{event.event_type}"
+        case AlertEvent():
+            return f"alert.{event.event_type}"
         case OtherEvent():
             return f"{event.category}.{event.event_type}"
 
@@ -94,5 +96,7 @@ def event_subject(names: Names, event: Event) -> str:
             )
         case SystemEvent():
             return checked(names.entity_event("system", event.instance, event.event_type, event.event_id), tokens=6)
+        case AlertEvent():
+            return checked(names.entity_event("alert", event.alert, event.event_type, event.event_id), tokens=6)
         case OtherEvent():
             raise SerializationError("an event of an unknown kind can be read, but not written")
