@@ -214,6 +214,10 @@ class EventService:
         """Call it no more; ``False`` when it was not registered."""
         return self._processors.unregister(processor)
 
+    def show(self, event: Event) -> None:
+        """Let them have an event that is stored already."""
+        self._processors.offer(event)
+
     # Reading
 
     async def get_recent_events(self, limit: int = 100, filters: Mapping[str, str] | None = None) -> list[StoredEvent]:
