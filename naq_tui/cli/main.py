@@ -41,6 +41,7 @@ COMMANDS: dict[str, dict[str, Entry]] = {
         "run-scheduler": Entry("scheduler:run_scheduler", "Have the jobs of schedules come in time."),
     },
     "Log and server": {
+        "alerts": Entry("alerts:app", "See which alerts fire; check and try their rules."),
         "events": Entry("events:app", "Follow the log of events, or read what happened to a job."),
         "server": Entry("server:server", "Run a nats-server, for development."),
     },
