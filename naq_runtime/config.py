@@ -18,9 +18,10 @@ from msgspec import Meta, Struct, field
 
 from naq_runtime.errors import ConfigError
 from naq_runtime.naming import Names, check_name
-from naq_runtime.processors.settings import KINDS, Settings
+from naq_runtime.processors.settings import KINDS, Settings, WebhookConfig, shown_url
 
 __all__ = [
+    "AlertConfig",
     "DeadConfig",
     "EventsConfig",
     "JobsConfig",
@@ -45,7 +46,9 @@ Limit = Annotated[int, Meta(ge=-1)]
 """-1 for no limit."""
 
 
-_SECRET = {"password", "token", "secret", "headers", "headers[...]"}
+_SECRETS = {"password", "token", "secret", "webhook", "headers", "headers[...]"}
+_BY_NAME = {"processors", "alerts", "webhooks"}
+"""Sections with a table for each name."""
 """Keys whose values are not shown."""
 
 
@@ -141,6 +144,26 @@ class SchedulerConfig(_Section, frozen=True, kw_only=True):
     """A tick that is seen to so late was missed, and is treated as its schedule says; one that is not runs."""
     chores_interval: Annotated[float, Meta(ge=0.5, le=86_400)] = 10.0
     """How often the leader looks for what crashed processes have left behind."""
+    alerts_interval: Annotated[float, Meta(ge=0.2, le=3600)] = 5.0
+    """How often the leader evaluates the rules of alerts."""
+
+
+class AlertConfig(_Section, frozen=True, kw_only=True):
+    """A rule of alerts, and what is done when it fires."""
+
+    rule: str
+    """As ``docs/alerts.md`` says: ``failed_rate{queue=mail} > 5% for 2m``."""
+    severity: Literal["info", "warning", "critical"] = "warning"
+    webhook: str | None = None
+    """What is called when an alert fires or is over: a table ``[webhooks.NAME]``, or an address."""
+    message: Annotated[str, Meta(max_length=500)] = ""
+    """What to say besides; ``{queue}``, ``{value}`` and so on stand for labels and figures."""
+    min_samples: Positive = 20
+    """Shares and percentiles of fewer jobs say nothing."""
+
+    def __repr__(self) -> str:
+        webhook = shown_url(self.webhook) if self.webhook and "://" in self.webhook else self.webhook
+        return f"AlertConfig(rule={self.rule!r}, severity={self.severity!r}, webhook={webhook!r})"
 
 
 class EventsConfig(_Section, frozen=True, kw_only=True):
@@ -216,13 +239,21 @@ class NAQConfig(_Section, frozen=True, kw_only=True):
     tracing: TracingConfig = field(default_factory=TracingConfig)
     processors: dict[str, Settings] = field(default_factory=dict)
     """What is done with events, by name; see `naq_runtime.processors`."""
+    alerts: dict[str, AlertConfig] = field(default_factory=dict)
+    """The rules of alerts, by name."""
+    webhooks: dict[str, WebhookConfig] = field(default_factory=dict)
+    """Where alerts are told of, by name."""
 
     def __post_init__(self) -> None:
         Names(self.namespace)
+        if self.alerts:
+            from naq_runtime.alerts.settings import check_alerts
+
+            check_alerts(self.alerts, self.webhooks)
 
     def __hash__(self) -> int:
         """Of everything but tables by name, which have no hash: processes keep things by their settings."""
-        return hash(tuple(getattr(self, name) for name in self.__struct_fields__ if name != "processors"))
+        return hash(tuple(getattr(self, name) for name in self.__struct_fields__ if name not in _BY_NAME))
 
     @property
     def names(self) -> Names:
@@ -256,6 +287,9 @@ class NAQConfig(_Section, frozen=True, kw_only=True):
                 _put(tree, key, value)
         for name, table in _tables(tree, "processors").items():
             tree["processors"][name] = read_processor(name, table)
+        for section, kind in (("alerts", AlertConfig), ("webhooks", WebhookConfig)):
+            for name, table in _tables(tree, section).items():
+                tree[section][name] = _read_table(section, name, table, kind)
         config: NAQConfig = _converted(tree, cls)
         return config
 
@@ -342,14 +376,19 @@ def read_processor(name: str, table: Any) -> Settings:
     Raises:
         ConfigError: naming the key, what was expected and what came.
     """
-    try:
-        check_name("processor", name)
-    except ValueError as error:
-        raise ConfigError(f"setting processors: {error}") from error
     if isinstance(table, dict) and (kind := table.get("kind")) not in KINDS:
         raise ConfigError(f"setting processors.{name}.kind: expected one of {', '.join(KINDS)}, got {kind!r}")
-    settings: Settings = _converted(table, Settings, f"processors.{name}")
+    settings: Settings = _read_table("processors", name, table, Settings)
     return settings
+
+
+def _read_table(section: str, name: str, table: Any, kind: Any) -> Any:
+    """The table ``[section.NAME]``: of all together, an error would not say in which it is."""
+    try:
+        check_name("table", name)
+    except ValueError as error:
+        raise ConfigError(f"setting {section}: {error}") from error
+    return _converted(table, kind, f"{section}.{name}")
 
 
 def _converted(tree: Any, kind: Any, section: str = "") -> Any:
@@ -359,7 +398,7 @@ def _converted(tree: Any, kind: Any, section: str = "") -> Any:
         raise ConfigError(_explain(error, tree, section)) from error
 
 
-def _explain(error: Exception, tree: Any, section: str = "") -> str:
+def _explain(error: Exception, tree: Any, section: str) -> str:
     """Name the key, what was expected, and what came."""
     text, _, path = str(error).partition(" - at `$")
     key = path.rstrip("`").lstrip(".")
@@ -372,6 +411,12 @@ def _explain(error: Exception, tree: Any, section: str = "") -> str:
     problem = f"setting {full}: {text[0].lower()}{text[1:]}"
     if isinstance(value, Mapping) or (section and value is None):
         return problem
-    is_secret = not _SECRET.isdisjoint(key.split(".")) or (section and key == "url")
-    shown = "(hidden)" if is_secret else repr(value)
+    shown = "(hidden)" if _is_secret(full) else repr(value)
     return f"{problem.partition(', got ')[0]}, got {shown}"
+
+
+def _is_secret(key: str) -> bool:
+    """Whether the value of a setting is not to be shown: the address of a webhook has its secret in it."""
+    section, *_, name = names = key.split(".")
+    is_address = section == "webhooks" or (section == "processors" and name == "url")
+    return is_address or not _SECRETS.isdisjoint(names)

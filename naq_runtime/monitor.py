@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from typing import NamedTuple, Self
 
+from naq_runtime.alerts.store import read_board
 from naq_runtime.errors import NotFound, SerializationError
 from naq_runtime.events.filters import Filters
 from naq_runtime.events.offset import ClockOffset
@@ -104,13 +105,21 @@ class Monitor:
         Raises:
             ServerError: the server cannot be asked.
         """
-        server, queues, workers, streams = await asyncio.gather(
+        server, queues, workers, streams, board = await asyncio.gather(
             server_state(self._connection),
             queue_states(self._connection, self._names),
             self.workers(),
             stream_states(self._connection, self._names),
+            read_board(self._services.streams, self._names),
         )
-        return Snapshot(taken_at_ns=self.now_ns(), server=server, queues=queues, workers=workers, streams=streams)
+        return Snapshot(
+            taken_at_ns=self.now_ns(),
+            server=server,
+            queues=queues,
+            workers=workers,
+            streams=streams,
+            alerts=board.records(),
+        )
 
     async def workers(self) -> tuple[WorkerRecord, ...]:
         """The workers whose lease stands, by id."""

@@ -341,6 +341,11 @@ class Names:
         """The places in the rates of the queues that are taken."""
         return self._stream("RATES")
 
+    @property
+    def alerts_bucket(self) -> str:
+        """What is known of the alerts of each rule, and which of them are silenced or acknowledged."""
+        return self._stream("ALERTS")
+
     def bucket_stream(self, bucket: str) -> str:
         """The stream behind a key-value bucket."""
         return f"KV_{bucket}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from msgspec import Meta, Struct
 
+from naq_runtime.alerts.record import AlertRecord
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.worker.record import WorkerRecord
@@ -79,6 +80,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     workers: tuple[WorkerRecord, ...] = ()
     """Those whose lease stands, by id."""
     streams: tuple[StreamState, ...] = ()
+    alerts: tuple[AlertRecord, ...] = ()
+    """The rules that the leader of the schedulers has evaluated, by name, with their alerts."""
 
 
 class JobDetail(Struct, frozen=True, kw_only=True):

@@ -18,14 +18,18 @@ from textual.timer import Timer
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.errors import NaqError
+from naq_runtime.events.models import AlertEvent, AlertEventType
 from naq_tui.commands import Command, Scope, bindings, commands_of
 from naq_tui.screens.overview import Overview
 from naq_tui.screens.view import View
 from naq_tui.source import Batch, ConnectionState, EventSource, Link
 from naq_tui.state import Dashboard
+from naq_tui.text import inert
 from naq_tui.theme import DAY, NIGHT
 
 if TYPE_CHECKING:
+    from textual.notifications import SeverityLevel
+
     from naq_tui.screens.schedules import Schedules
 
 __all__ = ["NaqTop", "run_app"]
@@ -36,6 +40,10 @@ _MORE_S = 0.02
 _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 _PORTION = 2000
 """Events that are applied before keys get a turn."""
+_TOASTS = 3
+"""Alerts that are told of at a time, each by itself."""
+_NEWS_NS = 60_000_000_000
+"""An alert that began longer ago is no news."""
 _WRITES_BEHIND = 8
 """Frames that may wait for a slow terminal before further ones are left out."""
 
@@ -140,6 +148,16 @@ class NaqTop(App[None]):
             self._go_down_to(self.screen_stack[0])
             self.push_screen(self._schedules)
 
+    def action_alerts(self) -> None:
+        """Go to the alerts, or back from them."""
+        from naq_tui.screens.alerts import Alerts
+
+        if isinstance(self.screen, Alerts):
+            self.screen.dismiss()
+        else:
+            screen = Alerts(context=self._context_name, version=self._version)
+            self.push_screen(screen, lambda _: self._left())
+
     def action_pause(self) -> None:
         """Freeze what is shown, or go on."""
         if self.frozen:
@@ -217,7 +235,20 @@ class NaqTop(App[None]):
         for piece in _portions(batch):
             self.dashboard.apply(piece, self._now_ns())
             self._paint_soon()
+            self._say_alerts(piece)
             await asyncio.sleep(0)
+
+    def _say_alerts(self, batch: Batch) -> None:
+        """Say of each alert that begins that it does, unless that was before we came."""
+        since_ns = self._clock.time_ns() - _NEWS_NS
+        events = (stored.event for stored in batch.events if type(stored.event) is AlertEvent)
+        begun = [one for one in events if one.event_type is AlertEventType.FIRING and one.timestamp_ns > since_ns]
+        for event in begun[:_TOASTS]:
+            severity: SeverityLevel = "error" if event.severity == "critical" else "warning"
+            title = f"⚑ {inert(event.alert, 40)}"
+            self.notify(inert(event.message, 200), title=title, severity=severity, markup=False)
+        if len(begun) > _TOASTS:
+            self.notify(f"{len(begun) - _TOASTS:,} more alerts begin", severity="warning", markup=False)
 
     def _paint_soon(self, delay_s: float = PAINT_S) -> None:
         if self._paint_timer is None:

@@ -58,6 +58,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("quit", Scope.APP, "q", "q", "Quit", "Leave.", "quit", 1),
     Command("overview", Scope.APP, "1", "1", "Overview", "Queues, workers and events.", "overview", 6),
     Command("schedules", Scope.APP, "6", "6", "Schedules", "What comes again and again, and when.", "schedules", 6),
+    Command("alerts", Scope.APP, "a", "a", "Alerts", "Which alerts fire, and the rules behind them."),
     Command("quit", Scope.APP, "ctrl+c,ctrl+q", "Ctrl-C Ctrl-Q", "Quit", "Leave, even while typing.", always=True),
     Command("next_pane", Scope.OVERVIEW, "tab", "Tab", "Next pane", "Go to the next pane.", "pane", 5),
     Command("previous_pane", Scope.OVERVIEW, "shift+tab", "Shift-Tab", "Previous pane", "Go to the pane before."),

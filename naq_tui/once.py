@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from naq_runtime.alerts.record import AlertState
 from naq_runtime.clock import SYSTEM_CLOCK
 from naq_runtime.events.messages import duration_text, size_text
 from naq_runtime.events.models import JobEventType, StoredEvent
@@ -22,6 +23,7 @@ from naq_tui.text import countdown_text, inert, short_age_text
 if TYPE_CHECKING:
     from naq_runtime.snapshot import LeaderState
     from naq_tui.live import LiveSource
+    from naq_tui.model.alerts import AlertView
     from naq_tui.model.queues import QueueView
     from naq_tui.model.schedules import ScheduleBook, ScheduleView
     from naq_tui.model.workers import WorkerView
@@ -92,6 +94,7 @@ def document(dashboard: Dashboard, now_ns: int) -> dict[str, Any]:
         "workers": [_worker(view) for view in dashboard.workers(now_ns)],
         "leader": _leader(dashboard.schedules.leader),
         "schedules": _schedules(dashboard.schedules),
+        "alerts": [_alert(view) for view in dashboard.alerts.of_state(AlertState.FIRING)],
         "streams": [msgspec.to_builtins(stream) for stream in snapshot.streams],
         "events": [event_json(stored) for stored in _latest(dashboard)],
     }
@@ -185,6 +188,19 @@ def _schedule(view: ScheduleView) -> dict[str, Any]:
     }
 
 
+def _alert(view: AlertView) -> dict[str, Any]:
+    record, alert = view
+    return {
+        "alert": record.name,
+        "rule": record.rule,
+        "severity": record.severity,
+        "labels": alert.labels,
+        "value": alert.value,
+        "since_ns": alert.since_ns,
+        "acknowledged_by": alert.acknowledged_by or None,
+    }
+
+
 def _print_raw(content: dict[str, Any]) -> None:
     for name, value in content["rates"].items():
         print(f"rate {name} {msgspec.json.encode(value).decode()}")
@@ -198,6 +214,8 @@ def _print_raw(content: dict[str, Any]) -> None:
     if content["leader"]:
         leads = "leads" if content["leader"]["leads"] else "silent"
         print(f"leader {inert(content['leader']['instance_id'])} {leads} term={content['leader']['term']}")
+    for one in content["alerts"]:
+        print(f"alert {inert(one['alert'])} {inert(one['severity'])} since_ns={one['since_ns']}{_labels(one)}")
     for one in content["schedules"]["soonest"]:
         print(
             f"schedule {inert(one['schedule_id'])} {one['state']} next_ns={one['next_ns'] or '-'} "
@@ -216,6 +234,7 @@ def _print_summary(content: dict[str, Any]) -> None:
     _print_queues(content["queues"])
     _print_workers(content["workers"])
     _print_schedules(content)
+    _print_alerts(content)
     print()
 
 
@@ -264,6 +283,17 @@ def _print_schedules(content: dict[str, Any]) -> None:
         )
     if schedules["total"] > _SHOWN_SCHEDULES:
         print(f"… {schedules['total'] - _SHOWN_SCHEDULES:,} more")
+
+
+def _print_alerts(content: dict[str, Any]) -> None:
+    for place, one in enumerate(content["alerts"]):
+        age = short_age_text((content["taken_at_ns"] - one["since_ns"]) / 1e9)
+        lead = "\nAlerts   " if place == 0 else "         "
+        print(f"{lead}⚑ {inert(one['severity'])} {inert(one['alert'])}{_labels(one)} for {age}: {inert(one['rule'])}")
+
+
+def _labels(alert: dict[str, Any]) -> str:
+    return "".join(f" {inert(name)}={inert(value)}" for name, value in alert["labels"].items())
 
 
 def _next(left_ns: int) -> str:

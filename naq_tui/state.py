@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from naq_runtime.events.models import JobEvent, ScheduleEvent, StoredEvent, WorkerEvent
 from naq_runtime.snapshot import ScheduleNews, ServerState, Snapshot
+from naq_tui.model.alerts import AlertBook
 from naq_tui.model.log import LOG_LIMIT, EventLog
 from naq_tui.model.queues import QueueBook, QueueView
 from naq_tui.model.schedules import ScheduleBook
@@ -42,6 +43,7 @@ class Versions:
     schedules: int = 0
     schedule: int = 0
     """Events of the schedule that is watched."""
+    alerts: int = 0
 
 
 class Vitals(NamedTuple):
@@ -70,6 +72,7 @@ class Dashboard:
         self.versions = Versions()
         self.log = EventLog(log_limit)
         self.schedules = ScheduleBook()
+        self.alerts = AlertBook()
         self.link: Link | None = None
         """``None`` before the source has said anything."""
         self.snapshot: Snapshot | None = None
@@ -166,6 +169,9 @@ class Dashboard:
             self.versions.queues += 1
         if self._workers.see(snapshot.workers, now_ns, steady_s=self._steady_s(now_ns)) or first:
             self.versions.workers += 1
+        if self.alerts.see(snapshot.alerts):
+            self.versions.alerts += 1
+            self.versions.strip += 1
         if first:
             self.versions.strip += 1
 

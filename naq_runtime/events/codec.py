@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from naq_runtime.errors import SerializationError
 from naq_runtime.events.models import (
+    AlertEvent,
     Event,
     JobEvent,
     Offset,
@@ -25,9 +26,9 @@ __all__ = ["decode_event", "encode_event", "encode_stored", "event_key", "event_
 
 encode_event = msgspec.json.Encoder().encode
 
-_decode_known: Callable[[bytes], JobEvent | WorkerEvent | ScheduleEvent | SystemEvent] = msgspec.json.Decoder(
-    JobEvent | WorkerEvent | ScheduleEvent | SystemEvent
-).decode
+_decode_known: Callable[[bytes], JobEvent | WorkerEvent | ScheduleEvent | SystemEvent | AlertEvent] = (
+    msgspec.json.Decoder(JobEvent | WorkerEvent | ScheduleEvent | SystemEvent | AlertEvent).decode
+)
 
 
 def encode_stored(stored: StoredEvent) -> bytes:
@@ -88,6 +89,8 @@ def event_key(event: Event) -> str:
             return f"schedule.{event.event_type}"
         case SystemEvent():
             return f"system.{event.event_type}"
+        case AlertEvent():
+            return f"alert.{event.event_type}"
         case OtherEvent():
             return f"{event.category}.{event.event_type}"
 
@@ -110,5 +113,7 @@ def event_subject(names: Names, event: Event) -> str:
             )
         case SystemEvent():
             return checked(names.entity_event("system", event.instance, event.event_type, event.event_id), tokens=6)
+        case AlertEvent():
+            return checked(names.entity_event("alert", event.alert, event.event_type, event.event_id), tokens=6)
         case OtherEvent():
             raise SerializationError("an event of an unknown kind can be read, but not written")

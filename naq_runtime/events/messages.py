@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from naq_runtime.events.models import JobEvent, ScheduleEvent, SystemEvent, WorkerEvent
+    from naq_runtime.events.models import AlertEvent, JobEvent, ScheduleEvent, SystemEvent, WorkerEvent
 
 __all__ = [
+    "alert_message",
     "duration_text",
     "job_message",
     "rhythm_text",
     "schedule_message",
     "size_text",
     "system_message",
+    "value_text",
     "worker_message",
 ]
 
@@ -59,6 +61,19 @@ def size_text(size: int) -> str:
         if value < 999.95:
             return f"{value:.1f} {unit}"
     return f"{value / 1000:.1f} TB"
+
+
+def value_text(unit: str, value: float) -> str:
+    """A value of a metric, of which the unit is known: ``5.2 %``, ``1 m 05 s``, ``1,204``, ``2.5/s``."""
+    match unit:
+        case "share":
+            return f"{value * 100:.3g} %"
+        case "seconds":
+            return duration_text(value * 1000)
+        case "rate":
+            return f"{value:,.3g}/s"
+        case _:
+            return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.6g}"
 
 
 def _joined(*parts: str | None) -> str:
@@ -238,3 +253,12 @@ def _cost(event: SystemEvent) -> list[str]:
 def _in_trouble(event: SystemEvent) -> str | None:
     error = _error(event.error_type, event.error_message)
     return f"{event.part}: {error}" if event.part and error else event.part or error
+
+
+def alert_message(event: AlertEvent) -> str:
+    """What an alert says."""
+    labels = " ".join(f"{name}={value}" for name, value in (event.labels or {}).items())
+    value = None if event.value is None else value_text(event.unit or "", event.value)
+    lasted = None if event.duration_ms is None else f"after {duration_text(event.duration_ms)}"
+    named = " ".join(part for part in (event.alert, labels) if part)
+    return _joined(f"{named}: {value}" if value else named, event.rule, lasted, event.reason, event.text)

@@ -15,10 +15,18 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from naq_runtime.clock import nanoseconds_of
-from naq_runtime.events.messages import job_message, schedule_message, system_message, worker_message
+from naq_runtime.events.messages import (
+    alert_message,
+    job_message,
+    schedule_message,
+    system_message,
+    worker_message,
+)
 
 __all__ = [
     "SCHEMA_VERSION",
+    "AlertEvent",
+    "AlertEventType",
     "Event",
     "EventBase",
     "JobEvent",
@@ -129,6 +137,15 @@ class SystemEventType(StrEnum):
     QUEUE_RESUMED = "queue_resumed"
     QUEUE_PURGED = "queue_purged"
     QUEUE_LIMITED = "queue_limited"
+
+
+class AlertEventType(StrEnum):
+    """What can happen to an alert."""
+
+    FIRING = "alert_firing"
+    """What its rule says has held for long enough."""
+    RESOLVED = "alert_resolved"
+    """It is over."""
 
 
 def _schema_version() -> int:
@@ -366,6 +383,41 @@ class SystemEvent(EventBase, tag="system", frozen=True, kw_only=True, omit_defau
         return system_message(self)
 
 
+class AlertEvent(EventBase, tag="alert", frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """An alert began, or is over. There is one for each rule and each set of labels."""
+
+    event_type: AlertEventType
+    alert: str
+    """The name of its rule."""
+    rule: str = ""
+    """What it says."""
+    severity: str = "warning"
+    """``info``, ``warning`` or ``critical``."""
+    labels: dict[str, str] | None = None
+    """Of which queue, function, worker or schedule it is."""
+    value: float | None = None
+    """What was measured; left out when there was nothing to measure any more."""
+    threshold: float | None = None
+    """Above which, or below which, the alert fires."""
+    unit: str | None = None
+    """Of both: ``share`` (0 to 1), ``seconds``, ``count`` or ``rate`` (a second)."""
+    since_ns: Count | None = None
+    """From when on what the rule says has held, by the server's clock."""
+    duration_ms: float | None = None
+    """How long the alert fired, by the server's clock."""
+    text: str | None = None
+    """What the config has to say of it."""
+    reason: str | None = None
+    """Why it is over, when the condition has not cleared."""
+    by: str | None = None
+    """The scheduler that found it."""
+
+    @property
+    def message(self) -> str:
+        """What happened, in one line of text."""
+        return alert_message(self)
+
+
 class OtherEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An event of a kind that this version does not know: only what all events share."""
 
@@ -392,7 +444,7 @@ class OtherEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"a {self.category} event of schema version {self.v}, newer than this reader"
 
 
-Event = JobEvent | WorkerEvent | ScheduleEvent | SystemEvent | OtherEvent
+Event = JobEvent | WorkerEvent | ScheduleEvent | SystemEvent | AlertEvent | OtherEvent
 
 
 class StoredEvent(msgspec.Struct, frozen=True, gc=False):

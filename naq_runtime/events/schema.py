@@ -21,6 +21,8 @@ import msgspec
 
 from naq_runtime.events.models import (
     SCHEMA_VERSION,
+    AlertEvent,
+    AlertEventType,
     EventBase,
     JobEvent,
     JobEventType,
@@ -63,6 +65,7 @@ _CHANNELS = {
         ("worker", WorkerEvent, WorkerEventType, "{worker_id}", "What happens to a worker."),
         ("schedule", ScheduleEvent, ScheduleEventType, "{schedule_id}", "What happens to a schedule."),
         ("system", SystemEvent, SystemEventType, "{instance}", "What happens to a process or to its connection."),
+        ("alert", AlertEvent, AlertEventType, "{alert}", "What happens to an alert."),
     )
 }
 
@@ -72,6 +75,7 @@ _PARAMETERS = {
     "queue_name": "The queue of the job.",
     "worker_id": "The worker.",
     "schedule_id": "The schedule.",
+    "alert": "The alert, by the name of its rule.",
     "instance": "The process: one id an emitter.",
     "event_id": "Unique. The stream keeps one event a subject, so that one that is stored twice is there once.",
 }
@@ -79,7 +83,7 @@ _PARAMETERS = {
 
 def json_schema() -> dict[str, Any]:
     """The schema of one event, as it is written: draft 2020-12, one definition a category."""
-    schema = msgspec.json.schema(JobEvent | WorkerEvent | ScheduleEvent | SystemEvent)
+    schema = msgspec.json.schema(JobEvent | WorkerEvent | ScheduleEvent | SystemEvent | AlertEvent)
     for channel in _CHANNELS.values():
         _describe(schema["$defs"][channel.model.__name__], channel.model)
     return {
@@ -128,7 +132,8 @@ def asyncapi() -> dict[str, Any]:
         "info": {
             "title": "Events of naq",
             "version": str(SCHEMA_VERSION),
-            "description": "Everything that happens to jobs, workers, schedules and processes, as JSON on NATS. "
+            "description": "Everything that happens to jobs, workers, schedules, processes and alerts, as JSON "
+            "on NATS. "
             "Stored in the JetStream stream `<NAMESPACE>_EVENTS`.",
         },
         "defaultContentType": "application/json",

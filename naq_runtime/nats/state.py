@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -18,7 +17,19 @@ from naq_runtime.nats.queues import limits_of
 from naq_runtime.snapshot import QueueState, ServerState, StreamState
 from naq_runtime.worker.record import WorkerRecord, WorkerState, decode_worker
 
-__all__ = ["living_workers", "oldest_waiting", "paged", "queue_state", "queue_states", "server_state", "stream_states"]
+__all__ = [
+    "dead_counts",
+    "living_workers",
+    "paged",
+    "queue_ages",
+    "queue_state",
+    "queue_states",
+    "server_state",
+    "stream_states",
+]
+
+_BEYOND = 10**9
+"""No stream has so many subjects: asked for those behind, the server only counts them."""
 
 
 async def server_state(connection: Connection) -> ServerState:
@@ -44,21 +55,54 @@ async def queue_states(connection: Connection, names: Names) -> tuple[QueueState
     return tuple(sorted(states, key=lambda state: state.name))
 
 
-async def oldest_waiting(connection: Connection, names: Names) -> dict[str, int]:
-    """By queue, when the oldest of its jobs was stored that no worker has had, by the server's clock; not of those
-    without such jobs.
+async def queue_ages(connection: Connection, names: Names, now_ns: int) -> dict[str, float]:
+    """For how many seconds the oldest job of each queue has waited that no worker was given; 0 where none waits.
+
+    Of jobs that were handed back, and wait for another worker, the age counts once nothing of the queue runs.
+
+    Args:
+        now_ns: by the clock of the server.
     """
-    prefix, stream = names.queue_consumer(""), names.jobs_stream
-    ahead = {
-        info["name"].removeprefix(prefix): info["delivered"]["stream_seq"] + 1
-        for info in await paged(connection, f"CONSUMER.LIST.{stream}", "consumers")
-        if info["name"].startswith(prefix) and info.get("num_pending", 0)
-    }
-    pages = await asyncio.gather(
-        *(page_from(connection, stream, first, 1, names.job(queue, "*")) for queue, first in ahead.items())
-    )
-    found = zip(ahead, (page.messages for page in pages), strict=True)
-    return {queue: nanoseconds_of(messages[0].stored_at) for queue, messages in found if messages}
+    prefix = names.queue_consumer("")
+    consumers = [
+        consumer
+        for consumer in await paged(connection, f"CONSUMER.LIST.{names.jobs_stream}", "consumers")
+        if consumer["name"].startswith(prefix)
+    ]
+    workers = await living_workers(connection, names)
+    ages: dict[str, float] = {}
+    for consumer in consumers:
+        state = queue_state(consumer["name"].removeprefix(prefix), consumer, workers)
+        ages[state.name] = 0.0
+        after = _before_waiting(state, consumer)
+        if after is None:
+            continue
+        page = await page_from(connection, names.jobs_stream, after + 1, 1, names.job(state.name, "*"))
+        if page.messages:
+            ages[state.name] = max(0, now_ns - nanoseconds_of(page.messages[0].stored_at)) / 1e9
+    return ages
+
+
+def _before_waiting(state: QueueState, consumer: Mapping[str, Any]) -> int | None:
+    """The sequence behind which the first job stands that waits; ``None`` when none does."""
+    if state.waiting and not state.running and consumer.get("num_ack_pending", 0):
+        return int(consumer["ack_floor"]["stream_seq"])
+    return int(consumer["delivered"]["stream_seq"]) if consumer.get("num_pending", 0) else None
+
+
+async def dead_counts(connection: Connection, names: Names, queues: Sequence[str]) -> dict[str, int]:
+    """How many dead letters of each of these queues there are."""
+    counts = {}
+    for queue in queues:
+        asked = {"subjects_filter": names.dead(queue, "*"), "offset": _BEYOND}
+        try:
+            answer = await connection.api(f"STREAM.INFO.{names.dead_stream}", asked)
+        except JetStreamError as error:
+            if error.code != STREAM_NOT_FOUND:
+                raise
+            answer = {}
+        counts[queue] = int(answer.get("total", 0))
+    return counts
 
 
 async def stream_states(connection: Connection, names: Names) -> tuple[StreamState, ...]:

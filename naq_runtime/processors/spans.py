@@ -97,19 +97,19 @@ class _Trace:
             self._trace_id,
             self._root_id,
             None,
-            first.timestamp_ns,
-            max(first.timestamp_ns, end.timestamp_ns),
+            first.moment_ns,
+            max(first.moment_ns, end.moment_ns),
             {**self._shared, "naq.function": function, "naq.outcome": str(end.event_type)},
             _error(end),
         )
-        enqueued = self._span("enqueue", first, first.timestamp_ns, first.timestamp_ns)._replace(is_producer=True)
+        enqueued = self._span("enqueue", first, first.moment_ns, first.moment_ns)._replace(is_producer=True)
         return [root, enqueued, *self.inner(life), *self._attempts(life)]
 
     def inner(self, life: Sequence[JobEvent]) -> list[Span]:
         """Waits, delays before retries, and the result."""
         spans: list[Span] = []
         for event in life:
-            now = event.timestamp_ns
+            now = event.moment_ns
             if event.event_type is JobEventType.STARTED and event.wait_ms is not None:
                 spans.append(self._span("wait", event, now - int(event.wait_ms * 1e6), now))
             elif event.event_type is JobEventType.RETRY_SCHEDULED and event.run_at_ns:
@@ -122,8 +122,8 @@ class _Trace:
         spans = []
         for event in life:
             if event.event_type in _ATTEMPT_ENDS and event.duration_ms:
-                begun = event.timestamp_ns - int(event.duration_ms * 1e6)
-                span = self._span(f"attempt {event.attempt or 1}", event, begun, event.timestamp_ns)
+                begun = event.moment_ns - int(event.duration_ms * 1e6)
+                span = self._span(f"attempt {event.attempt or 1}", event, begun, event.moment_ns)
                 spans.append(span._replace(error=_error(event), is_consumer=True))
         return spans
 

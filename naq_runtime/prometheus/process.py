@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from naq_runtime.config import NAQConfig
 from naq_runtime.errors import ConfigError, ServerError, ServerUnreachable
 from naq_runtime.monitor import Monitor
-from naq_runtime.nats.state import oldest_waiting
+from naq_runtime.nats.state import queue_ages
 from naq_runtime.processing.overview import processors
 from naq_runtime.prometheus.counting import EventMetrics
 from naq_runtime.prometheus.standing import Standing, StandingMetrics
@@ -97,12 +97,12 @@ async def serving(services: ServiceManager) -> AsyncIterator[int]:
 
 async def _seen(services: ServiceManager, monitor: Monitor) -> Standing | None:
     try:
-        snapshot, stored_ns, found = await asyncio.gather(
-            monitor.snapshot(), oldest_waiting(services.connection, services.names), processors(services)
+        snapshot, oldest_s, found = await asyncio.gather(
+            monitor.snapshot(),
+            queue_ages(services.connection, services.names, monitor.now_ns()),
+            processors(services),
         )
     except ServerError as error:
         log.debug("%s", error, extra={"action": "metrics_wait"})
         return None
-    now_ns = services.clock.time_ns() + services.connection.skew_ns
-    oldest_s = {queue: max(0.0, (now_ns - then_ns) / 1e9) for queue, then_ns in stored_ns.items()}
     return Standing(snapshot, oldest_s, tuple(found))

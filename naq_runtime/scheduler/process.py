@@ -35,7 +35,8 @@ async def serve(config: NAQConfig, *, instance_id: str | None = None) -> None:
         if sys.platform != "win32":
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, stop, number)
-        log.info("scheduler %s", scheduler.instance_id, extra={"action": "scheduler_started"})
+        watched = f", watches {len(config.alerts)} alert rules when it leads" if config.alerts else ""
+        log.info("scheduler %s%s", scheduler.instance_id, watched, extra={"action": "scheduler_started"})
         await scheduler.run()
         log.info("scheduler %s stopped", scheduler.instance_id, extra={"action": "scheduler_stopped"})
 

@@ -121,6 +121,7 @@ class Scheduler:
         rollups = Chores(self._rollups(), interval_s=_ROLLUPS_S, may_act=lambda: self.leads)
         ticks = asyncio.create_task(self._tick(), name="ticks")
         side = [
+            *self._alerts(),
             asyncio.create_task(self._lead(), name="leadership"),
             asyncio.create_task(self._listen(), name="changes"),
             asyncio.create_task(chores.run(), name="chores"),
@@ -144,6 +145,15 @@ class Scheduler:
         if not services.config.statistics.enabled:
             return ()
         return (Chore("roll-ups", Rollups(services, lambda: self.leads).do),)
+
+    def _alerts(self) -> list[asyncio.Task[None]]:
+        """What sees to alerts, where there are rules."""
+        if not self._services.config.alerts:
+            return []
+        from naq_runtime.alerts.watch import AlertWatch  # webhooks take a while to load
+
+        watch = AlertWatch(self._services, self._events, instance_id=self.instance_id, may_act=lambda: self.leads)
+        return [asyncio.create_task(watch.run(), name="alerts")]
 
     async def _wind_up(self, ticks: asyncio.Task[None], others: Sequence[asyncio.Task[Any]]) -> None:
         """End the tasks. What is being stored is waited for, so that it can be told; nothing else is begun."""

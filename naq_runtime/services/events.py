@@ -298,6 +298,10 @@ class EventService:
             self._services, name, processor, wanted=EventFilter(filters), batch=batch, start=start, retries=retries
         )
 
+    def show(self, event: Event) -> None:
+        """Let them have an event that is stored already."""
+        self._processors.offer(event)
+
     # Reading
 
     async def get_recent_events(

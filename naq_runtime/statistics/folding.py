@@ -33,6 +33,7 @@ class _Header(Struct, gc=False):
     timestamp_ns: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
     event_type: str
     category: str
+    clock_offset_ns: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] = 0
 
 
 class _Brief(_Header, gc=False):
@@ -64,7 +65,7 @@ def told_by(message: StoredMessage) -> Told:
     event = _brief(message.data)
     if event is None:
         return Told(at_ns, at_ns, None)
-    return Told(min(at_ns, max(event.timestamp_ns, at_ns - LATEST_NS)), at_ns, event)
+    return Told(min(at_ns, max(event.timestamp_ns + event.clock_offset_ns, at_ns - LATEST_NS)), at_ns, event)
 
 
 def count(told: Told, tally: Tally) -> None:
@@ -100,7 +101,7 @@ def _brief(data: bytes) -> _Brief | None:
         header = _decode_header(data)
     except _ERRORS:
         return None
-    return _Brief(header.timestamp_ns, header.event_type, header.category)
+    return _Brief(header.timestamp_ns, header.event_type, header.category, header.clock_offset_ns)
 
 
 def stored_ns(stored_at: str) -> int:

@@ -41,6 +41,7 @@ COMMANDS: dict[str, dict[str, Entry]] = {
         "run-scheduler": Entry("scheduler:run_scheduler", "Have the jobs of schedules come in time."),
     },
     "Log and server": {
+        "alerts": Entry("alerts:app", "See which alerts fire; check and try their rules."),
         "events": Entry("events:app", "Follow the log of events, or read what happened to a job."),
         "run-processor": Entry("run_processor:run_processor", "Have a processor of the config process events."),
         "processor": Entry("processor:app", "List processors, and what they could not process."),

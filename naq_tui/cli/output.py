@@ -307,8 +307,10 @@ def _token(text: str) -> str:
 
 
 def _subject(event: Any) -> str:
-    """The job or the schedule that it is about."""
-    return event.job_id if isinstance(event, JobEvent) else getattr(event, "schedule_id", "-")
+    """The job, the schedule or the alert that it is about."""
+    if isinstance(event, JobEvent):
+        return event.job_id
+    return getattr(event, "schedule_id", None) or getattr(event, "alert", None) or "-"
 
 
 def _queues(event: Any) -> str:

@@ -22,6 +22,26 @@ _WORKERS = (
 """Name, queues, and jobs at a time."""
 
 
+_RULES = """
+[scheduler]
+alerts_interval = 2
+
+[alerts.mail-refused]
+rule = "failed_rate[1m]{queue=mail} > 8% for 10s clear < 5% for 30s"
+message = "the mail server of the demo turns one mail in eight away"
+min_samples = 15
+
+[alerts.reports-late]
+rule = "queue_age{queue=reports} > 2s clear < 500ms for 5s"
+severity = "info"
+
+[alerts.worker-lost]
+rule = "worker_lost"
+severity = "critical"
+"""
+"""What the scheduler watches: two that come and go by themselves, and one for those who kill a worker."""
+
+
 class DemoFleet:
     """A nats-server with a temporary store, workers, a scheduler and traffic.
 
@@ -74,7 +94,8 @@ class DemoFleet:
         for name, queues, concurrency in _WORKERS:
             command = [*naq, "run-worker", *queues, "-m", "naq_tui.demo.tasks", "--name", name, "-c", str(concurrency)]
             self.pids.append(await guard.start(command, env=env, log=work / f"{name}.log"))
-        scheduler = [*naq, "run-scheduler", "--instance-id", "scheduler-1"]
+        (work / "naq.toml").write_text(_RULES, encoding="utf-8")
+        scheduler = [*naq, "run-scheduler", "--instance-id", "scheduler-1", "--config", str(work / "naq.toml")]
         self.pids.append(await guard.start(scheduler, env=env, log=work / "scheduler-1.log"))
         producer = [sys.executable, "-m", "naq_tui.demo.producer"]
         self.pids.append(await guard.start(producer, env=env, log=work / "producer.log"))

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from naq_runtime.events.models import Event, JobEvent, ScheduleEvent, StoredEvent, SystemEvent, WorkerEvent
+from naq_runtime.events.models import (
+    AlertEvent,
+    AlertEventType,
+    Event,
+    JobEvent,
+    ScheduleEvent,
+    StoredEvent,
+    SystemEvent,
+    WorkerEvent,
+)
 from naq_tui.text import clock_text, inert
 
 __all__ = ["Mark", "Mood", "Said", "level_mark", "said", "search_text"]
@@ -82,6 +91,7 @@ _SYSTEM: dict[str, Mark] = {
     "queue_purged": ("⊘", "warn"),
     "queue_limited": ("≤", "neutral"),
 }
+_SEVERITY: dict[str, Mood] = {"critical": "bad", "warning": "warn", "info": "begin"}
 _UNKNOWN: Mark = ("?", "quiet")
 _SHORT = {
     "waiting_for_dependencies": "depends on",
@@ -108,6 +118,8 @@ _SHORT = {
     "schedule_cancelled": "cancelled",
     "schedule_finished": "finished",
     "scheduler_error": "sched error",
+    "alert_firing": "alert",
+    "alert_resolved": "alert over",
     "leader_elected": "leads",
     "leader_lost": "lead lost",
     "leader_resigned": "lead left",
@@ -123,7 +135,7 @@ class Said:
     kind: str
     mood: Mood
     job_id: str
-    """Or the schedule's."""
+    """Or the schedule's, or the name of the alert."""
     queue: str
     worker: str
     message: str
@@ -165,6 +177,12 @@ def _job_mark(event: JobEvent) -> Mark:
     return (glyph, "warn") if mood == "bad" and event.final is False else (glyph, mood)
 
 
+def _alert_mark(event: AlertEvent) -> Mark:
+    if event.event_type is AlertEventType.FIRING:
+        return "⚑", _SEVERITY.get(event.severity, "warn")
+    return "⚐", "good"
+
+
 def said(stored: StoredEvent) -> Said:
     """What an event says."""
     event = stored.event
@@ -177,6 +195,9 @@ def said(stored: StoredEvent) -> Said:
     if isinstance(event, ScheduleEvent):
         mark = _SCHEDULE.get(event.event_type.value, _UNKNOWN)
         return _said(event, mark, event.schedule_id, event.queue_name or "")
+    if isinstance(event, AlertEvent):
+        labels = event.labels or {}
+        return _said(event, _alert_mark(event), event.alert, labels.get("queue", ""), labels.get("worker"))
     return _said(event, _UNKNOWN)
 
 
@@ -190,5 +211,5 @@ def search_text(stored: StoredEvent) -> str:
     if isinstance(event, WorkerEvent):
         return f"{time} {kind} - - {event.worker_id} {event.message}"
     queue = getattr(event, "queue_name", None) or "-"
-    about = event.schedule_id if isinstance(event, ScheduleEvent) else "-"
+    about = getattr(event, "schedule_id", None) or getattr(event, "alert", None) or "-"
     return f"{time} {kind} {about} {queue} - {event.message}"

@@ -21,6 +21,7 @@ _NOTES: tuple[tuple[str, str], ...] = (
     ("⊞ ◶ ◌", "a schedule is made, is due and makes a job, misses its tick"),
     ("✎ ‖ ▸ ⊘ ■ ‼", "it is modified, paused, resumed, cancelled, has finished, cannot be kept"),
     ("★ ☆", "a scheduler leads from now on; it has left or lost the lead"),
+    ("⚑ ⚐", "an alert fires, and is over; ◔ it is pending: what its rule says has to hold for longer"),
     ("! late", "a schedule was due and has made no job yet; ⋯ held until the job before has ended"),
     ("lag", "of a schedule: how late its last tick was"),
     ("running 1/2", "with the jobs that may run at a time"),

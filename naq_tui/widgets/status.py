@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from naq_runtime.events.messages import duration_text
+from naq_tui.model.alerts import AlertBook
 from naq_tui.model.seconds import SECOND_NS
 from naq_tui.model.tally import Quantiles
 from naq_tui.source import ConnectionState, Link
@@ -12,6 +13,7 @@ from naq_tui.state import Dashboard, Vitals
 from naq_tui.text import age_text, clip, clock_text, count_text, inert, percent_text, rate_text
 from naq_tui.widgets.flow import Item, justified
 from naq_tui.widgets.line import EMPTY, Line, LineWidget, Span, Tone
+from naq_tui.widgets.tones import SEVERITY_TONES
 
 __all__ = ["Status"]
 
@@ -46,7 +48,8 @@ class Status(LineWidget):
             self._vitals = dashboard.vitals(now_ns)
         about = self._about(dashboard)
         state = [Item(tuple(_state(dashboard, now_ns, behind)), 1), Item(((clock_text(now_ns), "strong"),), 4)]
-        self._lines = ((about, state), (list(_figures(self._vitals)), list(_missed(dashboard.missed))))
+        alerts = list(_alerts(dashboard.alerts, dashboard.as_of(now_ns)))
+        self._lines = ((about, state), ([*alerts, *_figures(self._vitals)], list(_missed(dashboard.missed))))
         self.repaint()
 
     def line(self, y: int) -> Line:
@@ -89,6 +92,15 @@ def _link_detail(link: Link, dashboard: Dashboard, now_ns: int) -> Iterator[Span
         yield f": {clip(inert(link.detail), 60)}", "bad"
     elif dashboard.stale and dashboard.heard_at_ns is not None:
         yield f", shown as of {age_text((now_ns - dashboard.heard_at_ns) / SECOND_NS)} ago", "dim"
+
+
+def _alerts(book: AlertBook, now_ns: int) -> Iterator[Item]:
+    """How many alerts fire, by severity; nothing when none does."""
+    spans = tuple((f"⚑ {count_text(count)} {severity} ", SEVERITY_TONES[severity]) for severity, count in book.firing())
+    if spans:
+        yield Item((*spans, ("a", "key")), 1)
+    if book.unwatched(now_ns):
+        yield Item((("? alerts unwatched", "warn"),), 3)
 
 
 def _figures(vitals: Vitals | None) -> Iterator[Item]:

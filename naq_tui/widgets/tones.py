@@ -12,7 +12,7 @@ from typing import Literal
 from rich.style import Style
 from textual.color import Color
 
-__all__ = ["Back", "Palette", "Tone", "palette_of"]
+__all__ = ["SEVERITY_TONES", "Back", "Palette", "Tone", "palette_of"]
 
 Tone = Literal["text", "dim", "faint", "strong", "good", "bad", "warn", "begin", "accent", "name", "key", "bar"]
 """What a piece of text is; the theme decides its colour."""
@@ -38,6 +38,9 @@ _TONES: dict[Tone, tuple[str, float, bool]] = {
     "bar": ("primary", 0.6, False),
 }
 """The variable, its opacity, and whether it is bold."""
+
+SEVERITY_TONES: dict[str, Tone] = {"critical": "bad", "warning": "warn", "info": "begin"}
+"""Of an alert."""
 
 _BACKS: dict[Back, tuple[str, float]] = {
     "cursor": ("primary", 0.28),

@@ -16,7 +16,13 @@ SCHEMA: dict[str, Any] = json.loads((ROOT / "docs" / "events.schema.json").read_
 ASYNCAPI: dict[str, Any] = json.loads((ROOT / "docs" / "asyncapi.json").read_text(encoding="utf-8"))
 
 _VALIDATOR = Draft202012Validator(SCHEMA)
-_MODELS = {"job": "JobEvent", "worker": "WorkerEvent", "schedule": "ScheduleEvent", "system": "SystemEvent"}
+_MODELS = {
+    "job": "JobEvent",
+    "worker": "WorkerEvent",
+    "schedule": "ScheduleEvent",
+    "system": "SystemEvent",
+    "alert": "AlertEvent",
+}
 
 
 def mistakes(event: dict[str, Any]) -> list[str]:

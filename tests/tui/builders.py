@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
+from naq_runtime.alerts.record import Alert, AlertRecord, AlertState
 from naq_runtime.clock import ManualClock
 from naq_runtime.events.models import (
+    AlertEvent,
+    AlertEventType,
     Event,
     JobEvent,
     JobEventType,
@@ -27,6 +32,8 @@ __all__ = [
     "LIVE",
     "NOW_NS",
     "SECOND",
+    "alert_event",
+    "alerts",
     "batch",
     "clock",
     "job_event",
@@ -143,9 +150,44 @@ def server() -> ServerState:
     return ServerState(name="nats-1", version="2.14.1", url="nats://127.0.0.1:4222", rtt_ms=0.3)
 
 
-def snapshot(queues: Iterable[QueueState] = (), workers: Iterable[WorkerRecord] = ()) -> Snapshot:
+def alert_event(
+    kind: str = "alert_firing", alert: str = "mail-failures", *, ago_s: float = 0.5, **fields: Any
+) -> Event:
+    """An alert that began some seconds ago, or is over."""
+    at = NOW_NS - int(ago_s * SECOND)
+    return AlertEvent(timestamp_ns=at, event_type=AlertEventType(kind), alert=alert, **fields)
+
+
+def alerts(at_ns: int = NOW_NS) -> tuple[AlertRecord, ...]:
+    """Rules in all states, as of a moment."""
+    due_ns = at_ns + 30 * SECOND
+
+    def record(name: str, rule: str, *firing: Alert, **fields: Any) -> AlertRecord:
+        return AlertRecord(name=name, rule=rule, alerts=firing, as_of_ns=at_ns, due_ns=due_ns, by="sch-1", **fields)
+
+    def alert(state: str, ago_s: int, value: float | None, **labels: str) -> Alert:
+        since_ns = at_ns - ago_s * SECOND
+        fired_ns = since_ns if state == "firing" else 0
+        return Alert(labels=labels, state=AlertState(state), since_ns=since_ns, fired_ns=fired_ns, value=value)
+
+    seen = msgspec.structs.replace(alert("firing", 60, None, worker="worker-x"), acknowledged_by="ada")
+    clearing = msgspec.structs.replace(alert("firing", 900, 0.034, queue="mail"), clear_since_ns=at_ns - SECOND)
+    return (
+        record("depth", "queue_depth > 10000"),
+        record("late", "queue_age > 1m for 5m", alert("pending", 130, 71.5, queue="reports"), state=AlertState.PENDING),
+        record("mail-failures", "failed_rate{queue=mail} > 5% for 2m clear < 4%", clearing, text="look at the relay"),
+        record("quiet", "failed_rate{queue=news} > 5%", state=AlertState.NO_DATA),
+        record("worker-lost", "worker_lost", seen, severity="critical", silenced_until_ns=at_ns + 600 * SECOND),
+    )
+
+
+def snapshot(
+    queues: Iterable[QueueState] = (), workers: Iterable[WorkerRecord] = (), alerts: Iterable[AlertRecord] = ()
+) -> Snapshot:
     """A snapshot of now."""
-    return Snapshot(taken_at_ns=NOW_NS, server=server(), queues=tuple(queues), workers=tuple(workers))
+    return Snapshot(
+        taken_at_ns=NOW_NS, server=server(), queues=tuple(queues), workers=tuple(workers), alerts=tuple(alerts)
+    )
 
 
 def batch(

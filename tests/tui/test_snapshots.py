@@ -11,10 +11,11 @@ import pytest
 from textual.pilot import Pilot
 
 from naq_runtime.clock import ManualClock
+from naq_runtime.snapshot import Snapshot
 from naq_tui.app import NaqTop
 from naq_tui.recorded import RecordedSource
 from naq_tui.source import Batch, ConnectionState, Link
-from tests.tui.builders import SECOND, batch, snapshot
+from tests.tui.builders import SECOND, alerts, batch, snapshot
 from tests.tui.harness import make_app
 from tests.tui.recording import END_NS, IMPORT_JOB, TROUBLED_JOB, Recording, shop
 
@@ -65,6 +66,31 @@ def test_disconnected(snap_compare: Compare, size: tuple[int, int]) -> None:
         await settle(pilot, source)
 
     assert snap_compare(make_app(source, clock), terminal_size=size, run_before=lose)
+
+
+def alarmed() -> RecordedSource:
+    """A source in which alerts fire."""
+    *batches, last = recording().batches()
+    assert last.snapshot is not None
+    return RecordedSource([*batches, Batch(last.link, last.events, snapshot=with_alerts(last.snapshot))])
+
+
+def with_alerts(known: Snapshot) -> Snapshot:
+    return msgspec.structs.replace(known, alerts=alerts(END_NS))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("keys", [(), ("a",)], ids=["strip", "page"])
+def test_alerts(snap_compare: Compare, size: tuple[int, int], keys: tuple[str, ...]) -> None:
+    source = alarmed()
+
+    async def look(pilot: Pilot[None]) -> None:
+        await settle(pilot, source)
+        for key in keys:
+            await pilot.press(key)
+            await settle(pilot, source)
+
+    assert snap_compare(make_app(source, ManualClock(END_NS)), terminal_size=size, run_before=look)
 
 
 def scheduled(**instead: Any) -> RecordedSource:

@@ -8,6 +8,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from naq_runtime.events.models import (
+    AlertEvent,
+    AlertEventType,
     Event,
     JobEvent,
     JobEventType,
@@ -90,6 +92,16 @@ def any_event() -> st.SearchStrategy[Event]:
             instance=token,
             outage_ms=_FLOATS,
             dropped=st.none() | st.dictionaries(_STRINGS, st.integers(0, 10**9), max_size=3),
+            **common,
+        ),
+        st.builds(
+            AlertEvent,
+            event_type=st.sampled_from(AlertEventType),
+            alert=token,
+            rule=_STRINGS,
+            labels=st.none() | st.dictionaries(_STRINGS, _STRINGS, max_size=3),
+            value=_FLOATS,
+            since_ns=_COUNTS,
             **common,
         ),
     )

@@ -16,6 +16,8 @@ import pytest
 from msgspec import Struct
 
 from naq_runtime.events.models import (
+    AlertEvent,
+    AlertEventType,
     JobEvent,
     JobEventType,
     ScheduleEvent,
@@ -96,14 +98,14 @@ async def test_the_hooks_of_the_page_on_workers_are_called(page: str, folder: Pa
     assert [name for name, _ in hooks.took] == ["hooks.greet"]
 
 
-@pytest.mark.parametrize("kind", [JobEventType, WorkerEventType, ScheduleEventType, SystemEventType])
+@pytest.mark.parametrize("kind", [JobEventType, WorkerEventType, ScheduleEventType, SystemEventType, AlertEventType])
 def test_every_type_of_event_is_described(kind: type[StrEnum]) -> None:
     undescribed = [one.value for one in kind if f"`{one.value}`" not in EVENTS]
 
     assert undescribed == []
 
 
-@pytest.mark.parametrize("kind", [JobEvent, WorkerEvent, ScheduleEvent, SystemEvent])
+@pytest.mark.parametrize("kind", [JobEvent, WorkerEvent, ScheduleEvent, SystemEvent, AlertEvent])
 def test_every_field_of_an_event_is_described(kind: type[Struct]) -> None:
     undescribed = [name for name in kind.__struct_fields__ if f"`{name}`" not in EVENTS]
 

@@ -92,7 +92,7 @@ def test_version_category_type_and_time_are_always_there_and_nothing_is_null(eve
     written = json.loads(encode_event(event))
 
     assert written["v"] == SCHEMA_VERSION == event.v
-    assert written["category"] in ("job", "worker", "system")
+    assert written["category"] in ("job", "worker", "system", "alert")
     assert written["event_type"] == event.event_type
     assert written["timestamp_ns"] == event.timestamp_ns
     assert None not in written.values()
