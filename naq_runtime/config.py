@@ -385,7 +385,7 @@ def read_processor(name: str, table: Any) -> Settings:
 def _read_table(section: str, name: str, table: Any, kind: Any) -> Any:
     """The table ``[section.NAME]``: of all together, an error would not say in which it is."""
     try:
-        check_name("table", name)
+        check_name(section.removesuffix("s"), name)
     except ValueError as error:
         raise ConfigError(f"setting {section}: {error}") from error
     return _converted(table, kind, f"{section}.{name}")
@@ -417,6 +417,7 @@ def _explain(error: Exception, tree: Any, section: str) -> str:
 
 def _is_secret(key: str) -> bool:
     """Whether the value of a setting is not to be shown: the address of a webhook has its secret in it."""
-    section, *_, name = names = key.split(".")
+    names = key.split(".")
+    section, name = names[0], names[-1]
     is_address = section == "webhooks" or (section == "processors" and name == "url")
     return is_address or not _SECRETS.isdisjoint(names)

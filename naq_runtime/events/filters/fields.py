@@ -12,6 +12,8 @@ from typing import Any, get_args
 import msgspec
 
 from naq_runtime.events.models import (
+    AlertEvent,
+    AlertEventType,
     Event,
     JobEvent,
     JobEventType,
@@ -31,13 +33,16 @@ _MODELS: dict[str, type[msgspec.Struct]] = {
     "worker": WorkerEvent,
     "schedule": ScheduleEvent,
     "system": SystemEvent,
+    "alert": AlertEvent,
 }
 CATEGORIES = tuple(_MODELS)
 """The kinds of event that this version knows."""
 _CATEGORY_OF: dict[type, str] = {model: category for category, model in _MODELS.items()}
 _TYPES = tuple(
     dict.fromkeys(
-        str(kind) for kinds in (JobEventType, WorkerEventType, ScheduleEventType, SystemEventType) for kind in kinds
+        str(kind)
+        for kinds in (JobEventType, WorkerEventType, ScheduleEventType, SystemEventType, AlertEventType)
+        for kind in kinds
     )
 )
 
@@ -90,6 +95,8 @@ class Field:
 
 _SHORT = {
     "timestamp_ns": "time",
+    "clock_offset_ns": "clock_offset",
+    "clock_skew_ms": "clock_skew",
     "event_type": "type",
     "event_id": "event",
     "v": "schema",
@@ -125,15 +132,17 @@ _SHORT = {
     "last_dropped_ns": "last_dropped",
 }
 _FIRST = ("queue", "type", "job", "worker", "function", "error", "duration", "wait", "attempt", "time", "category")
-_TEXTS = {"error_message", "traceback", "reason", "text", "changes", "dropped"}
+_TEXTS = {"error_message", "traceback", "reason", "text", "changes", "dropped", "labels"}
 _SIZES = {"result_size", "rss_bytes", "events_buffered_bytes"}
-_SECONDS = {"retry_delay", "interval"}
+_UNITS_MS = {"retry_delay": 1_000, "interval": 1_000, "clock_offset_ns": 1e-6}
+"""Spans that are not in milliseconds."""
 _KNOWN = {
     "event_type": _TYPES,
     "level": ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
     "state": ("queued", "scheduled", "waiting", "running"),
     "role": ("worker", "scheduler", "producer", "monitor"),
     "part": ("events", "outcomes"),
+    "severity": ("info", "warning", "critical"),
 }
 
 
@@ -149,6 +158,8 @@ def _getter(asked: Field) -> Callable[[Event], Any]:
     if asked.name in ("job", "tick_job"):  # a job's events are not those of the schedule that made it
         model = _MODELS[next(iter(asked.categories))]
         return lambda event: event.job_id if type(event) is model else None  # type: ignore[union-attr]
+    if name == "timestamp_ns":
+        return lambda event: event.moment_ns
     return lambda event: getattr(event, name, None)
 
 
@@ -162,9 +173,9 @@ def _kind(name: str, kind: Any) -> Kind:
         return Kind.FLAG
     if not {int, float} & plain:
         return Kind.NAME
-    if name.endswith("_ns"):
+    if name.endswith("_ns") and name not in _UNITS_MS:
         return Kind.TIME
-    if name.endswith("_ms") or name in _SECONDS:
+    if name.endswith("_ms") or name in _UNITS_MS:
         return Kind.SPAN
     if name.endswith("_percent"):
         return Kind.PERCENT
@@ -188,7 +199,7 @@ def fields() -> dict[str, Field]:
             kind,
             (name,),
             frozenset() if name in shared else frozenset(owners[name]),
-            unit_ms=1_000 if name in _SECONDS else 1,
+            unit_ms=_UNITS_MS.get(name, 1),
             known=_KNOWN.get(name, ()),
             closed=name == "event_type",
         )

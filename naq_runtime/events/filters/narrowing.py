@@ -14,7 +14,7 @@ __all__ = ["subjects_of"]
 _MOST = 16
 """Subjects; what would need more is looked for everywhere."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-_ENTITIES = {"worker": "worker", "schedule": "schedule", "system": "instance"}
+_ENTITIES = {"worker": "worker", "schedule": "schedule", "system": "instance", "alert": "alert"}
 """By what the events of a category are stored, other than those of jobs."""
 _STORED_BY = {"category", "type", "event", "job", "queue", *_ENTITIES.values()}
 
