@@ -185,7 +185,7 @@ def test_rules_are_tables_of_the_config(load: Load) -> None:
             "setting alerts.late.severity: invalid enum value 'bad'",
         ),
         ('[alerts.late]\nrule = "worker_lost"\nseveriti = "bad"', "setting alerts.late: object contains unknown field"),
-        ('[alerts."late one"]\nrule = "worker_lost"', "setting alerts: table 'late one' is not a valid name"),
+        ('[alerts."late one"]\nrule = "worker_lost"', "setting alerts: alert 'late one' is not a valid name"),
         (
             '[alerts.late]\nrule = "worker_lost"\nwebhook = "chat"',
             "alerts.late.webhook: expected a table [webhooks.NAME]",

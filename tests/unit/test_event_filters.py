@@ -128,7 +128,7 @@ class TestWhereTheyAreStored:
             ("job:j1,j2 queue:mail", ["naq.events.job.j1.mail.*.*", "naq.events.job.j2.mail.*.*"]),
             ("job:j1 OR job:j2", ["naq.events.job.j1.*.*.*", "naq.events.job.j2.*.*.*"]),
             ("type:failed", ["naq.events.job.*.*.failed.*", "naq.events.*.*.failed.*"]),
-            ("type:failed duration>5s", ["naq.events.job.*.*.failed.*"]),
+            ("type:failed attempt>1", ["naq.events.job.*.*.failed.*"]),
             ("worker:w1", ["naq.events.job.*.*.*.*", "naq.events.worker.w1.*.*"]),
             ("worker:w1 category:worker", ["naq.events.worker.w1.*.*"]),
             ("schedule:s1 type:schedule_missed", ["naq.events.schedule.s1.schedule_missed.*"]),

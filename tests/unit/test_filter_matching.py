@@ -16,6 +16,7 @@ from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.filters.grammar import parse
 from naq_runtime.events.filters.matching import compiled
 from naq_runtime.events.models import (
+    AlertEvent,
     Event,
     JobEvent,
     JobEventType,
@@ -144,12 +145,13 @@ def test_a_time_of_day_is_the_last_one() -> None:
     assert not is_after("14:31", yesterday)
 
 
-MODELS: tuple[type[msgspec.Struct], ...] = (JobEvent, WorkerEvent, ScheduleEvent, SystemEvent)
+MODELS: tuple[type[msgspec.Struct], ...] = (JobEvent, WorkerEvent, ScheduleEvent, SystemEvent, AlertEvent)
 IDENTITIES: dict[type, dict[str, Any]] = {
     JobEvent: {"event_type": JobEventType.LOG, "job_id": "x", "queue_name": "x"},
     WorkerEvent: {"event_type": "busy", "worker_id": "x"},
     ScheduleEvent: {"event_type": ScheduleEventType.PAUSED, "schedule_id": "x"},
     SystemEvent: {"event_type": "metrics", "instance": "x"},
+    AlertEvent: {"event_type": "alert_firing", "alert": "x"},
 }
 FIELDS = [(model, one) for model in MODELS for one in msgspec.structs.fields(model) if one.name != "event_type"]
 
@@ -173,12 +175,12 @@ def test_every_field_of_every_event_can_be_asked_for(
     model: type[msgspec.Struct], field: msgspec.structs.FieldInfo
 ) -> None:
     value, text = sample(field.type)
+    value = 1_700_000_000 * 10**6 if field.name == "clock_offset_ns" else value
     usual: dict[str, Any] = {"timestamp_ns": 1} | IDENTITIES[model]
     event: Any = model(**(usual | {field.name: value}))
     other: Any = model(**usual)
     name = "tick_job" if (model, field.name) == (ScheduleEvent, "job_id") else field.name
-    if field.name in ("retry_delay", "interval"):
-        text += "s"
+    text += {"retry_delay": "s", "interval": "s", "clock_offset_ns": "ms"}.get(field.name, "")
 
     wanted = EventFilter(f"{name}={text}")
 
