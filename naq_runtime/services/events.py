@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,7 +21,6 @@ from naq_runtime.events.models import (
     JobEventType,
     ScheduleEvent,
     ScheduleEventType,
-    StoredEvent,
     SystemEvent,
     SystemEventType,
     WorkerEvent,
@@ -29,12 +28,11 @@ from naq_runtime.events.models import (
 )
 from naq_runtime.events.offset import ClockOffset, KnownClock
 from naq_runtime.events.processors import EventProcessor, Processing, Processors
-from naq_runtime.events.queries import EventQueries, Moment
-from naq_runtime.events.storage import EventStorage, EventTail, NATSJobEventStorage
+from naq_runtime.events.storage import EventStorage, NATSJobEventStorage
 from naq_runtime.job import Job
 from naq_runtime.naming import new_id
 from naq_runtime.nats.durable import Start
-from naq_runtime.nats.roll import worker_status
+from naq_runtime.services.reading import EventReading
 from naq_runtime.services.trouble import Troubles, WatchedStorage
 from naq_runtime.version import VERSION
 
@@ -42,9 +40,6 @@ if TYPE_CHECKING:
     from naq_runtime.processing.processor import DurableProcessor
     from naq_runtime.services.manager import ServiceManager
     from naq_runtime.services.metrics import Metrics
-    from naq_runtime.statistics.answer import EventStatistics
-    from naq_runtime.statistics.reader import Progress, StatisticsReader
-    from naq_runtime.worker.roll import WorkerStatus
 
 __all__ = ["EventService"]
 
@@ -58,7 +53,7 @@ _BEGINS = {JobEventType.ENQUEUED, JobEventType.SCHEDULED, JobEventType.WAITING_F
 """Events that tell the trace of the job."""
 
 
-class EventService:
+class EventService(EventReading):
     """Logs events without making anyone wait, and answers questions about those that are stored.
 
     No failure in here reaches a job: what cannot be stored is kept, and what cannot be kept is counted.
@@ -79,9 +74,8 @@ class EventService:
         self._role = role
         self._clock = clock
         self._offset = ClockOffset(clock, server_clock)
+        super().__init__(storage, clock)
         self._storage = storage
-        self.queries = EventQueries(storage, clock)
-        """Everything that can be asked of the log."""
         self._numbers = count(1)
         self._lost_at_ns: int | None = None
         self._listening: list[Callable[[], None]] = []
@@ -91,7 +85,6 @@ class EventService:
         self._ending: Callable[[], str] | None = None
         """Says why the process ends, once it has said that it began."""
         self._metrics: Metrics | None = None
-        self._services: ServiceManager | None = None
         self._troubles = Troubles(self.system, clock.monotonic_ns)
         watched = WatchedStorage(storage, self.in_trouble, self.recovered, is_away=lambda: self._lost_at_ns is not None)
         self._logger = AsyncJobEventLogger(
@@ -301,106 +294,6 @@ class EventService:
     def show(self, event: Event) -> None:
         """Let them have an event that is stored already."""
         self._processors.offer(event)
-
-    # Reading
-
-    async def get_recent_events(
-        self, limit: int = 100, filters: Filters = None, *, since: Moment | None = None, until: Moment | None = None
-    ) -> list[StoredEvent]:
-        """The last events that match, oldest first.
-
-        Args:
-            limit: how many at most.
-            filters: the text of a filter, values by field, or an `EventFilter`.
-            since: of what was stored from then on: a ``datetime``, an age, nanoseconds, or text such as ``15m``.
-            until: of what was stored before.
-
-        Raises:
-            FilterError: the filter or a time cannot be understood.
-        """
-        return (await self.queries.recent(limit, filters, since=since, until=until)).events
-
-    async def get_job_event_history(self, job_id: str) -> list[StoredEvent]:
-        """All events of a job, in causal order."""
-        return await self.queries.history(job_id)
-
-    async def get_worker_status(self, include_inactive: bool = False) -> tuple[WorkerStatus, ...]:
-        """The workers that run, by name.
-
-        Args:
-            include_inactive: those of the last day, too, that have stopped, with the reason, or are lost, with the jobs
-                that they held.
-
-        Raises:
-            ServerError: the server cannot be asked now.
-        """
-        if self._services is None:
-            return ()
-        return await worker_status(self._services.connection, self._services.names, include_inactive=include_inactive)
-
-    async def get_event_statistics(
-        self,
-        hours: float = 24.0,
-        group_by_queue: bool = False,
-        group_by_worker: bool = False,
-        *,
-        group_by_function: bool = False,
-        since_ns: int | None = None,
-        until_ns: int | None = None,
-        progress: Progress | None = None,
-    ) -> EventStatistics:
-        """What happened in a time, counted, with percentiles of how long jobs waited and ran.
-
-        Exact with roll-ups and without; where no leader of schedulers has written any, all events of that time are
-        read, which takes 30 s for a million.
-
-        Args:
-            hours: before the end of the time.
-            group_by_queue: tell queues apart; may be combined with the next two.
-            since_ns: the beginning instead, in nanoseconds since 1970 UTC.
-            until_ns: the end; now, when left out.
-            progress: told how many events were read, of how many.
-
-        Raises:
-            ConfigError: the time ends before it begins.
-            ServerError: it cannot be read now.
-        """
-        wanted = {"queue": group_by_queue, "function": group_by_function, "worker": group_by_worker}
-        by = [name for name, is_wanted in wanted.items() if is_wanted]
-        reader = self._statistics_reader()
-        return await reader.read(hours, by, since_ns=since_ns, until_ns=until_ns, progress=progress)
-
-    def _statistics_reader(self) -> StatisticsReader:
-        from naq_runtime.services.statistics import reader_of  # which only those load who ask
-
-        if self._services is None:
-            raise RuntimeError("statistics are read from streams: take this service from a ServiceManager")
-        return reader_of(self._services)
-
-    def stream_events(
-        self,
-        job_id: str | None = None,
-        event_type: str | None = None,
-        queue_name: str | None = None,
-        worker_id: str | None = None,
-        *,
-        filters: Filters = None,
-        tail: int = 0,
-        since: Moment | None = None,
-    ) -> AsyncGenerator[StoredEvent, None]:
-        """The last ``tail`` events that match, or all since a moment, then those that come: no gap, and no repeat.
-
-        All that is given must hold; values may have wildcards.
-
-        Raises:
-            FilterError: the filter or the time cannot be understood.
-        """
-        wanted = EventFilter(filters, job_id=job_id, event_type=event_type, queue_name=queue_name, worker_id=worker_id)
-        return self.queries.stream(wanted, tail=tail, since=since)
-
-    async def follow(self, filters: Filters = None, after: int | None = None) -> EventTail:
-        """The events behind a sequence, or from now on, in batches."""
-        return await self.queries.follow(filters, after)
 
     # Events of our own
 
