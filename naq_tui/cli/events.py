@@ -9,6 +9,7 @@ import typer
 
 from naq_runtime.errors import NotFound, ServerError
 from naq_tui.cli.context import command
+from naq_tui.cli.event_statistics import stats
 from naq_tui.cli.format import Format
 
 if TYPE_CHECKING:
@@ -108,3 +109,4 @@ async def _say_restored() -> None:
 
 app.command("stream")(command(stream))
 app.command("history")(command(history))
+app.command("stats")(command(stats))
