@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from naq_runtime.services.manager import ServiceManager
     from naq_runtime.services.queues import QueueService
     from naq_runtime.services.scheduler import ScheduleFilter, SchedulerService
+    from naq_runtime.statistics.answer import EventStatistics, GroupStatistics
     from naq_runtime.tasks import Task, TaskRegistry, task
     from naq_runtime.worker.worker import Worker
 
@@ -162,6 +163,10 @@ _HOMES = {
         "ScheduleFilter",
         "SchedulerService",
     ),
+    "naq_runtime.statistics.answer": (
+        "EventStatistics",
+        "GroupStatistics",
+    ),
     "naq_runtime.tasks": (
         "Task",
         "TaskRegistry",
@@ -184,6 +189,8 @@ __all__ = [
     "Event",
     "EventFilter",
     "EventService",
+    "EventStatistics",
+    "GroupStatistics",
     "InvalidSchedule",
     "Job",
     "JobCancelled",
