@@ -41,6 +41,7 @@ benchmarks: $(VENV)/.installed-dev  ## Measure what the documentation claims.
 	$(BIN)/python benchmarks/worker_memory.py
 	$(BIN)/python benchmarks/logger_calls.py
 	$(BIN)/python benchmarks/monitor_ingest.py
+	$(BIN)/python benchmarks/event_statistics.py
 	$(BIN)/python benchmarks/cold_start.py
 
 clean:  ## Remove what was made.

@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from naq_runtime.services.manager import ServiceManager
     from naq_runtime.services.queues import QueueService
     from naq_runtime.services.scheduler import ScheduleFilter, SchedulerService
+    from naq_runtime.statistics.answer import EventStatistics, GroupStatistics
     from naq_runtime.tasks import Task, TaskRegistry, task
     from naq_runtime.worker.worker import Worker
 
@@ -166,6 +167,10 @@ _HOMES = {
         "ScheduleFilter",
         "SchedulerService",
     ),
+    "naq_runtime.statistics.answer": (
+        "EventStatistics",
+        "GroupStatistics",
+    ),
     "naq_runtime.tasks": (
         "Task",
         "TaskRegistry",
@@ -190,7 +195,9 @@ __all__ = [
     "EventPage",
     "EventQueries",
     "EventService",
+    "EventStatistics",
     "FilterError",
+    "GroupStatistics",
     "InvalidSchedule",
     "Job",
     "JobCancelled",

@@ -19,19 +19,23 @@ def reader_of(services: ServiceManager, log: EventLog | None = None) -> Statisti
     return StatisticsReader(log or StreamLog(streams, names), store, now_ns=_now_of(services))
 
 
-def writer_of(services: ServiceManager, may_act: Callable[[], bool] = lambda: True) -> RollupWriter:
+def writer_of(
+    services: ServiceManager, may_act: Callable[[], bool] = lambda: True, *, ahead_ns: int = 0
+) -> RollupWriter:
     """Rolls up the log of events.
 
     Args:
         may_act: whether it is on us.
+        ahead_ns: goes by a later time than it is, so that nothing has to be waited for.
     """
+    now_ns = _now_of(services)
     streams, names, config = services.streams, services.names, services.config.statistics
     return RollupWriter(
         streams,
         names,
         RollupStore(streams, names, config),
         ready=services.topology.stats,
-        now_ns=_now_of(services),
+        now_ns=lambda: now_ns() + ahead_ns,
         most_groups=config.most_groups,
         may_act=may_act,
     )

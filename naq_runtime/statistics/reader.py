@@ -190,12 +190,19 @@ class StatisticsReader:
     async def _count_rolled_up(self, head: Head, span: _Span, counting: _Counting, bounds: Bounds) -> None:
         through = 0
         cut: list[_Asked] = []
+        lost: list[tuple[int, int]] = []
         for unit in UNITS:
-            asked = [*cut, _Asked(through + 1, head.through_of(unit), (span,), _periods(head, unit, span))]
+            whole = _Asked(through + 1, head.through_of(unit), (span,), _periods(head, unit, span))
             through = head.through_of(unit)
-            periods = {period for one in asked for period in one.periods}
+            periods = {period for one in (*cut, whole) for period in one.periods}
             rollups = await self._store.read(head.log, unit, sorted(periods), counting.view) if periods else []
-            cut = [finer for one in asked for finer in _counted(one, unit, rollups, counting)]
+            cut = [finer for one in (*cut, whole) for finer in _counted(one, unit, rollups, counting)]
+            lost += _holes(whole, rollups, since_first=unit is not DAY and head.pending(unit).period in whole.periods)
+        for first, last in lost:
+            if head.log == bounds.created and bounds.first <= first:
+                await self._scan(first, last, (span,), counting)
+            else:
+                counting.gaps[head.log, first] = Gap(first, last, span.since_ns, span.until_ns)
         for one in cut:
             if head.log != bounds.created or bounds.first > one.first:
                 raise _Wider(_whole(one.within))
@@ -267,6 +274,24 @@ def _counted(asked: _Asked, unit: Unit, rollups: Sequence[Rollup], counting: _Co
                 counting.gaps[parts[0].log, gap.first] = gap
         if cut:
             yield _Asked(parts[0].first, parts[0].last, tuple(cut), _made_of(parts[0], unit), tuple(within))
+
+
+def _holes(asked: _Asked, rollups: Sequence[Rollup], *, since_first: bool) -> Iterator[tuple[int, int]]:
+    """What there should be roll-ups of, and somebody has deleted them.
+
+    Args:
+        since_first: whether the first of the range must be there; if not, it may have expired.
+    """
+    inside = [one for one in rollups if asked.first <= one.first and one.last <= asked.last]
+    if not inside and not since_first:
+        return
+    expected = asked.first if since_first else inside[0].first
+    for one in inside:
+        if one.first > expected:
+            yield expected, one.first - 1
+        expected = max(expected, one.last + 1)
+    if expected <= asked.last:
+        yield expected, asked.last
 
 
 def _made_of(rollup: Rollup, unit: Unit) -> Sequence[int]:

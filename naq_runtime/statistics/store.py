@@ -8,6 +8,7 @@ long and goes on is refused.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from itertools import product
@@ -128,6 +129,7 @@ class RollupStore:
         messages = [Outgoing(self._names.stats_head(token), _encode_head(head), if_last_is(standing.sequence))]
         lives = living_for(self._lives_s[unit])
         for one, view in product(rollups, View):
+            await asyncio.sleep(0)  # ticks are not to wait until all are encoded
             for part, data in enumerate(encoded_parts(one.seen(view), largest)):
                 subject = self._names.rollup(unit.name, view, token, period, standing.sequence, one.first, part)
                 messages.append(Outgoing(subject, data, lives))

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import typer
 
-__all__ = ["Format", "a_moment", "a_span", "iso_text", "moment_ns", "span_s"]
+__all__ = ["Format", "a_moment", "a_past_moment", "a_span", "iso_text", "moment_ns", "past_ns", "span_s"]
 
 T = TypeVar("T")
 
@@ -80,6 +80,26 @@ def _next_ns(now_ns: int, hour: int, minute: int, second: int) -> int:
     return int(at.timestamp()) * _SECOND_NS
 
 
+def past_ns(text: str, now_ns: int) -> int:
+    """A moment that is over, in nanoseconds since 1970 UTC.
+
+    It may be a span before now, ISO 8601 with its zone, or a local time of day, when it came last.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    given = text.strip()
+    if _SECONDS.fullmatch(given) or _SPAN.fullmatch(given):
+        return now_ns - int(span_s(given) * _SECOND_NS)
+    if _CLOCK.fullmatch(given):
+        yesterday_ns = now_ns - 25 * 3600 * _SECOND_NS
+        last_ns = moment_ns(given, yesterday_ns)
+        while (following_ns := moment_ns(given, last_ns)) <= now_ns:
+            last_ns = following_ns
+        return last_ns
+    return moment_ns(given, now_ns)
+
+
 def iso_text(time_ns: int | None) -> str | None:
     """A moment as ISO 8601 in UTC, to the microsecond; ``None`` when there is none."""
     if not time_ns:
@@ -102,6 +122,13 @@ def a_moment(text: str) -> int:
     import time
 
     return _told(lambda given: moment_ns(given, time.time_ns()), text)
+
+
+def a_past_moment(text: str) -> int:
+    """`past_ns`, for an option of a command."""
+    import time
+
+    return _told(lambda given: past_ns(given, time.time_ns()), text)
 
 
 def _told(read: Callable[[str], T], text: str) -> T:

@@ -528,3 +528,26 @@ async def test_a_message_that_is_too_large_for_the_server_with_its_headers_is_st
 
         assert is_too_large(refused.value)
     assert await twin.under(schedule, job) == []
+
+
+# Reading from a time on
+
+
+async def test_the_first_message_since_a_time_is_found_by_when_it_was_stored(twin: Twin) -> None:
+    before = twin.now_ns()
+    first = await twin.put(twin.names.job("q", "one"))
+    twin.advance(1)
+    (message,) = await twin.streams.last(twin.names.jobs_stream, [twin.names.job("q", "one")])
+    second = await twin.put(twin.names.job("q", "two"))
+    stored_ns = nanoseconds_of(message.stored_at)
+
+    stream = twin.names.jobs_stream
+    assert await twin.streams.since(stream, before - 10 * SECOND_NS) == first
+    assert await twin.streams.since(stream, stored_ns) == first
+    assert await twin.streams.since(stream, stored_ns + 1) == second
+    assert await twin.streams.since(stream, twin.now_ns() + 3600 * SECOND_NS) == 0
+
+
+async def test_a_stream_that_is_not_there_has_no_message_since_any_time(bare: Twin) -> None:
+    with pytest.raises(StreamMissing):
+        await bare.streams.since(bare.names.jobs_stream, 1)

@@ -29,6 +29,7 @@ from naq_runtime.monitor import Monitor
 from naq_runtime.nats.connection import Msg
 from naq_runtime.scheduler.chores import chores_of
 from naq_runtime.scheduler.scheduler import Scheduler
+from naq_runtime.services.statistics import writer_of
 from naq_tui.live import LiveSource
 from naq_tui.source import ConnectionState
 from tests.support import sample_tasks as tasks
@@ -63,9 +64,10 @@ SCHEDULER = """
               "naq.events.job.*.*.enqueued.*", "naq.events.job.*.*.scheduled.*", "naq.events.job.*.*.cancelled.*",
               "naq.events.job.*.*.result_stored.*", "naq.events.job.*.*.dependency_satisfied.*",
               "naq.events.job.*.*.dependency_failed.*",
-              "naq.control.schedules", "naq.control.jobs", "$KV.NAQ_LEADER.scheduler",
+              "naq.control.schedules", "naq.control.jobs", "naq.stats.>", "$KV.NAQ_LEADER.scheduler",
               "$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.INFO.NAQ_JOBS.*",
               "$JS.API.DIRECT.GET.NAQ_JOBS", "$JS.API.DIRECT.GET.NAQ_RESULTS", "$JS.API.DIRECT.GET.KV_NAQ_LEADER",
+              "$JS.API.DIRECT.GET.NAQ_EVENTS", "$JS.API.DIRECT.GET.NAQ_STATS",
               "$JS.API.DIRECT.GET.KV_NAQ_WORKERS", "$JS.API.STREAM.MSG.DELETE.NAQ_JOBS"]
     subscribe: ["_INBOX_scheduler.>", "naq.control.schedules"]
 """
@@ -158,6 +160,7 @@ async def ready(services: ServiceManager) -> None:
     await services.get_service(Monitor)
     await services.topology.dead()
     await services.topology.queue("default")
+    await services.topology.stats()
     await services.topology.bucket(services.names.leader_bucket)
     await services.topology.bucket(services.names.queues_bucket)
 
@@ -223,12 +226,26 @@ async def test_a_scheduler_does_the_whole_job_with_its_own_permissions() -> None
             assert await dependency_release.do() == 3
             assert await due_retries.do() == 1
             await expired_records.do()
+            assert await rolled_up(services) > 0
             assert await queue.handle("failure").status() is JobStatus.QUEUED
             assert await queue.handle("always").status() is JobStatus.SCHEDULED
             assert (await queue.handle("success").outcome(timeout=10)).status is JobStatus.CANCELLED
 
         assert await event_of(admin, "boris", "leader_resigned")
         assert refusals(server) == []
+
+
+async def rolled_up(services: ServiceManager) -> int:
+    """How many events a scheduler rolls up, as if two minutes had passed; and that a monitor can read it."""
+    writer = writer_of(services, ahead_ns=120 * 10**9)
+    counted = await writer.catch_up()
+    monitor = config_of(services.config.nats.url, "monitor")
+    async with ServiceManager(monitor, role="monitor") as reading:
+        answer = await (await reading.get_service(EventService)).get_event_statistics(
+            until_ns=time.time_ns() + 3600 * 10**9
+        )
+    assert answer.rolled_up > 0
+    return counted
 
 
 async def event_of(services: ServiceManager, entity: str, event_type: str, times: int = 1) -> bool:
@@ -252,7 +269,7 @@ async def test_a_scheduler_can_do_nothing_else() -> None:
                 "$JS.API.CONSUMER.MSG.NEXT.NAQ_JOBS.queue-default",
                 "$JS.API.CONSUMER.DELETE.NAQ_JOBS.queue-default",
                 "$JS.API.CONSUMER.CREATE.NAQ_JOBS",
-                "$JS.API.DIRECT.GET.NAQ_EVENTS",
+                "$JS.API.STREAM.PURGE.NAQ_STATS",
                 "$JS.API.DIRECT.GET.NAQ_DEAD",
                 "$JS.API.DIRECT.GET.KV_NAQ_QUEUES",
                 "naq.events.worker.anna.worker_started.1",

@@ -163,6 +163,35 @@ def test_events_that_were_gone_before_anybody_counted_them_are_a_gap_with_its_pl
     assert log.read(BEGUN_NS, now_ns(log)).gaps[0].last == counted + 40
 
 
+def test_a_single_rollup_that_somebody_deleted_is_made_up_for_by_its_events_or_is_a_gap(log: CountedLog) -> None:
+    live(log, 0.6)
+    stream = log.names.stats_stream
+    minutes = log.streams.messages(stream, f"{log.names.namespace}.stats.minute.*.*.*.*.3.*")
+    log.run(log.streams.delete(stream, [message.sequence for message in minutes]))
+
+    answer = log.read(BEGUN_NS - HOUR_NS, now_ns(log))
+
+    assert_counts(answer, log.happened)
+    assert (answer.scanned, answer.gaps) == (2, ())
+    log.forget_events(10**6)
+    (gap,) = log.read(BEGUN_NS - HOUR_NS, now_ns(log)).gaps
+    assert (gap.first, gap.last) == (3, 4)
+
+
+def test_a_rollup_that_is_gone_before_its_hour_is_put_together_is_a_gap_in_that(log: CountedLog) -> None:
+    live(log, 0.6)
+    stream = log.names.stats_stream
+    minutes = log.streams.messages(stream, f"{log.names.namespace}.stats.minute.*.*.*.*.3.*")
+    log.run(log.streams.delete(stream, [message.sequence for message in minutes]))
+    live(log, 2)
+
+    answer = log.read(BEGUN_NS - HOUR_NS, now_ns(log))
+
+    (gap,) = answer.gaps
+    assert (gap.first, gap.last) == (3, 4)
+    assert answer.total.events == len(log.happened) - 2
+
+
 def test_a_log_that_was_made_anew_is_counted_from_its_beginning_and_the_old_one_stays_counted(log: CountedLog) -> None:
     live(log, 2)
     log.forget_stream(log.names.events_stream)

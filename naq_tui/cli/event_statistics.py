@@ -1,0 +1,200 @@
+"""``naq events stats``: what happened in a time, counted."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from naq_tui.cli.context import EXIT_USAGE, fail
+from naq_tui.cli.format import Format, a_past_moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from naq_runtime.config import NAQConfig
+    from naq_runtime.statistics.answer import EventStatistics, GroupStatistics, Latency
+    from naq_tui.cli.output import Column, Span
+
+__all__ = ["stats"]
+
+_COUNTS = ("enqueued", "started", "completed", "failed", "retried", "cancelled", "dead")
+_SHARES = ("p50_ms", "p95_ms", "p99_ms")
+Moment = Annotated[
+    int | None, typer.Option(parser=a_past_moment, metavar="TIME", help="14:30, ISO 8601, or 90m for so long ago.")
+]
+
+
+async def stats(
+    *,
+    hours: Annotated[float, typer.Option(min=0.001, max=90_000, help="Of the last so many hours.")] = 24.0,
+    by_queue: Annotated[bool, typer.Option("--by-queue", help="A line for each queue.")] = False,
+    by_function: Annotated[bool, typer.Option("--by-function", help="A line for each function.")] = False,
+    by_worker: Annotated[bool, typer.Option("--by-worker", help="A line for each worker.")] = False,
+    by_type: Annotated[bool, typer.Option("--by-type", help="How many events there were of each type.")] = False,
+    since: Moment = None,
+    until: Moment = None,
+    format: Annotated[Format, typer.Option("--format", "-f", help="How to print.")] = Format.TABLE,
+    config: NAQConfig,
+) -> None:
+    """Print how many jobs were begun, done and failed, and how long they waited and ran.
+
+    Percentiles are within 1 %. A scheduler that runs makes answers quick; without one, all events are read.
+
+    Example: naq events stats --hours 24 --by-queue --by-worker
+    """
+    from naq_runtime.services.events import EventService
+    from naq_runtime.services.manager import ServiceManager
+    from naq_tui.cli.output import print_json, print_raw, print_table
+
+    if since is not None and since >= (until or time.time_ns()):
+        fail("the time begins after it ends: choose an earlier --since, or a later --until", EXIT_USAGE)
+    async with ServiceManager(config, role="monitor") as services:
+        events = await services.get_service(EventService)
+        with _progress() as progress:
+            answer = await events.get_event_statistics(
+                hours,
+                by_queue,
+                by_worker,
+                group_by_function=by_function,
+                since_ns=since,
+                until_ns=until,
+                progress=progress,
+            )
+    names = [name for name, wanted in (("queue", by_queue), ("function", by_function), ("worker", by_worker)) if wanted]
+    if format is Format.JSON:
+        print_json(_document(answer, names))
+        return
+    rows = _typed(answer, names) if by_type else _counted(answer, names)
+    if format is Format.RAW:
+        for row in rows:
+            print_raw(*row)
+    else:
+        print_table(_columns(names, by_type), [_cells(row) for row in rows])
+    _note_what_is_missing(answer)
+
+
+def _document(answer: EventStatistics, names: Sequence[str]) -> dict[str, Any]:
+    import msgspec
+
+    from naq_tui.cli.output import moment_json
+
+    document: dict[str, Any] = {}
+    for name in ("since", "until", "asked_since", "asked_until"):
+        document |= moment_json(name, getattr(answer, f"{name}_ns"))
+    plain = msgspec.to_builtins(answer)
+    for group in (plain["total"], *plain["groups"]):
+        for name in {"queue", "function", "worker"} - set(names if group is not plain["total"] else ()):
+            del group[name]
+    return document | {name: value for name, value in plain.items() if name not in document}
+
+
+# Rows
+
+
+def _rows(answer: EventStatistics, names: Sequence[str]) -> Iterator[tuple[list[str], GroupStatistics]]:
+    """The groups with their names, and all together at the end."""
+    for group in answer.groups:
+        yield [getattr(group, name) or "-" for name in names], group
+    yield ["(all)", *("-" for _ in names[1:])] if names else [], answer.total
+
+
+def _counted(answer: EventStatistics, names: Sequence[str]) -> list[list[object]]:
+    return [
+        [
+            *named,
+            *(getattr(group, name) for name in _COUNTS),
+            "-" if group.failure_share is None else f"{group.failure_share:.1%}",
+            *_quantiles(group.wait),
+            *_quantiles(group.run),
+        ]
+        for named, group in _rows(answer, names)
+        if group is answer.total or any(getattr(group, name) for name in _COUNTS)
+    ]
+
+
+def _typed(answer: EventStatistics, names: Sequence[str]) -> list[list[object]]:
+    return [
+        [*named, event_type, number]
+        for named, group in _rows(answer, names)
+        for event_type, number in group.types.items()
+    ]
+
+
+def _quantiles(latency: Latency | None) -> list[str]:
+    from naq_runtime.events.messages import duration_text
+
+    if latency is None:
+        return ["-"] * len(_SHARES)
+    return [duration_text(getattr(latency, share)) for share in _SHARES]
+
+
+def _columns(names: Sequence[str], by_type: bool) -> list[Column]:
+    from naq_tui.cli.output import Column
+
+    named = [Column(name.capitalize(), least=8, keep_end=name == "function") for name in names]
+    if by_type:
+        return [*named, Column("Type"), Column("Events", "right")]
+    counts = [Column(name.capitalize(), "right", rank=rank) for name, rank in zip(_COUNTS, _COUNT_RANKS, strict=True)]
+    quantiles = [
+        Column(f"{what} p{share[1:3]}", "right", rank=rank)
+        for what in ("Wait", "Run")
+        for share, rank in zip(_SHARES, (3, 1, 4), strict=True)
+    ]
+    return [*named, *counts, Column("Failures", "right"), *quantiles]
+
+
+_COUNT_RANKS = (2, 7, 0, 0, 6, 8, 5)
+
+
+def _cells(row: Sequence[object]) -> list[Span]:
+    from naq_tui.text import inert
+
+    return [(f"{cell:,}" if isinstance(cell, int) else inert(str(cell)), "") for cell in row]
+
+
+# Beside the answer
+
+
+def _note_what_is_missing(answer: EventStatistics) -> None:
+    from naq_tui.cli.format import iso_text
+    from naq_tui.cli.output import note
+
+    if not answer.is_exact:
+        note(
+            f"this is of {iso_text(answer.since_ns)} to {iso_text(answer.until_ns)}: "
+            "what lies further back is kept by whole minutes, hours or days"
+        )
+    for gap in answer.gaps:
+        lost = gap.last - gap.first + 1
+        note(f"{lost:,} events, {gap.first} to {gap.last}, were gone before they could be counted")
+    for moment_ns in answer.ended_logs_ns:
+        note(f"the log of events was deleted after {iso_text(moment_ns)}: what it held from there on is not counted")
+    if answer.has_others:
+        note("(others) are those that came when there were already too many in a minute to be told apart")
+
+
+def _progress() -> AbstractContextManager[Callable[[int, int], None] | None]:
+    """A bar on stderr, once there is much to be read; only in a terminal."""
+    from contextlib import contextmanager, nullcontext
+
+    if not sys.stderr.isatty():
+        return nullcontext()
+
+    @contextmanager
+    def bar() -> Iterator[Callable[[int, int], None]]:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        with Progress(console=Console(stderr=True), transient=True) as shown:
+            task = shown.add_task("reading events", total=None, visible=False)
+            yield lambda done, total: shown.update(task, completed=done, total=total, visible=total > _MANY)
+
+    return bar()
+
+
+_MANY = 5_000
+"""Events whose reading takes long enough to be shown."""
