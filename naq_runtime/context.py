@@ -124,7 +124,7 @@ class JobContext:
     @property
     def headers(self) -> Mapping[str, str]:
         """What goes with it by name, such as the context of a trace."""
-        return self._job.headers
+        return self._job.headers or {}
 
     @property
     def dependencies(self) -> Mapping[str, JobResult]:

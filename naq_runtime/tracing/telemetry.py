@@ -105,6 +105,6 @@ def _attributes(job: Job) -> dict[str, str]:
 
 
 def _carrying(job: Job, context: Context) -> Job:
-    headers = dict(job.headers)
+    headers = dict(job.headers or {})
     propagate.inject(headers, context)
     return job.evolve(headers=headers)
