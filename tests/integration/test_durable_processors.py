@@ -248,6 +248,26 @@ async def test_one_that_is_stopped_while_it_waits_gives_back_what_it_has(service
     assert sorted(seen.ids) == ids
 
 
+async def test_one_that_was_delivered_often_and_is_innocent_leaves_no_dead_event(services: ServiceManager) -> None:
+    def judge(job_id: str) -> None:
+        raise Unavailable("down", retry_after_s=60)
+
+    events = await services.get_service(EventService)
+    await log(services, 1)
+    for _ in range(4):
+        async with events.process_events(
+            "billing", Seen(judge).one, filters=MAIL, retries=1, start="beginning"
+        ) as processor:
+            await eventually(lambda held=processor: held.statistics().held == 1)  # type: ignore[misc]
+    seen = Seen()
+    async with events.process_events("billing", seen.one, filters=MAIL, retries=1) as processor:
+        await eventually(lambda: processor.statistics().processed == 1)
+        await eventually(lambda: processor.statistics().held == 0)
+
+    assert seen.ids == ["job-0"]
+    assert await dead_of(services) == []
+
+
 async def test_what_is_in_work_ends_before_it_stops(services: ServiceManager) -> None:
     begun, seen = asyncio.Event(), Seen()
 
