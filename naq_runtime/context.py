@@ -65,6 +65,7 @@ class JobContext:
         "is_in_thread",
         "is_on_loop",
         "log_level",
+        "trace",
         "worker_id",
     )
 
@@ -86,6 +87,8 @@ class JobContext:
         self._loop = loop or _running_loop()
         self._reports: _Reports | None = None
         self._cancelled = False
+        self.trace: Mapping[str, str] | None = None
+        """The context of its attempt's span, for the process that runs it."""
         self.cancel_observed = False
         """Whether the function has been told that it is cancelled."""
         self.is_in_thread = False
@@ -124,7 +127,7 @@ class JobContext:
     @property
     def headers(self) -> Mapping[str, str]:
         """What goes with it by name, such as the context of a trace."""
-        return self._job.headers
+        return self._job.headers or {}
 
     @property
     def dependencies(self) -> Mapping[str, JobResult]:

@@ -113,7 +113,7 @@ class Job(Struct, frozen=True):
     on_unknown_dependency: Literal["refuse", "wait"] = "refuse"
     unique_key: str | None = None
     unique_for: float | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         check_name("job id", self.job_id)
@@ -130,7 +130,9 @@ class Job(Struct, frozen=True):
             msgspec.structs.force_setattr(self, "depends_on", _dependencies(self.depends_on))
         if self.unique_key is not None or self.unique_for is not None:
             self._check_uniqueness()
-        if self.headers and not all(isinstance(text, str) for pair in self.headers.items() for text in pair):
+        if self.headers is not None and not all(
+            isinstance(text, str) for pair in self.headers.items() for text in pair
+        ):
             raise TypeError("headers are texts by name")
 
     def evolve(self, **changes: Any) -> Job:
@@ -241,6 +243,11 @@ class Whereabouts(NamedTuple):
 def _check_span(name: str, seconds: float | None, *, least: float) -> None:
     if seconds is not None and not least <= seconds <= _LONGEST_S:
         raise ValueError(f"{name} must be {least:g} to {_LONGEST_S:,} seconds, got {seconds}")
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    if not all(isinstance(text, str) for pair in headers.items() for text in pair):
+        raise TypeError("headers are texts by name")
 
 
 def _dependencies(given: Any) -> tuple[After, ...]:

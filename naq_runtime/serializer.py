@@ -82,7 +82,7 @@ class _JobRecord(Struct, omit_defaults=True):
     on_unknown_dependency: Literal["refuse", "wait"] = "refuse"
     unique_key: str | None = None
     unique_for: float | None = None
-    headers: dict[str, str] = {}
+    headers: dict[str, str] | None = None
 
 
 class _OutcomeRecord(Struct, omit_defaults=True):
@@ -159,7 +159,7 @@ class JsonSerializer:
             on_unknown_dependency=job.on_unknown_dependency,
             unique_key=job.unique_key,
             unique_for=job.unique_for,
-            headers=dict(job.headers),
+            headers=None if job.headers is None else dict(job.headers),
         )
         try:
             return self._finite(self._encode(record), (record.args, record.kwargs))

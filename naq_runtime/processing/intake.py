@@ -211,13 +211,10 @@ class Intake:
             await asyncio.sleep(seconds)
 
     async def _look(self) -> None:
-        for source in self._sources:
+        for source in self._sources:  # each of them notes up to where all is acknowledged
             state = await source.consumer.look()
             if source is self._sources[0] and state is not None:
                 self.state = state
-            if state is None:
-                source.pull.missing = True
-                self.want()
 
     async def _renew(self) -> None:
         await self._say(tuple(self._held.values()), b"+WPI")

@@ -5,8 +5,8 @@ Nothing of OpenTelemetry is imported unless ``tracing.enabled`` is set.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from naq_runtime.errors import ConfigError
@@ -15,7 +15,7 @@ from naq_runtime.job import Job
 if TYPE_CHECKING:
     from naq_runtime.hooks import Middleware
 
-__all__ = ["Tracing", "tracing_of"]
+__all__ = ["Tracing", "resumed", "tracing_of"]
 
 
 class Tracing(Protocol):
@@ -46,3 +46,12 @@ def tracing_of(role: str) -> Tracing:
     except ImportError as error:
         raise ConfigError("setting tracing.enabled: needs OpenTelemetry: pip install 'naq-top[otel]'") from error
     return Telemetry.of(role)
+
+
+@contextmanager
+def resumed(trace: Mapping[str, str]) -> Iterator[None]:
+    """Spans in here are below that of an attempt in another process; what they are is exported at the end."""
+    from naq_runtime.tracing.telemetry import Telemetry
+
+    with Telemetry.of("worker").resumed(trace):
+        yield

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
-from opentelemetry import propagate, trace
+from opentelemetry import context, propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -69,11 +69,24 @@ class Telemetry:
             for span in spans:
                 span.end()
 
+    @contextmanager
+    def resumed(self, carrier: Mapping[str, str]) -> Iterator[None]:
+        """Go on with the trace of another process, which may kill this one as soon as the block has ended."""
+        token = context.attach(propagate.extract(dict(carrier), context=Context()))
+        try:
+            yield
+        finally:
+            context.detach(token)
+            self._flush()
+
     async def close(self) -> None:
         """Export what there is; the provider stays, for others of this program."""
+        await in_own_thread(self._flush)
+
+    def _flush(self) -> None:
         flush = getattr(self._provider, "force_flush", None)
         if flush is not None:
-            await in_own_thread(flush, _FLUSH_MS)
+            flush(_FLUSH_MS)
 
     async def _around_attempt(self, job: JobContext, call: Callable[[], Awaitable[Any]]) -> Any:
         attributes: dict[str, str | int] = {
@@ -91,6 +104,9 @@ class Telemetry:
             kind=SpanKind.CONSUMER,
             attributes=attributes,
         ):
+            carrier: dict[str, str] = {}
+            propagate.inject(carrier)
+            job.trace = carrier
             return await call()
 
 
@@ -104,7 +120,7 @@ def _attributes(job: Job) -> dict[str, str]:
     }
 
 
-def _carrying(job: Job, context: Context) -> Job:
-    headers = dict(job.headers)
-    propagate.inject(headers, context)
+def _carrying(job: Job, below: Context) -> Job:
+    headers = dict(job.headers or {})
+    propagate.inject(headers, below)
     return job.evolve(headers=headers)

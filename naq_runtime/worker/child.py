@@ -20,7 +20,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import msgspec
@@ -32,6 +32,7 @@ from naq_runtime.job_logging import record_job_logs
 from naq_runtime.retry import NO_RETRIES
 from naq_runtime.serializer import Serializer, load_serializer
 from naq_runtime.tasks import Task, TaskRegistry
+from naq_runtime.tracing import resumed
 from naq_runtime.worker.frames import Frames, Hello, Kind, Terms, frame
 from naq_runtime.worker.raising import raised
 from naq_runtime.worker.rebuilding import portable
@@ -196,7 +197,8 @@ class Runner:
 
         def call() -> Any:
             running_as.set(context)
-            return task.function(*args, **kwargs)
+            with nullcontext() if terms.trace is None else resumed(terms.trace):
+                return task.function(*args, **kwargs)
 
         try:
             return contextvars.copy_context().run(call)

@@ -179,7 +179,7 @@ async def _executed(child: _Child) -> None:
 
 
 def _terms(context: JobContext) -> bytes:
-    terms = Terms(context.worker_id, dict(context.dependencies))
+    terms = Terms(context.worker_id, dict(context.dependencies), None if context.trace is None else dict(context.trace))
     try:
         return frame(Kind.TERMS, msgspec.json.encode(terms))
     except (TypeError, ValueError, OverflowError, RecursionError) as error:

@@ -58,6 +58,8 @@ class Terms(Struct, frozen=True):
 
     worker_id: str
     dependencies: dict[str, JobResult]
+    trace: dict[str, str] | None = None
+    """The context of its span, where there is tracing."""
 
 
 class Progress(Struct, frozen=True):

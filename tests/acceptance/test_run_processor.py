@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -198,6 +199,53 @@ async def test_what_is_refused_is_listed_retried_and_deleted(
     assert unsure.code == 2
     assert (deleted.code, left) == (0, [])
     assert (missing.code, removed.code, gone.code) == (4, 0, 4)
+
+
+async def test_an_event_that_kills_its_process_again_and_again_becomes_a_dead_event_and_no_other_does(
+    config: NAQConfig, services: ServiceManager, tmp_path: Path
+) -> None:
+    (tmp_path / "lethal.py").write_text(
+        "import os\n"
+        "async def note(events):\n"
+        "    for stored in events:\n"
+        "        if stored.event.job_id == 'job-3':\n"
+        "            os._exit(9)\n"
+        "        open('got', 'a').write(stored.event.job_id + '\\n')\n"
+    )
+    (tmp_path / "naq.toml").write_text(
+        '[processors.lethal]\nkind = "function"\nfunction = "lethal:note"\nbatch = 10\nretries = 1\nack_wait = 1\n'
+        'start = "beginning"\nfilter = { queue_name = "mail" }\n'
+    )
+    ids = await log(services, 8)
+    deaths = 0
+
+    async def dead() -> list[dict[str, Any]]:
+        shown = await naq("processor", "dead", "lethal", "-f", "json", config=config)
+        found: list[dict[str, Any]] = json.loads(shown.out)
+        return found
+
+    while True:
+        async with processor(config, tmp_path, "lethal") as process:
+            settled = asyncio.create_task(eventually(lambda: is_done(config, tmp_path, ids), within=30))
+            ended = asyncio.create_task(process.wait())
+            await asyncio.wait({settled, ended}, return_when=asyncio.FIRST_COMPLETED)
+            settled.cancel()
+            if not ended.done():
+                break
+            deaths += 1
+            assert deaths < 6
+
+    (one,) = await dead()
+    assert (one["event"]["job_id"], one["error_type"]) == ("job-3", "ProcessCrashed")
+    assert deaths == 3
+    assert set((tmp_path / "got").read_text().split()) == ids - {"job-3"}
+
+
+async def is_done(config: NAQConfig, folder: Path, ids: set[str]) -> bool:
+    """Whether all that can be processed is, and nothing waits."""
+    (state,) = json.loads((await naq("processor", "list", "-f", "json", config=config)).out)
+    got = set((folder / "got").read_text().split())
+    return ids - got == {"job-3"} and (state["dead"], state["waiting"], state["in_work"]) == (1, 0, 0)
 
 
 @pytest.mark.parametrize(

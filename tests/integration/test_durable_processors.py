@@ -12,7 +12,9 @@ import pytest
 
 from naq_runtime import EventService, NAQConfig, ServiceManager
 from naq_runtime.errors import Rejected, Unavailable
+from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent
+from naq_runtime.nats.durable import ConsumerSettings, DurableConsumer
 from naq_runtime.processing import processor as module
 from naq_runtime.processing.dead import DeadEvent, DeadEvents
 from naq_runtime.processing.processor import DurableProcessor
@@ -238,14 +240,35 @@ async def test_one_that_is_stopped_while_it_waits_gives_back_what_it_has(service
 
     events = await services.get_service(EventService)
     waiting, seen = Seen(judge), Seen()
-    async with events.process_events("billing", waiting.many, batch=10) as processor:
+    async with events.process_events("billing", waiting.many, filters=MAIL, batch=10) as processor:
         ids = await log(services, 10)
         await eventually(lambda: processor.statistics().held > 0)
 
-    async with events.process_events("billing", seen.many, batch=10):
+    async with events.process_events("billing", seen.many, filters=MAIL, batch=10):
         await eventually(lambda: len(seen.ids) == 10, within=3)
 
     assert sorted(seen.ids) == ids
+    assert seen.batches == [1] * 10  # what was tried before comes alone
+
+
+async def test_one_that_was_delivered_often_and_is_innocent_leaves_no_dead_event(services: ServiceManager) -> None:
+    def judge(job_id: str) -> None:
+        raise Unavailable("down", retry_after_s=60)
+
+    events = await services.get_service(EventService)
+    await log(services, 1)
+    for _ in range(4):
+        async with events.process_events(
+            "billing", Seen(judge).one, filters=MAIL, retries=1, start="beginning"
+        ) as processor:
+            await eventually(lambda held=processor: held.statistics().held == 1)  # type: ignore[misc]
+    seen = Seen()
+    async with events.process_events("billing", seen.one, filters=MAIL, retries=1) as processor:
+        await eventually(lambda: processor.statistics().processed == 1)
+        await eventually(lambda: processor.statistics().held == 0)
+
+    assert seen.ids == ["job-0"]
+    assert await dead_of(services) == []
 
 
 async def test_what_is_in_work_ends_before_it_stops(services: ServiceManager) -> None:
@@ -257,9 +280,10 @@ async def test_what_is_in_work_ends_before_it_stops(services: ServiceManager) ->
         await seen.one(stored)
 
     events = await services.get_service(EventService)
-    async with events.process_events("billing", slow):
+    async with events.process_events("billing", slow) as processor:
         await log(services, 3)
         await begun.wait()
+        await eventually(lambda: processor.statistics().held > 1)
     async with events.process_events("billing", seen.one):
         await eventually(lambda: len(seen.ids) == 3)
 
@@ -312,6 +336,48 @@ async def test_what_is_deleted_under_it_is_made_anew_where_it_stopped(services: 
         await eventually(lambda: set(second) <= set(seen.ids), within=20)
 
     assert set(seen.ids) == set(first + second)
+
+
+async def test_a_stream_that_was_made_anew_is_read_from_its_beginning(services: ServiceManager) -> None:
+    names, topology = services.names, services.topology
+    settings = ConsumerSettings((names.events,))
+    consumer = DurableConsumer(
+        services.connection, names.events_stream, "processor-billing", settings, ready=topology.events
+    )
+    await log(services, 20)
+    await consumer.ensure()
+    await services.connection.api(f"STREAM.DELETE.{names.events_stream}")
+    await log(services, 3)
+
+    await consumer.ensure()
+
+    state = await consumer.look()
+    assert state is not None
+    assert state.waiting == 3
+
+
+async def test_an_event_that_comes_again_while_it_is_in_work_is_processed_once(services: ServiceManager) -> None:
+    begun, go_on, seen = asyncio.Event(), asyncio.Event(), Seen()
+
+    async def slow(events: Sequence[StoredEvent]) -> None:
+        begun.set()
+        await go_on.wait()
+        await seen.many(events)
+
+    async with DurableProcessor(services, "billing", slow, wanted=EventFilter(queue_name="mail")) as processor:
+        await log(services, 1)
+        await begun.wait()
+        (holding,) = processor._intake._held.values()
+        first = holding.delivery
+        await first.hand_back()  # as if the server had lost its patience
+        await eventually(lambda: holding.delivery is not first)
+        go_on.set()
+        await eventually(lambda: processor.statistics().held == 0)
+
+    assert seen.ids == ["job-0"]
+    state = await processor._log.look()
+    assert state is not None
+    assert (state.waiting, state.unacknowledged) == (0, 0)
 
 
 async def test_a_changed_filter_is_taken_over_and_it_goes_on_where_it_stopped(services: ServiceManager) -> None:

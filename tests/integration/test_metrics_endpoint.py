@@ -6,11 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.parser import text_string_to_metric_families
 
 from naq_runtime import EventService, NAQConfig, Queue, ServiceManager
 from naq_runtime.errors import ConfigError
@@ -23,28 +21,10 @@ from tests.conftest import MakeConfig
 from tests.support import sample_tasks as tasks
 from tests.support.processes import naq, started
 from tests.support.restarting import restartable
+from tests.support.scraping import samples, scraped
 from tests.support.server import config_for
 from tests.support.waiting import eventually
 from tests.support.workers import running_worker
-
-
-async def scraped(port: int) -> dict[str, float]:
-    """Every sample by name and labels, ``name{a=1,b=2}``, without histograms' buckets."""
-
-    def get() -> str:
-        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-            return str(answer.read().decode())
-
-    return samples(await asyncio.to_thread(get))
-
-
-def samples(text: str) -> dict[str, float]:
-    found = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
-            found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
-    return found
 
 
 @asynccontextmanager

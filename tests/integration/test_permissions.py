@@ -24,15 +24,21 @@ from naq_runtime import (
     ServiceManager,
 )
 from naq_runtime.errors import ServerUnreachable
+from naq_runtime.events.models import JobEventType, StoredEvent
+from naq_runtime.events.storage import NATSJobEventStorage
 from naq_runtime.jobs.overdue import Overdue
 from naq_runtime.monitor import Monitor
 from naq_runtime.nats.connection import Msg
+from naq_runtime.processing import processor as processor_module
+from naq_runtime.processing.dead import DeadEvents
+from naq_runtime.prometheus.process import serving
 from naq_runtime.scheduler.chores import chores_of
 from naq_runtime.scheduler.scheduler import Scheduler
 from naq_runtime.services.statistics import writer_of
 from naq_tui.live import LiveSource
 from naq_tui.source import ConnectionState
 from tests.support import sample_tasks as tasks
+from tests.support.scraping import scraped
 from tests.support.waiting import eventually
 from tests.support.workers import running_worker
 
@@ -72,8 +78,19 @@ SCHEDULER = """
     subscribe: ["_INBOX_scheduler.>", "naq.control.schedules"]
 """
 MONITOR = """
-    publish: ["$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.LIST.NAQ_JOBS", "$JS.API.DIRECT.GET.*"]
+    publish: ["$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.LIST.NAQ_JOBS",
+              "$JS.API.CONSUMER.LIST.NAQ_EVENTS", "$JS.API.DIRECT.GET.*"]
     subscribe: ["_INBOX_monitor.>", "naq.live.>"]
+"""
+PROCESSOR = """
+    publish: ["naq.processors.*.dead.*", "naq.events.system.>",
+              "$JS.API.INFO", "$JS.API.STREAM.INFO.*",
+              "$JS.API.CONSUMER.INFO.NAQ_EVENTS.*", "$JS.API.CONSUMER.INFO.NAQ_PROCESSORS.*",
+              "$JS.API.CONSUMER.MSG.NEXT.NAQ_EVENTS.*", "$JS.API.CONSUMER.MSG.NEXT.NAQ_PROCESSORS.*",
+              "$JS.ACK.NAQ_EVENTS.>", "$JS.ACK.NAQ_PROCESSORS.>",
+              "$JS.API.DIRECT.GET.NAQ_EVENTS", "$JS.API.DIRECT.GET.NAQ_PROCESSORS",
+              "$JS.API.STREAM.MSG.DELETE.NAQ_PROCESSORS"]
+    subscribe: ["_INBOX_processor.>"]
 """
 SERVER = f"""
 authorization {{
@@ -83,7 +100,8 @@ authorization {{
     {{user: "operator", password: "x", permissions: {{ {OPERATOR} }} }},
     {{user: "worker", password: "x", permissions: {{ {WORKER} }} }},
     {{user: "scheduler", password: "x", permissions: {{ {SCHEDULER} }} }},
-    {{user: "monitor", password: "x", permissions: {{ {MONITOR} }} }}
+    {{user: "monitor", password: "x", permissions: {{ {MONITOR} }} }},
+    {{user: "processor", password: "x", permissions: {{ {PROCESSOR} }} }}
   ]
 }}
 """
@@ -289,6 +307,74 @@ async def test_a_scheduler_can_do_nothing_else() -> None:
             said = "\n".join(refusals(server))
             assert [subject for subject in forbidden if f'"{subject}"' not in said] == []
             assert said.count("Subscription Violation") == 4
+
+
+async def test_a_processor_does_the_whole_job_with_its_own_permissions_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(processor_module, "_RETRY_S", 0.02)
+    seen: list[str] = []
+    tried: list[int] = []
+
+    async def see(stored: StoredEvent) -> None:
+        job_id = str(getattr(stored.event, "job_id", ""))
+        tried.append(stored.sequence)
+        if job_id == "bad" and tried.count(stored.sequence) < 4:
+            raise LookupError("not at first")
+        seen.append(job_id)
+
+    jobs = {"event_type": "completed"}
+    async with EmbeddedServer(config=SERVER) as server, ServiceManager(config_of(server.url, "admin")) as admin:
+        events = await admin.get_service(EventService)
+        async with events.process_events("billing", see, filters=jobs):
+            pass  # which makes what the processor may not make
+        impatient = config_of(server.url, "processor", **{"nats.request_timeout": 1.0})
+        async with ServiceManager(impatient, role="processor") as services:
+            own = await services.get_service(EventService)
+            async with own.process_events("billing", see, filters=jobs, retries=1) as processor:
+                for job_id in ("good", "bad"):
+                    events.job(JobEventType.COMPLETED, job_id=job_id, queue_name="mail")
+                await eventually(lambda: processor.statistics().dead == 1)
+                operators = DeadEvents(admin.streams, admin.names)
+                await operators.retry(await anext(operators.list("billing")))
+                await eventually(lambda: seen == ["good", "bad"])
+                await eventually(lambda: processor.statistics().held == 0)
+            log = NATSJobEventStorage(services.connection, services.config, services.topology)
+            assert list(await log.histories(["good"])) == ["good"]
+            dead = [one async for one in DeadEvents(services.streams, services.names).list("billing")]
+            await own.flush()
+            assert (dead, refusals(server)) == ([], [])
+
+            forbidden = [
+                "naq.processors.billing.again.1",
+                "naq.jobs.default.job",
+                "naq.events.job.one.default.completed.1",
+                "$JS.API.CONSUMER.DELETE.NAQ_EVENTS.processor-billing",
+                "$JS.API.CONSUMER.MSG.NEXT.NAQ_JOBS.queue-default",
+                "$JS.API.STREAM.DELETE.NAQ_PROCESSORS",
+                "$JS.API.STREAM.MSG.DELETE.NAQ_EVENTS",
+                "$JS.API.DIRECT.GET.NAQ_JOBS",
+                "$JS.API.DIRECT.GET.NAQ_RESULTS",
+            ]
+            asked = await asyncio.gather(*map(services.connection.request, forbidden), return_exceptions=True)
+
+            assert [type(answer) for answer in asked] == [ServerUnreachable] * len(forbidden)
+            assert [one for one in forbidden if not any(f'"{one}"' in line for line in refusals(server))] == []
+
+
+async def test_the_metrics_are_served_with_the_permissions_of_a_monitor() -> None:
+    async with EmbeddedServer(config=SERVER) as server, ServiceManager(config_of(server.url, "admin")) as admin:
+        await ready(admin)
+        await admin.topology.processors()
+        config = config_of(server.url, "monitor", **{"metrics.port": 0, "metrics.interval": 0.1})
+        async with ServiceManager(config, role="monitor") as services, serving(services) as port:
+
+            async def is_up() -> bool:
+                return (await scraped(port))["naq_up"] == 1
+
+            await eventually(is_up)
+
+        assert refusals(server) == []
 
 
 async def ignore(_: Msg) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
@@ -21,6 +22,7 @@ from tests.conftest import MakeConfig
 from tests.support import traced_tasks as tasks
 from tests.support.history import all_events
 from tests.support.processes import program
+from tests.support.receiver import Reply, receiving
 from tests.support.waiting import eventually
 from tests.support.workers import running_worker
 
@@ -69,6 +71,28 @@ async def test_a_span_of_the_function_is_below_its_attempt_and_that_below_the_ca
     attributes = named(exporter, "attempt 1").attributes or {}
     assert attributes["messaging.message.id"] == handle.job_id
     assert attributes["naq.function"] == f"tests.support.traced_tasks.{task.__name__}"  # type: ignore[attr-defined]
+
+
+async def test_a_span_of_another_process_is_below_its_attempt_too(
+    make_config: MakeConfig, exporter: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_config(tracing__enabled=True)
+    with receiving() as collector:
+        collector.judge = lambda request: Reply(200)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        async with Queue("default", config=config) as queue, running_worker(config, "default", modules=MODULES):
+            handle = await queue.enqueue(tasks.in_a_process)
+            assert await handle.result(timeout=20) == 42
+        (request,) = collector.requests
+
+    exported = ExportTraceServiceRequest.FromString(request.body)
+    (inner,) = (span for one in exported.resource_spans for scope in one.scope_spans for span in scope.spans)
+    trace_id, span_id, _ = ids(named(exporter, "attempt 1"))
+    assert (inner.name, inner.trace_id.hex(), inner.parent_span_id.hex()) == (
+        "inner",
+        f"{trace_id:032x}",
+        f"{span_id:016x}",
+    )
 
 
 async def test_all_attempts_of_a_job_are_below_its_enqueuing_and_say_what_went_wrong(

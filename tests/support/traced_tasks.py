@@ -6,7 +6,7 @@ from opentelemetry import trace
 
 from naq_runtime import current_job, task
 
-__all__ = ["fail_at_first", "in_a_thread", "on_the_loop"]
+__all__ = ["fail_at_first", "in_a_process", "in_a_thread", "on_the_loop"]
 
 _TRACER = trace.get_tracer("tasks")
 
@@ -21,6 +21,13 @@ async def on_the_loop() -> int:
 @task
 def in_a_thread() -> int:
     """Plain."""
+    with _TRACER.start_as_current_span("inner"):
+        return 42
+
+
+@task(process=True)
+def in_a_process() -> int:
+    """In a process of its own."""
     with _TRACER.start_as_current_span("inner"):
         return 42
 

@@ -86,3 +86,10 @@ def test_times_are_seconds_too() -> None:
         job_id="j1", status=JobStatus.COMPLETED, start_time_ns=1_500_000_000, finish_time_ns=2_750_000_000
     )
     assert (result.start_time, result.finish_time) == (1.5, 2.75)
+
+
+def test_headers_are_texts_by_name() -> None:
+    assert Job("shop.f").headers is None
+    assert Job("shop.f", headers={"traceparent": "00-1"}).headers == {"traceparent": "00-1"}
+    with pytest.raises(TypeError, match="headers are texts by name"):
+        Job("shop.f", headers={"traceparent": 1})  # type: ignore[dict-item]

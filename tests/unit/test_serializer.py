@@ -231,3 +231,12 @@ class TestOutcomes:
         data = SERIALIZER.encode_outcome(a_record(), a_result(), b"1").replace(b'{"v":1,"job"', b'{"v":2,"job"')
         with pytest.raises(SerializationError, match="version 2"):
             SERIALIZER.decode_outcome(data)
+
+
+def test_headers_go_with_the_job_and_one_without_is_as_it_was_before_there_were_any() -> None:
+    serializer = JsonSerializer()
+    plain, traced = Job("shop.f", job_id="a"), Job("shop.f", job_id="a", headers={"traceparent": "00-1"})
+
+    assert b"headers" not in serializer.encode_job(plain)
+    assert serializer.decode_job(serializer.encode_job(plain)).headers is None
+    assert serializer.decode_job(serializer.encode_job(traced)).headers == {"traceparent": "00-1"}
