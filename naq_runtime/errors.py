@@ -4,6 +4,7 @@
 
     NaqError
     ├── ConfigError              a setting is unknown, malformed or out of range
+    │   └── InvalidRule          a rule of alerts cannot be read
     ├── InvalidName              a queue, worker, job or namespace name cannot be used on the wire
     ├── InvalidSchedule          a schedule that cannot be kept: its cron expression, zone or numbers
     ├── TaskError
@@ -53,6 +54,7 @@ __all__ = [
     "DuplicateJob",
     "DuplicateSchedule",
     "InvalidName",
+    "InvalidRule",
     "InvalidSchedule",
     "JetStreamError",
     "JetStreamUnavailable",
@@ -94,6 +96,18 @@ class NaqError(Exception):
 
 class ConfigError(NaqError):
     """A setting is unknown, malformed or out of range."""
+
+
+class InvalidRule(ConfigError):
+    """A rule of alerts that cannot be read.
+
+    Attributes:
+        column: where, from 1.
+    """
+
+    def __init__(self, message: str, column: int) -> None:
+        super().__init__(f"column {column}: {message}")
+        self.column = column
 
 
 class InvalidName(NaqError, ValueError):
