@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from naq_runtime.events.logger import AsyncJobEventLogger
     from naq_runtime.events.memory import MemoryEventStorage
     from naq_runtime.events.models import (
+        AlertEvent,
+        AlertEventType,
         Event,
         JobEvent,
         JobEventType,
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
     from naq_runtime.schedule import Schedule, ScheduleConfig, ScheduleState
     from naq_runtime.scheduler.scheduler import Scheduler
     from naq_runtime.serializer import JsonSerializer, Serializer
+    from naq_runtime.services.alerts import AlertService
     from naq_runtime.services.events import EventService
     from naq_runtime.services.jobs import JobService, PartlyRefused
     from naq_runtime.services.manager import ServiceManager
@@ -107,6 +110,8 @@ _HOMES = {
     "naq_runtime.events.logger": ("AsyncJobEventLogger",),
     "naq_runtime.events.memory": ("MemoryEventStorage",),
     "naq_runtime.events.models": (
+        "AlertEvent",
+        "AlertEventType",
         "Event",
         "JobEvent",
         "JobEventType",
@@ -156,6 +161,7 @@ _HOMES = {
         "JsonSerializer",
         "Serializer",
     ),
+    "naq_runtime.services.alerts": ("AlertService",),
     "naq_runtime.services.events": ("EventService",),
     "naq_runtime.services.jobs": (
         "JobService",
@@ -182,6 +188,9 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "After",
+    "AlertEvent",
+    "AlertEventType",
+    "AlertService",
     "AsyncJobEventLogger",
     "Cancel",
     "DeadFilter",

@@ -4,6 +4,7 @@
 
     NaqError
     ├── ConfigError              a setting is unknown, malformed or out of range
+    │   └── InvalidRule          a rule of alerts cannot be read
     ├── InvalidName              a queue, worker, job or namespace name cannot be used on the wire
     ├── FilterError              a filter of events cannot be understood, and where
     ├── InvalidSchedule          a schedule that cannot be kept: its cron expression, zone or numbers
@@ -55,6 +56,7 @@ __all__ = [
     "DuplicateSchedule",
     "FilterError",
     "InvalidName",
+    "InvalidRule",
     "InvalidSchedule",
     "JetStreamError",
     "JetStreamUnavailable",
@@ -96,6 +98,18 @@ class NaqError(Exception):
 
 class ConfigError(NaqError):
     """A setting is unknown, malformed or out of range."""
+
+
+class InvalidRule(ConfigError):
+    """A rule of alerts that cannot be read.
+
+    Attributes:
+        column: where, from 1.
+    """
+
+    def __init__(self, message: str, column: int) -> None:
+        super().__init__(f"column {column}: {message}")
+        self.column = column
 
 
 class InvalidName(NaqError, ValueError):

@@ -21,10 +21,10 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple, NoReturn
 
 from naq_runtime.alerts.metrics import EXPECTED, METRICS, Metric, Unit
-from naq_runtime.errors import ConfigError
+from naq_runtime.errors import InvalidRule
 from naq_runtime.events.messages import value_text
 
-__all__ = ["Condition", "Labels", "Matcher", "Rule", "RuleError", "labels_text", "parse_rule"]
+__all__ = ["Condition", "Labels", "Matcher", "Rule", "labels_text", "parse_rule"]
 
 Labels = tuple[tuple[str, str], ...]
 """Names and values, in the order in which the metric names its labels."""
@@ -52,18 +52,6 @@ _OPERATOR = re.compile(r">=|<=|>|<")
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _UNIT = re.compile(r"ms|s|m|h|d")
 _BLANK = re.compile(r"\s*")
-
-
-class RuleError(ConfigError):
-    """A rule that cannot be read.
-
-    Args:
-        column: where, from 1.
-    """
-
-    def __init__(self, message: str, column: int) -> None:
-        super().__init__(f"column {column}: {message}")
-        self.column = column
 
 
 class Matcher(NamedTuple):
@@ -145,10 +133,10 @@ def parse_rule(text: str) -> Rule:
     """Read a rule.
 
     Raises:
-        RuleError: it cannot be read; the message says in which column, and what was expected there.
+        InvalidRule: it cannot be read; the message says in which column, and what was expected there.
     """
     if len(text) > _LONGEST_RULE:
-        raise RuleError(f"a rule has {_LONGEST_RULE} characters at most", _LONGEST_RULE + 1)
+        raise InvalidRule(f"a rule has {_LONGEST_RULE} characters at most", _LONGEST_RULE + 1)
     return _Parser(text).rule()
 
 
@@ -324,7 +312,7 @@ class _Parser:
         at = self._at if at is None else at
         found = self._text[at : at + 20].split(" ")[0]
         came = f", got {found!r}" if found else ", got the end of the rule"
-        raise RuleError(message + came, at + 1)
+        raise InvalidRule(message + came, at + 1)
 
 
 def _overlap(breach: Condition, clear: Condition) -> bool:

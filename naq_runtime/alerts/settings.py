@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from naq_runtime.alerts.rules import Rule, RuleError, parse_rule
+from naq_runtime.alerts.rules import Rule, parse_rule
 from naq_runtime.config import AlertConfig, NAQConfig
-from naq_runtime.errors import ConfigError
+from naq_runtime.errors import ConfigError, InvalidRule
 from naq_runtime.processors.settings import WebhookConfig
 
 __all__ = ["WatchedRule", "check_alerts", "rules_of", "webhook_of"]
@@ -40,7 +40,7 @@ def check_alerts(alerts: Mapping[str, AlertConfig], webhooks: Mapping[str, Webho
 def _mistakes(name: str, alert: AlertConfig, webhooks: Mapping[str, WebhookConfig]) -> Iterator[str]:
     try:
         parse_rule(alert.rule)
-    except RuleError as error:
+    except InvalidRule as error:
         yield f"setting alerts.{name}.rule: {error}"
     if alert.webhook is not None and not is_address(alert.webhook) and alert.webhook not in webhooks:
         known = f"one of {', '.join(sorted(webhooks))}" if webhooks else "a table [webhooks.NAME]"

@@ -73,14 +73,15 @@ async def try_(
 
     Example: naq alerts test 'failed_rate{queue=mail} > 5% for 2m'
     """
-    from naq_runtime.alerts.rules import RuleError, parse_rule
+    from naq_runtime.alerts.rules import parse_rule
+    from naq_runtime.errors import InvalidRule
     from naq_runtime.services.alerts import AlertService
     from naq_runtime.services.manager import ServiceManager
     from naq_tui.cli.alerts_page import print_values
 
     try:
         parsed = parse_rule(rule)
-    except RuleError as error:
+    except InvalidRule as error:
         fail(f"the rule, {error}", EXIT_USAGE)
     async with ServiceManager(config, role="monitor") as services:
         values = await (await services.get_service(AlertService)).values(parsed, min_samples=min_samples)

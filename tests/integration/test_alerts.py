@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -14,16 +16,21 @@ import pytest
 
 from naq_runtime import EventService, Job, NAQConfig, Queue, ServiceManager
 from naq_runtime.alerts.record import AlertRecord, AlertState
+from naq_runtime.alerts.rules import parse_rule
 from naq_runtime.alerts.store import Note, read_board, silence
 from naq_runtime.alerts.watch import AlertWatch
 from naq_runtime.errors import ServerError, ServerUnreachable
+from naq_runtime.events.codec import encode_event, event_subject
 from naq_runtime.events.models import AlertEvent, Event, JobEvent
+from naq_runtime.naming import Names
 from naq_runtime.nats.publish import Outgoing, Stored
+from naq_runtime.services.alerts import AlertService
 from tests.acceptance.test_commands import worker_process
 from tests.conftest import MakeConfig
 from tests.integration.test_leading import scheduler
 from tests.support import sample_tasks as tasks
 from tests.support.history import all_events
+from tests.support.published import address_of, mistakes
 from tests.support.receiver import Reply, receiving
 from tests.support.restarting import restartable
 from tests.support.server import config_for
@@ -110,6 +117,8 @@ async def test_a_queue_whose_jobs_wait_too_long_fires_until_they_are_done(make_c
     assert before_ns < event.since_ns < event.timestamp_ns
     assert event.text is not None
     assert event.text.startswith("look at mail: ")
+    assert mistakes(json.loads(encode_event(event))) == []
+    assert address_of(event_subject(Names("naq"), event))[0] == "alertEvents"
     resolved = (await told(config))[-1]
     assert resolved.duration_ms is not None
     assert resolved.value == 0
@@ -162,6 +171,35 @@ async def test_nothing_to_measure_is_not_well(make_config: MakeConfig) -> None:
     assert record is not None
     assert record.state is AlertState.NO_DATA
     assert record.is_watched(time.time_ns())
+
+
+async def test_the_age_of_a_queue_is_that_of_jobs_that_wait_and_not_of_those_that_run(
+    make_config: MakeConfig,
+) -> None:
+    config = make_config()
+    async with Queue("mail", config=config) as queue, ServiceManager(config) as services:
+        alerts = await services.get_service(AlertService)
+
+        async def age() -> float:
+            values = await alerts.values(parse_rule("queue_age > 1s"))
+            return (values or {}).get((("queue", "mail"),)) or 0.0
+
+        async with running_worker(config, "mail", concurrency=1) as worker:
+            running = await queue.enqueue(tasks.nap, 60)
+            await eventually(lambda: worker.active)
+            assert await age() == 0
+
+            queued_ns = time.time_ns()
+            waiting = [await queue.enqueue(tasks.add, 1) for _ in range(2)]
+            await eventually(age)
+            assert await age() <= (time.time_ns() - queued_ns) / 1e9 + 0.5
+            await running.cancel()
+            await asyncio.gather(*(handle.result(timeout=10) for handle in waiting))
+        await eventually(partial(_is_zero, age))
+
+
+async def _is_zero(age: Callable[[], Awaitable[float]]) -> bool:
+    return await age() == 0
 
 
 # Workers
@@ -309,40 +347,67 @@ async def test_what_fires_is_neither_forgotten_nor_told_again_by_the_next_leader
     assert [event.by for event in await told(config)] == ["first", "second"]
 
 
-@pytest.mark.parametrize("dies_after", ["record", "event"])
-async def test_a_leader_that_dies_in_the_middle_of_telling_leaves_the_rest_to_the_next(
-    make_config: MakeConfig, dies_after: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_stored", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("writes", range(1, 5))
+async def test_wherever_a_leader_dies_the_log_is_told_once_and_the_webhook_at_least_once(
+    make_config: MakeConfig, writes: int, is_stored: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """It dies at one of its writes: its record, the event, or the record that says what was told."""
     with receiving() as receiver:
         config = with_rule(make_config, "queue_depth > 0", webhook=receiver.url)
         async with ServiceManager(config) as services, Queue("mail", services=services) as queue:
             await queue.enqueue(tasks.add, 1)
             first = await Watching.on(services, "first")
-            publish = services.streams.publish
-
-            async def publish_and_die(messages: list[Outgoing]) -> list[Stored]:
-                is_event = ".events.alert." in messages[0].subject
-                if is_event and dies_after == "event":
-                    await publish(messages)
-                return [ServerUnreachable("dead")] if is_event else await publish(messages)
-
-            monkeypatch.setattr(services.streams, "publish", publish_and_die)
-            with pytest.raises(ServerUnreachable):
-                await first.look()
-            monkeypatch.undo()
+            with monkeypatch.context() as patch:
+                deadly = Deadly(services.streams.publish, writes, is_stored=is_stored)
+                patch.setattr(services.streams, "publish", deadly.publish)
+                with suppress(ServerUnreachable):
+                    for _ in range(3):
+                        await first.look()
+                        await eventually(lambda: deadly.is_over or not first.watch._deliveries._tasks)
             await first.stop()
-            assert receiver.requests == []
+            stored = await all_events(config, event_type="alert_firing")
 
             second = await Watching.on(services, "second")
             await second.look()
             await eventually(lambda: receiver.requests)
             await second.look()
             await second.look()
+            record = (await read_board(services.streams, services.names)).kept["tested"].record
             await second.stop()
 
-        assert [event.by for event in await told(config)] == ["first"]
-        assert [request.json["event"]["alert"] for request in receiver.requests] == ["tested"]
+        assert await kinds(config) == ["alert_firing"]
+        assert stored in ([], await all_events(config, event_type="alert_firing")), "who follows would see it twice"
+        assert {request.json["event"]["event_type"] for request in receiver.requests} == {"alert_firing"}
+        assert len({request.headers["webhook-id"] for request in receiver.requests}) == 1
         assert receiver.requests[0].json["text"].startswith("FIRING (warning) tested queue=mail: 1, ")
+        assert [alert.labels for alert in record.firing] == [{"queue": "mail"}]
+        assert record.notices == ()
+
+
+class Deadly:
+    """Publishes so many times, and no more: the last one may be stored, and nobody hears of it."""
+
+    def __init__(
+        self, publish: Callable[[Sequence[Outgoing]], Awaitable[list[Stored]]], writes: int, *, is_stored: bool
+    ) -> None:
+        self._publish = publish
+        self._left = writes
+        self._is_stored = is_stored
+
+    @property
+    def is_over(self) -> bool:
+        return self._left <= 0
+
+    async def publish(self, messages: Sequence[Outgoing]) -> list[Stored]:
+        if not messages:
+            return []
+        self._left -= 1
+        if self._left > 0:
+            return await self._publish(messages)
+        if self._left == 0 and self._is_stored:
+            await self._publish(messages)
+        return [ServerUnreachable("dead") for _ in messages]
 
 
 async def test_of_two_that_take_themselves_for_the_leader_one_is_heard(make_config: MakeConfig) -> None:

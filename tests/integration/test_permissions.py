@@ -50,7 +50,7 @@ PRODUCER = """
     subscribe: ["_INBOX_producer.>", "naq.done.*"]
 """
 OPERATOR = """
-    publish: ["naq.>", "$KV.NAQ_UNIQUE.*", "$JS.API.>"]
+    publish: ["naq.>", "$KV.NAQ_UNIQUE.*", "$KV.NAQ_ALERTS.silence.*", "$KV.NAQ_ALERTS.ack.*.*", "$JS.API.>"]
     subscribe: ["_INBOX_operator.>", "naq.done.*"]
 """
 WORKER = """

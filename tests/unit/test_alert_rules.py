@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from naq_runtime.alerts.metrics import METRICS, Unit
-from naq_runtime.alerts.rules import Condition, RuleError, parse_rule
+from naq_runtime.alerts.rules import Condition, parse_rule
 from naq_runtime.config import NAQConfig
-from naq_runtime.errors import ConfigError
+from naq_runtime.errors import ConfigError, InvalidRule
 
 
 def test_a_rule_has_metric_window_labels_threshold_and_times() -> None:
@@ -108,7 +108,7 @@ def test_labels_are_matched_with_wildcards(text: str, wanted: str, unwanted: str
     ],
 )
 def test_a_mistake_is_told_with_its_column_and_what_was_expected(text: str, column: int, expected: str) -> None:
-    with pytest.raises(RuleError) as error:
+    with pytest.raises(InvalidRule) as error:
         parse_rule(text)
 
     assert error.value.column == column
@@ -120,7 +120,7 @@ def test_a_mistake_is_told_with_its_column_and_what_was_expected(text: str, colu
 def test_whatever_is_written_is_a_rule_or_an_error_with_a_column(text: str) -> None:
     try:
         rule = parse_rule(text)
-    except RuleError as error:
+    except InvalidRule as error:
         column = error.column
     else:
         column = 1
