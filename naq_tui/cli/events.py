@@ -9,6 +9,7 @@ import typer
 
 from naq_runtime.errors import NotFound, ServerError
 from naq_tui.cli.context import command
+from naq_tui.cli.events_export import export, import_
 from naq_tui.cli.events_workers import workers
 from naq_tui.cli.format import Format
 
@@ -110,3 +111,5 @@ async def _say_restored() -> None:
 app.command("stream")(command(stream))
 app.command("history")(command(history))
 app.command("workers")(workers)
+app.command("export")(export)
+app.command("import")(import_)

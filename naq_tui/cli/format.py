@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import typer
 
-__all__ = ["Format", "a_moment", "a_span", "iso_text", "moment_ns", "span_s"]
+__all__ = ["Format", "a_moment", "a_past_moment", "a_span", "iso_text", "moment_ns", "span_s"]
 
 T = TypeVar("T")
 
@@ -102,6 +102,20 @@ def a_moment(text: str) -> int:
     import time
 
     return _told(lambda given: moment_ns(given, time.time_ns()), text)
+
+
+def a_past_moment(text: str) -> int:
+    """A moment that is over, for an option of a command: a span ago, a local time of day, or ISO 8601 with its zone."""
+    import time
+
+    def read(given: str) -> int:
+        now_ns = time.time_ns()
+        if _SPAN.fullmatch(given.strip()):
+            return now_ns - int(span_s(given) * _SECOND_NS)
+        moment = moment_ns(given, now_ns)
+        return moment - 86_400 * _SECOND_NS if _CLOCK.fullmatch(given.strip()) else moment
+
+    return _told(read, text)
 
 
 def _told(read: Callable[[str], T], text: str) -> T:
