@@ -43,6 +43,7 @@ benchmarks: $(VENV)/.installed-dev  ## Measure what the documentation claims.
 	$(BIN)/python benchmarks/monitor_ingest.py
 	$(BIN)/python benchmarks/event_statistics.py
 	$(BIN)/python benchmarks/cold_start.py
+	$(BIN)/python benchmarks/event_retention.py
 
 clean:  ## Remove what was made.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

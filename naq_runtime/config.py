@@ -185,6 +185,8 @@ class EventsConfig(_Section, frozen=True, kw_only=True):
     metrics_interval: Annotated[float, Meta(ge=0.1, le=86_400)] = 10.0
     """How often workers and schedulers say what they cost."""
     max_age: Seconds = 7 * 86_400.0
+    heartbeat_max_age: Seconds = 3600.0
+    """Heartbeats and metrics leave earlier than other events, where a scheduler leads."""
     max_bytes: Limit = 1024**3
     """The server sets so much aside when the stream is made."""
     max_count: Limit = 5_000_000

@@ -13,7 +13,8 @@
     │   ├── UnknownTask          the worker was not given this function
     │   └── ModuleNotLoaded      a module of tasks does not import
     ├── SerializationError       a value has no JSON form, or bytes are not what they should be
-    │   └── ArgumentError        a job's arguments do not fit the function
+    │   ├── ArgumentError        a job's arguments do not fit the function
+    │   └── ArchiveError         a file of exported events cannot be read
     ├── JobRefused               the job was not enqueued
     │   ├── DuplicateJob         a job of this id, or of this unique key, is there already
     │   ├── DuplicateSchedule    a schedule of this id is there already
@@ -49,6 +50,7 @@ A message says what was wrong and what to do about it, in one or two lines.
 from __future__ import annotations
 
 __all__ = [
+    "ArchiveError",
     "ArgumentError",
     "ConfigError",
     "DependencyCycle",
@@ -154,6 +156,10 @@ class ModuleNotLoaded(TaskError):
 
 class SerializationError(NaqError, ValueError):
     """A value has no JSON form, or bytes do not decode to what was expected."""
+
+
+class ArchiveError(SerializationError):
+    """A file of exported events cannot be read, or is of a version that is not known."""
 
 
 class ArgumentError(SerializationError):

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["RecordedSource"]
 
+_JOBS = 20_000
+"""The jobs whose events are kept; the first of them go first."""
+_EVENTS_OF_A_JOB = 1_000
 _EVENTS = 20
 """The latest of a schedule that are kept."""
 
@@ -75,7 +78,7 @@ class RecordedSource:
         self._written = 0
         self._interval_s = interval_s
         self._queue: asyncio.Queue[Batch | Exception | None] = asyncio.Queue()
-        self._events: dict[str, list[StoredEvent]] = {}
+        self._events: dict[str, deque[StoredEvent]] = {}
         self._schedule_events: dict[str, deque[StoredEvent]] = {}
         self._link = Link(ConnectionState.LIVE, 0)
         self.feed(*batches)
@@ -179,12 +182,14 @@ class RecordedSource:
         self._link = batch.link
         for stored in batch.events:
             if isinstance(stored.event, JobEvent):
-                self._events.setdefault(stored.event.job_id, []).append(stored)
+                self._events.setdefault(stored.event.job_id, deque(maxlen=_EVENTS_OF_A_JOB)).append(stored)
+                if len(self._events) > _JOBS:
+                    del self._events[next(iter(self._events))]
             elif isinstance(stored.event, ScheduleEvent):
                 self._schedule_events.setdefault(stored.event.schedule_id, deque(maxlen=_EVENTS)).append(stored)
 
 
-def _status(events: list[StoredEvent]) -> JobStatus:
+def _status(events: Iterable[StoredEvent]) -> JobStatus:
     status = JobStatus.QUEUED
     for stored in events:
         event = stored.event

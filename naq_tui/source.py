@@ -27,6 +27,8 @@ class ConnectionState(StrEnum):
     """Reading what was stored meanwhile."""
     LIVE = "live"
     RECONNECTING = "reconnecting"
+    REPLAYING = "replaying"
+    """A recording is played."""
     ENDED = "ended"
     """A recording is over."""
     FAILED = "failed"

@@ -110,6 +110,7 @@ class NATSJobEventStorage:
         self._topology = topology
         self._stream = config.names.events_stream
         self._reader = EventReader(connection, config.names)
+        self._retired_after_s = config.events.heartbeat_max_age
         self._writer: StreamWriter | None = None
         self._in_doubt: Sequence[Outgoing] = ()
         self._largest = 0
@@ -172,6 +173,7 @@ class NATSJobEventStorage:
             subject,
             self._names.live_of(subject),
             whole=subject == self._names.events,
+            retired_after_s=self._retired_after_s,
         )
         await tail.start(after)
         return _FilteredTail(tail, wanted)

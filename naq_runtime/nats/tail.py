@@ -7,9 +7,11 @@ sequences, at the start, and after every reconnect, is read from the stream itse
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from dataclasses import dataclass, field
 
+from naq_runtime.clock import nanoseconds_of
 from naq_runtime.errors import StreamMissing
 from naq_runtime.nats.connection import Connection, Msg, Subscription
 from naq_runtime.nats.direct import Page, page_from, stream_bounds
@@ -33,6 +35,8 @@ class TailBatch:
     messages: list[RawMessage] = field(default_factory=list)
     missed: int = 0
     """Messages that were stored and then removed before they could be read."""
+    retired: int = 0
+    """Messages that were removed from the middle of the stream at an age at which that is done on purpose."""
     restarted: bool = False
     """The stream was made anew: sequences began again."""
 
@@ -44,14 +48,27 @@ class StreamTail:
         subject: what to read from the stream.
         live: where the server repeats it.
         whole: whether ``subject`` takes in the whole stream, so that every sequence must come by.
+        retired_after_s: the age at which some messages are removed on purpose, so that nobody misses them.
     """
 
-    def __init__(self, connection: Connection, stream: str, subject: str, live: str, *, whole: bool) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        stream: str,
+        subject: str,
+        live: str,
+        *,
+        whole: bool,
+        retired_after_s: float = math.inf,
+    ) -> None:
         self._connection = connection
         self._stream = stream
         self._subject = subject
         self._live = live
         self._whole = whole
+        self._retired_after_s = retired_after_s
+        self._first = 1
+        """Where the stream began when it was looked at last."""
         self._pending: deque[RawMessage] = deque()
         self._wake = asyncio.Event()
         self._must_look = False
@@ -69,7 +86,7 @@ class StreamTail:
         self._subscription = await self._connection.subscribe(self._live, self._receive)
         self._connection.on_restored.append(self._reconnected)
         await self._connection.flush()
-        _, end, self._created = await stream_bounds(self._connection, self._stream)
+        self._first, end, self._created = await stream_bounds(self._connection, self._stream)
         self.last = end if after is None else min(after, end)
         self._heard = max(self._heard, end)
         if self.last < end:
@@ -153,7 +170,7 @@ class StreamTail:
         """See how far the stream goes, and whether it was made anew."""
         self._must_look = False
         try:
-            _, end, created = await stream_bounds(self._connection, self._stream)
+            self._first, end, created = await stream_bounds(self._connection, self._stream)
         except BaseException:
             self._must_look = True
             raise
@@ -176,5 +193,23 @@ class StreamTail:
         at_end = page.pending == 0 or len(batch.messages) < len(page.messages) or not page.messages
         reached = self._target if at_end else batch.messages[-1][0]
         if self._whole:
-            batch.missed = reached - self.last - len(batch.messages)
+            batch.retired = self._retired_among(batch.messages)
+            batch.missed = reached - self.last - len(batch.messages) - batch.retired
         self.last = reached
+
+    def _retired_among(self, messages: list[RawMessage]) -> int:
+        """How many are missing in front of messages that are so old that the others were removed on purpose.
+
+        What is missing at the beginning of the stream had to go for its limits, and is missed.
+        """
+        count, expected = 0, self.last + 1
+        for sequence, _, stored_at in messages:
+            if sequence > expected and self._is_old(stored_at):
+                count += sequence - max(expected, min(self._first, sequence))
+            expected = sequence + 1
+        return count
+
+    def _is_old(self, stored_at: str) -> bool:
+        if math.isinf(self._retired_after_s) or not stored_at:
+            return False
+        return self._connection.server_clock.now_ns() - nanoseconds_of(stored_at) >= self._retired_after_s * 1e9

@@ -1,7 +1,7 @@
 """What the leader does besides its schedules: rolling up events, and finding what processes that died left behind.
 
-Each of the latter is a service of its own, and does no harm when it is done twice. Workers do all of them, too, less
-often: so it is done where no scheduler runs, and where the leader is not well.
+Each of the latter is a service of its own, and does no harm when it is done twice. What jobs need of it workers do,
+too, less often: so it is done where no scheduler runs, and where the leader is not well.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from typing import Any
 
 from naq_runtime.errors import ServerError, ServerUnreachable
 from naq_runtime.events.models import SystemEventType
+from naq_runtime.events.retiring import Retiring
 from naq_runtime.jobs.overdue import Overdue
 from naq_runtime.naming import check_name
 from naq_runtime.nats.connection import listening
@@ -113,8 +114,9 @@ class Scheduler:
     async def _supervise(self) -> None:
         """Return when asked to stop; raise what a side task, or the end of the connection, makes of it."""
         connection = self._services.connection
+        retiring = Retiring(connection, self._services.names, self._services.config.events.heartbeat_max_age)
         chores = Chores(
-            chores_of(self._overdue, self._schedules.rules.dependencies),
+            (*chores_of(self._overdue, self._schedules.rules.dependencies), Chore("old heartbeats", retiring.sweep)),
             interval_s=self._config.chores_interval,
             may_act=lambda: self.leads,
         )

@@ -10,6 +10,7 @@ import typer
 from naq_runtime.errors import NotFound, ServerError
 from naq_tui.cli.context import command
 from naq_tui.cli.event_statistics import stats
+from naq_tui.cli.events_export import export, import_
 from naq_tui.cli.events_workers import workers
 from naq_tui.cli.format import Format
 
@@ -160,3 +161,5 @@ app.command("stream")(command(stream))
 app.command("history")(command(history))
 app.command("workers")(workers)
 app.command("stats")(command(stats))
+app.command("export")(export)
+app.command("import")(import_)

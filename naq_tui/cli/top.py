@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -42,6 +43,10 @@ def top(
     demo: Annotated[
         bool, typer.Option("--demo", help="Bring a server, workers, schedules and traffic; all end with naq-top.")
     ] = False,
+    replay: Annotated[
+        Path | None,
+        typer.Option("--replay", metavar="FILE", help="Play a file of 'naq events export'; no server is needed."),
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="Print one snapshot of everything, and end.")] = False,
     format: Annotated[Format, typer.Option("--format", "-f", help="How --once prints.")] = Format.TABLE,
     version: Annotated[
@@ -59,13 +64,22 @@ def top(
 
     if not once and format is not Format.TABLE:
         fail("--format is for --once: a screen has no other form", EXIT_USAGE)
+    if replay is not None and (once or demo):
+        fail("--replay plays a recording: it goes neither with --once nor with --demo", EXIT_USAGE)
     if not once and not (sys.stdin.isatty() and sys.stdout.isatty()):
         fail("there is no terminal to draw on: start it in one, or print a snapshot with naq-top --once", EXIT_USAGE)
     if once:
         asyncio.run(_once(config, demo, format))
     else:
-        code = asyncio.run(_watch(config, demo))
+        code = asyncio.run(_replay(replay) if replay is not None else _watch(config, demo))
         sys.exit(code)
+
+
+async def _replay(path: Path) -> int:
+    from naq_tui.app import run_app
+    from naq_tui.replay import ReplaySource
+
+    return await run_app(ReplaySource(path), title=path.name, version=VERSION)
 
 
 async def _watch(config: NAQConfig, demo: bool) -> int:

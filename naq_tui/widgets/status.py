@@ -22,6 +22,7 @@ _LINKS: dict[ConnectionState, tuple[str, Tone]] = {
     ConnectionState.CATCHING_UP: ("◐ catching up", "begin"),
     ConnectionState.LIVE: ("● live", "good"),
     ConnectionState.RECONNECTING: ("○ reconnecting", "warn"),
+    ConnectionState.REPLAYING: ("▶ replay", "good"),
     ConnectionState.ENDED: ("■ end of the recording", "dim"),
     ConnectionState.FAILED: ("✗ failed", "bad"),
 }

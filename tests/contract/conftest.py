@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -60,9 +61,18 @@ async def follow(log: Log) -> AsyncIterator[Follow]:
     """Starts a tail of the stream, or of one topic of it."""
     tails: list[StreamTail] = []
 
-    async def start(after: int | None = None, topic: str | None = None) -> StreamTail:
+    async def start(
+        after: int | None = None, topic: str | None = None, retired_after_s: float = math.inf
+    ) -> StreamTail:
         part = topic or ">"
-        tail = StreamTail(log.connection, log.stream, f"{log.stream}.{part}", f"{log.live}.{part}", whole=topic is None)
+        tail = StreamTail(
+            log.connection,
+            log.stream,
+            f"{log.stream}.{part}",
+            f"{log.live}.{part}",
+            whole=topic is None,
+            retired_after_s=retired_after_s,
+        )
         await tail.start(after)
         tails.append(tail)
         return tail

@@ -45,6 +45,10 @@ class Log:
         """Take one message out of the middle."""
         await self.connection.api(f"STREAM.MSG.DELETE.{self.stream}", {"seq": sequence})
 
+    async def retire(self, topic: str, before: int) -> None:
+        """Take away the messages of a topic before a sequence."""
+        await self.connection.api(f"STREAM.PURGE.{self.stream}", {"filter": f"{self.stream}.{topic}", "seq": before})
+
     async def purge(self, before: int) -> None:
         """Take away everything before a sequence."""
         await self.connection.api(f"STREAM.PURGE.{self.stream}", {"seq": before})

@@ -57,6 +57,43 @@ class TestMissed:
         assert (seen_in(batch), batch.missed) == (messages(7), 0)
 
 
+class TestRetired:
+    async def test_what_was_removed_on_purpose_from_among_old_messages_is_not_missed(
+        self, log: Log, follow: Follow
+    ) -> None:
+        await log.store(2)
+        await log.store(3, topic="beat")
+        await log.store(2)
+        await log.retire("beat", before=7)
+
+        batch = await next_of(await follow(after=0, retired_after_s=0.0))
+
+        assert (seen_in(batch), batch.missed, batch.retired) == (messages(1, 2, 6, 7), 0, 3)
+
+    async def test_what_is_gone_from_among_young_ones_is_missed(self, log: Log, follow: Follow) -> None:
+        await log.store(2)
+        await log.store(3, topic="beat")
+        await log.store(2)
+        await log.retire("beat", before=7)
+
+        batch = await next_of(await follow(after=0, retired_after_s=60.0))
+
+        assert (batch.missed, batch.retired) == (3, 0)
+
+    async def test_what_had_to_go_from_the_beginning_of_the_stream_is_missed_however_old_the_rest_is(
+        self, log: Log, follow: Follow
+    ) -> None:
+        await log.store(4)
+        await log.store(2, topic="beat")
+        await log.store(1)
+        await log.purge(before=4)
+        await log.retire("beat", before=7)
+
+        batch = await next_of(await follow(after=0, retired_after_s=0.0))
+
+        assert (seen_in(batch), batch.missed, batch.retired) == (messages(4, 7), 3, 2)
+
+
 class TestTrouble:
     async def test_a_stream_that_was_made_anew_is_followed_from_its_beginning(self, log: Log, follow: Follow) -> None:
         await log.store(5)

@@ -73,7 +73,7 @@ SCHEDULER = """
               "naq.control.schedules", "naq.control.jobs", "naq.stats.>", "$KV.NAQ_LEADER.scheduler",
               "$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.INFO.NAQ_JOBS.*",
               "$JS.API.DIRECT.GET.NAQ_JOBS", "$JS.API.DIRECT.GET.NAQ_RESULTS", "$JS.API.DIRECT.GET.KV_NAQ_LEADER",
-              "$JS.API.DIRECT.GET.NAQ_EVENTS", "$JS.API.DIRECT.GET.NAQ_STATS",
+              "$JS.API.DIRECT.GET.NAQ_EVENTS", "$JS.API.DIRECT.GET.NAQ_STATS", "$JS.API.STREAM.PURGE.NAQ_EVENTS",
               "$JS.API.DIRECT.GET.KV_NAQ_WORKERS", "$JS.API.STREAM.MSG.DELETE.NAQ_JOBS"]
     subscribe: ["_INBOX_scheduler.>", "naq.control.schedules"]
 """

@@ -1,0 +1,253 @@
+"""Events in a file: one JSON object a line, a header first, and a last line that says that nothing is missing.
+
+::
+
+    {"naq_events":1,"namespace":"naq","first_sequence":1,"last_sequence":4711,…}
+    {"sequence":1,"stored_at":"2026-03-01T14:02:11.5Z","subject":"job.3k9….mail.enqueued.w7-1","event":{…}}
+    {"events":4710,"complete":true}
+
+The subject is what follows ``<namespace>.events.``. Files may be compressed with zstd. What is read comes from anybody:
+lines are bounded, and so is what a compressed file makes of memory.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import msgspec
+from msgspec import Raw, Struct
+
+from naq_runtime.errors import ArchiveError, InvalidName, SerializationError
+from naq_runtime.events.codec import decode_event, event_subject
+from naq_runtime.events.models import Count, OtherEvent, StoredEvent
+from naq_runtime.naming import Names, checked
+from naq_runtime.nats.direct import StoredMessage
+
+__all__ = ["FORMAT_VERSION", "ArchiveHeader", "ArchiveReader", "ArchiveWriter", "ArchivedEvent"]
+
+FORMAT_VERSION = 1
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_CHUNK = 256 * 1024
+_LONGEST_LINE = 64 * 1024 * 1024
+"""No server takes larger messages."""
+_LARGEST_WINDOW = 128 * 1024 * 1024
+"""Bytes that unpacking may need."""
+_NAMES = Names("any")
+
+
+class ArchiveHeader(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a file says of itself."""
+
+    naq_events: int
+    """Version of the form of the file."""
+    namespace: str
+    """Of the log that was exported."""
+    version: str = ""
+    """Of naq."""
+    exported_ns: int = 0
+    since_ns: int = 0
+    """Events that were stored since then; 0 for the beginning of the log."""
+    until_ns: int = 0
+    """Events that were stored before; 0 for the end of the log."""
+    first_sequence: int = 0
+    last_sequence: int = 0
+    event_types: tuple[str, ...] = ()
+    """Only of these types; empty for all."""
+
+
+class ArchivedEvent(NamedTuple):
+    """One event of a file."""
+
+    subject: str
+    """Below ``<namespace>.events.``."""
+    payload: bytes
+    stored: StoredEvent
+
+
+class _Line(Struct):
+    sequence: Count
+    subject: str
+    event: Raw
+    stored_at: str = ""
+
+
+class _End(Struct):
+    events: int
+    complete: bool
+
+
+_decode_header = msgspec.json.Decoder(ArchiveHeader).decode
+_decode_line = msgspec.json.Decoder(_Line).decode
+_decode_end = msgspec.json.Decoder(_End).decode
+_encode = msgspec.json.Encoder().encode
+_ERRORS = (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError)
+
+
+class ArchiveWriter:
+    """Writes a header, events, and an end. Calls may block for as long as the disk takes, and raise `OSError`.
+
+    Attributes:
+        count: events written.
+        left_out: messages that are no events, and cannot be kept in such a file.
+    """
+
+    def __init__(self, file: IO[bytes], header: ArchiveHeader, *, compress: bool) -> None:
+        self.count = 0
+        self.left_out = 0
+        self._prefix = len(f"{header.namespace}.events.")
+        self._file = file
+        self._stream: Any = file
+        if compress:
+            import zstandard
+
+            self._stream = zstandard.ZstdCompressor(level=6).stream_writer(file, closefd=False)
+        self._stream.write(_encode(header) + b"\n")
+
+    def write(self, messages: list[StoredMessage]) -> None:
+        """Write these, in order."""
+        lines = []
+        for message in messages:
+            with suppress(SerializationError):
+                decode_event(message.data)
+                # Somebody else's JSON may have line breaks between its parts.
+                payload = Raw(message.data) if b"\n" not in message.data else msgspec.json.decode(message.data)
+                line = {
+                    "sequence": message.sequence,
+                    "stored_at": message.stored_at,
+                    "subject": message.subject[self._prefix :],
+                    "event": payload,
+                }
+                lines.append(_encode(line) + b"\n")
+        self._stream.write(b"".join(lines))
+        self.count += len(lines)
+        self.left_out += len(messages) - len(lines)
+
+    def end(self, *, complete: bool) -> None:
+        """Say how much there is; the file can be read, also when not everything is in it."""
+        self._stream.write(_encode(_End(self.count, complete)) + b"\n")
+        if self._stream is not self._file:
+            self._stream.close()
+        self._file.flush()
+
+
+class ArchiveReader:
+    """Reads a file from its beginning; may be iterated once.
+
+    Args:
+        path: the file; ``-`` is no file.
+
+    Raises:
+        ArchiveError: it cannot be read, or is no file of events, or one of a version that we do not know.
+
+    Attributes:
+        header: what it says of itself.
+        broken: lines that are no events, and were passed over.
+        fault: once all is read, what is wrong with its end; ``None`` for nothing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.broken = 0
+        self.fault: str | None = "it was not read to its end"
+        self._path = path
+        try:
+            self._file = path.open("rb")
+            start = self._file.read(len(_ZSTD_MAGIC))
+            self._file.seek(0)
+        except OSError as error:
+            raise ArchiveError(f"cannot read {path}: {error.strerror}") from error
+        self._stream: Any = self._file
+        self._damage: tuple[type[Exception], ...] = (OSError, EOFError)
+        """What reading may raise."""
+        if start == _ZSTD_MAGIC:
+            import zstandard
+
+            unpacking = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
+            self._stream = unpacking.stream_reader(self._file, read_across_frames=True)
+            self._damage = (*self._damage, zstandard.ZstdError)
+        self._lines = _lines(self._stream)
+        self._end: _End | None = None
+        try:
+            self.header = self._read_header()
+        except BaseException:
+            self.close()
+            raise
+
+    def __repr__(self) -> str:
+        return f"<ArchiveReader {self._path} broken={self.broken}>"
+
+    def __iter__(self) -> Iterator[ArchivedEvent]:
+        count = 0
+        try:
+            for line in self._lines:
+                event = self._event_of(line)
+                if event is not None:
+                    count += 1
+                    yield event
+        except self._damage as error:
+            self.fault = f"it is damaged behind {count:,} events: {error}"
+            return
+        if self._end is None:
+            self.fault = f"it was cut off behind {count:,} events"
+        elif not self._end.complete:
+            self.fault = f"its export was ended behind {count:,} events"
+        else:
+            lost = self._end.events - count
+            self.fault = f"{lost:,} of its {self._end.events:,} events cannot be read" if lost else None
+
+    def close(self) -> None:
+        """Give the file back; may be called twice."""
+        self._file.close()
+
+    def _read_header(self) -> ArchiveHeader:
+        unreadable: tuple[type[Exception], ...] = _ERRORS + self._damage
+        try:
+            header = _decode_header(next(self._lines) or b"")
+        except StopIteration:
+            raise ArchiveError(f"{self._path} is empty: 'naq events export' makes files of events") from None
+        except unreadable as error:
+            raise ArchiveError(f"{self._path} is no file of events, such as 'naq events export' makes") from error
+        if header.naq_events != FORMAT_VERSION:
+            raise ArchiveError(
+                f"{self._path} is of version {header.naq_events} of files of events, and this naq reads version "
+                f"{FORMAT_VERSION}: use a newer naq, or export it again"
+            )
+        return header
+
+    def _event_of(self, line: bytes | None) -> ArchivedEvent | None:
+        if line is not None and line.startswith(b'{"events":'):
+            with suppress(*_ERRORS):
+                self._end = _decode_end(line)
+                return None
+        try:
+            said = _decode_line(line or b"")
+            payload = bytes(said.event)
+            event = decode_event(payload)
+            if isinstance(event, OtherEvent):
+                checked(said.subject, tokens=said.subject.count(".") + 1)
+            elif event_subject(_NAMES, event) != _NAMES.events[:-1] + said.subject:
+                raise InvalidName("the event is not of its subject")
+        except (*_ERRORS, InvalidName):
+            self.broken += 1
+            return None
+        return ArchivedEvent(said.subject, payload, StoredEvent(said.sequence, event, said.stored_at))
+
+
+def _lines(stream: Any) -> Iterator[bytes | None]:
+    """The lines, without their ends; ``None`` for one that is too long, which is not kept."""
+    pending = io.BytesIO()
+    too_long = False
+    while chunk := stream.read(_CHUNK):
+        *whole, rest = chunk.split(b"\n")
+        for part in whole:
+            pending.write(part)
+            yield None if too_long else pending.getvalue()
+            pending, too_long = io.BytesIO(), False
+        pending.write(rest)
+        if pending.tell() > _LONGEST_LINE:
+            pending, too_long = io.BytesIO(), True
+    if pending.tell() or too_long:
+        yield None if too_long else pending.getvalue()

@@ -1,0 +1,114 @@
+"""Events out of a log into a file, and out of a file into a log; neither holds more than a page at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Iterable
+from itertools import islice
+from typing import Any, NamedTuple
+
+from naq_runtime.events.archive import FORMAT_VERSION, ArchivedEvent, ArchiveHeader, ArchiveReader, ArchiveWriter
+from naq_runtime.events.reading import EventReader
+from naq_runtime.events.storage import EventStorage
+from naq_runtime.naming import Names
+from naq_runtime.nats.connection import Connection
+from naq_runtime.nats.direct import StoredMessage, messages_from
+from naq_runtime.nats.publish import Outgoing
+from naq_runtime.version import VERSION
+
+__all__ = ["Imported", "export_events", "export_header", "import_events"]
+
+_PAGE = 500
+
+Progress = Callable[[int, int], None]
+"""Is told how much is done, and of how much."""
+
+
+class Imported(NamedTuple):
+    """What became of the events of a file."""
+
+    stored: int
+    there: int
+    """That were in the log already."""
+
+
+async def export_header(
+    connection: Connection, names: Names, *, since_ns: int = 0, until_ns: int = 0, event_types: Collection[str] = ()
+) -> ArchiveHeader:
+    """What is to be exported, as the log is now.
+
+    Args:
+        since_ns: events that were stored since then, by the clock of the server; 0 for all.
+        until_ns: events that were stored before; 0 for all up to now.
+        event_types: only those; empty for all.
+
+    Raises:
+        ServerError: the log cannot be read.
+    """
+    within = await EventReader(connection, names).range_of(since_ns or None, until_ns or None)
+    return ArchiveHeader(
+        naq_events=FORMAT_VERSION,
+        namespace=names.namespace,
+        version=VERSION,
+        exported_ns=connection.server_clock.now_ns(),
+        since_ns=since_ns,
+        until_ns=until_ns,
+        first_sequence=within.first,
+        last_sequence=within.last,
+        event_types=tuple(event_types),
+    )
+
+
+async def export_events(
+    connection: Connection, names: Names, header: ArchiveHeader, writer: ArchiveWriter, progress: Progress
+) -> int:
+    """Write what the header says; returns how many messages of that range are in the log no more.
+
+    Raises:
+        ServerError: the log cannot be read; what was read until then is written.
+    """
+    first, last = header.first_sequence, header.last_sequence
+    read = 0
+    wanted = frozenset(header.event_types)
+    async for page in messages_from(connection, names.events_stream, first, until=last):
+        read += len(page)
+        some = [message for message in page if _type_of(message) in wanted] if wanted else page
+        await _to_its_end(asyncio.to_thread(writer.write, some))
+        progress(page[-1].sequence - first + 1, last - first + 1)
+    return max(0, last - first + 1 - read)
+
+
+async def import_events(storage: EventStorage, names: Names, reader: ArchiveReader, progress: Progress) -> Imported:
+    """Put all events of a file into a log, under their subjects and with their ids: what is there already stays once.
+
+    Raises:
+        ServerError: the log cannot be written; doing it again goes on where it ended.
+    """
+    stored = there = 0
+    events = iter(reader)
+    while page := await asyncio.to_thread(_page_of, events):
+        outgoing = [Outgoing(f"{names.events[:-1]}{one.subject}", one.payload) for one in page]
+        new = await storage.missing(outgoing)
+        if new:
+            await storage.store(new)
+        stored, there = stored + len(new), there + len(page) - len(new)
+        progress(stored + there, 0)
+    return Imported(stored, there)
+
+
+async def _to_its_end(writing: Coroutine[Any, Any, None]) -> None:
+    """A line is written as a whole, or not: who is cancelled waits for the thread."""
+    task = asyncio.ensure_future(writing)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
+
+
+def _page_of(events: Iterable[ArchivedEvent]) -> list[ArchivedEvent]:
+    return list(islice(events, _PAGE))
+
+
+def _type_of(message: StoredMessage) -> str:
+    return message.subject.split(".")[-2]

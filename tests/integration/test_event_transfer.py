@@ -1,0 +1,164 @@
+"""The log into a file, and back: by the commands, against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from naq_runtime import EventService, JobEvent, JobEventType, NAQConfig, Queue, ServiceManager
+from naq_runtime.events.archive import ArchiveReader
+from naq_runtime.events.codec import encode_event, event_subject
+from naq_runtime.events.models import StoredEvent
+from naq_runtime.nats.publish import Outgoing, open_writer
+from tests.conftest import MakeConfig
+from tests.support import sample_tasks as tasks
+from tests.support.history import all_events
+from tests.support.processes import naq, started
+from tests.support.waiting import eventually
+from tests.support.workers import running_worker
+
+
+async def some_story(config: NAQConfig) -> list[StoredEvent]:
+    """The log after some jobs."""
+    async with Queue(config=config) as queue, running_worker(config):
+        for handle in [await queue.enqueue(tasks.add, number) for number in range(5)]:
+            await handle.result(timeout=10)
+    return await all_events(config)
+
+
+async def fill(config: NAQConfig, number: int) -> None:
+    """Store many events."""
+    async with ServiceManager(config, role="test") as services:
+        stream = await services.topology.events()
+        writer = await open_writer(services.connection, fast=stream.fast_ingest)
+        for start in range(0, number, 500):
+            events = [
+                JobEvent(
+                    event_type=JobEventType.LOG,
+                    timestamp_ns=1_700_000_000_000_000_000 + place,
+                    event_id=f"e-{place}",
+                    job_id="j",
+                    queue_name="q",
+                    text="x" * 200,
+                )
+                for place in range(start, min(number, start + 500))
+            ]
+            await writer.store([Outgoing(event_subject(config.names, one), encode_event(one)) for one in events])
+        await writer.close()
+
+
+def events_in(path: Path) -> list[StoredEvent]:
+    reader = ArchiveReader(path)
+    found = [one.stored for one in reader]
+    reader.close()
+    assert (reader.fault, reader.broken) == (None, 0)
+    return found
+
+
+@pytest.mark.parametrize("name", ["log.jsonl", "log.jsonl.zst"])
+async def test_what_is_exported_and_imported_elsewhere_is_the_same_and_a_second_time_adds_nothing(
+    config: NAQConfig, make_config: MakeConfig, tmp_path: Path, name: str
+) -> None:
+    told = await some_story(config)
+    elsewhere = make_config()
+
+    exported = await naq("events", "export", "-o", str(tmp_path / name), config=config)
+    first = await naq("events", "import", str(tmp_path / name), config=elsewhere)
+    second = await naq("events", "import", str(tmp_path / name), config=elsewhere)
+
+    assert exported.err == f"naq: {len(told)} events exported\n"
+    assert events_in(tmp_path / name) == told
+    assert [one.event for one in await all_events(elsewhere)] == [one.event for one in told]
+    assert first.err == f"naq: {len(told)} events imported, 0 were in the log already\n"
+    assert second.err == f"naq: 0 events imported, {len(told)} were in the log already\n"
+
+
+async def test_only_what_is_asked_for_goes_to_stdout(config: NAQConfig) -> None:
+    told = await some_story(config)
+
+    out = (await naq("events", "export", "--type", "completed", "--since", "1h", config=config)).out
+    none = (await naq("events", "export", "--until", "1h", config=config)).out
+
+    header, *lines, end = map(json.loads, out.splitlines())
+    assert (header["naq_events"], header["namespace"]) == (1, config.namespace)
+    assert (header["first_sequence"], header["last_sequence"]) == (told[0].sequence, told[-1].sequence)
+    assert [line["event"]["event_type"] for line in lines] == ["completed"] * 5
+    assert end == {"events": 5, "complete": True}
+    assert len(none.splitlines()) == 2
+
+
+async def test_a_range_of_time_begins_and_ends_where_it_was_asked_to(config: NAQConfig) -> None:
+    told = await some_story(config)
+    middle = told[len(told) // 2]
+
+    before = (await naq("events", "export", "--until", middle.stored_at, config=config)).out.splitlines()[1:-1]
+    after = (await naq("events", "export", "--since", middle.stored_at, config=config)).out.splitlines()[1:-1]
+
+    sequences = [json.loads(line)["sequence"] for line in (*before, *after)]
+    assert sequences == [one.sequence for one in told]
+    assert 0 < len(before) < len(told)
+
+
+async def test_an_export_that_is_interrupted_leaves_a_file_that_can_be_read(config: NAQConfig, tmp_path: Path) -> None:
+    await fill(config, 40_000)
+    path = tmp_path / "log.jsonl.zst"
+    async with started("naq_tui.cli.main", "events", "export", "-o", str(path), config=config) as process:
+        await eventually(lambda: path.exists() and path.stat().st_size > 0)
+        process.send_signal(signal.SIGINT)
+        _, err = await asyncio.wait_for(process.communicate(), 20)
+
+    reader = ArchiveReader(path)
+    count = sum(1 for _ in reader)
+    reader.close()
+    assert process.returncode == 130
+    assert 0 < count < 40_000
+    assert reader.fault == f"its export was ended behind {count:,} events"
+    assert f"{count:,} events exported, and then it was ended: the file can be read" in err.decode()
+
+
+async def test_a_damaged_file_is_imported_as_far_as_it_goes_and_that_is_said(
+    config: NAQConfig, make_config: MakeConfig, tmp_path: Path
+) -> None:
+    await some_story(config)
+    path = tmp_path / "log.jsonl"
+    await naq("events", "export", "-o", str(path), config=config)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:3], b'{"sequence":1,"subj\n', *lines[3:6], lines[6][:40]]))
+
+    finished = await naq("events", "import", str(path), config=make_config())
+
+    assert finished.code == 0
+    assert "5 events imported" in finished.err
+    assert "2 lines are no events, and were passed over" in finished.err
+    assert "the file is not complete: it was cut off behind 5 events" in finished.err
+
+
+async def test_a_file_of_another_version_and_one_that_is_none_are_refused(config: NAQConfig, tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"naq_events":7,"namespace":"naq"}\n')
+    foreign = await naq("events", "import", str(path), config=config)
+    path.write_text("hello\n")
+    none = await naq("events", "import", str(path), config=config)
+
+    assert (foreign.code, none.code) == (2, 2)
+    assert "of version 7 of files of events, and this naq reads version 1" in foreign.err
+    assert "no file of events, such as 'naq events export' makes" in none.err
+
+
+async def test_the_history_of_a_job_can_be_asked_for_after_an_import(
+    config: NAQConfig, make_config: MakeConfig, tmp_path: Path
+) -> None:
+    told = await some_story(config)
+    job_id = next(one.event.job_id for one in told if isinstance(one.event, JobEvent))
+    elsewhere = make_config()
+    await naq("events", "export", "-o", str(tmp_path / "log"), config=config)
+    await naq("events", "import", str(tmp_path / "log"), config=elsewhere)
+
+    async with ServiceManager(elsewhere, role="test") as services:
+        history = await (await services.get_service(EventService)).get_job_event_history(job_id)
+
+    assert {str(one.event.event_type) for one in history} >= {"enqueued", "started", "completed", "result_stored"}
