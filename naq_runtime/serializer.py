@@ -32,6 +32,8 @@ class Outcome:
 
     job: Job
     result: JobResult
+    value: bytes = b""
+    """What the job returned, encoded; empty for a failure, and where that is not known."""
 
 
 class Serializer(Protocol):
@@ -228,7 +230,8 @@ class JsonSerializer:
             finish_time_ns=record.finish_time_ns,
             duration_ms=record.duration_ms,
         )
-        return Outcome(job, result)
+        value_json = bytes(record.result)
+        return Outcome(job, result, b"" if value_json == b"null" else value_json)
 
 
 def _of_our_version(record: R) -> R:

@@ -166,6 +166,8 @@ def worker_message(event: WorkerEvent) -> str:
             return _joined(event.reason, done)
         case "error":
             return _error(event.error_type, event.error_message) or ""
+        case "lost":
+            return _joined(_host(event.hostname, event.pid), f"with {event.active_jobs or 0} jobs")
         case _:
             if event.active_jobs is None:
                 return ""

@@ -89,6 +89,8 @@ class WorkerEventType(StrEnum):
     BUSY = "busy"
     IDLE = "idle"
     ERROR = "error"
+    LOST = "lost"
+    """It has gone without a word; others say so, and when it was seen last."""
 
 
 class ScheduleEventType(StrEnum):

@@ -51,6 +51,10 @@ class LeaseBucket:
         found = await self._messages(key)
         return found[-1] if found else None
 
+    async def last(self, key: str) -> StoredMessage | None:
+        """The last record of one."""
+        return await self.get(f"{_LAST}.{key}")
+
     async def _messages(self, key: str) -> list[StoredMessage]:
         stream = self._names.bucket_stream(self._bucket)
         return await last_by_subject(self._connection, stream, [self._names.bucket_key(self._bucket, key)])

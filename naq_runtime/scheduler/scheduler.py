@@ -23,6 +23,7 @@ from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.services.scheduler import SchedulerService
 from naq_runtime.snapshot import LeaderState
+from naq_runtime.worker.amends import Amends
 
 __all__ = ["Scheduler"]
 
@@ -116,7 +117,11 @@ class Scheduler:
         connection = self._services.connection
         retiring = Retiring(connection, self._services.names, self._services.config.events.heartbeat_max_age)
         chores = Chores(
-            (*chores_of(self._overdue, self._schedules.rules.dependencies), Chore("old heartbeats", retiring.sweep)),
+            (
+                *chores_of(self._overdue, self._schedules.rules.dependencies),
+                Chore("old heartbeats", retiring.sweep),
+                Chore("events of lost workers", Amends(self._services, self._events).sweep),
+            ),
             interval_s=self._config.chores_interval,
             may_act=lambda: self.leads,
         )

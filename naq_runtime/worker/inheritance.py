@@ -21,7 +21,7 @@ from naq_runtime.worker.execution import failed
 from naq_runtime.worker.reporting import report_settled
 from naq_runtime.worker.returning import Returning
 
-__all__ = ["Inheritance"]
+__all__ = ["Inheritance", "execution_of"]
 
 _DOUBT_S = 30.0
 """For so long after the server was away, even a first delivery may be one that it has forgotten."""
@@ -113,11 +113,16 @@ class Inheritance:
 
     async def _report(self, outcome: Outcome) -> None:
         """Say how the job ended, when its worker had no time to; its last event tells whether it had."""
-        job, result = outcome.job, outcome.result
+        job = outcome.job
         for stored in await self._events.get_job_event_history(job.job_id):
             event = stored.event
             if event.event_type is JobEventType.RESULT_STORED and event.timestamp_ns >= job.enqueued_at_ns:
                 return
-        asked = result.error if result.status is JobStatus.CANCELLED else None
-        timed_out = result.error_type == TimedOut.__name__
-        report_settled(self._events, Execution(job, result, timed_out=timed_out, asked=asked))
+        report_settled(self._events, execution_of(outcome))
+
+
+def execution_of(outcome: Outcome) -> Execution:
+    """The attempt that had this outcome, as far as that tells."""
+    job, result = outcome.job, outcome.result
+    asked = result.error if result.status is JobStatus.CANCELLED else None
+    return Execution(job, result, outcome.value, timed_out=result.error_type == TimedOut.__name__, asked=asked)

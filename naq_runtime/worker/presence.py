@@ -17,6 +17,7 @@ from naq_runtime.worker.heartbeat import Heartbeat
 from naq_runtime.worker.portrait import Portrait
 from naq_runtime.worker.record import WorkerRecord, WorkerState
 from naq_runtime.worker.reporting import report_beat, report_worker_started, report_worker_stopped
+from naq_runtime.worker.roll import Remembered
 
 __all__ = ["Doing", "Presence"]
 
@@ -66,6 +67,8 @@ class Presence:
             beaten=partial(report_beat, events),
         )
         self._is_over = False
+        self.predecessors: list[Remembered] = []
+        """A worker of this name, if there was one, that went without a word."""
         self.beating: asyncio.Task[None]
         """Ends with an error, or not at all."""
 
@@ -75,7 +78,7 @@ class Presence:
         Raises:
             NameTaken: a worker of this name runs already.
         """
-        await claim_name(self._services, self._desk, self._describe, self._heartbeat.lease_s)
+        self.predecessors = await claim_name(self._services, self._desk, self._describe, self._heartbeat.lease_s)
         report_worker_started(self._events, self._describe())
         self._portrait.start()
         self._services.connection.on_restored.append(self.changed)  # its lease may have ended meanwhile

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
-from naq_runtime.events.models import JobEvent, JobEventType, WorkerEventType
+from naq_runtime.events.models import Event, JobEvent, JobEventType, WorkerEventType
 from naq_runtime.job import Execution, Job, JobStatus
 from naq_runtime.jobs.cancelling import in_words
 from naq_runtime.services.events import EventService
 from naq_runtime.worker.record import WorkerRecord
 
 __all__ = [
+    "EventSink",
     "report_beat",
     "report_ended",
     "report_interrupted",
@@ -24,8 +25,26 @@ __all__ = [
 _MOVED_WITHIN_NS = 2_000_000_000
 
 
+class EventSink(Protocol):
+    """Takes what is told of jobs: an `EventService`, or somebody who wants to know what would be told."""
+
+    enabled: bool
+
+    def log(self, event: Event) -> None:
+        """Take an event."""
+        ...
+
+    def job(self, event_type: JobEventType, **fields: Any) -> None:
+        """Take a `JobEvent` of these fields."""
+        ...
+
+    def clock_offset_ns(self, timestamp_ns: int) -> int:
+        """What such an event, dated so, says of the clock of who tells it."""
+        ...
+
+
 def report_started(
-    events: EventService, job: Job, worker_id: str, started_ns: int, *, stored_ns: int | None = None
+    events: EventSink, job: Job, worker_id: str, started_ns: int, *, stored_ns: int | None = None
 ) -> None:
     """A worker begins with the job.
 
@@ -46,7 +65,7 @@ def report_started(
             event_type=JobEventType.STARTED,
             timestamp_ns=started_ns,
             clock_offset_ns=offset_ns,
-            event_id=events.next_id(),
+            event_id=_id_of(job, started_ns),
             job_id=job.job_id,
             queue_name=job.queue_name or "default",
             function_name=str(job.function),
@@ -57,7 +76,7 @@ def report_started(
     )
 
 
-def report_settled(events: EventService, execution: Execution, *, by: str | None = None) -> None:
+def report_settled(events: EventSink, execution: Execution, *, by: str | None = None) -> None:
     """An attempt is over and written down, and so is the job unless there will be another.
 
     Args:
@@ -70,7 +89,7 @@ def report_settled(events: EventService, execution: Execution, *, by: str | None
         _report_stored(events, execution)
 
 
-def report_ended(events: EventService, execution: Execution, *, buried: bool = True, by: str | None = None) -> None:
+def report_ended(events: EventSink, execution: Execution, *, buried: bool = True, by: str | None = None) -> None:
     """An attempt is over, and what follows from that is certain now.
 
     All of it is dated when the attempt ended: once it is stored, a next attempt may begin before this is said.
@@ -118,14 +137,14 @@ def report_ended(events: EventService, execution: Execution, *, buried: bool = T
     )
 
 
-def _report_completed(events: EventService, execution: Execution) -> None:
+def _report_completed(events: EventSink, execution: Execution) -> None:
     job, result = execution.job, execution.result
     events.log(
         JobEvent(
             event_type=JobEventType.COMPLETED,
             timestamp_ns=result.finish_time_ns,
             clock_offset_ns=events.clock_offset_ns(result.finish_time_ns),
-            event_id=_id_of(execution),
+            event_id=_id_of(job, result.finish_time_ns),
             job_id=job.job_id,
             queue_name=job.queue_name or "default",
             function_name=str(job.function),
@@ -148,7 +167,7 @@ def _common(execution: Execution) -> dict[str, Any]:
     job, result = execution.job, execution.result
     return {
         "timestamp_ns": result.finish_time_ns,
-        "event_id": _id_of(execution),
+        "event_id": _id_of(job, result.finish_time_ns),
         "job_id": job.job_id,
         "queue_name": job.queue_name,
         "function_name": job.function,
@@ -157,12 +176,12 @@ def _common(execution: Execution) -> dict[str, Any]:
     }
 
 
-def _id_of(execution: Execution) -> str:
+def _id_of(job: Job, time_ns: int) -> str:
     """The same for whoever says it: the worker, and one that finds its outcome and cannot know whether it did."""
-    return f"{execution.result.finish_time_ns:x}-{execution.job.job_id[:40]}"
+    return f"{time_ns:x}-{job.job_id[:40]}"
 
 
-def _report_stored(events: EventService, execution: Execution) -> None:
+def _report_stored(events: EventSink, execution: Execution) -> None:
     """The outcome can be read by whoever waits for it."""
     job = execution.job
     events.log(
@@ -170,7 +189,7 @@ def _report_stored(events: EventService, execution: Execution) -> None:
             event_type=JobEventType.RESULT_STORED,
             timestamp_ns=execution.result.finish_time_ns,
             clock_offset_ns=events.clock_offset_ns(execution.result.finish_time_ns),
-            event_id=_id_of(execution),
+            event_id=_id_of(job, execution.result.finish_time_ns),
             job_id=job.job_id,
             queue_name=job.queue_name or "default",
             worker_id=execution.result.worker_id,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from naq_runtime.errors import ServerError
 from naq_runtime.jobs.dependencies import Dependencies
 from naq_runtime.jobs.overdue import Overdue
+from naq_runtime.worker.amends import Amends
 from naq_runtime.worker.dependants import Dependants
 
 __all__ = ["Sweeper"]
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Sweeper:
-    """Lets go jobs that were left waiting, and forgets what was noted of those that are gone.
+    """Lets go jobs that were left waiting, forgets what was noted of those that are gone, and tells of lost workers.
 
     Every worker does it, each at moments of its own, whether a scheduler does so, too, or not; it does no harm twice.
     """
@@ -28,6 +29,7 @@ class Sweeper:
         dependencies: Dependencies,
         dependants: Dependants,
         overdue: Overdue,
+        amends: Amends,
         *,
         interval_s: float,
         chance: Callable[[], float] = random.random,
@@ -35,17 +37,23 @@ class Sweeper:
         self._dependencies = dependencies
         self._dependants = dependants
         self._overdue = overdue
+        self._amends = amends
         self._interval_s = interval_s
         self._chance = chance
 
     async def run(self) -> None:
         """Sweep until cancelled."""
+        if self._amends.owed:
+            await self._try()
         while True:
             await asyncio.sleep(self._interval_s * (0.5 + self._chance()))
-            try:
-                await self.sweep()
-            except ServerError as error:
-                log.debug("not swept: %s", error, extra={"action": "sweep_failed"})
+            await self._try()
+
+    async def _try(self) -> None:
+        try:
+            await self.sweep()
+        except ServerError as error:
+            log.debug("not swept: %s", error, extra={"action": "sweep_failed"})
 
     async def sweep(self) -> None:
         """Sweep once.
@@ -57,6 +65,7 @@ class Sweeper:
         released = await self._dependencies.sweep()
         overdue = await self._overdue.sweep()
         await self._dependencies.remove_orphans()
+        await self._amends.sweep()
         if released or overdue:
             log.info(
                 "swept: %d jobs released, %d overdue ones moved",

@@ -24,6 +24,7 @@ from naq_runtime.services.manager import ServiceManager
 from naq_runtime.tasks import TaskRegistry
 from naq_runtime.worker.activity import Activity
 from naq_runtime.worker.aftermath import Aftermath
+from naq_runtime.worker.amends import Amends
 from naq_runtime.worker.burst import burst_over
 from naq_runtime.worker.children import Children
 from naq_runtime.worker.custody import Custody, Holding
@@ -181,10 +182,12 @@ class Worker:
     def _build_presence(self) -> None:
         """What others see of it and ask of it, and what it sees to besides its jobs."""
         services = self._services
+        self._amends = Amends(services, self._events, after_s=2 * self._config.jobs.sweep_interval)
         self._sweeper = Sweeper(
             self._rules.dependencies,
             self._dependants,
             Overdue(services.streams, services.names, self._clock.time_ns),
+            self._amends,
             interval_s=self._config.jobs.sweep_interval,
         )
         portrait = Portrait(
@@ -253,6 +256,7 @@ class Worker:
         for ready in (topology.jobs, topology.results, topology.workers, topology.dead):
             await ready()
         await self._presence.begin()
+        self._amends.owed += self._presence.predecessors
         try:
             if await self._frame.start_up():
                 await self._open()

@@ -60,7 +60,7 @@ WORKER = """
               "$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.INFO.NAQ_JOBS.*",
               "$JS.API.CONSUMER.MSG.NEXT.NAQ_JOBS.*", "$JS.API.STREAM.MSG.DELETE.NAQ_JOBS",
               "$JS.API.DIRECT.GET.NAQ_JOBS", "$JS.API.DIRECT.GET.NAQ_RESULTS", "$JS.API.DIRECT.GET.KV_NAQ_WORKERS",
-              "$JS.API.DIRECT.GET.OBJ_NAQ_RESULTS", "$JS.API.DIRECT.GET.KV_NAQ_RATES"]
+              "$JS.API.DIRECT.GET.OBJ_NAQ_RESULTS", "$JS.API.DIRECT.GET.KV_NAQ_RATES", "$JS.API.DIRECT.GET.NAQ_EVENTS"]
     subscribe: ["_INBOX_worker.>", "naq.awaited.*", "naq.control.>"]
     allow_responses: true
 """
@@ -69,7 +69,9 @@ SCHEDULER = """
               "naq.events.schedule.>", "naq.events.system.>",
               "naq.events.job.*.*.enqueued.*", "naq.events.job.*.*.scheduled.*", "naq.events.job.*.*.cancelled.*",
               "naq.events.job.*.*.result_stored.*", "naq.events.job.*.*.dependency_satisfied.*",
-              "naq.events.job.*.*.dependency_failed.*",
+              "naq.events.job.*.*.dependency_failed.*", "naq.events.job.*.*.started.*", "naq.events.job.*.*.completed.*",
+              "naq.events.job.*.*.failed.*", "naq.events.job.*.*.timed_out.*", "naq.events.job.*.*.dead_lettered.*",
+              "naq.events.worker.*.lost.*",
               "naq.control.schedules", "naq.control.jobs", "naq.stats.>", "$KV.NAQ_LEADER.scheduler",
               "$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.INFO.NAQ_JOBS.*",
               "$JS.API.DIRECT.GET.NAQ_JOBS", "$JS.API.DIRECT.GET.NAQ_RESULTS", "$JS.API.DIRECT.GET.KV_NAQ_LEADER",
