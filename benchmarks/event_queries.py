@@ -123,7 +123,7 @@ async def streamed(services: ServiceManager, queries: EventQueries, count: int) 
         await tail.stop()
         took, cpu = time.perf_counter() - began, time.process_time() - cpu
         print(
-            f"  streaming {text or 'everything':20} {count / took:9,.0f} events/s  {cpu / count * 1e6:5.1f} µs CPU each  "
+            f"  streaming {text or 'everything':20} {count / took:9,.0f} events/s {cpu / count * 1e6:5.1f} µs CPU each "
             f"{seen:,} seen, {missed} missed",
             flush=True,
         )

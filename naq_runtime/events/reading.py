@@ -26,6 +26,8 @@ from naq_runtime.nats.direct import (
 __all__ = ["EventReader", "FoundEvents", "SequenceRange", "causal_order", "decode_all", "decode_stored"]
 
 _SCAN_PAGE = 1000
+_PAGE_BY_SUBJECT = 10_000
+"""The server takes long to find a page by its subject, however large it is."""
 _SCAN_LIMIT = 200_000
 """How many events are looked through, newest first, for those that no subject tells apart."""
 _RARE = 20
@@ -160,7 +162,8 @@ class EventReader:
         return found[-limit:]
 
     async def _between(self, lower: int, upper: int, subject: str | None) -> list[StoredMessage]:
-        pages = messages_from(self._connection, self._stream, lower, until=upper, subject=subject)
+        size = _SCAN_PAGE if subject is None else _PAGE_BY_SUBJECT
+        pages = messages_from(self._connection, self._stream, lower, until=upper, subject=subject, page_size=size)
         return [message async for page in pages for message in page]
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from naq_runtime.events.models import Event, JobEvent, ScheduleEvent, StoredEvent, SystemEvent, WorkerEvent
-from naq_tui.text import clock_text, inert
+from naq_tui.text import inert
 
-__all__ = ["Mark", "Mood", "Said", "level_mark", "said", "search_text"]
+__all__ = ["Mark", "Mood", "Said", "level_mark", "said"]
 
 Mood = Literal["neutral", "begin", "good", "bad", "warn", "quiet"]
 """How an event stands out: it decides the colour, beside the glyph."""
@@ -178,17 +178,3 @@ def said(stored: StoredEvent) -> Said:
         mark = _SCHEDULE.get(event.event_type.value, _UNKNOWN)
         return _said(event, mark, event.schedule_id, event.queue_name or "")
     return _said(event, _UNKNOWN)
-
-
-def search_text(stored: StoredEvent) -> str:
-    """The text that a filter is looked for in: the line, with the whole job id and the full name of the event."""
-    event = stored.event
-    time = clock_text(event.timestamp_ns, milliseconds=True)
-    kind = event.event_type
-    if isinstance(event, JobEvent):
-        return f"{time} {kind} {event.job_id} {event.queue_name} {event.worker_id or '-'} {event.message}"
-    if isinstance(event, WorkerEvent):
-        return f"{time} {kind} - - {event.worker_id} {event.message}"
-    queue = getattr(event, "queue_name", None) or "-"
-    about = event.schedule_id if isinstance(event, ScheduleEvent) else "-"
-    return f"{time} {kind} {about} {queue} - {event.message}"
