@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from naq_runtime.errors import NotFound, SerializationError
-from naq_runtime.events.filters import Filters
 from naq_runtime.events.queries import EventQueries, RecentEvents
 from naq_runtime.events.storage import EventTail, NATSJobEventStorage
 from naq_runtime.job import JobStatus
@@ -23,6 +22,9 @@ from naq_runtime.services.manager import ServiceManager
 from naq_runtime.snapshot import JobDetail, ScheduleDetail, ScheduleMark, ScheduleNews, Snapshot
 from naq_runtime.watching import ScheduleWatch
 from naq_runtime.worker.record import WorkerRecord, decode_worker
+
+if TYPE_CHECKING:
+    from naq_runtime.events.filters import Filters
 
 __all__ = ["Monitor", "QueueCounts", "StandingJob"]
 

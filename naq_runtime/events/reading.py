@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from naq_runtime.errors import SerializationError, StreamMissing
 from naq_runtime.events.codec import decode_event
-from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.naming import Names
 from naq_runtime.nats.connection import Connection
@@ -22,6 +21,9 @@ from naq_runtime.nats.direct import (
     sequence_at,
     stream_bounds,
 )
+
+if TYPE_CHECKING:
+    from naq_runtime.events.filters import EventFilter
 
 __all__ = ["EventReader", "FoundEvents", "SequenceRange", "causal_order", "decode_all", "decode_stored"]
 

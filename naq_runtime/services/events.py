@@ -13,7 +13,6 @@ import msgspec
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.config import NAQConfig
-from naq_runtime.events.filters import EventFilter, Filters
 from naq_runtime.events.logger import AsyncJobEventLogger, DroppedEvents, LoggerStatistics
 from naq_runtime.events.models import (
     Event,
@@ -28,7 +27,7 @@ from naq_runtime.events.models import (
     WorkerEventType,
 )
 from naq_runtime.events.processors import EventProcessor, Processing, Processors
-from naq_runtime.events.queries import EventQueries, Moment
+from naq_runtime.events.queries import EventQueries, Moment, as_filter
 from naq_runtime.events.storage import EventStorage, EventTail, NATSJobEventStorage
 from naq_runtime.job import Job
 from naq_runtime.naming import new_id
@@ -36,6 +35,7 @@ from naq_runtime.services.trouble import Troubles, WatchedStorage
 from naq_runtime.version import VERSION
 
 if TYPE_CHECKING:
+    from naq_runtime.events.filters import Filters
     from naq_runtime.services.manager import ServiceManager
     from naq_runtime.services.metrics import Metrics
 
@@ -208,7 +208,7 @@ class EventService:
             FilterError: the filter cannot be understood.
             TypeError: it is no async function.
         """
-        return self._processors.register(processor, EventFilter(filters))
+        return self._processors.register(processor, as_filter(filters))
 
     def unregister_event_processor(self, processor: EventProcessor) -> bool:
         """Call it no more; ``False`` when it was not registered."""
@@ -254,6 +254,8 @@ class EventService:
         Raises:
             FilterError: the filter or the time cannot be understood.
         """
+        from naq_runtime.events.filters import EventFilter
+
         wanted = EventFilter(filters, job_id=job_id, event_type=event_type, queue_name=queue_name, worker_id=worker_id)
         return self.queries.stream(wanted, tail=tail, since=since)
 
