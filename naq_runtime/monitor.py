@@ -6,11 +6,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from naq_runtime.alerts.store import read_board
 from naq_runtime.errors import NotFound, SerializationError
-from naq_runtime.events.filters import Filters
 from naq_runtime.events.offset import ClockOffset
 from naq_runtime.events.queries import EventQueries, RecentEvents
 from naq_runtime.events.storage import EventTail, NATSJobEventStorage
@@ -28,6 +27,9 @@ from naq_runtime.snapshot import JobDetail, ScheduleDetail, ScheduleMark, Schedu
 from naq_runtime.watching import ScheduleWatch
 from naq_runtime.worker.record import WorkerRecord, decode_worker
 from naq_runtime.worker.roll import WorkerStatus
+
+if TYPE_CHECKING:
+    from naq_runtime.events.filters import Filters
 
 __all__ = ["Monitor", "QueueCounts", "StandingJob"]
 

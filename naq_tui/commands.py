@@ -21,6 +21,7 @@ class Scope(StrEnum):
     SORT = "In a table"
     FEED = "Events"
     TYPING = "While typing a filter"
+    COMPLETING = "While typing a filter of events"
     SCHEDULES = "Schedules"
     SCHEDULE = "In a schedule"
     BACK = "In a job, in a schedule and in this help"
@@ -68,7 +69,7 @@ COMMANDS: tuple[Command, ...] = (
         "slash",
         "/",
         "Filter events",
-        "Show only events whose line contains a text; a capital letter makes case count.",
+        "Show only some events: words, queue:email, type:failed, duration>2s, !not, (a OR b).",
         "filter",
         2,
         always=True,
@@ -90,6 +91,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("discard", Scope.TYPING, "escape", "Esc", "Clear filter", "Clear the filter.", "clear", 2),
     Command("earlier", Scope.TYPING, "up", "↑", "Earlier filter", "Recall an earlier filter.", "earlier", 3),
     Command("later", Scope.TYPING, "down", "↓", "Later filter", "Go on to the filter after it."),
+    Command(
+        "complete", Scope.COMPLETING, "tab", "Tab", "Complete", "Take the first of what may come next.", "complete", 4
+    ),
     Command("open", Scope.SCHEDULES, "enter", "Enter", "Open schedule", "Open the schedule of the row.", "open", 4),
     Command(
         "filter",

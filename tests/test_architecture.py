@@ -67,3 +67,17 @@ def test_the_guard_loads_only_what_python_brings() -> None:
     assert {name for name in loaded if not name.startswith("_")} - {
         name for name in loaded if name.partition(".")[0] in sys.stdlib_module_names
     } <= {"sitecustomize", "__main__"}
+
+
+def test_who_only_logs_events_loads_no_filters() -> None:
+    loaded = loaded_by(
+        "import naq_runtime.queue, naq_runtime.services.events, naq_runtime.monitor, naq_runtime.worker.worker"
+    )
+    assert {
+        name for name in loaded if name.startswith("naq_runtime.events.filters") or name in ("lark", "regex")
+    } == set()
+
+
+def test_a_filter_of_values_by_field_needs_no_grammar() -> None:
+    make = "from naq_runtime.events.filters import EventFilter; EventFilter(queue_name='a*', duration_ms=5)"
+    assert not {"lark", "regex"} & loaded_by(make)

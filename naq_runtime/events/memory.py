@@ -6,15 +6,18 @@ import asyncio
 from bisect import bisect_left
 from collections.abc import Sequence
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.errors import ServerUnreachable
 from naq_runtime.events.codec import decode_event
-from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.models import Event, JobEvent, StoredEvent
 from naq_runtime.events.reading import FoundEvents, SequenceRange, causal_order
 from naq_runtime.events.storage import EventTail, TailedEvents
 from naq_runtime.nats.publish import Outgoing
+
+if TYPE_CHECKING:
+    from naq_runtime.events.filters import EventFilter
 
 __all__ = ["MemoryEventStorage"]
 

@@ -9,10 +9,13 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from threading import RLock
+from typing import TYPE_CHECKING
 
-from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.loops import HomeLoop
 from naq_runtime.events.models import Event
+
+if TYPE_CHECKING:
+    from naq_runtime.events.filters import EventFilter
 
 __all__ = ["EventProcessor", "Processing", "Processors"]
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.errors import FilterError
-from naq_runtime.events.filters import EventFilter, Filters
-from naq_runtime.events.filters.values import moment_of
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.events.reading import SequenceRange
 from naq_runtime.events.storage import EventStorage, EventTail
 
-__all__ = ["EventPage", "EventQueries", "Moment", "RecentEvents"]
+if TYPE_CHECKING:
+    from naq_runtime.events.filters import EventFilter, Filters
+
+__all__ = ["EventPage", "EventQueries", "Moment", "RecentEvents", "as_filter"]
 
 Moment = datetime | timedelta | int | str
 """A ``datetime``, an age, nanoseconds since 1970, or text: ``15m`` or ``-15m`` ago, ``14:02``, ``2026-11-27T14:02``."""
@@ -41,6 +42,17 @@ class EventPage(NamedTuple):
     """Whether there may be more."""
 
 
+def as_filter(filters: Filters) -> EventFilter:
+    """The value of a filter. Filters are loaded with the first one: who only logs events does without.
+
+    Raises:
+        FilterError: it cannot be understood.
+    """
+    from naq_runtime.events.filters import EventFilter
+
+    return EventFilter(filters)
+
+
 class EventQueries:
     """Reads a log of events.
 
@@ -65,7 +77,7 @@ class EventQueries:
             since: of what was stored from then on.
             until: of what was stored before.
         """
-        wanted = EventFilter(filters)
+        wanted = as_filter(filters)
         within = await self._range(since, until)
         return RecentEvents(await self._storage.recent(limit, wanted, within), within.last)
 
@@ -89,7 +101,7 @@ class EventQueries:
             until: of what was stored before.
             after: go on behind this sequence, such as the ``after`` of a page that was read before.
         """
-        wanted = EventFilter(filters)
+        wanted = as_filter(filters)
         first, last = await self._range(since, until)
         first = max(first, (after or 0) + 1)
         more = True
@@ -102,7 +114,7 @@ class EventQueries:
         self, filters: Filters = None, *, tail: int = 0, since: Moment | None = None
     ) -> AsyncGenerator[StoredEvent, None]:
         """The last ``tail`` events that match, or all since a moment, then those that come: no gap, and no repeat."""
-        wanted = EventFilter(filters)
+        wanted = as_filter(filters)
         last = 0
         if since is None:
             recent, last = await self.recent(tail, wanted)
@@ -123,7 +135,7 @@ class EventQueries:
 
     async def follow(self, filters: Filters = None, after: int | None = None) -> EventTail:
         """The events behind a sequence, or from now on, in batches."""
-        return await self._storage.tail(EventFilter(filters), after)
+        return await self._storage.tail(as_filter(filters), after)
 
     async def _next_page(self, wanted: EventFilter, within: SequenceRange, limit: int) -> EventPage:
         events: list[StoredEvent] = []
@@ -150,6 +162,8 @@ class EventQueries:
         """
         if moment is None:
             return None
+        from naq_runtime.events.filters.values import moment_of
+
         now_ns = self._clock.time_ns()
         try:
             return max(0, moment_of(moment).at_ns(now_ns))

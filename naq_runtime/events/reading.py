@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from naq_runtime.errors import SerializationError, StreamMissing
 from naq_runtime.events.codec import decode_event
-from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.models import JobEvent, StoredEvent
 from naq_runtime.naming import Names
 from naq_runtime.nats.connection import Connection
@@ -24,9 +23,14 @@ from naq_runtime.nats.direct import (
 )
 from naq_runtime.nats.tail import RawMessage
 
+if TYPE_CHECKING:
+    from naq_runtime.events.filters import EventFilter
+
 __all__ = ["EventReader", "FoundEvents", "SequenceRange", "causal_order", "decode_all", "decode_stored"]
 
 _SCAN_PAGE = 1000
+_PAGE_BY_SUBJECT = 10_000
+"""The server takes long to find a page by its subject, however large it is."""
 _SCAN_LIMIT = 200_000
 """How many events are looked through, newest first, for those that no subject tells apart."""
 _RARE = 20
@@ -171,7 +175,8 @@ class EventReader:
         return found[-limit:]
 
     async def _between(self, lower: int, upper: int, subject: str | None) -> list[StoredMessage]:
-        pages = messages_from(self._connection, self._stream, lower, until=upper, subject=subject)
+        size = _SCAN_PAGE if subject is None else _PAGE_BY_SUBJECT
+        pages = messages_from(self._connection, self._stream, lower, until=upper, subject=subject, page_size=size)
         return [message async for page in pages for message in page]
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from naq_runtime.config import NAQConfig
 from naq_runtime.errors import ServerError
-from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.events.reading import EventReader, FoundEvents, SequenceRange, decode_all
 from naq_runtime.nats.connection import Connection
@@ -16,6 +15,9 @@ from naq_runtime.nats.direct import last_by_subject, stream_bounds
 from naq_runtime.nats.publish import Outgoing, StreamWriter, ingested, open_writer
 from naq_runtime.nats.tail import StreamTail
 from naq_runtime.nats.topology import Topology
+
+if TYPE_CHECKING:
+    from naq_runtime.events.filters import EventFilter
 
 __all__ = ["EventStorage", "EventStore", "EventTail", "NATSJobEventStorage", "TailedEvents"]
 

@@ -33,6 +33,8 @@ _ANSWER_BYTES = 8 * 1024 * 1024
 """A larger answer could fill what the server holds for a slow client, and it would hang up."""
 _ASKED_BEFORE_READY = 4
 _READY_WAIT_S = 0.05
+_HEARD_EVERY_S = 0.05
+"""While an answer comes, its time is prolonged so often, and not with each message."""
 _TOO_MANY = "413"
 """A request for the last of each subject met more subjects than the server answers for (1,024)."""
 
@@ -159,11 +161,17 @@ async def page_from(connection: Connection, stream: str, sequence: int, size: in
 
 
 async def messages_from(
-    connection: Connection, stream: str, sequence: int, *, until: int | None = None, subject: str | None = None
+    connection: Connection,
+    stream: str,
+    sequence: int,
+    *,
+    until: int | None = None,
+    subject: str | None = None,
+    page_size: int = _PAGE,
 ) -> AsyncIterator[list[StoredMessage]]:
     """Pages of the messages from a sequence on, up to ``until`` or to the end of the stream."""
     while until is None or sequence <= until:
-        size = _PAGE if until is None else min(_PAGE, until - sequence + 1)
+        size = page_size if until is None else min(page_size, until - sequence + 1)
         page = await page_from(connection, stream, sequence, size, subject)
         messages = page.messages if until is None else [m for m in page.messages if m.sequence <= until]
         if messages:
@@ -193,10 +201,13 @@ async def _asked(connection: Connection, stream: str, request: dict[str, Any]) -
     end: asyncio.Future[str] = loop.create_future()
     patience_s = connection.config.request_timeout
     patience = asyncio.timeout(patience_s)
+    heard_s = 0.0
 
     async def collect(message: Msg) -> None:
-        if not end.done():
-            patience.reschedule(loop.time() + patience_s)  # as long as something comes, it is not too late
+        nonlocal heard_s
+        if (now_s := loop.time()) > heard_s + _HEARD_EVERY_S and not end.done():
+            heard_s = now_s
+            patience.reschedule(now_s + patience_s)  # as long as something comes, it is not too late
         headers = message.headers or {}
         status = headers.get("Status")
         if status is None and "Nats-Sequence" in headers:

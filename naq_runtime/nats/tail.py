@@ -10,6 +10,7 @@ import asyncio
 import math
 from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from naq_runtime.clock import nanoseconds_of
 from naq_runtime.errors import StreamMissing
@@ -39,6 +40,15 @@ class TailBatch:
     """Messages that were removed from the middle of the stream at an age at which that is done on purpose."""
     restarted: bool = False
     """The stream was made anew: sequences began again."""
+
+
+class _Asked(NamedTuple):
+    """A page that was asked for."""
+
+    first: int
+    until: int
+    """What lay between was to be read then."""
+    page: asyncio.Future[Page]
 
 
 class StreamTail:
@@ -76,6 +86,7 @@ class StreamTail:
         self._target = 0
         self._heard = 0
         self._created = ""
+        self._ahead: _Asked | None = None
         self._pending_bytes = 0
         self._subscription: Subscription | None = None
         self.last = 0
@@ -94,6 +105,7 @@ class StreamTail:
 
     async def stop(self) -> None:
         """Unsubscribe; may be called twice."""
+        self._forget_ahead()
         if self._reconnected in self._connection.on_restored:
             self._connection.on_restored.remove(self._reconnected)
         if self._subscription is not None:
@@ -183,19 +195,39 @@ class StreamTail:
 
     async def _fill(self, batch: TailBatch) -> None:
         """Read a page of what lies between ``last`` and the target from the stream."""
-        size = min(_PAGE, self._target - self.last)
-        subject = None if self._whole else self._subject
+        if self._ahead is not None and self._ahead.first != self.last + 1:
+            self._forget_ahead()  # the stream begins again
+        asked = self._ahead = self._ahead or self._ask()  # stays when the caller is cancelled
         try:
-            page = await page_from(self._connection, self._stream, self.last + 1, size, subject)
+            page = await asyncio.shield(asked.page)
         except StreamMissing:
             page = Page([], 0)
-        batch.messages = [(m.sequence, m.data, m.stored_at) for m in page.messages if m.sequence <= self._target]
+        finally:
+            if asked.page.done():
+                self._ahead = None
+        batch.messages = [(m.sequence, m.data, m.stored_at) for m in page.messages if m.sequence <= asked.until]
         at_end = page.pending == 0 or len(batch.messages) < len(page.messages) or not page.messages
-        reached = self._target if at_end else batch.messages[-1][0]
+        reached = asked.until if at_end else batch.messages[-1][0]
         if self._whole:
             batch.retired = self._retired_among(batch.messages)
             batch.missed = reached - self.last - len(batch.messages) - batch.retired
         self.last = reached
+        if self._target > self.last:
+            self._ahead = self._ask()  # it comes while the reader deals with this one
+
+    def _forget_ahead(self) -> None:
+        if self._ahead is not None:
+            self._ahead.page.cancel()
+            self._ahead = None
+
+    def _ask(self) -> _Asked:
+        """Ask for the page behind ``last``."""
+        first, until = self.last + 1, self._target
+        subject = None if self._whole else self._subject
+        size = min(_PAGE, until - self.last)
+        page = asyncio.ensure_future(page_from(self._connection, self._stream, first, size, subject))
+        page.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return _Asked(first, until, page)
 
     def _retired_among(self, messages: list[RawMessage]) -> int:
         """How many are missing in front of messages that are so old that the others were removed on purpose.

@@ -13,7 +13,6 @@ import msgspec
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.config import NAQConfig
-from naq_runtime.events.filters import EventFilter, Filters
 from naq_runtime.events.logger import AsyncJobEventLogger, DroppedEvents, LoggerStatistics
 from naq_runtime.events.models import (
     Event,
@@ -28,6 +27,7 @@ from naq_runtime.events.models import (
 )
 from naq_runtime.events.offset import ClockOffset, KnownClock
 from naq_runtime.events.processors import EventProcessor, Processing, Processors
+from naq_runtime.events.queries import as_filter
 from naq_runtime.events.storage import EventStorage, NATSJobEventStorage
 from naq_runtime.job import Job
 from naq_runtime.naming import new_id
@@ -37,6 +37,7 @@ from naq_runtime.services.trouble import Troubles, WatchedStorage
 from naq_runtime.version import VERSION
 
 if TYPE_CHECKING:
+    from naq_runtime.events.filters import Filters
     from naq_runtime.processing.processor import DurableProcessor
     from naq_runtime.services.manager import ServiceManager
     from naq_runtime.services.metrics import Metrics
@@ -248,7 +249,7 @@ class EventService(EventReading):
             FilterError: the filter cannot be understood.
             TypeError: it is no async function.
         """
-        return self._processors.register(processor, EventFilter(filters))
+        return self._processors.register(processor, as_filter(filters))
 
     def unregister_event_processor(self, processor: EventProcessor) -> bool:
         """Call it no more; ``False`` when it was not registered."""
@@ -288,7 +289,7 @@ class EventService(EventReading):
         if self._services is None:
             raise RuntimeError("durable processors need a server: there is none in memory")
         return DurableProcessor.calling(
-            self._services, name, processor, wanted=EventFilter(filters), batch=batch, start=start, retries=retries
+            self._services, name, processor, wanted=as_filter(filters), batch=batch, start=start, retries=retries
         )
 
     def show(self, event: Event) -> None:

@@ -6,13 +6,13 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from naq_runtime.clock import Clock
-from naq_runtime.events.filters import EventFilter, Filters
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.events.queries import EventQueries, Moment
 from naq_runtime.events.storage import EventStorage, EventTail
 from naq_runtime.nats.roll import worker_status
 
 if TYPE_CHECKING:
+    from naq_runtime.events.filters import Filters
     from naq_runtime.services.manager import ServiceManager
     from naq_runtime.statistics.answer import EventStatistics
     from naq_runtime.statistics.reader import Progress, StatisticsReader
@@ -121,6 +121,8 @@ class EventReading:
         Raises:
             FilterError: the filter or the time cannot be understood.
         """
+        from naq_runtime.events.filters import EventFilter
+
         wanted = EventFilter(filters, job_id=job_id, event_type=event_type, queue_name=queue_name, worker_id=worker_id)
         return self.queries.stream(wanted, tail=tail, since=since)
 

@@ -15,9 +15,9 @@ from naq_runtime.events.models import (
     SystemEvent,
     WorkerEvent,
 )
-from naq_tui.text import clock_text, inert
+from naq_tui.text import inert
 
-__all__ = ["Mark", "Mood", "Said", "level_mark", "said", "search_text"]
+__all__ = ["Mark", "Mood", "Said", "level_mark", "said"]
 
 Mood = Literal["neutral", "begin", "good", "bad", "warn", "quiet"]
 """How an event stands out: it decides the colour, beside the glyph."""
@@ -199,17 +199,3 @@ def said(stored: StoredEvent) -> Said:
         labels = event.labels or {}
         return _said(event, _alert_mark(event), event.alert, labels.get("queue", ""), labels.get("worker"))
     return _said(event, _UNKNOWN)
-
-
-def search_text(stored: StoredEvent) -> str:
-    """The text that a filter is looked for in: the line, with the whole job id and the full name of the event."""
-    event = stored.event
-    time = clock_text(event.moment_ns, milliseconds=True)
-    kind = event.event_type
-    if isinstance(event, JobEvent):
-        return f"{time} {kind} {event.job_id} {event.queue_name} {event.worker_id or '-'} {event.message}"
-    if isinstance(event, WorkerEvent):
-        return f"{time} {kind} - - {event.worker_id} {event.message}"
-    queue = getattr(event, "queue_name", None) or "-"
-    about = getattr(event, "schedule_id", None) or getattr(event, "alert", None) or "-"
-    return f"{time} {kind} {about} {queue} - {event.message}"

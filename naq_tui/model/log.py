@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Protocol
 
+from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.models import StoredEvent
-from naq_tui.model.line import search_text
 
 __all__ = ["LOG_LIMIT", "EventLog", "Filtered", "LogView"]
 
@@ -71,24 +71,17 @@ class EventLog:
         return twin
 
 
-def _matcher(needle: str) -> tuple[str, bool]:
-    """What to look for, and whether case counts: it does when the needle has a capital letter."""
-    exact = needle != needle.lower()
-    return (needle if exact else needle.lower()), exact
-
-
 class Filtered:
-    """The events of a log whose line contains a text.
+    """The events of a log that a filter lets through.
 
     Looking through the log is done in portions, the newest first, so that the screen never waits for it. Events that
     were appended meanwhile follow in order. The positions are its own: they grow to the right with new events and to
     the left with older ones.
     """
 
-    def __init__(self, log: EventLog, needle: str) -> None:
+    def __init__(self, log: EventLog, wanted: EventFilter) -> None:
         self.log = log
-        self.needle = needle
-        self._wanted, self._exact = _matcher(needle)
+        self._matches = wanted.matches
         self._found: deque[int] = deque()
         self._origin = 0
         self._back = self._front = log.end
@@ -132,7 +125,7 @@ class Filtered:
     def _look_forward(self, budget: int) -> int:
         start, end = self._front, min(self.log.end, self._front + budget)
         for position, stored in enumerate(self.log.between(start, end), start):
-            if self._matches(stored):
+            if self._matches(stored.event):
                 self._found.append(position)
         self._front = end
         return end - start
@@ -141,11 +134,9 @@ class Filtered:
         start = max(self.log.first, self._back - budget)
         if start >= self._back:
             return
-        older = [p for p, stored in enumerate(self.log.between(start, self._back), start) if self._matches(stored)]
+        older = [
+            p for p, stored in enumerate(self.log.between(start, self._back), start) if self._matches(stored.event)
+        ]
         self._found.extendleft(reversed(older))
         self._origin -= len(older)
         self._back = start
-
-    def _matches(self, stored: StoredEvent) -> bool:
-        text = search_text(stored)
-        return self._wanted in (text if self._exact else text.lower())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import ClassVar
 
 from textual import events, on
@@ -9,12 +10,14 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
 
+from naq_runtime.events.filters import FilterError, finding
 from naq_tui.commands import Scope, bindings
+from naq_tui.model.known import known_values
 from naq_tui.screens.view import FilteredView
 from naq_tui.state import Dashboard
 from naq_tui.widgets.chart import Chart
 from naq_tui.widgets.feed import Feed
-from naq_tui.widgets.filter import FilterBar
+from naq_tui.widgets.filter import FilterBar, Known
 from naq_tui.widgets.footer import Footer
 from naq_tui.widgets.queues import Queues
 from naq_tui.widgets.status import Status
@@ -44,6 +47,7 @@ class Overview(FilteredView):
         self._workers = Workers(id="workers", classes="pane tab")
         self._feed = Feed(id="feed", classes="pane")
         self._painted: dict[str, int] = {}
+        self._dashboard: Dashboard | None = None
 
     @property
     def panes(self) -> tuple[Pane, ...]:
@@ -61,19 +65,21 @@ class Overview(FilteredView):
         return self._feed.needle
 
     def filter_by(self, needle: str) -> None:
-        """Show only events that contain this."""
-        self._feed.set_filter(needle)
+        """Show only the events that this filter lets through; while it is none yet, those of the one before."""
+        with contextlib.suppress(FilterError):
+            self._feed.set_filter(needle)
         self.post_message(self.PaintWanted())
 
     def compose(self) -> ComposeResult:
         """The strip, the panes, the filter's line and the footer."""
         yield self._status
         yield Container(*self.panes, id="panes")
-        yield FilterBar()
+        yield FilterBar("words, queue:email type:failed duration>2s error:Timeout !type:heartbeat", self._known)
         yield Footer()
 
     def show(self, dashboard: Dashboard, now_ns: int, behind: int | None) -> bool:
         """Paint the strip, and the panes that are visible and have changed."""
+        self._dashboard = dashboard
         self._status.show(dashboard, now_ns, behind)
         self.set_class(dashboard.stale and dashboard.heard_at_ns is not None, "-stale")
         if behind is not None:
@@ -115,7 +121,7 @@ class Overview(FilteredView):
     @on(Table.Opened)
     def _row_opened(self, event: Table.Opened) -> None:
         event.stop()
-        self.filter_by(event.name)
+        self.filter_by(finding(event.name))
         self._reveal(self._feed)
 
     @on(Feed.Opened)
@@ -140,6 +146,9 @@ class Overview(FilteredView):
             for tab in self.panes:
                 tab.set_class(tab is pane, "-active")
             self._changed_panes()
+
+    def _known(self) -> Known:
+        return known_values(self._dashboard) if self._dashboard is not None else {}
 
     @property
     def _zoomed(self) -> bool:

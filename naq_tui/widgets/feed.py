@@ -9,6 +9,7 @@ from textual import events
 from textual.content import Content
 from textual.message import Message
 
+from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.models import JobEvent, ScheduleEvent
 from naq_tui.commands import Scope, bindings
 from naq_tui.model.line import Said, said
@@ -54,12 +55,13 @@ class Feed(Scrolling):
         super().__init__(Viewport(following=True), id=id, classes=classes)
         self._log = EventLog()
         self._filtered: Filtered | None = None
+        self._needle = ""
         self._left_at = 0
 
     @property
     def needle(self) -> str:
-        """The text that is filtered by; empty for none."""
-        return self._filtered.needle if self._filtered else ""
+        """The filter, as it was typed; empty for none."""
+        return self._needle
 
     @property
     def searching(self) -> bool:
@@ -89,10 +91,16 @@ class Feed(Scrolling):
         self.repaint()
 
     def set_filter(self, needle: str) -> None:
-        """Show only lines that contain this; all of them when it is empty."""
-        if needle == self.needle:
+        """Show only the events that a filter lets through; all of them when it is empty.
+
+        Raises:
+            FilterError: it cannot be understood; what was shown stays.
+        """
+        if needle == self._needle:
             return
-        self._filtered = Filtered(self._log, needle) if needle else None
+        wanted = EventFilter(needle)
+        self._needle = needle
+        self._filtered = None if wanted.is_empty else Filtered(self._log, wanted)
         self.viewport.following = True
         self.catch_up()
 

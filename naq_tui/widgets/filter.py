@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from naq_runtime.events.filters import Completion, EventFilter, FilterError, complete
 from naq_tui.commands import Scope, bindings, commands_of
+from naq_tui.widgets.filter_hint import FilterHint
 
-__all__ = ["FilterBar", "FilterInput"]
+__all__ = ["EventFilterInput", "FilterBar", "FilterInput", "Known"]
+
+Known = Mapping[str, Iterable[str]]
+"""Values that there are, by the short name of their field."""
 
 _REMEMBERED = 50
-_LONGEST = 200
-_ACTIONS = {key: command.action for command in commands_of([Scope.TYPING]) for key in command.keys.split(",")}
+_LONGEST = 500
 
 
 class FilterInput(Input):
@@ -35,6 +40,7 @@ class FilterInput(Input):
     def __init__(self, placeholder: str) -> None:
         super().__init__(placeholder=placeholder, compact=True, max_length=_LONGEST)
         self.cursor_blink = False
+        self._actions = {key: one.action for one in commands_of(self.SCOPES) for key in one.keys.split(",")}
         self._kept: list[str] = []
         self._typing = False
         self._recalled = 0
@@ -53,7 +59,7 @@ class FilterInput(Input):
         A binding would be obeyed only after the keys that follow it; and keys that follow the end of typing are for
         whatever has the focus then.
         """
-        action = _ACTIONS.get(event.key)
+        action = self._actions.get(event.key)
         if self._typing and action is None:
             return
         event.stop()
@@ -92,17 +98,66 @@ class FilterInput(Input):
         self.cursor_position = len(self.value)
 
 
-class FilterBar(Horizontal):
-    """The input with its prompt; there only while somebody types."""
+class EventFilterInput(FilterInput):
+    """An input for the grammar of filters: it is not kept before it is one, and Tab takes what may come next."""
 
-    def __init__(self, placeholder: str = "text to look for in the events") -> None:
+    BINDINGS = bindings(Scope.COMPLETING)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.TYPING, Scope.COMPLETING)
+    known: Known = {}  # noqa: RUF012  # replaced as a whole, never changed
+
+    @property
+    def mistake(self) -> FilterError | None:
+        """What is wrong with what is typed."""
+        try:
+            EventFilter(self.value)
+        except FilterError as error:
+            return error
+        return None
+
+    @property
+    def completion(self) -> Completion:
+        """What may come where the cursor is."""
+        return complete(self.value, self.cursor_position, self.known)
+
+    def action_keep(self) -> None:
+        """Keep what is typed, if it is a filter; else go to what is wrong."""
+        mistake = self.mistake
+        if mistake is None:
+            super().action_keep()
+        else:
+            self.cursor_position = mistake.position
+            self.app.bell()
+
+    def action_complete(self) -> None:
+        """Take the first of what may come next."""
+        completion = self.completion
+        if completion.options:
+            self.value, self.cursor_position = completion.taken(self.value, completion.options[0])
+        else:
+            self.app.bell()
+
+
+class FilterBar(Vertical):
+    """The input with its prompt; there only while somebody types.
+
+    Args:
+        placeholder: what to type.
+        known: values for a filter of events, by field, asked for whenever somebody begins to type; without it, the
+            text is no filter, and only looked for.
+    """
+
+    def __init__(self, placeholder: str, known: Callable[[], Known] | None = None) -> None:
         super().__init__()
         self._placeholder = placeholder
+        self._known = known
 
     def compose(self) -> ComposeResult:
-        """The prompt and the input."""
-        yield Static("/", markup=False, id="prompt")
-        yield FilterInput(self._placeholder)
+        """The prompt and the input, and below them what there is to say of a filter."""
+        with Horizontal():
+            yield Static("/", markup=False, id="prompt")
+            yield FilterInput(self._placeholder) if self._known is None else EventFilterInput(self._placeholder)
+        if self._known is not None:
+            yield FilterHint()
 
     @property
     def input(self) -> FilterInput:
@@ -116,9 +171,21 @@ class FilterBar(Horizontal):
 
     def open(self, text: str) -> None:
         """Appear, ready to type."""
+        if self._known is not None:
+            self.query_one(EventFilterInput).known = self._known()
         self.add_class("-open")
         self.input.begin(text)
+        # The grammar is made ready with the first filter: while nobody has typed yet.
+        self.call_after_refresh(self._hint)
 
     def close(self) -> None:
         """Disappear."""
         self.remove_class("-open")
+
+    def on_input_changed(self) -> None:
+        """Say how it stands; the screen hears of it, too."""
+        self._hint()
+
+    def _hint(self) -> None:
+        for typed in self.query(EventFilterInput):
+            self.query_one(FilterHint).show(typed.value, typed.mistake, typed.completion)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from naq_runtime.nats.connection import Connection
-from naq_runtime.nats.tail import StreamTail
+from naq_runtime.nats.tail import StreamTail, TailBatch
 from tests.contract.conftest import MakeStream
 from tests.contract.streamlog import Follow, Log, all_until, has_nothing, messages, next_of, seen_in
 
@@ -118,6 +118,23 @@ class TestGaps:
 
         assert seen + more == messages(*range(1, 5_501))
         assert missed + missed_later == 0
+
+    async def test_a_reader_that_gives_up_while_it_catches_up_misses_nothing(self, log: Log, follow: Follow) -> None:
+        await log.store(3_500)
+        tail = await follow(after=0)
+        seen = seen_in(await next_of(tail))
+        for _ in range(20):
+            reading = asyncio.ensure_future(tail.next_batch())
+            await asyncio.sleep(0)
+            if not reading.done():
+                reading.cancel()
+            for batch in await asyncio.gather(reading, return_exceptions=True):
+                seen += seen_in(batch) if isinstance(batch, TailBatch) else []
+
+        if len(seen) < 3_500:
+            seen += (await all_until(tail, 3_500))[0]
+
+        assert seen == messages(*range(1, 3_501))
 
 
 class TestPart:

@@ -19,7 +19,7 @@ from naq_tui.screens.schedule import ScheduleScreen
 from naq_tui.screens.schedules import Schedules
 from naq_tui.widgets.document import Document
 from naq_tui.widgets.feed import Feed
-from naq_tui.widgets.filter import FilterInput
+from naq_tui.widgets.filter import EventFilterInput, FilterInput
 from naq_tui.widgets.moves import Scrolling
 from naq_tui.widgets.table import Table
 from tests.support.waiting import eventually
@@ -35,7 +35,8 @@ PLACES = {
     Scope.SCHEDULES: (Schedules,),
     Scope.SCHEDULE: (ScheduleScreen,),
     Scope.FEED: (Feed,),
-    Scope.TYPING: (FilterInput,),
+    Scope.TYPING: (FilterInput, EventFilterInput),
+    Scope.COMPLETING: (EventFilterInput,),
     Scope.BACK: (Help, JobScreen, ScheduleScreen),
 }
 BUSY = batch(

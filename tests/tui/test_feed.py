@@ -150,7 +150,7 @@ class TestFilter:
         async with watching(numbered(1, 3)) as watched:
             assert "q quit" in watched.lines[-1]
             await watched.press("slash")
-            assert watched.lines[-1].split() == ["Enter", "keep", "Esc", "clear", "↑", "earlier"]
+            assert watched.lines[-1].split() == ["Enter", "keep", "Esc", "clear", "↑", "earlier", "Tab", "complete"]
 
     async def test_nothing_found_is_said(self) -> None:
         async with watching(numbered(1, 300)) as watched:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from naq_runtime.events.filters.matching import line_of
 from naq_runtime.events.models import JobEventType, ScheduleEventType, StoredEvent, SystemEventType
-from naq_tui.model.line import Said, said, search_text
+from naq_tui.model.line import Said, said
 from tests.tui.builders import batch, job_event, schedule_event, system_event
 from tests.tui.harness import watching
 
@@ -83,14 +84,14 @@ def test_the_event_of_a_queue_names_the_queue() -> None:
     paused = StoredEvent(1, system_event("queue_paused", queue_name="mail"))
 
     assert said(paused).queue == "mail"
-    assert " mail " in search_text(paused)
+    assert " mail " in line_of(paused.event)
 
 
 def test_the_event_of_a_schedule_names_the_schedule_where_a_job_is_named() -> None:
     tick = StoredEvent(1, schedule_event("schedule_triggered", "nightly-report", queue_name="mail"))
 
     assert (said(tick).job_id, said(tick).queue) == ("nightly-report", "mail")
-    assert " nightly-report mail " in search_text(tick)
+    assert " nightly-report mail " in line_of(tick.event)
 
 
 async def test_the_feed_shows_a_tick_and_who_leads() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.models import StoredEvent
 from naq_tui.model.log import EventLog, Filtered
 from tests.tui.builders import job_event, stored
@@ -25,7 +26,7 @@ def shown(view: Filtered) -> list[int]:
 
 
 def finished(log: EventLog, needle: str) -> list[int]:
-    view = Filtered(log, needle)
+    view = Filtered(log, EventFilter(needle))
     while not view.complete:
         view.advance(7)
     return shown(view)
@@ -53,7 +54,7 @@ def test_a_copy_does_not_move_on() -> None:
 
 def test_the_newest_matches_are_found_first() -> None:
     log = log_of(*["apple"] * 50)
-    view = Filtered(log, "apple")
+    view = Filtered(log, EventFilter("apple"))
 
     view.advance(10)
 
@@ -62,7 +63,7 @@ def test_the_newest_matches_are_found_first() -> None:
 
 
 def test_older_matches_do_not_move_newer_ones() -> None:
-    view = Filtered(log_of(*["apple"] * 50), "apple")
+    view = Filtered(log_of(*["apple"] * 50), EventFilter("apple"))
     view.advance(10)
     newest = view.at(view.end - 1)
     end = view.end
@@ -99,7 +100,7 @@ def test_a_filter_in_portions_finds_what_a_plain_search_finds(
 ) -> None:
     log = EventLog(40)
     log.extend(events(*begin), len(begin))
-    view = Filtered(log, "pear")
+    view = Filtered(log, EventFilter("pear"))
     for names, budget in steps:
         log.extend(events(*names, first=log.end + 1), len(names))
         view.advance(budget)

@@ -22,10 +22,10 @@ def assert_tidy(watched: Watched, width: int, height: int) -> None:
     assert len(watched.lines) == height
     for line in watched.lines:
         assert cell_len(line) == width, line
-    for line in watched.lines[2:-1]:
-        if not line.startswith(" /"):
-            assert line[0] in "╭│╰", line
-            assert line[-1] in "╮│╯", line
+    typed = next((place for place, line in enumerate(watched.lines) if line.startswith(" /")), height - 1)
+    for line in watched.lines[2:typed]:
+        assert line[0] in "╭│╰", line
+        assert line[-1] in "╮│╯", line
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -46,6 +46,19 @@ def test_busy(snap_compare: Compare, size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
+def test_filter(snap_compare: Compare, size: tuple[int, int]) -> None:
+    source = RecordedSource(recording().batches())
+    clock = ManualClock(END_NS)
+
+    async def type_it(pilot: Pilot[None]) -> None:
+        await settle(pilot, source)
+        await pilot.press("slash", *"type:failed queue:")
+        await settle(pilot, source)
+
+    assert snap_compare(make_app(source, clock), terminal_size=size, run_before=type_it)
+
+
+@pytest.mark.parametrize("size", SIZES)
 def test_empty(snap_compare: Compare, size: tuple[int, int]) -> None:
     source = RecordedSource([batch(snapshot=snapshot())])
     app = make_app(source)

@@ -154,7 +154,7 @@ def test_quotes_hold_a_text_together_and_a_backslash_lets_a_quote_stand_for_itse
     ("text", "column", "reason"),
     [
         ("quue:a", 1, "unknown field 'quue', did you mean queue?"),
-        ("a Xyzzy:b", 3, "unknown field 'Xyzzy'; a text with signs in it goes into quotes"),
+        ("a Xyzzy:b", 3, "unknown field 'Xyzzy'; a text with such signs in it goes into quotes"),
         ("type:faild", 6, "unknown type 'faild', did you mean failed?"),
         ("category:jobs", 10, "unknown category 'jobs', did you mean job?"),
         ("queue:", 7, "expected a value, found the end"),

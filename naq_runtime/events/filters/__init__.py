@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from naq_runtime.errors import FilterError
 from naq_runtime.events.filters.completion import Completion, complete
-from naq_runtime.events.filters.filter import EventFilter, Filters
+from naq_runtime.events.filters.filter import EventFilter, Filters, finding
 
-__all__ = ["Completion", "EventFilter", "FilterError", "Filters", "complete"]
+__all__ = ["Completion", "EventFilter", "FilterError", "Filters", "complete", "finding"]

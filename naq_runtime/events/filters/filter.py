@@ -11,10 +11,10 @@ from naq_runtime.events.filters.fields import field_named, near
 from naq_runtime.events.filters.grammar import parse, value_of
 from naq_runtime.events.filters.matching import Predicate, compiled
 from naq_runtime.events.filters.narrowing import subjects_of
-from naq_runtime.events.filters.nodes import EVERYTHING, All, Matched, Node
+from naq_runtime.events.filters.nodes import EVERYTHING, All, Matched, Node, Text
 from naq_runtime.naming import Names
 
-__all__ = ["EventFilter", "Filters"]
+__all__ = ["EventFilter", "Filters", "finding"]
 
 
 class EventFilter:
@@ -83,6 +83,11 @@ class EventFilter:
 
 Filters = EventFilter | Mapping[str, Any] | str | None
 """Which events are wanted, however it is said; ``None`` for all."""
+
+
+def finding(text: str) -> str:
+    """A filter, as text, that finds a text as it is, whatever signs are in it."""
+    return str(Text(text)) if text else ""
 
 
 def _node(wanted: Filters) -> Node:

@@ -163,7 +163,8 @@ def _regex(token: Token) -> Node:
 def _condition(name: Token, sign: Token, *values: Token) -> Node:
     asked = field_named(name)
     if asked is None:
-        raise _Wrong(f"unknown field {str(name)!r}{near(name)}; a text with signs in it goes into quotes", _start(name))
+        advice = near(name) or "; a text with such signs in it goes into quotes"
+        raise _Wrong(f"unknown field {str(name)!r}{advice}", _start(name))
     end = sign.end_pos
     for token in values:
         if token.start_pos != end:

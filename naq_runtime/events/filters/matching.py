@@ -12,7 +12,7 @@ from naq_runtime.events.filters.fields import Field, Kind
 from naq_runtime.events.filters.nodes import All, Compared, Either, Matched, Node, Not, Pattern, Text, Value, Wanted
 from naq_runtime.events.filters.patterns import Test, containing, matching, searching
 from naq_runtime.events.filters.values import Ago, At, Daytime
-from naq_runtime.events.models import Event, JobEvent, ScheduleEvent, WorkerEvent
+from naq_runtime.events.models import AlertEvent, Event, JobEvent, ScheduleEvent, WorkerEvent
 
 __all__ = ["Predicate", "compiled", "line_of"]
 
@@ -30,7 +30,11 @@ def line_of(event: Event) -> str:
     if isinstance(event, WorkerEvent):
         return f"{clock} {kind} - - {event.worker_id} {event.message}"
     queue = getattr(event, "queue_name", None) or "-"
-    about = event.schedule_id if isinstance(event, ScheduleEvent) else "-"
+    about = "-"
+    if isinstance(event, ScheduleEvent):
+        about = event.schedule_id
+    elif isinstance(event, AlertEvent):
+        about = event.alert
     return f"{clock} {kind} {about} {queue} - {event.message}"
 
 
