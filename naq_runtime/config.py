@@ -197,9 +197,10 @@ class StatisticsConfig(_Section, frozen=True, kw_only=True):
 
     enabled: bool = True
     """Whether this scheduler writes any; without them statistics are counted from the events, which takes longer."""
-    minutes_for: Seconds = 2 * 86_400.0
-    """How long the roll-ups of single minutes are kept."""
-    hours_for: Seconds = 60 * 86_400.0
+    minutes_for: Annotated[float, Meta(ge=7200, le=10 * 365 * 86_400)] = 2 * 86_400.0
+    """How long the roll-ups of single minutes are kept; and below, those of hours and days. They are needed until those
+    of the next longer time are made of them."""
+    hours_for: Annotated[float, Meta(ge=2 * 86_400, le=10 * 365 * 86_400)] = 60 * 86_400.0
     days_for: Seconds = 2 * 365 * 86_400.0
     most_groups: Annotated[int, Meta(ge=8, le=100_000)] = 2_000
     """Of queue, function and worker in one roll-up at most; what comes beyond is counted together as ``(others)``."""

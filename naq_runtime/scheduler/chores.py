@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-from naq_runtime.errors import ServerError, ServerUnreachable
+from naq_runtime.errors import ServerError
 from naq_runtime.jobs.dependencies import Dependencies
 from naq_runtime.jobs.overdue import Overdue
 from naq_runtime.services.manager import ServiceManager
@@ -48,6 +48,7 @@ class Rollups:
     """
 
     def __init__(self, services: ServiceManager, may_act: Callable[[], bool]) -> None:
+        self._connection = services.connection
         self._writer = writer_of(services, may_act)
         self._said = ""
 
@@ -56,10 +57,8 @@ class Rollups:
         try:
             await self._writer.catch_up()
             self._said = ""
-        except ServerUnreachable:
-            raise
         except ServerError as error:
-            if self._said != str(error):
+            if self._said != str(error) and self._connection.is_connected:
                 self._said = str(error)
                 log.warning("events cannot be rolled up: %s", error, extra={"action": "rollups_waiting"})
             raise

@@ -88,7 +88,7 @@ class EventReading:
             progress: told how many events were read, of how many.
 
         Raises:
-            ConfigError: the time ends before it begins.
+            ConfigError: the time ends before it begins, or is longer than 100,000 hours.
             ServerError: it cannot be read now.
         """
         wanted = {"queue": group_by_queue, "function": group_by_function, "worker": group_by_worker}

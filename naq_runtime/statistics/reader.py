@@ -25,6 +25,7 @@ __all__ = ["EventLog", "Progress", "StatisticsReader", "StreamLog"]
 Progress = Callable[[int, int], None]
 """Told now and then how many events were read, of how many."""
 _NAMES = ("queue", "function", "worker")
+_MOST_HOURS = 100_000
 _EVER = 10**30
 """A unit that holds all times."""
 
@@ -156,11 +157,7 @@ class StatisticsReader:
         progress: Progress | None = None,
     ) -> EventStatistics:
         """See `EventService.get_event_statistics`."""
-        until_ns = self._now_ns() if until_ns is None else until_ns
-        since_ns = max(0, until_ns - int(hours * 3600e9)) if since_ns is None else since_ns
-        if not since_ns < until_ns:
-            raise ConfigError("statistics are of a time that begins before it ends: ask for more hours, or another end")
-        asked = span = _Span(since_ns, until_ns)
+        asked = span = self._span(hours, since_ns, until_ns)
         while True:
             counting = _Counting(by)
             try:
@@ -169,6 +166,17 @@ class StatisticsReader:
                 span = _Span(min(span.since_ns, wider.span.since_ns), max(span.until_ns, wider.span.until_ns))
                 continue
             return _answer(asked, span, counting, by, ended)
+
+    def _span(self, hours: float, since_ns: int | None, until_ns: int | None) -> _Span:
+        """The time that is asked for."""
+        until_ns = self._now_ns() if until_ns is None else until_ns
+        if since_ns is None:
+            if not 0 < hours <= _MOST_HOURS:
+                raise ConfigError(f"statistics are of up to {_MOST_HOURS:,} hours, and not of {hours:g}")
+            since_ns = until_ns - int(hours * 3600e9)
+        if not since_ns < until_ns:
+            raise ConfigError("statistics are of a time that begins before it ends: let it begin earlier, or end later")
+        return _Span(max(0, since_ns), until_ns)
 
     async def _count(self, span: _Span, counting: _Counting, progress: Progress | None) -> tuple[int, ...]:
         """Count it all; returns when logs ended in this time that are no more."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
+import pty
+import sys
 import time
 from collections.abc import Sequence
 
@@ -15,7 +19,7 @@ from naq_runtime.events.models import Event
 from naq_runtime.nats.publish import Outgoing, open_writer
 from naq_runtime.services.statistics import writer_of
 from tests.support.counted import job_event
-from tests.support.processes import naq
+from tests.support.processes import environment, naq
 
 MINUTE_NS = 60 * 10**9
 
@@ -153,3 +157,30 @@ async def test_what_was_lost_before_it_was_counted_is_said_beside_the_answer(con
 
     assert finished.out.split()[0] == "6"
     assert "10 events, 1 to 10, were gone before they could be counted" in finished.err
+
+
+async def test_in_a_terminal_a_bar_beside_the_answer_says_how_far_the_reading_is(config: NAQConfig) -> None:
+    at_ns = time.time_ns()
+    for _ in range(14):
+        await store(config, [job_event("enqueued", at_ns) for _ in range(500)])
+    master, slave = pty.openpty()
+    env = environment(config, {"TERM": "xterm", "COLUMNS": "80"})
+
+    command = (sys.executable, "-m", "naq_tui.cli.main", "events", "stats", "--format", "raw")
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=slave, env=env)
+    os.close(slave)
+    shown = asyncio.create_task(asyncio.to_thread(read_all, master))
+    out, _ = await process.communicate()
+
+    assert out.split()[0] == b"7000"
+    assert b"reading events" in await shown
+
+
+def read_all(terminal: int) -> bytes:
+    """All that is written to a terminal until the last writer has gone."""
+    read = b""
+    with contextlib.suppress(OSError):
+        while part := os.read(terminal, 65_536):
+            read += part
+    os.close(terminal)
+    return read

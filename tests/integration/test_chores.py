@@ -7,12 +7,12 @@ import time
 import pytest
 
 from naq_runtime import Job, Queue, ServiceManager
-from naq_runtime.errors import ServerUnreachable
+from naq_runtime.errors import ServerUnreachable, TopologyMismatch
 from naq_runtime.job import JobResult, JobStatus
 from naq_runtime.jobs.overdue import Overdue
 from naq_runtime.jobs.rules import JobRules
 from naq_runtime.nats.publish import Outgoing
-from naq_runtime.scheduler.chores import Chore, Chores, chores_of
+from naq_runtime.scheduler.chores import Chore, Chores, Rollups, chores_of
 from naq_runtime.services.jobs import JobService
 from tests.conftest import MakeConfig
 from tests.support import sample_tasks as tasks
@@ -131,3 +131,20 @@ async def test_who_loses_the_lead_meanwhile_does_no_more_of_them() -> None:
     await Chores(chores, interval_s=1, may_act=lambda: not done).do_all()
 
     assert done == ["a"]
+
+
+async def test_that_events_cannot_be_rolled_up_is_said_once(
+    services: ServiceManager, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = services.names
+    foreign = {"name": names.stats_stream, "subjects": [names.stats], "storage": "memory"}
+    await services.connection.api(f"STREAM.CREATE.{names.stats_stream}", foreign)
+    rollups = Rollups(services, lambda: True)
+
+    for _ in range(2):
+        with pytest.raises(TopologyMismatch):
+            await rollups.do()
+
+    said = [record.getMessage() for record in caplog.records if "rolled up" in record.getMessage()]
+    assert len(said) == 1
+    assert f"stream {names.stats_stream} has" in said[0]

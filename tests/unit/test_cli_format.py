@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from naq_tui.cli.format import iso_text, moment_ns, span_s
+from naq_tui.cli.format import iso_text, moment_ns, past_ns, span_s
 
 NOON_NS = int(datetime(2026, 3, 1, 12, 0, tzinfo=UTC).timestamp()) * 10**9
 
@@ -102,6 +102,38 @@ def test_a_time_of_day_after_the_clocks_change_is_what_they_show() -> None:
     saturday_evening = at(2026, 3, 28, 19)
 
     assert moment_ns("18:00", saturday_evening) == at(2026, 3, 29, 16)
+
+
+@pytest.mark.usefixtures("paris")
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2h", at(2026, 3, 1, 10)),
+        ("90", at(2026, 3, 1, 11, 58, 30)),
+        ("14:30", at(2026, 2, 28, 13, 30)),
+        ("13:00", at(2026, 3, 1, 12, 0)),
+        ("9:05", at(2026, 3, 1, 8, 5)),
+        ("2026-02-01T00:00Z", at(2026, 2, 1)),
+    ],
+)
+def test_a_moment_that_is_over_is_so_long_ago_or_the_last_time_of_that_kind(text: str, expected: int) -> None:
+    assert past_ns(text, NOON_NS) == expected
+
+
+@pytest.mark.usefixtures("paris")
+@given(st.integers(0, 10 * 365 * 24 * 60), st.integers(0, 23), st.integers(0, 59))
+def test_the_last_time_of_day_is_within_25_hours_of_now(minutes: int, hour: int, minute: int) -> None:
+    now_ns = NOON_NS + minutes * 60 * 10**9
+
+    found_ns = past_ns(f"{hour}:{minute:02d}", now_ns)
+
+    assert now_ns - 25 * 3600 * 10**9 <= found_ns <= now_ns
+
+
+@pytest.mark.parametrize("text", ["", "soon", "25:00", "2026-03-01T10:00", "-5m"])
+def test_what_is_no_moment_in_the_past_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"expected|zone"):
+        past_ns(text, NOON_NS)
 
 
 @pytest.mark.parametrize(

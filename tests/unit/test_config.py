@@ -218,3 +218,9 @@ class TestSecrets:
     @pytest.mark.parametrize("url", ["nats://[bad", "", ",", "nats://user:hunter2@[bad", "::::"])
     def test_a_url_that_makes_no_sense_can_be_shown_all_the_same(self, url: str) -> None:
         assert "hunter2" not in redacted_url(url)
+
+
+@pytest.mark.parametrize("key", ["minutes_for", "hours_for"])
+def test_rollups_that_would_be_gone_before_they_are_put_together_are_refused(key: str) -> None:
+    with pytest.raises(ConfigError, match=f"statistics.{key}"):
+        NAQConfig.load(environ={}, arguments={f"statistics.{key}": 3600})

@@ -31,7 +31,7 @@ from naq_runtime.testing import MemoryBroker
 from tests.support.processes import ROOT, program
 
 EVENTS = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
-PAGES = ("jobs", "schedules", "workers", "testing")
+PAGES = ("jobs", "schedules", "statistics", "testing", "workers")
 
 
 def blocks(page: str) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from naq_runtime import EventService, Queue, ServiceManager, get_config
 from naq_runtime.errors import ConfigError
 from naq_runtime.statistics.rollup import DAY, HOUR, MINUTE
 from naq_runtime.statistics.writer import MOST_EVENTS
@@ -66,6 +67,14 @@ def test_of_an_empty_namespace_nothing_happened(log: CountedLog) -> None:
 def test_a_time_that_ends_before_it_begins_is_refused(log: CountedLog) -> None:
     with pytest.raises(ConfigError, match="begins before it ends"):
         log.read(10, 10)
+
+
+@pytest.mark.parametrize("hours", [0, -1, float("nan"), float("inf"), 1e9])
+async def test_a_number_of_hours_that_makes_no_sense_is_refused(hours: float) -> None:
+    async with MemoryBroker(), ServiceManager(get_config()) as services:
+        events = await services.get_service(EventService)
+        with pytest.raises(ConfigError, match="hours"):
+            await events.get_event_statistics(hours)
 
 
 def test_a_day_is_answered_by_rollups_and_only_its_ends_by_events(log: CountedLog) -> None:
@@ -262,8 +271,6 @@ def test_who_has_no_say_any_more_writes_nothing(log: CountedLog) -> None:
 
 
 async def test_in_memory_the_events_of_a_test_are_counted() -> None:
-    from naq_runtime import EventService, Queue, ServiceManager, get_config
-
     async with MemoryBroker(modules=[tasks.__name__]) as broker:
         async with Queue() as queue:
             await queue.enqueue(tasks.add, 1, 2)
