@@ -24,6 +24,7 @@ from naq_runtime.events.models import StoredEvent
 from naq_runtime.naming import new_id
 from naq_runtime.processors.http import Answer, Target, post
 from naq_runtime.processors.settings import WebhookConfig, WebhookSettings, shown_url, with_environment
+from naq_runtime.processors.words import one_line
 from naq_runtime.version import VERSION
 
 __all__ = ["EventPoster", "Webhook"]
@@ -118,8 +119,8 @@ class Webhook:
         return headers
 
     def _refusal(self, answer: Answer) -> ProcessingError:
-        said = " ".join(answer.text.split())[:200]
-        message = f"{self._where} answered {answer.status} {answer.reason}{f': {said}' if said else ''}"
+        said = one_line(answer.text, 200)
+        message = f"{self._where} answered {answer.status} {one_line(answer.reason, 50)}{f': {said}' if said else ''}"
         if answer.status in _AWAY:
             return Unavailable(message, _retry_after_s(answer.headers.get("retry-after")))
         if answer.status >= 500:

@@ -17,6 +17,7 @@ from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent
 from naq_runtime.nats.durable import ConsumerSettings, DurableConsumer
 from naq_runtime.processing import processor as module
 from naq_runtime.processing.dead import DeadEvent, DeadEvents
+from naq_runtime.processing.overview import processors
 from naq_runtime.processing.processor import DurableProcessor
 from naq_runtime.testing import MemoryBroker
 from tests.support.restarting import restartable
@@ -304,6 +305,49 @@ async def test_one_that_takes_longer_than_the_server_waits_keeps_its_event(servi
         await eventually(lambda: processor.statistics().held == 0)
 
     assert seen.ids == ["job-0"]
+
+
+async def test_a_function_that_is_cancelled_from_within_has_failed_and_the_rest_goes_on(
+    services: ServiceManager,
+) -> None:
+    def judge(job_id: str) -> None:
+        if job_id == "job-0":
+            raise asyncio.CancelledError
+
+    events = await services.get_service(EventService)
+    seen = Seen(judge)
+    async with events.process_events("billing", seen.one, filters=MAIL, retries=0) as processor:
+        await log(services, 2)
+        await eventually(lambda: processor.statistics().dead == 1)
+        await eventually(lambda: seen.ids == ["job-1"])
+
+    (dead,) = await dead_of(services)
+    assert dead.reason == "the function was cancelled, and not by us"
+
+
+async def test_one_that_has_all_the_work_that_it_wants_is_seen_to_run(services: ServiceManager) -> None:
+    go_on, seen = asyncio.Event(), Seen()
+
+    async def slow(stored: StoredEvent) -> None:
+        await go_on.wait()
+        await seen.one(stored)
+
+    events = await services.get_service(EventService)
+
+    async def is_running() -> bool:
+        return [(state.name, state.is_running) for state in await processors(services)] == [("billing", True)]
+
+    async with events.process_events("billing", slow, filters=MAIL) as processor:
+        await log(services, 5)
+        await eventually(lambda: processor.statistics().held == 2)
+        assert await is_running()
+        go_on.set()
+        await eventually(lambda: len(seen.ids) == 5)
+
+    async def is_idle() -> bool:
+        return not await is_running()
+
+    await eventually(is_idle)
 
 
 async def test_what_is_no_event_is_passed_over_and_counted(services: ServiceManager) -> None:
