@@ -281,7 +281,7 @@ class DurableProcessor:
                 self._unavailable(error)
                 wait_s = min(_LONGEST_AWAY_S, _AWAY_S * 2.0 ** min(tried, 16))
                 if error.retry_after_s is not None:
-                    wait_s = error.retry_after_s
+                    wait_s = max(_AWAY_S, error.retry_after_s)  # who says "at once" each time is not to be hammered
                 tried += 1
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait_s)

@@ -92,7 +92,7 @@ class Webhook:
                 raise
             except ProcessingError as error:
                 asked_s = error.retry_after_s if isinstance(error, Unavailable) else None
-            await asyncio.sleep(_wait_s(tried) if asked_s is None else asked_s)
+            await asyncio.sleep(_wait_s(tried) if asked_s is None else max(_WAIT_S, asked_s))
         await self.post_once(body, message_id=message_id)
 
     async def post_once(self, body: Any, *, message_id: str | None = None) -> None:

@@ -235,6 +235,26 @@ async def test_what_is_unavailable_holds_everything_back_and_speaks_against_no_e
     assert processor.statistics()[:3] == (10, 0, 0)
 
 
+async def test_who_asks_to_be_tried_again_at_once_is_not_hammered(
+    services: ServiceManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_AWAY_S", 0.1)
+    loop, tries = asyncio.get_running_loop(), list[float]()
+
+    def judge(job_id: str) -> None:
+        tries.append(loop.time())
+        if len(tries) < 4:
+            raise Unavailable("down", retry_after_s=0.0)
+
+    events = await services.get_service(EventService)
+    seen = Seen(judge)
+    async with events.process_events("billing", seen.one, filters=MAIL):
+        await log(services, 1)
+        await eventually(lambda: len(seen.ids) == 1)
+
+    assert tries[-1] - tries[0] >= 0.3
+
+
 async def test_one_that_is_stopped_while_it_waits_gives_back_what_it_has(services: ServiceManager) -> None:
     def judge(job_id: str) -> None:
         raise Unavailable("down", retry_after_s=60)
