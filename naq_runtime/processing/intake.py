@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from naq_runtime.errors import ServerError
@@ -200,8 +200,7 @@ class Intake:
                 log.warning("no events can be fetched now: %s", error, extra={"action": "fetch_failed"})
                 asyncio.get_running_loop().call_later(_AGAIN_LATER_S, self.want)
 
-    async def _every(self, seconds: float, do: object) -> None:
-        assert callable(do)
+    async def _every(self, seconds: float, do: Callable[[], Awaitable[None]]) -> None:
         while True:
             if self._connection.is_connected:
                 try:

@@ -37,13 +37,16 @@ async def processors(services: ServiceManager) -> list[ProcessorState]:
     names = services.names
     prefix = names.processor_consumer("")
     found = await paged(services.connection, f"CONSUMER.LIST.{names.events_stream}", "consumers")
+    # Of what comes again by hand there are requests at any time, also while a processor has all the work that it wants.
+    again = await paged(services.connection, f"CONSUMER.LIST.{names.processors_stream}", "consumers")
+    running = {info["name"] for info in again if info.get("num_waiting", 0)}
     dead = Counter([one.processor async for one in DeadEvents(services.streams, names).list()])
     states = [
         ProcessorState(
             name := info["name"].removeprefix(prefix),
             consumer_state(info),
             dead[name],
-            info.get("num_waiting", 0) > 0,
+            info["name"] in running,
         )
         for info in found
         if info["name"].startswith(prefix)

@@ -17,7 +17,14 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from naq_runtime.errors import Rejected, SerializationError, ServerError, ServerUnreachable, Unavailable
+from naq_runtime.errors import (
+    ProcessingError,
+    Rejected,
+    SerializationError,
+    ServerError,
+    ServerUnreachable,
+    Unavailable,
+)
 from naq_runtime.events.codec import decode_event
 from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.models import StoredEvent
@@ -266,11 +273,15 @@ class DurableProcessor:
                 await self._process(events)
                 self._available()
                 return True
+            except asyncio.CancelledError as error:
+                if (task := asyncio.current_task()) is None or task.cancelling():
+                    raise
+                raise ProcessingError("the function was cancelled, and not by us") from error
             except Unavailable as error:
                 self._unavailable(error)
                 wait_s = min(_LONGEST_AWAY_S, _AWAY_S * 2.0 ** min(tried, 16))
                 if error.retry_after_s is not None:
-                    wait_s = error.retry_after_s
+                    wait_s = max(_AWAY_S, error.retry_after_s)  # who says "at once" each time is not to be hammered
                 tried += 1
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait_s)

@@ -13,6 +13,7 @@ from naq_runtime.errors import ProcessingError, Unavailable
 from naq_runtime.events.codec import encode_stored
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.processors.settings import CommandSettings
+from naq_runtime.processors.words import one_line
 
 __all__ = ["Command"]
 
@@ -91,7 +92,7 @@ async def _end_of(process: Process) -> str:
     tail = b""
     while chunk := await process.stderr.read(_READ):
         tail = (tail + chunk)[-_TOLD:]
-    return " ".join(tail.decode("utf-8", "replace").split())
+    return one_line(tail.decode("utf-8", "replace"), _TOLD)
 
 
 async def _kill(process: Process) -> None:

@@ -24,6 +24,7 @@ from naq_runtime.events.models import StoredEvent
 from naq_runtime.naming import new_id
 from naq_runtime.processors.http import Answer, Target, post
 from naq_runtime.processors.settings import WebhookConfig, WebhookSettings, shown_url, with_environment
+from naq_runtime.processors.words import one_line
 from naq_runtime.version import VERSION
 
 __all__ = ["EventPoster", "Webhook"]
@@ -91,7 +92,7 @@ class Webhook:
                 raise
             except ProcessingError as error:
                 asked_s = error.retry_after_s if isinstance(error, Unavailable) else None
-            await asyncio.sleep(_wait_s(tried) if asked_s is None else asked_s)
+            await asyncio.sleep(_wait_s(tried) if asked_s is None else max(_WAIT_S, asked_s))
         await self.post_once(body, message_id=message_id)
 
     async def post_once(self, body: Any, *, message_id: str | None = None) -> None:
@@ -118,8 +119,8 @@ class Webhook:
         return headers
 
     def _refusal(self, answer: Answer) -> ProcessingError:
-        said = " ".join(answer.text.split())[:200]
-        message = f"{self._where} answered {answer.status} {answer.reason}{f': {said}' if said else ''}"
+        said = one_line(answer.text, 200)
+        message = f"{self._where} answered {answer.status} {one_line(answer.reason, 50)}{f': {said}' if said else ''}"
         if answer.status in _AWAY:
             return Unavailable(message, _retry_after_s(answer.headers.get("retry-after")))
         if answer.status >= 500:

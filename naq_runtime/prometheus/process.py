@@ -8,11 +8,13 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from threading import Thread
+from wsgiref.simple_server import WSGIServer
 
 import prometheus_client
 from prometheus_client import CollectorRegistry
 
-from naq_runtime.config import NAQConfig
+from naq_runtime.config import MetricsConfig, NAQConfig
 from naq_runtime.errors import ConfigError, ServerError, ServerUnreachable
 from naq_runtime.monitor import Monitor
 from naq_runtime.nats.state import queue_ages
@@ -62,12 +64,10 @@ async def serving(services: ServiceManager) -> AsyncIterator[int]:
     monitor = await services.get_service(Monitor)
     tail = await monitor.follow()
     try:
-        server, thread = prometheus_client.start_http_server(config.port, config.host, registry)
-    except OSError as error:
+        server, thread = _listening(config, registry)
+    except ConfigError:
         await tail.stop()
-        raise ConfigError(
-            f"metrics cannot be served on {config.host}:{config.port}: {error.strerror or error}"
-        ) from error
+        raise
 
     async def count() -> None:
         while True:
@@ -93,6 +93,14 @@ async def serving(services: ServiceManager) -> AsyncIterator[int]:
         server.server_close()
         thread.join()
         await tail.stop()
+
+
+def _listening(config: MetricsConfig, registry: CollectorRegistry) -> tuple[WSGIServer, Thread]:
+    try:
+        return prometheus_client.start_http_server(config.port, config.host, registry)
+    except OSError as error:
+        where = f"{config.host}:{config.port}"
+        raise ConfigError(f"metrics cannot be served on {where}: {error.strerror or error}") from error
 
 
 async def _seen(services: ServiceManager, monitor: Monitor) -> Standing | None:

@@ -4,65 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from naq_runtime import EventService, NAQConfig, ServiceManager
 from naq_runtime.errors import Rejected, Unavailable
-from naq_runtime.events.filters import EventFilter
-from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent
-from naq_runtime.nats.durable import ConsumerSettings, DurableConsumer
+from naq_runtime.events.models import StoredEvent
 from naq_runtime.processing import processor as module
-from naq_runtime.processing.dead import DeadEvent, DeadEvents
-from naq_runtime.processing.processor import DurableProcessor
-from naq_runtime.testing import MemoryBroker
-from tests.support.restarting import restartable
-from tests.support.server import config_for
+from naq_runtime.processing.dead import DeadEvents
+from naq_runtime.processing.overview import processors
+from tests.support.processing import MAIL, Seen, dead_of, log
 from tests.support.waiting import eventually
-
-MAIL = {"queue_name": "mail"}
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_RETRY_S", 0.05)
     monkeypatch.setattr(module, "_AWAY_S", 0.02)
-
-
-class Seen:
-    """What a processor got, by the id of the job."""
-
-    def __init__(self, judge: Callable[[str], None] = lambda job_id: None) -> None:
-        self.ids: list[str] = []
-        self.batches: list[int] = []
-        self.judge = judge
-
-    async def one(self, stored: StoredEvent) -> None:
-        await self.many([stored])
-
-    async def many(self, events: Sequence[StoredEvent]) -> None:
-        ids = [stored.event.job_id for stored in events if isinstance(stored.event, JobEvent)]
-        for job_id in ids:
-            self.judge(job_id)
-        self.ids += ids
-        self.batches.append(len(events))
-
-
-async def log(services: ServiceManager, count: int, start: int = 0, **fields: str) -> list[str]:
-    """Store some events; the ids of their jobs."""
-    events = await services.get_service(EventService)
-    ids = [f"job-{number}" for number in range(start, start + count)]
-    for job_id in ids:
-        events.job(JobEventType.COMPLETED, **{"job_id": job_id, "queue_name": "mail", **fields})
-    await events.flush()
-    return ids
-
-
-async def dead_of(services: ServiceManager, name: str = "billing") -> list[DeadEvent]:
-    return [one async for one in DeadEvents(services.streams, services.names).list(name)]
 
 
 async def test_every_event_that_is_wanted_is_processed_once_and_in_order(services: ServiceManager) -> None:
@@ -234,6 +193,26 @@ async def test_what_is_unavailable_holds_everything_back_and_speaks_against_no_e
     assert processor.statistics()[:3] == (10, 0, 0)
 
 
+async def test_who_asks_to_be_tried_again_at_once_is_not_hammered(
+    services: ServiceManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_AWAY_S", 0.1)
+    loop, tries = asyncio.get_running_loop(), list[float]()
+
+    def judge(job_id: str) -> None:
+        tries.append(loop.time())
+        if len(tries) < 4:
+            raise Unavailable("down", retry_after_s=0.0)
+
+    events = await services.get_service(EventService)
+    seen = Seen(judge)
+    async with events.process_events("billing", seen.one, filters=MAIL):
+        await log(services, 1)
+        await eventually(lambda: len(seen.ids) == 1)
+
+    assert tries[-1] - tries[0] >= 0.3
+
+
 async def test_one_that_is_stopped_while_it_waits_gives_back_what_it_has(services: ServiceManager) -> None:
     def judge(job_id: str) -> None:
         raise Unavailable("down", retry_after_s=60)
@@ -249,26 +228,6 @@ async def test_one_that_is_stopped_while_it_waits_gives_back_what_it_has(service
 
     assert sorted(seen.ids) == ids
     assert seen.batches == [1] * 10  # what was tried before comes alone
-
-
-async def test_one_that_was_delivered_often_and_is_innocent_leaves_no_dead_event(services: ServiceManager) -> None:
-    def judge(job_id: str) -> None:
-        raise Unavailable("down", retry_after_s=60)
-
-    events = await services.get_service(EventService)
-    await log(services, 1)
-    for _ in range(4):
-        async with events.process_events(
-            "billing", Seen(judge).one, filters=MAIL, retries=1, start="beginning"
-        ) as processor:
-            await eventually(lambda held=processor: held.statistics().held == 1)  # type: ignore[misc]
-    seen = Seen()
-    async with events.process_events("billing", seen.one, filters=MAIL, retries=1) as processor:
-        await eventually(lambda: processor.statistics().processed == 1)
-        await eventually(lambda: processor.statistics().held == 0)
-
-    assert seen.ids == ["job-0"]
-    assert await dead_of(services) == []
 
 
 async def test_what_is_in_work_ends_before_it_stops(services: ServiceManager) -> None:
@@ -290,20 +249,29 @@ async def test_what_is_in_work_ends_before_it_stops(services: ServiceManager) ->
     assert Counter(seen.ids) == {"job-0": 1, "job-1": 1, "job-2": 1}
 
 
-async def test_one_that_takes_longer_than_the_server_waits_keeps_its_event(services: ServiceManager) -> None:
-    seen = Seen()
+async def test_one_that_has_all_the_work_that_it_wants_is_seen_to_run(services: ServiceManager) -> None:
+    go_on, seen = asyncio.Event(), Seen()
 
-    async def slow(events: Sequence[StoredEvent]) -> None:
-        await asyncio.sleep(2.5)
-        await seen.many(events)
+    async def slow(stored: StoredEvent) -> None:
+        await go_on.wait()
+        await seen.one(stored)
 
-    processor = DurableProcessor(services, "billing", slow, ack_wait_s=1.0)
-    async with processor:
-        await log(services, 1)
-        await eventually(lambda: processor.statistics().processed == 1)
-        await eventually(lambda: processor.statistics().held == 0)
+    events = await services.get_service(EventService)
 
-    assert seen.ids == ["job-0"]
+    async def is_running() -> bool:
+        return [(state.name, state.is_running) for state in await processors(services)] == [("billing", True)]
+
+    async with events.process_events("billing", slow, filters=MAIL) as processor:
+        await log(services, 5)
+        await eventually(lambda: processor.statistics().held == 2)
+        assert await is_running()
+        go_on.set()
+        await eventually(lambda: len(seen.ids) == 5)
+
+    async def is_idle() -> bool:
+        return not await is_running()
+
+    await eventually(is_idle)
 
 
 async def test_what_is_no_event_is_passed_over_and_counted(services: ServiceManager) -> None:
@@ -320,66 +288,6 @@ async def test_what_is_no_event_is_passed_over_and_counted(services: ServiceMana
     assert await dead_of(services) == []
 
 
-@pytest.mark.parametrize("what", ["consumer", "stream"])
-async def test_what_is_deleted_under_it_is_made_anew_where_it_stopped(services: ServiceManager, what: str) -> None:
-    events = await services.get_service(EventService)
-    stream, seen = services.names.events_stream, Seen()
-    async with events.process_events("billing", seen.one) as processor:
-        first = await log(services, 10)
-        await eventually(lambda: len(seen.ids) == 10)
-        await eventually(lambda: processor.statistics().held == 0)
-        if what == "consumer":
-            await services.connection.api(f"CONSUMER.DELETE.{stream}.processor-billing")
-        else:
-            await services.connection.api(f"STREAM.DELETE.{stream}")
-        second = await log(services, 10, 10)
-        await eventually(lambda: set(second) <= set(seen.ids), within=20)
-
-    assert set(seen.ids) == set(first + second)
-
-
-async def test_a_stream_that_was_made_anew_is_read_from_its_beginning(services: ServiceManager) -> None:
-    names, topology = services.names, services.topology
-    settings = ConsumerSettings((names.events,))
-    consumer = DurableConsumer(
-        services.connection, names.events_stream, "processor-billing", settings, ready=topology.events
-    )
-    await log(services, 20)
-    await consumer.ensure()
-    await services.connection.api(f"STREAM.DELETE.{names.events_stream}")
-    await log(services, 3)
-
-    await consumer.ensure()
-
-    state = await consumer.look()
-    assert state is not None
-    assert state.waiting == 3
-
-
-async def test_an_event_that_comes_again_while_it_is_in_work_is_processed_once(services: ServiceManager) -> None:
-    begun, go_on, seen = asyncio.Event(), asyncio.Event(), Seen()
-
-    async def slow(events: Sequence[StoredEvent]) -> None:
-        begun.set()
-        await go_on.wait()
-        await seen.many(events)
-
-    async with DurableProcessor(services, "billing", slow, wanted=EventFilter(queue_name="mail")) as processor:
-        await log(services, 1)
-        await begun.wait()
-        (holding,) = processor._intake._held.values()
-        first = holding.delivery
-        await first.hand_back()  # as if the server had lost its patience
-        await eventually(lambda: holding.delivery is not first)
-        go_on.set()
-        await eventually(lambda: processor.statistics().held == 0)
-
-    assert seen.ids == ["job-0"]
-    state = await processor._log.look()
-    assert state is not None
-    assert (state.waiting, state.unacknowledged) == (0, 0)
-
-
 async def test_a_changed_filter_is_taken_over_and_it_goes_on_where_it_stopped(services: ServiceManager) -> None:
     events = await services.get_service(EventService)
     seen = Seen()
@@ -392,31 +300,3 @@ async def test_a_changed_filter_is_taken_over_and_it_goes_on_where_it_stopped(se
         await eventually(lambda: len(seen.ids) == 4)
 
     assert seen.ids == mail + other
-
-
-async def test_an_outage_in_between_loses_nothing(tmp_path: Path) -> None:
-    async with restartable(tmp_path) as server:
-        config = config_for(server.url)
-        async with ServiceManager(config, role="test") as services:
-            events = await services.get_service(EventService)
-            seen = Seen()
-            processor = DurableProcessor(services, "billing", seen.many, batch=10, ack_wait_s=1.0)
-            async with processor:
-                ids = await log(services, 100)
-                await eventually(lambda: len(seen.ids) > 20)
-                await server.kill()
-                for number in range(100, 200):
-                    events.job(JobEventType.COMPLETED, job_id=f"job-{number}", queue_name="mail")
-                await server.start()
-                await events.flush()
-                await eventually(lambda: len(set(seen.ids)) == 200, within=30)
-
-    assert set(ids) < set(seen.ids)
-
-
-async def test_in_memory_there_are_none(config: NAQConfig) -> None:
-    async with MemoryBroker(config), ServiceManager(config) as services:
-        events = await services.get_service(EventService)
-
-        with pytest.raises(RuntimeError, match="need a server"):
-            events.process_events("billing", Seen().one)

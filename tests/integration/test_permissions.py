@@ -82,7 +82,7 @@ SCHEDULER = """
 """
 MONITOR = """
     publish: ["$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.LIST.NAQ_JOBS",
-              "$JS.API.CONSUMER.LIST.NAQ_EVENTS", "$JS.API.DIRECT.GET.*"]
+              "$JS.API.CONSUMER.LIST.NAQ_EVENTS", "$JS.API.CONSUMER.LIST.NAQ_PROCESSORS", "$JS.API.DIRECT.GET.*"]
     subscribe: ["_INBOX_monitor.>", "naq.live.>"]
 """
 PROCESSOR = """
