@@ -100,6 +100,7 @@ class Observer:
         bounds = await stream_bounds(self._connection, stream)
         found = await sequence_at(self._connection, stream, since_ns) or 0
         after = max(found, bounds.last - BACKLOG + 1) - 1 if found else bounds.last
+        self._roster.doubt(now_ns)
         self._windows = EventWindows(self._longest_s, since_ns)
         self._is_cut = 0 < found <= after
         self._tail = StreamTail(self._connection, stream, self._names.events, self._names.live, whole=True)

@@ -14,7 +14,7 @@ LIMIT = 5_000
 """Workers that are remembered; of more, the ones that were heard of longest ago are forgotten."""
 _SECOND_NS = 1_000_000_000
 _LEASE_BEATS = 3
-_USUAL_BEAT_S = 5.0
+_USUAL_BEAT_S, _LONGEST_BEAT_S = 5.0, 60.0
 
 
 @dataclass(slots=True)
@@ -22,6 +22,8 @@ class _Known:
     """What is known of a worker."""
 
     heard_ns: int
+    beat_ns: int = 0
+    """When it said that it beats."""
     beat_s: float = _USUAL_BEAT_S
     stopped: bool = False
     lost_ns: int = 0
@@ -46,7 +48,9 @@ class Roster:
         self._doubt_ns = 0
 
     def doubt(self, now_ns: int) -> None:
-        """The server was away, and leases ended that nobody could renew: workers get the time of a lease to do so."""
+        """The server may have been away, so that leases ended that nobody could renew: there is the time of one to do
+        so.
+        """
         self._doubt_ns = now_ns
 
     def hear(self, event: Event, now_ns: int) -> None:
@@ -57,6 +61,10 @@ class Roster:
         known = self._known.setdefault(event.worker_id, _Known(at_ns))
         known.heard_ns = max(known.heard_ns, at_ns)
         known.stopped = event.event_type is WorkerEventType.STOPPED
+        if event.event_type is WorkerEventType.HEARTBEAT:
+            if known.beat_ns < at_ns and known.beat_ns:
+                known.beat_s = min((at_ns - known.beat_ns) / _SECOND_NS, _LONGEST_BEAT_S)
+            known.beat_ns = at_ns
 
     def see(self, records: Iterable[WorkerRecord], now_ns: int) -> None:
         """Take in the leases that stand, after all events that were stored before they were read."""

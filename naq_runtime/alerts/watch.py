@@ -14,6 +14,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable
+from contextlib import suppress
 
 from msgspec.structs import replace
 
@@ -141,7 +142,8 @@ class AlertWatch:
         self._now = {}
         await self._deliveries.stop()
         if observer is not None:
-            await observer.stop()
+            with suppress(ServerError):
+                await observer.stop()
 
     def _latest(self, name: str, kept: Kept) -> Kept:
         """What we know of a rule; another leader's record counts more than what we had in mind."""

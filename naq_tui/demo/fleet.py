@@ -32,7 +32,7 @@ message = "the mail server of the demo turns one mail in eight away"
 min_samples = 15
 
 [alerts.reports-late]
-rule = "queue_age{queue=reports} > 2s clear < 500ms for 5s"
+rule = "wait_p95[30s]{queue=reports} > 250ms clear < 100ms for 5s"
 severity = "info"
 
 [alerts.worker-lost]

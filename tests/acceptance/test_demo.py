@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from naq_runtime import SchedulerService, ServiceManager
+from naq_runtime import AlertService, SchedulerService, ServiceManager
 from naq_tui.demo.fleet import DemoFleet
 from naq_tui.demo.schedules import SCHEDULES
 from tests.support.processes import command_of, is_gone, naq_top, started
@@ -44,6 +44,20 @@ async def test_the_demo_has_schedules_of_all_kinds_and_a_scheduler_that_keeps_th
     assert found["nightly-count"].timezone == "Europe/Paris"
     assert found["watch-library"].overlap == "skip"
     assert all(is_gone(pid) for pid in fleet.pids)
+
+
+async def test_the_demo_has_rules_of_alerts_and_one_of_them_fires() -> None:
+    async with DemoFleet() as fleet, ServiceManager(fleet.config, role="test") as services:
+        alerts = await services.get_service(AlertService)
+
+        async def fires() -> set[str]:
+            return {record.name for record in await alerts.alerts() if record.firing}
+
+        await eventually(fires, within=50)
+        records = await alerts.alerts()
+
+    assert [record.name for record in records] == ["mail-refused", "reports-late", "worker-lost"]
+    assert {record.by for record in records} == {"scheduler-1"}
 
 
 async def test_killing_the_demo_ends_every_process_and_removes_the_store() -> None:

@@ -195,3 +195,12 @@ class TestLosses:
 
         roster.see([], NOW_NS + 80 * SECOND)
         assert roster.lost(300, NOW_NS + 80 * SECOND) == {"w": True}
+
+    def test_how_long_a_lease_is_follows_from_the_beats_of_those_that_are_known_by_their_events_alone(self) -> None:
+        roster = Roster(300)
+        for ago_s in (10, 9, 8):
+            roster.hear(self.beat(ago_s), NOW_NS)
+        roster.doubt(NOW_NS - 4 * SECOND)
+        roster.see([], NOW_NS)
+
+        assert roster.lost(300, NOW_NS) == {"w": True}
