@@ -31,6 +31,8 @@ __all__ = [
     "WorkerConfig",
     "get_config",
     "redacted_url",
+    "settings_of",
+    "shown_setting",
     "split_urls",
 ]
 
@@ -210,6 +212,28 @@ class NAQConfig(_Section, frozen=True, kw_only=True):
             return msgspec.convert(tree, cls, strict=False)
         except (msgspec.ValidationError, ValueError) as error:
             raise ConfigError(_explain(error, tree)) from error
+
+
+_SECRETS = frozenset(("nats.password", "nats.token"))
+
+
+def settings_of(config: NAQConfig) -> dict[str, Any]:
+    """All settings by dotted key."""
+    found: dict[str, Any] = {}
+    for name in config.__struct_fields__:
+        value = getattr(config, name)
+        if isinstance(value, _Section):
+            found |= {f"{name}.{inner}": getattr(value, inner) for inner in value.__struct_fields__}
+        else:
+            found[name] = value
+    return found
+
+
+def shown_setting(key: str, value: object) -> str:
+    """A value as others may see it: secrets are hidden."""
+    if key in _SECRETS and value is not None:
+        return "(hidden)"
+    return redacted_url(str(value)) if key == "nats.url" else str(value)
 
 
 def get_config() -> NAQConfig:

@@ -201,6 +201,8 @@ def system_message(event: SystemEvent) -> str:
             return _joined(where, _in_trouble(event))
         case "recovered":
             return _joined(where, event.part, _ms("after", event.outage_ms))
+        case "config_changed":
+            return _joined(where, f"{event.key} is {event.new}, was {event.old}")
         case "connection_restored":
             return _joined(where, _ms("away for", event.outage_ms))
         case "queue_paused" | "queue_resumed":

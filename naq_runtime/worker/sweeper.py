@@ -35,13 +35,13 @@ class Sweeper:
         self._dependencies = dependencies
         self._dependants = dependants
         self._overdue = overdue
-        self._interval_s = interval_s
+        self.interval_s = interval_s
         self._chance = chance
 
     async def run(self) -> None:
         """Sweep until cancelled."""
         while True:
-            await asyncio.sleep(self._interval_s * (0.5 + self._chance()))
+            await asyncio.sleep(self.interval_s * (0.5 + self._chance()))
             try:
                 await self.sweep()
             except ServerError as error:

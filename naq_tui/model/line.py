@@ -69,6 +69,7 @@ _SYSTEM: dict[str, Mark] = {
     "startup": ("▴", "quiet"),
     "shutdown": ("▾", "quiet"),
     "metrics": ("∿", "quiet"),
+    "config_changed": ("≠", "neutral"),
     "error": ("‼", "bad"),
     "recovered": ("✓", "good"),
     "leader_elected": ("★", "good"),
