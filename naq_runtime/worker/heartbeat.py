@@ -41,7 +41,8 @@ class Heartbeat:
     ) -> None:
         self._bucket = bucket
         self._anew = asyncio.Event()
-        self.set_interval(interval_s)
+        self._interval_s = interval_s
+        self.lease_s = interval_s * _LEASE_BEATS
         self._describe = describe
         self._beaten = beaten
 

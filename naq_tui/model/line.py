@@ -94,6 +94,7 @@ _SHORT = {
     "result_stored": "result",
     "result_fetched": "fetched",
     "result_expired": "expired",
+    "config_changed": "config",
     "connection_lost": "link lost",
     "connection_restored": "link back",
     "events_dropped": "dropped",
