@@ -37,6 +37,8 @@ __all__ = [
     "get_config",
     "read_processor",
     "redacted_url",
+    "settings_of",
+    "shown_setting",
     "split_urls",
 ]
 
@@ -295,6 +297,28 @@ class NAQConfig(_Section, frozen=True, kw_only=True):
                 tree[section][name] = _read_table(section, name, table, kind)
         config: NAQConfig = _converted(tree, cls)
         return config
+
+
+_SECRETS = frozenset(("nats.password", "nats.token"))
+
+
+def settings_of(config: NAQConfig) -> dict[str, Any]:
+    """All settings by dotted key."""
+    found: dict[str, Any] = {}
+    for name in config.__struct_fields__:
+        value = getattr(config, name)
+        if isinstance(value, _Section):
+            found |= {f"{name}.{inner}": getattr(value, inner) for inner in value.__struct_fields__}
+        else:
+            found[name] = value
+    return found
+
+
+def shown_setting(key: str, value: object) -> str:
+    """A value as others may see it: secrets are hidden."""
+    if key in _SECRETS and value is not None:
+        return "(hidden)"
+    return redacted_url(str(value)) if key == "nats.url" else str(value)
 
 
 def get_config() -> NAQConfig:

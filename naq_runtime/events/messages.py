@@ -218,6 +218,8 @@ def system_message(event: SystemEvent) -> str:
             return _joined(where, _in_trouble(event))
         case "recovered":
             return _joined(where, event.part, _ms("after", event.outage_ms))
+        case "config_changed":
+            return _joined(where, _change(event))
         case "connection_restored":
             return _joined(where, _ms("away for", event.outage_ms))
         case "queue_paused" | "queue_resumed":
@@ -250,6 +252,12 @@ def _cost(event: SystemEvent) -> list[str]:
     if event.events_dropped:
         said.append(f"{event.events_dropped} events dropped")
     return said
+
+
+def _change(event: SystemEvent) -> str | None:
+    if event.key is None or event.new is None:
+        return event.key
+    return f"{event.key} is {event.new}" + (f", was {event.old}" if event.old is not None else "")
 
 
 def _in_trouble(event: SystemEvent) -> str | None:

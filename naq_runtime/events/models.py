@@ -115,6 +115,8 @@ class ScheduleEventType(StrEnum):
 class SystemEventType(StrEnum):
     """What can happen to a process or to its connection."""
 
+    CONFIG_CHANGED = "config_changed"
+    """A setting of a process that runs."""
     STARTUP = "startup"
     """The process emits from now on."""
     SHUTDOWN = "shutdown"
@@ -342,7 +344,13 @@ class SystemEvent(EventBase, tag="system", frozen=True, kw_only=True, omit_defau
     outage_ms: float | None = None
     """How long the connection was gone, or a part in trouble, by the monotonic clock."""
     part: str | None = None
-    """What is in trouble: ``events`` or ``outcomes``, which cannot be stored."""
+    """What is in trouble: ``events`` or ``outcomes``, which cannot be stored, or ``config``, which cannot be read."""
+    key: str | None = None
+    """The setting that was changed, such as ``worker.concurrency``."""
+    old: str | None = None
+    """What it was; secrets are hidden."""
+    new: str | None = None
+    """What it is now."""
     error_type: str | None = None
     error_message: str | None = None
     cpu_percent: float | None = None

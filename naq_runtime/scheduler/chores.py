@@ -74,13 +74,13 @@ class Chores:
 
     def __init__(self, chores: Sequence[Chore], *, interval_s: float, may_act: Callable[[], bool]) -> None:
         self._chores = chores
-        self._interval_s = interval_s
+        self.interval_s = interval_s
         self._may_act = may_act
 
     async def run(self, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         """Go on until cancelled."""
         while True:
-            await sleep(self._interval_s)
+            await sleep(self.interval_s)
             await self.do_all()
 
     async def do_all(self) -> None:

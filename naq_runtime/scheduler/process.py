@@ -6,18 +6,29 @@ import asyncio
 import logging
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from naq_runtime.config import NAQConfig
+from naq_runtime.reloading import Reloading
 from naq_runtime.scheduler.scheduler import Scheduler
+from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
+from naq_runtime.worker.signals import heed_hangup
 
 __all__ = ["serve"]
 
 log = logging.getLogger(__name__)
 
 
-async def serve(config: NAQConfig, *, instance_id: str | None = None) -> None:
+async def serve(
+    config: NAQConfig, *, instance_id: str | None = None, reload: Callable[[], NAQConfig] | None = None
+) -> None:
     """Lead or stand by until SIGTERM or SIGINT.
+
+    Args:
+        reload: reads the settings again, at SIGHUP.
 
     Raises:
         InvalidName: the id cannot be used.
@@ -35,10 +46,18 @@ async def serve(config: NAQConfig, *, instance_id: str | None = None) -> None:
         if sys.platform != "win32":
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, stop, number)
+        if reload is not None:
+            events = await services.get_service(EventService)
+            reloading = Reloading(events, config, load=reload, appliers=partial(_appliers, scheduler, events))
+            heed_hangup(reloading.reload, partial(stop, signal.SIGHUP))
         watched = f", watches {len(config.alerts)} alert rules when it leads" if config.alerts else ""
         log.info("scheduler %s%s", scheduler.instance_id, watched, extra={"action": "scheduler_started"})
         await scheduler.run()
         log.info("scheduler %s stopped", scheduler.instance_id, extra={"action": "scheduler_stopped"})
+
+
+def _appliers(scheduler: Scheduler, events: EventService) -> dict[str, Callable[[Any], None]]:
+    return {**scheduler.adjustable, "events.metrics_interval": events.tell_costs_every}
 
 
 async def _say_lost() -> None:

@@ -6,8 +6,9 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from naq_runtime.errors import ServerError, ServerUnreachable
@@ -62,6 +63,8 @@ class Scheduler:
             pid=os.getpid(),
         )
         self._leadership = Leadership(services.streams, services.names, who, clock=self._clock)
+        self.adjustable: Mapping[str, Callable[[Any], None]] = {}
+        """What applies a new value of a setting, by its key; nothing before it runs."""
         self._stop = asyncio.Event()
         self._wake = asyncio.Event()
         self._vacated = asyncio.Event()
@@ -126,6 +129,7 @@ class Scheduler:
             may_act=lambda: self.leads,
         )
         rollups = Chores(self._rollups(), interval_s=_ROLLUPS_S, may_act=lambda: self.leads)
+        self.adjustable = {"scheduler.chores_interval": partial(setattr, chores, "interval_s")}
         ticks = asyncio.create_task(self._tick(), name="ticks")
         side = [
             *self._alerts(),

@@ -314,6 +314,11 @@ class EventService(EventReading):
             )
         )
 
+    def tell_costs_every(self, interval_s: float) -> None:
+        """Say so often what the process costs, if it says so at all."""
+        if self._metrics is not None:
+            self._metrics.interval_s = interval_s
+
     def _say_costs(self, interval_s: float) -> None:
         if self.enabled:
             from naq_runtime.services.metrics import Metrics  # psutil is of no use to those that only enqueue

@@ -24,7 +24,7 @@ class Metrics:
 
     def __init__(self, events: EventService, interval_s: float) -> None:
         self._events = events
-        self._interval_s = interval_s
+        self.interval_s = interval_s
         self._lag = LoopLag()
         self._usage = Usage()
         self._telling: asyncio.Task[None] | None = None
@@ -42,7 +42,7 @@ class Metrics:
 
     async def _tell_for_ever(self) -> None:
         while True:
-            await asyncio.sleep(self._interval_s)
+            await asyncio.sleep(self.interval_s)
             try:
                 self._tell()
             except (psutil.Error, OSError) as error:  # such as no descriptor left to count descriptors with

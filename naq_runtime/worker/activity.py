@@ -19,7 +19,7 @@ class Activity:
     def __init__(self, events: EventService, worker_id: str, concurrency: int) -> None:
         self._events = events
         self._worker_id = worker_id
-        self._concurrency = concurrency
+        self.concurrency = concurrency
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -47,5 +47,5 @@ class Activity:
 
     def _log(self, event_type: WorkerEventType, running: int) -> None:
         self._events.worker(
-            event_type, worker_id=self._worker_id, active_jobs=running, concurrency_limit=self._concurrency
+            event_type, worker_id=self._worker_id, active_jobs=running, concurrency_limit=self.concurrency
         )

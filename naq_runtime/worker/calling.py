@@ -41,6 +41,10 @@ class ProcessRunner(Protocol):
         ...
 
 
+def _pool(most: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=most + _SPARE_THREADS, thread_name_prefix="naq-job")
+
+
 class Calls:
     """Calls functions, and knows which of the threads were given up.
 
@@ -51,9 +55,9 @@ class Calls:
     def __init__(self, threads: int | Threads, processes: ProcessRunner | None = None) -> None:
         self._processes = processes
         self._lock = threading.Lock()
-        if isinstance(threads, int):
-            threads = ThreadPoolExecutor(max_workers=threads + _SPARE_THREADS, thread_name_prefix="naq-job")
-        self._threads = threads
+        self._most = threads if isinstance(threads, int) else 0
+        """Functions that are meant to run in threads of ours at a time; 0 for those of somebody else's."""
+        self._threads = _pool(threads) if isinstance(threads, int) else threads
         self._running: set[_ThreadCall] = set()
 
     @property
@@ -66,6 +70,12 @@ class Calls:
         """Jobs that were given up, and whose threads still run."""
         with self._lock:
             return tuple(call.job_id for call in self._running if call.is_given_up)
+
+    def resize(self, most: int) -> None:
+        """Have threads for so many plain functions at a time; what runs already goes on where it is."""
+        if 0 < self._most < most:
+            self._threads.shutdown(wait=False)
+            self._most, self._threads = most, _pool(most)
 
     def close(self) -> None:
         """Take no more plain functions; those that run are not waited for."""

@@ -50,12 +50,19 @@ class Children:
         self._allow = tuple(allow)
         self._serializer = f"{type(serializer).__module__}:{type(serializer).__qualname__}"
         self._free = asyncio.Semaphore(most)
+        self._most = most
         self._alive: set[_Child] = set()
         self._idle: list[_Child] = []
         self._spare: list[asyncio.Task[_Child]] = []
         """Those whose jobs were cancelled meanwhile, good for the next ones."""
         self._busy = 0
         self._closed = False
+
+    def resize(self, most: int) -> None:
+        """Allow more of them; fewer come of themselves, as fewer jobs are taken."""
+        for _ in range(self._most, most):
+            self._free.release()
+        self._most = max(self._most, most)
 
     def __repr__(self) -> str:
         return f"<Children busy={self._busy} alive={len(self._alive)}>"

@@ -28,7 +28,7 @@ class Frame:
     def __init__(self, registry: TaskRegistry, stop: Stop, grace_s: float) -> None:
         self._registry = registry
         self._stop = stop
-        self._grace_s = grace_s
+        self.grace_s = grace_s
         self._left: set[asyncio.Task[Any]] = set()
 
     @property
@@ -57,7 +57,7 @@ class Frame:
     async def shut_down(self) -> None:
         """Call what comes after the last job: within the grace, or within a moment once there is a hurry."""
         work = asyncio.create_task(self._registry.shut_down(call_aside), name="on_shutdown")
-        done = await finished([work], self._stop.hurried, self._grace_s)
+        done = await finished([work], self._stop.hurried, self.grace_s)
         if not done and self._stop.hurried.is_set():
             await asyncio.wait({work}, timeout=_HURRIED_S)
         if not work.done():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 
@@ -39,15 +40,25 @@ class Heartbeat:
         beaten: Callable[[WorkerRecord], None],
     ) -> None:
         self._bucket = bucket
-        self.lease_s = interval_s * _LEASE_BEATS
+        self._anew = asyncio.Event()
         self._interval_s = interval_s
+        self.lease_s = interval_s * _LEASE_BEATS
         self._describe = describe
         self._beaten = beaten
+
+    def set_interval(self, interval_s: float) -> None:
+        """Beat so often from now on."""
+        self._interval_s = interval_s
+        self.lease_s = interval_s * _LEASE_BEATS
+        self._anew.set()
 
     async def run(self) -> None:
         """Beat until cancelled; while the server is away, go on trying."""
         while True:
-            await asyncio.sleep(self._interval_s)
+            with contextlib.suppress(TimeoutError):  # a new interval counts at once
+                async with asyncio.timeout(self._interval_s):
+                    await self._anew.wait()
+            self._anew.clear()
             await self.beat()
 
     async def beat(self) -> None:

@@ -89,6 +89,12 @@ class Intake:
     def __repr__(self) -> str:
         return f"<Intake free={self.free} overflow={len(self._overflow)} lanes={self._lanes}>"
 
+    def resize(self, slots: int) -> None:
+        """Run so many jobs at a time from now on; of fewer, those that run go on to their ends."""
+        self.free += slots - self._pace.slots
+        self._pace.slots = slots
+        self._wanted.set()
+
     async def open(self) -> None:
         """Subscribe to every queue, creating what is missing."""
         for queue in self._queues:

@@ -7,6 +7,7 @@ import re
 import socket
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -65,6 +66,10 @@ class Portrait:
             version=VERSION,
             modules=modules,
         )
+
+    def change(self, **fields: Any) -> None:
+        """Show these from now on."""
+        self._blank = msgspec.structs.replace(self._blank, **fields)
 
     def start(self) -> None:
         """Begin to measure."""

@@ -84,6 +84,14 @@ class Presence:
         self._services.connection.on_restored.append(self.changed)  # its lease may have ended meanwhile
         self.beating = asyncio.create_task(self._beat(), name="heartbeat")
 
+    def adjust(self, *, concurrency_limit: int | None = None, heartbeat_interval: float | None = None) -> None:
+        """Show, or do, so from now on."""
+        if concurrency_limit is not None:
+            self._portrait.change(concurrency_limit=concurrency_limit)
+        if heartbeat_interval is not None:
+            self._portrait.change(heartbeat_interval=heartbeat_interval)
+            self._heartbeat.set_interval(heartbeat_interval)
+
     async def changed(self) -> None:
         """Say now what the worker does."""
         await self._heartbeat.beat()

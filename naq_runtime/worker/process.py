@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import NoReturn
+from functools import partial
+from typing import Any, NoReturn
 
 from naq_runtime.config import NAQConfig
 from naq_runtime.job_logging import record_job_logs
+from naq_runtime.reloading import Reloading
+from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.tasks import TaskRegistry
 from naq_runtime.worker.loop import outliving_exits
-from naq_runtime.worker.signals import heed_signals
+from naq_runtime.worker.signals import heed_hangup, heed_signals
 from naq_runtime.worker.worker import Worker
 
 __all__ = ["serve"]
@@ -31,6 +34,7 @@ async def serve(
     burst: bool = False,
     allow: Sequence[str] = (),
     sent_home: int = 0,
+    reload: Callable[[], NAQConfig] | None = None,
 ) -> int:
     """Work until SIGTERM or SIGINT; a second one hands everything back at once, and ends what would not end.
 
@@ -38,6 +42,7 @@ async def serve(
         burst: stop by itself once no job is queued any more.
         allow: names of functions that may run without a mark, with the shell's wildcards.
         sent_home: the exit code of one that was asked to stop by its name.
+        reload: reads the settings again, at SIGHUP.
 
     Returns:
         The exit code.
@@ -53,6 +58,10 @@ async def serve(
     async with ServiceManager(config, role="worker") as services:
         worker = Worker(services, queues, registry, modules=modules, name=name, concurrency=concurrency, burst=burst)
         handled = heed_signals(worker, config.worker.shutdown_grace)
+        if reload is not None:
+            events = await services.get_service(EventService)
+            reloading = Reloading(events, config, load=reload, appliers=partial(_appliers, worker, events, concurrency))
+            heed_hangup(reloading.reload, partial(worker.request_stop, "SIGHUP"))
         services.connection.on_lost.append(_say_lost)
         services.connection.on_restored.append(_say_restored)
         _say_started(worker, len(registry))
@@ -64,6 +73,14 @@ async def serve(
     if worker.stuck:
         _leave_behind(code)
     return code
+
+
+def _appliers(worker: Worker, events: EventService, concurrency: int | None) -> dict[str, Callable[[Any], None]]:
+    """What can change while it runs; what was said on the command line stays."""
+    found = {**worker.adjustable, "events.metrics_interval": events.tell_costs_every}
+    if concurrency is not None:
+        found.pop("worker.concurrency", None)
+    return found
 
 
 def _loaded(modules: Sequence[str], allow: Sequence[str]) -> TaskRegistry:

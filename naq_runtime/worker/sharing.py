@@ -23,7 +23,7 @@ class Pace:
     """How long jobs occupy their slots, lately."""
 
     def __init__(self, slots: int) -> None:
-        self._slots = slots
+        self.slots = slots
         self._mean_s = 1.0
 
     def took(self, seconds: float) -> None:
@@ -33,7 +33,7 @@ class Pace:
     @property
     def ahead(self) -> int:
         """How many more jobs than there are free slots will be begun in a moment."""
-        return min(_AHEAD_MOST, int(self._slots * _AHEAD_S / max(self._mean_s, 1e-6)))
+        return min(_AHEAD_MOST, int(self.slots * _AHEAD_S / max(self._mean_s, 1e-6)))
 
 
 class Asked(Protocol):

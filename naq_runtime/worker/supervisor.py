@@ -13,10 +13,11 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from threading import Thread
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
-from naq_runtime.worker.signals import SIGNALS, Wishes
+from naq_runtime.worker.signals import SIGNALS, Wishes, heed_hangup
 
 __all__ = ["SENT_HOME", "Backoff", "Supervisor", "end_with_supervisor"]
 
@@ -192,10 +193,11 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             loop.add_signal_handler(number, self.stop, number)
+        heed_hangup(partial(self._send_all, signal.SIGHUP), partial(self.stop, signal.SIGTERM))
         try:
             yield
         finally:
-            for number in SIGNALS:
+            for number in (*SIGNALS, signal.SIGHUP):
                 loop.remove_signal_handler(number)
 
 

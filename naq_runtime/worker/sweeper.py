@@ -38,7 +38,7 @@ class Sweeper:
         self._dependants = dependants
         self._overdue = overdue
         self._amends = amends
-        self._interval_s = interval_s
+        self.interval_s = interval_s
         self._chance = chance
 
     async def run(self) -> None:
@@ -46,7 +46,7 @@ class Sweeper:
         if self._amends.owed:
             await self._try()
         while True:
-            await asyncio.sleep(self._interval_s * (0.5 + self._chance()))
+            await asyncio.sleep(self.interval_s * (0.5 + self._chance()))
             await self._try()
 
     async def _try(self) -> None:

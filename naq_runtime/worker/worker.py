@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.tasks import TaskRegistry
 from naq_runtime.worker.activity import Activity
+from naq_runtime.worker.adjusting import adjustable
 from naq_runtime.worker.aftermath import Aftermath
 from naq_runtime.worker.amends import Amends
 from naq_runtime.worker.burst import burst_over
@@ -95,6 +96,8 @@ class Worker:
         self._stop = Stop()
         self._frame = Frame(registry, self._stop, services.config.worker.shutdown_grace)
         self._is_open = False
+        self.adjustable: Mapping[str, Callable[[Any], None]] = {}
+        """What applies a new value of a setting, by its key; nothing before it runs."""
         self.was_sent_home = False
         """Whether it was asked to stop by name, and not by a signal."""
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -210,6 +213,8 @@ class Worker:
             stop=self._asked_to_stop,
             keep_limits=self._intake.keep_limits,
         )
+        parts = (self._intake, self._executor.calls, self._children, self._activity)
+        self.adjustable = adjustable(*parts, self._presence, self._sweeper, self._frame)
 
     def __repr__(self) -> str:
         return f"<Worker {self.worker_id} running={len(self._running)}/{self.concurrency}>"
@@ -353,18 +358,16 @@ class Worker:
         """In a burst, ask for the stop once nothing is queued any more; then, or without one, wait for ever."""
         if self._burst:
             services = self._services
-            await burst_over(services.connection, services.names, self.queues, self._has_work)
+            busy = lambda: bool(len(self._custody) or self._settlement.waiting)  # noqa: E731  # said once, here
+            await burst_over(services.connection, services.names, self.queues, busy)
             self.request_stop("burst over")
         await asyncio.Event().wait()
-
-    def _has_work(self) -> bool:
-        return bool(len(self._custody) or self._settlement.waiting)
 
     async def _drain(self) -> None:
         """Take no more, wait for what runs, hand back what does not end in time, settle what did."""
         await self._presence.changed()
         await self._intake.close()
-        await finished(self._running.values(), self._stop.hurried, self._config.worker.shutdown_grace)
+        await finished(self._running.values(), self._stop.hurried, self._frame.grace_s)
         await cancelled(self._running.values())
         try:
             async with asyncio.timeout(self._config.nats.request_timeout * 2):

@@ -63,10 +63,13 @@ _SHARED: dict[str, tuple[Any, Any]] = {
 def command(function: Callable[..., Any]) -> Callable[..., None]:
     """Make a function a command: it gets ``config``, and the shared options come on top of its own.
 
-    An async function is run to its end. An error of ours ends the command with its exit code and one line on stderr.
+    One that has a parameter ``reload`` gets a function that reads the settings again, with the same options. An async
+    function is run to its end. An error of ours ends the command with its exit code and one line on stderr.
     """
-    own = {name: p for name, p in inspect.signature(function).parameters.items() if name != "config"}
-    hints = get_type_hints(function, localns={"NAQConfig": object}, include_extras=True)
+    taken = inspect.signature(function).parameters
+    own = {name: p for name, p in taken.items() if name not in ("config", "reload")}
+    names = {"NAQConfig": object, "Callable": Callable}
+    hints = get_type_hints(function, localns=names, include_extras=True)
 
     @functools.wraps(function)
     def run(**values: Any) -> None:
@@ -81,6 +84,8 @@ def command(function: Callable[..., Any]) -> Callable[..., None]:
                 format="%(asctime)s %(levelname).1s %(message)s",
                 datefmt="%H:%M:%S",
             )
+            if "reload" in taken:
+                values["reload"] = functools.partial(_config, shared)
             outcome = function(config=_config(shared), **values)
             if inspect.iscoroutine(outcome):
                 asyncio.run(outcome)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from naq_runtime.config import NAQConfig
 
 __all__ = ["run_worker"]
@@ -38,10 +40,11 @@ def run_worker(
     ] = None,
     lifeline: Annotated[int | None, typer.Option("--lifeline", hidden=True)] = None,
     config: NAQConfig,
+    reload: Callable[[], NAQConfig],
 ) -> None:
     """Run jobs of some queues until SIGTERM or Ctrl-C, then let the running ones end.
 
-    A second Ctrl-C hands them back at once; they will run elsewhere.
+    A second Ctrl-C hands them back at once; they will run elsewhere. SIGHUP reads the settings again.
 
     Example: naq run-worker default mail -m shop.tasks -c 20
     """
@@ -65,6 +68,7 @@ def run_worker(
             burst=burst,
             allow=tuple(allow or ()),
             sent_home=0 if lifeline is None else SENT_HOME,
+            reload=reload,
         )
     )
     raise typer.Exit(code)

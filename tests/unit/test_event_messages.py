@@ -57,6 +57,10 @@ HOST: dict[str, Any] = {"hostname": "build-7", "pid": 42}
             "worker, events: ServerError: full",
         ),
         (a_system_event(S.RECOVERED, role="worker", part="events", outage_ms=3_200.0), "worker, events, after 3.20 s"),
+        (
+            a_system_event(S.CONFIG_CHANGED, role="worker", key="worker.concurrency", old="10", new="20"),
+            "worker, worker.concurrency is 20, was 10",
+        ),
         (a_system_event(S.CONNECTION_LOST, **HOST, role="worker"), "worker on build-7:42"),
         (a_system_event(S.CONNECTION_LOST, **HOST), "process on build-7:42"),
         (
