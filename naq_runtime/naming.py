@@ -16,8 +16,8 @@ from naq_runtime.errors import InvalidName
 __all__ = ["EventSubject", "Names", "check_name", "checked", "new_id"]
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_SUBJECTS = {count: re.compile(rf"(?:{_TOKEN.pattern}\.){{{count - 1}}}{_TOKEN.pattern}") for count in (6, 7)}
-"""Of events, by the number of their tokens."""
+_SUBJECTS = {count: re.compile(rf"(?:{_TOKEN.pattern}\.){{{count - 1}}}{_TOKEN.pattern}") for count in range(1, 11)}
+"""By the number of their tokens."""
 _NAMESPACE = re.compile(r"[a-z0-9_-]{1,32}")
 _ID_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -41,7 +41,8 @@ def checked(subject: str, *, tokens: int) -> str:
     Raises:
         InvalidName: there are more tokens, or fewer, or one is no name.
     """
-    if _SUBJECTS[tokens].fullmatch(subject):
+    pattern = _SUBJECTS.get(tokens)
+    if pattern is not None and pattern.fullmatch(subject):
         return subject
     raise InvalidName(f"{subject!r} is no subject of {tokens} names")
 

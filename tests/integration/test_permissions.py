@@ -294,7 +294,7 @@ async def test_a_scheduler_can_do_nothing_else() -> None:
                 "$JS.API.DIRECT.GET.NAQ_DEAD",
                 "$JS.API.DIRECT.GET.KV_NAQ_QUEUES",
                 "naq.events.worker.anna.worker_started.1",
-                "naq.events.job.one.default.completed.1",
+                "naq.events.job.one.default.progress.1",
                 "naq.dead.default.job",
                 "naq.control.worker.anna",
                 "$KV.NAQ_WORKERS.anna",
