@@ -127,11 +127,10 @@ class NAQConfig(Section, frozen=True, kw_only=True):
         for key, value in (arguments or {}).items():
             if value is not None:
                 _put(tree, key, value)
-        for name, table in _tables(tree, "processors").items():
-            tree["processors"][name] = read_processor(name, table)
+        tables = {section: _tables(tree, section) for section in _BY_NAME}
+        tree["processors"] = {name: read_processor(name, table) for name, table in tables["processors"].items()}
         for section, kind in (("alerts", AlertConfig), ("webhooks", WebhookConfig)):
-            for name, table in _tables(tree, section).items():
-                tree[section][name] = _read_table(section, name, table, kind)
+            tree[section] = {name: _read_table(section, name, table, kind) for name, table in tables[section].items()}
         config: NAQConfig = _converted(tree, cls)
         return config
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import NamedTuple
 
+from naq_runtime.errors import StreamMissing
 from naq_runtime.events.models import StoredEvent, SystemEvent, SystemEventType
 from naq_runtime.events.reading import decode_stored
 from naq_runtime.naming import Names
@@ -58,7 +60,9 @@ async def read_skews(connection: Connection, names: Names, now_ns: int) -> tuple
         ServerError: it cannot be read now.
     """
     events: list[StoredEvent] = []
-    first = await sequence_at(connection, names.events_stream, now_ns - _LATELY_NS)
+    first = None
+    with suppress(StreamMissing):
+        first = await sequence_at(connection, names.events_stream, now_ns - _LATELY_NS)
     if first is None:
         return ()
     subject = names.entity_event("system", "*", "*", "*")

@@ -128,16 +128,17 @@ async def first_at(connection: Connection, stream: str, time_ns: int) -> StoredM
 
     Args:
         time_ns: nanoseconds since 1970, by the clock of the server.
+
+    Raises:
+        StreamMissing: the stream is not there.
+        ServerError: it cannot be read now.
     """
-    try:
-        page = await _request(connection, stream, {"start_time": _rfc3339(time_ns), "batch": 1})
-    except StreamMissing:
-        return None
+    page = await _request(connection, stream, {"start_time": _rfc3339(time_ns), "batch": 1})
     return page.messages[0] if page is not None and page.messages else None
 
 
 async def sequence_at(connection: Connection, stream: str, time_ns: int) -> int | None:
-    """Its sequence."""
+    """Its sequence; see `first_at`."""
     first = await first_at(connection, stream, time_ns)
     return None if first is None else first.sequence
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from naq_runtime.clock import nanoseconds_of
-from naq_runtime.errors import SerializationError
+from naq_runtime.errors import SerializationError, StreamMissing
 from naq_runtime.naming import Names
 from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.nats.connection import Connection
@@ -73,7 +73,9 @@ async def _was_there(connection: Connection, names: Names, silent: Sequence[Work
     if first_ns > last_ns:
         return False
     for stream in (names.events_stream, names.bucket_stream(names.workers_bucket)):
-        message = await first_at(connection, stream, first_ns)
+        message = None
+        with suppress(StreamMissing):
+            message = await first_at(connection, stream, first_ns)
         if message is not None and nanoseconds_of(message.stored_at) <= last_ns:
             return True
     return False

@@ -205,16 +205,18 @@ class DurableProcessor:
 
     async def _run(self) -> None:
         while holdings := await self._intake.next():
-            begun = time.perf_counter()
+            begun, tried = time.perf_counter(), 0
             try:
-                await self._deal_with(holdings)
+                tried = await self._deal_with(holdings)
             except ServerError as error:  # what was not settled is delivered again
                 log.warning("processor %s: %s", self.name, error, extra={"action": "processor_unsettled"})
                 with suppress(ServerError):
                     await self._intake.hand_back(holdings, _NOT_BURIED_S)
-            self._intake.took(len(holdings), time.perf_counter() - begun)
+            if tried:
+                self._intake.took(tried, time.perf_counter() - begun)
 
-    async def _deal_with(self, holdings: Sequence[Holding]) -> None:
+    async def _deal_with(self, holdings: Sequence[Holding]) -> int:
+        """Have those processed that are wanted; how many that are."""
         pairs: list[tuple[Holding, StoredEvent]] = []
         unwanted: list[Holding] = []
         for holding in holdings:
@@ -228,6 +230,7 @@ class DurableProcessor:
             await self._try_suspect(*pairs[0])
         elif pairs:
             await self._try(pairs)
+        return len(pairs)
 
     def _read(self, holding: Holding) -> StoredEvent | None:
         """The event of a message; ``None`` for what is not to be processed."""

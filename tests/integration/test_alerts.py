@@ -23,6 +23,7 @@ from naq_runtime.errors import ServerError, ServerUnreachable
 from naq_runtime.events.codec import encode_event, event_subject
 from naq_runtime.events.models import AlertEvent, Event, JobEvent
 from naq_runtime.naming import Names
+from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.nats.publish import Outgoing, Stored
 from naq_runtime.services.alerts import AlertService
 from tests.acceptance.test_commands import worker_process
@@ -233,13 +234,11 @@ async def beaten(config: NAQConfig, worker: str) -> bool:
 
 
 async def lapsed(config: NAQConfig) -> None:
-    """Return once no record of a worker is there."""
+    """Return once no lease of a worker is there."""
 
     async def none() -> bool:
         async with ServiceManager(config, role="test") as services:
-            names = services.names
-            stream = names.bucket_stream(names.workers_bucket)
-            return not await services.streams.last(stream, [names.bucket_key(names.workers_bucket, ">")])
+            return not await LeaseBucket(services.connection, services.names, services.names.workers_bucket).leases()
 
     await eventually(none)
 

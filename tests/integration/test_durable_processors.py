@@ -261,7 +261,7 @@ async def test_one_that_has_all_the_work_that_it_wants_is_seen_to_run(services: 
     async def is_running() -> bool:
         return [(state.name, state.is_running) for state in await processors(services)] == [("billing", True)]
 
-    async with events.process_events("billing", slow, filters=MAIL) as processor:
+    async with events.process_events("billing", slow, filters="queue:mail category:job") as processor:
         await log(services, 5)
         await eventually(lambda: processor.statistics().held == 2)
         assert await is_running()

@@ -127,6 +127,7 @@ _SHORT = {
     "scheduled_ns": "due",
     "actual_ns": "actual",
     "lag_ms": "lag",
+    "since_ns": "since",
     "outage_ms": "outage",
     "first_dropped_ns": "first_dropped",
     "last_dropped_ns": "last_dropped",
