@@ -40,6 +40,7 @@ benchmarks: $(VENV)/.installed-dev  ## Measure what the documentation claims.
 	$(BIN)/python benchmarks/start_latency.py
 	$(BIN)/python benchmarks/worker_memory.py
 	$(BIN)/python benchmarks/logger_calls.py
+	$(BIN)/python benchmarks/event_overhead.py
 	$(BIN)/python benchmarks/filters.py
 	$(BIN)/python benchmarks/event_queries.py
 	$(BIN)/python benchmarks/monitor_ingest.py

@@ -40,6 +40,7 @@ def environment(config: NAQConfig | None, extra: Mapping[str, str] | None = None
             "NAQ_EVENTS_FLUSH_INTERVAL": str(config.events.flush_interval),
             "NAQ_EVENTS_METRICS_INTERVAL": str(config.events.metrics_interval),
             "NAQ_EVENTS_MAX_BYTES": str(config.events.max_bytes),
+            "NAQ_DEAD_MAX_BYTES": str(config.dead.max_bytes),
             "NAQ_WORKER_SHUTDOWN_GRACE": str(config.worker.shutdown_grace),
             "NAQ_WORKER_HEARTBEAT_INTERVAL": str(config.worker.heartbeat_interval),
         }

@@ -1,4 +1,4 @@
-"""The table of what works names tests that are there."""
+"""The table of what works names tests and benchmarks that are there."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ def test_every_row_is_there_once() -> None:
 def test_a_row_names_tests_that_exist_or_says_that_it_does_not_work_yet(row: str) -> None:
     shown = ROWS[row]
     named = re.findall(r"`([a-z]+/test_\w+\.py)(?:::(test_\w+))?`", shown)
+    measured = re.findall(r"`(benchmarks/\w+\.py)`", shown)
 
-    assert bool(named) != shown.startswith("*not yet*")
+    assert bool(named or measured) != shown.startswith("*not yet*")
+    assert all((ROOT / path).is_file() for path in measured)
     for file, test in named:
         tree = ast.parse((ROOT / "tests" / file).read_text(encoding="utf-8"))
         there = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
