@@ -36,6 +36,7 @@ def show(findings: Findings) -> None:
         ("jobs lost", str(len(findings.lost))),
         ("jobs that ended wrongly", str(len(findings.wrong))),
         ("attempts made again", f"{findings.repeated}, of which unexplained: {len(findings.unexplained)}"),
+        ("events told for killed workers", f"{findings.amended:,}"),
         ("jobs whose events have gaps", f"{findings.gaps}, of which without an end: {findings.endless}"),
         ("jobs that a server's death set back", str(findings.rewound)),
         ("illegal event sequences", str(len(findings.illegal))),

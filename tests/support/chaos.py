@@ -17,15 +17,29 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from naq_runtime import After, Job, JobEvent, JobService, JobStatus, NAQConfig, NotFound, Queue, ServiceManager
+from naq_runtime import (
+    After,
+    EventService,
+    Job,
+    JobEvent,
+    JobService,
+    JobStatus,
+    NAQConfig,
+    NotFound,
+    Queue,
+    ServiceManager,
+)
 from naq_runtime.errors import DuplicateJob, NaqError
 from naq_runtime.jobs.store import JobStore
+from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.services.jobs import PartlyRefused
+from naq_runtime.worker.amends import Amends
 from tests.support import chaos_tasks as tasks
 from tests.support.history import all_events
 from tests.support.lifecycle import Stage, faults, last_stages
 from tests.support.processes import environment
 from tests.support.restarting import RestartableServer
+from tests.support.waiting import eventually
 
 __all__ = ["Chaos", "Findings", "Plan"]
 
@@ -70,6 +84,8 @@ class Findings:
     """Attempts whose function began more than once."""
     unexplained: list[str] = field(default_factory=list)
     """Those of them that no killed worker and no outage explains."""
+    amended: int = 0
+    """Events that killed workers had not told, and that were told for them at the end."""
     gaps: int = 0
     """Jobs whose events have gaps, as those do that a killed process could not store."""
     endless: int = 0
@@ -124,6 +140,7 @@ class Chaos:
                     wrecker.cancel()
             await self._settled(say)
         self.findings.seconds = time.monotonic() - begun
+        await self._make_amends()
         await self._judge()
         return self.findings
 
@@ -270,6 +287,18 @@ class Chaos:
         async with ServiceManager(self._config, role="test") as services:
             await services.get_service(JobService)
             return await JobStore(services.streams, services.names).outcomes(list(self._expected))
+
+    async def _make_amends(self) -> None:
+        """Once the leases of the killed are over, tell what they have not told, as a scheduler would."""
+        async with ServiceManager(self._config, role="scheduler") as services:
+            leases = LeaseBucket(services.connection, services.names, services.names.workers_bucket)
+
+            async def are_over() -> bool:
+                return not await leases.values()
+
+            await eventually(are_over, within=60)
+            events = await services.get_service(EventService)
+            self.findings.amended = await Amends(services, events).sweep()
 
     async def _judge(self) -> None:
         self._judge_ledger(await self._judge_outcomes())
