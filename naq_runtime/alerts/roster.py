@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from naq_runtime.events.models import Event, WorkerEvent, WorkerEventType
-from naq_runtime.worker.record import WorkerRecord, WorkerState
+from naq_runtime.worker.record import LEASE_BEATS, WorkerRecord, WorkerState
 
 __all__ = ["Roster"]
 
 LIMIT = 5_000
 """Workers that are remembered; of more, the ones that were heard of longest ago are forgotten."""
 _SECOND_NS = 1_000_000_000
-_LEASE_BEATS = 3
 _USUAL_BEAT_S, _LONGEST_BEAT_S = 5.0, 60.0
 
 
@@ -32,7 +31,7 @@ class _Known:
     @property
     def lease_ns(self) -> int:
         """How long its lease outlives a beat."""
-        return int(self.beat_s * _LEASE_BEATS * _SECOND_NS)
+        return int(self.beat_s * LEASE_BEATS * _SECOND_NS)
 
 
 class Roster:

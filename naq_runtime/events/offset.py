@@ -11,9 +11,9 @@ from typing import NamedTuple, Protocol
 
 from naq_runtime.clock import Clock
 
-__all__ = ["ClockOffset", "KnownClock"]
+__all__ = ["NEARLY_NS", "ClockOffset", "KnownClock"]
 
-_NEARLY_NS = 10_000_000
+NEARLY_NS = 10_000_000
 """Clocks that are so near to each other are taken as one; and so far what is told must be off before it changes."""
 _STEPS_KEPT = 8
 
@@ -72,7 +72,7 @@ class ClockOffset:
             return 0
         now_ns = self._monotonic_ns()
         if (
-            -_NEARLY_NS < timestamp_ns - now_ns - self._wall_ns < _NEARLY_NS
+            -NEARLY_NS < timestamp_ns - now_ns - self._wall_ns < NEARLY_NS
             and server.ahead_ns == self._ahead_ns  # which is so for nearly every event: it is dated when it is logged
         ):
             return self._told_ns
@@ -80,7 +80,7 @@ class ClockOffset:
 
     def _looked_at(self, timestamp_ns: int, now_ns: int, server: KnownClock) -> int:
         wall_ns = self._time_ns() - now_ns
-        if abs(wall_ns - self._wall_ns) > _NEARLY_NS:
+        if abs(wall_ns - self._wall_ns) > NEARLY_NS:
             self._steps = (*self._steps[-_STEPS_KEPT + 1 :], _Step(now_ns, self._wall_ns))
             self._wall_ns, self._ahead_ns = wall_ns, None
         if server.ahead_ns != self._ahead_ns:
@@ -92,7 +92,7 @@ class ClockOffset:
     def _consider(self, server: KnownClock) -> None:
         """The server's clock, or ours, may be another one than it was."""
         self._ahead_ns = server.ahead_ns
-        offset_ns, unsure_ns = self._ahead_ns - self._wall_ns, _NEARLY_NS + server.error_ns
+        offset_ns, unsure_ns = self._ahead_ns - self._wall_ns, NEARLY_NS + server.error_ns
         if abs(offset_ns - self._told_ns) > unsure_ns:
             self._told_ns = offset_ns if abs(offset_ns) > unsure_ns else 0
 

@@ -15,13 +15,14 @@ from naq_runtime.clock import nanoseconds_of
 from naq_runtime.errors import SerializationError
 from naq_runtime.events.codec import event_subject
 from naq_runtime.events.models import Event, JobEvent, JobEventType, StoredEvent, WorkerEvent, WorkerEventType
+from naq_runtime.events.offset import NEARLY_NS
 from naq_runtime.events.reading import EventReader
 from naq_runtime.nats.roll import worker_status
 from naq_runtime.serializer import Outcome
 from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.worker.inheritance import execution_of
-from naq_runtime.worker.record import WorkerRecord
+from naq_runtime.worker.record import LEASE_BEATS, WorkerRecord
 from naq_runtime.worker.reporting import report_settled, report_started
 from naq_runtime.worker.roll import LOST, Remembered
 
@@ -30,9 +31,6 @@ __all__ = ["Amends"]
 _SECOND_NS = 1_000_000_000
 _UNTOLD_S = 10.0
 """What was older at its last sign of life, by this and by the interval of its batches, a worker has told of."""
-_LEASE_BEATS = 3
-_NEARLY_MS = 10.0
-"""Clocks that are so near to that of the server say nothing of it in events."""
 _AT_ONCE = 500
 """Jobs whose events are looked for together."""
 
@@ -99,7 +97,7 @@ class Amends:
 
     async def _missing(self, record: WorkerRecord, seen_ns: int) -> list[Event]:
         outcomes = await self._outcomes(record, seen_ns)
-        offset_ns = record.on_server(0) if abs(record.clock_skew_ms) > _NEARLY_MS else 0
+        offset_ns = record.on_server(0) if abs(record.clock_skew_ms) * 1e6 > NEARLY_NS else 0
         missing: list[Event] = []
         for start in range(0, len(outcomes), _AT_ONCE):
             some = outcomes[start : start + _AT_ONCE]
@@ -112,7 +110,7 @@ class Amends:
         """Those of the worker's last seconds."""
         streams, stream = self._services.streams, self._names.results_stream
         first = await streams.since(stream, seen_ns - int((_UNTOLD_S + self._flush_s) * _SECOND_NS))
-        last_ns = seen_ns + int(_LEASE_BEATS * record.heartbeat_interval * _SECOND_NS)
+        last_ns = seen_ns + int(LEASE_BEATS * record.heartbeat_interval * _SECOND_NS)
         found: list[Outcome] = []
         if not first:
             return found

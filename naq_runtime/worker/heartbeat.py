@@ -11,14 +11,12 @@ import msgspec
 
 from naq_runtime.errors import ServerError
 from naq_runtime.nats.bucket import LeaseBucket
-from naq_runtime.worker.record import WorkerRecord, encode_worker
+from naq_runtime.worker.record import LEASE_BEATS, WorkerRecord, encode_worker
 
 __all__ = ["Heartbeat"]
 
 log = logging.getLogger(__name__)
 
-_LEASE_BEATS = 3
-"""A lease outlives so many heartbeats that are missed."""
 _STOPPED_TTL_S = 5.0
 """How long the last record of a worker that stopped can be seen."""
 
@@ -42,14 +40,14 @@ class Heartbeat:
         self._bucket = bucket
         self._anew = asyncio.Event()
         self._interval_s = interval_s
-        self.lease_s = interval_s * _LEASE_BEATS
+        self.lease_s = interval_s * LEASE_BEATS
         self._describe = describe
         self._beaten = beaten
 
     def set_interval(self, interval_s: float) -> None:
         """Beat so often from now on."""
         self._interval_s = interval_s
-        self.lease_s = interval_s * _LEASE_BEATS
+        self.lease_s = interval_s * LEASE_BEATS
         self._anew.set()
 
     async def run(self) -> None:

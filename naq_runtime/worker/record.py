@@ -10,7 +10,11 @@ from msgspec import Struct
 from naq_runtime.errors import SerializationError
 from naq_runtime.events.models import Count, Skew
 
-__all__ = ["Counts", "WorkerRecord", "WorkerState", "decode_worker", "encode_worker"]
+__all__ = ["LEASE_BEATS", "Counts", "WorkerRecord", "WorkerState", "decode_worker", "encode_worker"]
+
+
+LEASE_BEATS = 3
+"""A lease outlives so many heartbeats that are missed."""
 
 
 class WorkerState(StrEnum):

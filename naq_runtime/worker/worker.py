@@ -213,8 +213,8 @@ class Worker:
             stop=self._asked_to_stop,
             keep_limits=self._intake.keep_limits,
         )
-        parts = (self._intake, self._executor.calls, self._children, self._activity)
-        self.adjustable = adjustable(*parts, self._presence, self._sweeper, self._frame)
+        parts = (self._intake, self._executor.calls, self._children, self._activity, self._presence)
+        self.adjustable = adjustable(*parts, self._sweeper, self._frame)
 
     def __repr__(self) -> str:
         return f"<Worker {self.worker_id} running={len(self._running)}/{self.concurrency}>"
