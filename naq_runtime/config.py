@@ -23,6 +23,7 @@ from naq_runtime.settings import (
     DeadConfig,
     EventsConfig,
     JobsConfig,
+    LogConfig,
     MetricsConfig,
     NatsConfig,
     ResultsConfig,
@@ -41,6 +42,7 @@ __all__ = [
     "DeadConfig",
     "EventsConfig",
     "JobsConfig",
+    "LogConfig",
     "MetricsConfig",
     "NAQConfig",
     "NatsConfig",
@@ -69,6 +71,7 @@ class NAQConfig(Section, frozen=True, kw_only=True):
 
     namespace: str = "naq"
     nats: NatsConfig = field(default_factory=NatsConfig)
+    log: LogConfig = field(default_factory=LogConfig)
     streams: StreamsConfig = field(default_factory=StreamsConfig)
     jobs: JobsConfig = field(default_factory=JobsConfig)
     results: ResultsConfig = field(default_factory=ResultsConfig)

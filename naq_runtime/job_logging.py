@@ -6,7 +6,7 @@ import logging
 
 from naq_runtime.context import running_as
 
-__all__ = ["JobLogHandler", "record_job_logs"]
+__all__ = ["JobLogHandler", "change_log_level", "record_job_logs"]
 
 
 def record_job_logs(lowest: int | None) -> None:
@@ -21,15 +21,41 @@ def record_job_logs(lowest: int | None) -> None:
     root = logging.getLogger()
     if not root.handlers and logging.lastResort is not None:
         root.addHandler(logging.lastResort)  # the next one would take its place
-    if lowest is not None and lowest < root.level:
-        for handler in root.handlers:
+    root.addHandler(JobLogHandler(lowest))
+    _let_pass(root, lowest)
+
+
+def change_log_level(level: int) -> None:
+    """Let handlers hear what is of this level or above; what jobs want for their events stays."""
+    root = logging.getLogger()
+    for handler in root.handlers:
+        for one in [one for one in handler.filters if isinstance(one, _Unchanged)]:
+            handler.removeFilter(one)
+    root.setLevel(level)
+    for handler in root.handlers:
+        if isinstance(handler, JobLogHandler):
+            _let_pass(root, handler.lowest)
+
+
+def _let_pass(root: logging.Logger, lowest: int | None) -> None:
+    if lowest is None or lowest >= root.level:
+        return
+    for handler in root.handlers:
+        if not isinstance(handler, JobLogHandler):
             handler.addFilter(_Unchanged(root))
-        root.setLevel(lowest)
-    root.addHandler(JobLogHandler())
+    root.setLevel(lowest)
 
 
 class JobLogHandler(logging.Handler):
-    """Takes what a job writes by `logging` into the job's events, where its task asks for that."""
+    """Takes what a job writes by `logging` into the job's events, where its task asks for that.
+
+    Args:
+        lowest: the lowest level that a task wants.
+    """
+
+    def __init__(self, lowest: int | None = None) -> None:
+        super().__init__()
+        self.lowest = lowest
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the line into the events of the job that runs here, if one does."""

@@ -9,6 +9,7 @@ from typing import Any
 from naq_runtime.config import NAQConfig, settings_of, shown_setting
 from naq_runtime.errors import ConfigError
 from naq_runtime.events.models import SystemEventType
+from naq_runtime.job_logging import change_log_level
 from naq_runtime.services.events import EventService
 
 __all__ = ["Reloading"]
@@ -22,7 +23,10 @@ class Reloading:
     Args:
         config: the settings by which the process runs.
         load: reads them again.
-        appliers: what applies a new value, by key, as things stand; other settings need a restart.
+        appliers: what applies a new value, by key, as things stand, besides that of the log; other settings need a
+            restart.
+
+    A reload that is asked for before `begin` happens then: a process that is starting has nothing yet to apply it to.
     """
 
     def __init__(
@@ -31,15 +35,27 @@ class Reloading:
         config: NAQConfig,
         *,
         load: Callable[[], NAQConfig],
-        appliers: Callable[[], Mapping[str, Callable[[Any], None]]],
+        appliers: Callable[[], Mapping[str, Callable[[Any], None]]] = dict,
     ) -> None:
         self._events = events
         self._running = settings_of(config)
         self._load = load
         self._appliers = appliers
+        self._has_begun = False
+        self._is_owed = False
+
+    def begin(self) -> None:
+        """The process is up."""
+        self._has_begun = True
+        if self._is_owed:
+            self._is_owed = False
+            self.reload()
 
     def reload(self) -> None:
         """Do so; where a setting is wrong, all stay as they are."""
+        if not self._has_begun:
+            self._is_owed = True
+            return
         try:
             wanted = settings_of(self._load())
         except ConfigError as error:
@@ -48,7 +64,7 @@ class Reloading:
                 SystemEventType.ERROR, part="config", error_type=type(error).__name__, error_message=str(error)[:1_000]
             )
             return
-        appliers = self._appliers()
+        appliers = {"log.level": _change_level, **self._appliers()}
         changed = [key for key, value in wanted.items() if value != self._running[key]]
         for key in changed:
             if key in appliers:
@@ -64,3 +80,7 @@ class Reloading:
         self._running[key] = value
         log.info("%s: %s, was %s", key, new, old, extra={"action": "config_changed"})
         self._events.system(SystemEventType.CONFIG_CHANGED, key=key, old=old, new=new)
+
+
+def _change_level(name: str) -> None:
+    change_log_level(logging.getLevelNamesMapping()[name.upper()])

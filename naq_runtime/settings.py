@@ -17,6 +17,7 @@ __all__ = [
     "DeadConfig",
     "EventsConfig",
     "JobsConfig",
+    "LogConfig",
     "MetricsConfig",
     "NatsConfig",
     "ResultsConfig",
@@ -63,6 +64,13 @@ class NatsConfig(Section, frozen=True, kw_only=True):
         shown |= {name: "(hidden)" for name in secrets if shown[name] is not None}
         shown["url"] = redacted_url(self.url)
         return f"NatsConfig({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+
+class LogConfig(Section, frozen=True, kw_only=True):
+    """What commands say on stderr of themselves."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is worth a line; ``--debug`` is above it."""
 
 
 class StreamsConfig(Section, frozen=True, kw_only=True):

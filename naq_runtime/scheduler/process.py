@@ -11,11 +11,11 @@ from functools import partial
 from typing import Any
 
 from naq_runtime.config import NAQConfig
+from naq_runtime.hangup import heed_hangups
 from naq_runtime.reloading import Reloading
 from naq_runtime.scheduler.scheduler import Scheduler
 from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
-from naq_runtime.worker.signals import heed_hangup
 
 __all__ = ["serve"]
 
@@ -49,7 +49,8 @@ async def serve(
         if reload is not None:
             events = await services.get_service(EventService)
             reloading = Reloading(events, config, load=reload, appliers=partial(_appliers, scheduler, events))
-            heed_hangup(reloading.reload, partial(stop, signal.SIGHUP))
+            heed_hangups(reloading.reload, partial(stop, signal.SIGHUP))
+            scheduler.on_open.append(reloading.begin)
         watched = f", watches {len(config.alerts)} alert rules when it leads" if config.alerts else ""
         log.info("scheduler %s%s", scheduler.instance_id, watched, extra={"action": "scheduler_started"})
         await scheduler.run()
@@ -57,6 +58,7 @@ async def serve(
 
 
 def _appliers(scheduler: Scheduler, events: EventService) -> dict[str, Callable[[Any], None]]:
+    """What can change while it runs."""
     return {**scheduler.adjustable, "events.metrics_interval": events.tell_costs_every}
 
 

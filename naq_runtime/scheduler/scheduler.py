@@ -65,6 +65,8 @@ class Scheduler:
         self._leadership = Leadership(services.streams, services.names, who, clock=self._clock)
         self.adjustable: Mapping[str, Callable[[Any], None]] = {}
         """What applies a new value of a setting, by its key; nothing before it runs."""
+        self.on_open: list[Callable[[], None]] = []
+        """Called when it begins to work."""
         self._stop = asyncio.Event()
         self._wake = asyncio.Event()
         self._vacated = asyncio.Event()
@@ -130,6 +132,8 @@ class Scheduler:
         )
         rollups = Chores(self._rollups(), interval_s=_ROLLUPS_S, may_act=lambda: self.leads)
         self.adjustable = {"scheduler.chores_interval": partial(setattr, chores, "interval_s")}
+        for listener in self.on_open:
+            listener()
         ticks = asyncio.create_task(self._tick(), name="ticks")
         side = [
             *self._alerts(),

@@ -10,13 +10,14 @@ from functools import partial
 from typing import Any, NoReturn
 
 from naq_runtime.config import NAQConfig
+from naq_runtime.hangup import heed_hangups
 from naq_runtime.job_logging import record_job_logs
 from naq_runtime.reloading import Reloading
 from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.tasks import TaskRegistry
 from naq_runtime.worker.loop import outliving_exits
-from naq_runtime.worker.signals import heed_hangup, heed_signals
+from naq_runtime.worker.signals import heed_signals
 from naq_runtime.worker.worker import Worker
 
 __all__ = ["serve"]
@@ -61,7 +62,8 @@ async def serve(
         if reload is not None:
             events = await services.get_service(EventService)
             reloading = Reloading(events, config, load=reload, appliers=partial(_appliers, worker, events, concurrency))
-            heed_hangup(reloading.reload, partial(worker.request_stop, "SIGHUP"))
+            heed_hangups(reloading.reload, partial(worker.request_stop, "SIGHUP"))
+            worker.on_open.append(reloading.begin)
         services.connection.on_lost.append(_say_lost)
         services.connection.on_restored.append(_say_restored)
         _say_started(worker, len(registry))

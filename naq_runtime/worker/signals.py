@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from queue import SimpleQueue
 from threading import Event, Thread
 from types import FrameType
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from naq_runtime.worker.worker import Worker
 
-__all__ = ["SIGNALS", "Wishes", "heed_hangup", "heed_signals"]
+__all__ = ["SIGNALS", "Wishes", "heed_signals"]
 
 log = logging.getLogger(__name__)
 
@@ -61,30 +61,6 @@ def heed_signals(worker: Worker, grace_s: float) -> bool:
         # By this the loop is woken all the same; and Python calls it also while the loop is held up.
         signal.signal(number, watch.note)
     watch.start()
-    return True
-
-
-def heed_hangup(reload: Callable[[], None], stop: Callable[[], None]) -> None:
-    """Reload at SIGHUP; when the terminal of the process was closed, stop. Within the running loop."""
-    if sys.platform == "win32":
-        return
-    had_terminal = _has_terminal()
-
-    def heed() -> None:
-        if had_terminal and not _has_terminal():
-            stop()
-        else:
-            reload()
-
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, heed)
-
-
-def _has_terminal() -> bool:
-    """Whether there is one from which the process may be sent signals."""
-    try:
-        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
-    except OSError:
-        return False
     return True
 
 

@@ -17,7 +17,8 @@ from functools import partial
 from threading import Thread
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
-from naq_runtime.worker.signals import SIGNALS, Wishes, heed_hangup
+from naq_runtime.hangup import hangups_waiting, heed_hangups
+from naq_runtime.worker.signals import SIGNALS, Wishes
 
 __all__ = ["SENT_HOME", "Backoff", "Supervisor", "end_with_supervisor"]
 
@@ -147,12 +148,13 @@ class Supervisor:
     async def _run(self, name: str, lifeline: int) -> int:
         """Start a process and wait for its end; returns its exit code, or the number of a signal with a minus."""
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._command(name, lifeline),
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=(lifeline,),
-                process_group=0,
-            )
+            with hangups_waiting():  # which would end it before it can heed them
+                process = await asyncio.create_subprocess_exec(
+                    *self._command(name, lifeline),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    pass_fds=(lifeline,),
+                    process_group=0,
+                )
         except OSError as error:
             log.error("worker %s cannot be started: %s", name, error, extra={"action": "worker_process_not_started"})
             return 1
@@ -193,7 +195,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             loop.add_signal_handler(number, self.stop, number)
-        heed_hangup(partial(self._send_all, signal.SIGHUP), partial(self.stop, signal.SIGTERM))
+        heed_hangups(partial(self._send_all, signal.SIGHUP), partial(self.stop, signal.SIGTERM))
         try:
             yield
         finally:

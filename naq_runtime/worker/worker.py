@@ -98,6 +98,8 @@ class Worker:
         self._is_open = False
         self.adjustable: Mapping[str, Callable[[Any], None]] = {}
         """What applies a new value of a setting, by its key; nothing before it runs."""
+        self.on_open: list[Callable[[], None]] = []
+        """Called when it begins to take jobs, after the hooks of its start."""
         self.was_sent_home = False
         """Whether it was asked to stop by name, and not by a signal."""
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -276,6 +278,8 @@ class Worker:
         await self._intake.open()
         self._services.connection.on_restored.append(self._handler.inheritance.server_restored)
         self._is_open = True
+        for listener in self.on_open:
+            listener()
 
     # One job
 

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_type_hints
 
 import typer
 
@@ -21,7 +21,11 @@ from naq_runtime.errors import (
     ResultTimeout,
     ServerError,
 )
+from naq_runtime.hangup import hold_hangups
 from naq_tui.text import inert
+
+if TYPE_CHECKING:
+    from naq_runtime.config import NAQConfig
 
 __all__ = ["EXIT_USAGE", "command", "fail"]
 
@@ -63,8 +67,9 @@ _SHARED: dict[str, tuple[Any, Any]] = {
 def command(function: Callable[..., Any]) -> Callable[..., None]:
     """Make a function a command: it gets ``config``, and the shared options come on top of its own.
 
-    One that has a parameter ``reload`` gets a function that reads the settings again, with the same options. An async
-    function is run to its end. An error of ours ends the command with its exit code and one line on stderr.
+    One that has a parameter ``reload`` gets a function that reads the settings again, with the same options; SIGHUP is
+    held for it until it heeds that. An async function is run to its end. An error of ours ends the command with its
+    exit code and one line on stderr.
     """
     taken = inspect.signature(function).parameters
     own = {name: p for name, p in taken.items() if name not in ("config", "reload")}
@@ -75,18 +80,14 @@ def command(function: Callable[..., Any]) -> Callable[..., None]:
     def run(**values: Any) -> None:
         shared = {name: values.pop(name) for name in _SHARED}
         with _ending(shared["debug"]):
-            import asyncio
-            import logging
-
-            logging.basicConfig(
-                stream=sys.stderr,
-                level=logging.DEBUG if shared["debug"] else logging.INFO,
-                format="%(asctime)s %(levelname).1s %(message)s",
-                datefmt="%H:%M:%S",
-            )
             if "reload" in taken:
+                hold_hangups()
                 values["reload"] = functools.partial(_config, shared)
-            outcome = function(config=_config(shared), **values)
+            import asyncio
+
+            config = _config(shared)
+            _log_to_stderr(config)
+            outcome = function(config=config, **values)
             if inspect.iscoroutine(outcome):
                 asyncio.run(outcome)
 
@@ -117,7 +118,18 @@ def _pointed(error: FilterError) -> Sequence[str]:
     return f"  {before}{inert(error.text[error.position :], _BEFORE_MARK)}", f"  {' ' * cell_len(before)}^"
 
 
-def _config(shared: dict[str, Any]) -> Any:
+def _log_to_stderr(config: NAQConfig) -> None:
+    import logging
+
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=config.log.level.upper(),
+        format="%(asctime)s %(levelname).1s %(message)s",
+        datefmt="%H:%M:%S",
+    )
+
+
+def _config(shared: dict[str, Any]) -> NAQConfig:
     from naq_runtime.config import NAQConfig
 
     return NAQConfig.load(
@@ -127,6 +139,7 @@ def _config(shared: dict[str, Any]) -> Any:
             "namespace": shared["namespace"],
             "nats.request_timeout": shared["timeout"],
             "nats.connect_timeout": shared["timeout"],
+            "log.level": "debug" if shared["debug"] else None,
         },
     )
 

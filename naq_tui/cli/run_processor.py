@@ -11,6 +11,8 @@ import typer
 from naq_tui.cli.context import EXIT_USAGE, fail
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from naq_runtime.config import NAQConfig
     from naq_runtime.processors.settings import Settings
 
@@ -36,10 +38,12 @@ async def run_processor(
         typer.Option("--start", help="With --processor, the first time: new, beginning, or a moment with its zone."),
     ] = None,
     config: NAQConfig,
+    reload: Callable[[], NAQConfig],
 ) -> None:
     """Have a processor process events until SIGTERM or Ctrl-C; what is in work ends.
 
-    It goes on where it stopped. Several processes of one name share the work. A second Ctrl-C gives up what is in work.
+    It goes on where it stopped. Several processes of one name share the work. A second Ctrl-C gives up what is in
+    work. At SIGHUP a file of events is opened anew, and the settings are read again.
 
     Example: naq run-processor audit
     """
@@ -47,7 +51,7 @@ async def run_processor(
 
     sys.path.insert(0, os.getcwd())
     if processor is not None:
-        await serve(config, name, _of_function(name, processor, filter, batch, start))
+        await serve(config, name, _of_function(name, processor, filter, batch, start), reload=reload)
         return
     if filter or batch or start:
         fail("--filter, --batch and --start go with --processor: a table of the config has its own", EXIT_USAGE)
@@ -55,7 +59,7 @@ async def run_processor(
     if settings is None:
         known = ", ".join(sorted(config.processors)) or "none"
         fail(f"there is no [processors.{name}] in the config (there is {known}); or use --processor", EXIT_USAGE)
-    await serve(config, name, settings)
+    await serve(config, name, settings, reload=reload)
 
 
 def _of_function(name: str, function: str, filters: list[str] | None, batch: int | None, start: str | None) -> Settings:

@@ -159,6 +159,39 @@ async def test_a_scheduler_reads_again_what_it_goes_by(config: NAQConfig, tmp_pa
         assert await process.wait() == 0
 
 
+async def test_a_worker_that_is_to_say_more_does(config: NAQConfig, tmp_path: Path) -> None:
+    file = tmp_path / "naq.toml"
+    file.write_text("[log]\nlevel = 'warning'\n")
+    async with worker_of(config, file) as process:
+        file.write_text("[log]\nlevel = 'debug'\n")
+        process.send_signal(signal.SIGHUP)
+        await eventually(lambda: changes(config))
+        process.terminate()
+        _, err = await process.communicate()
+
+    assert await changes(config) == {"log.level": ("warning", "debug")}
+    assert "worker anna: tasks" not in err.decode()
+    assert "worker anna stopped" in err.decode()
+
+
+async def test_a_processor_reads_again_what_it_can_change(config: NAQConfig, tmp_path: Path) -> None:
+    file = tmp_path / "naq.toml"
+    file.write_text("[log]\nlevel = 'info'\n")
+    (tmp_path / "mine.py").write_text("async def take(event): pass\n")
+    arguments = ("run-processor", "mine", "--processor", "mine:take", "--config", str(file))
+    async with started("naq_tui.cli.main", *arguments, config=config, cwd=tmp_path) as process:
+        assert process.stderr is not None
+        assert b"processor mine: " in await process.stderr.readline()
+        file.write_text("[log]\nlevel = 'error'\n")
+        process.send_signal(signal.SIGHUP)
+
+        await eventually(lambda: changes(config))
+
+        assert await changes(config) == {"log.level": ("info", "error")}
+        process.terminate()
+        assert await process.wait() == 0
+
+
 def test_secrets_are_never_shown() -> None:
     secret = NAQConfig.load(
         environ={},

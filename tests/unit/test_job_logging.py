@@ -10,6 +10,7 @@ import pytest
 
 from naq_runtime.context import JobContext, running_as
 from naq_runtime.job import Job
+from naq_runtime.job_logging import change_log_level
 from tests.support.logs import recorded
 
 quiet, loud = logging.getLogger("tests.quiet"), logging.getLogger("tests.loud")
@@ -79,3 +80,19 @@ def test_a_job_gets_its_own_lines_from_its_level_on() -> None:
 def test_the_level_of_the_root_logger_stays_when_no_task_wants_less() -> None:
     with recorded(logging.WARNING, usual=logging.INFO):
         assert logging.getLogger().level == logging.INFO
+
+
+@pytest.mark.parametrize("new", [logging.DEBUG, logging.INFO, logging.WARNING])
+@pytest.mark.parametrize("lowest", [None, logging.DEBUG, logging.INFO, logging.ERROR])
+def test_a_level_that_is_changed_counts_for_handlers_and_not_for_jobs(lowest: int | None, new: int) -> None:
+    heard = Heard()
+    with recorded(lowest, usual=logging.INFO, handler=heard):
+        change_log_level(new)
+        speak(quiet)
+        told = [] if lowest is None else told_by(lowest)
+
+    wanted = [level for level in ("debug", "info", "warning") if logging.getLevelNamesMapping()[level.upper()] >= new]
+    assert heard.lines[: len(wanted)] == [f"tests.quiet {level}" for level in wanted]
+    assert len(heard.lines) == len(wanted) * (1 if lowest is None else 2)
+    levels = {logging.DEBUG: 3, logging.INFO: 2, logging.ERROR: 0, None: 0}
+    assert len(told) == levels[lowest]
