@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from naq_runtime.events.models import WorkerEventType
 from naq_runtime.services.events import EventService
@@ -14,12 +15,17 @@ _IDLE_AFTER_S = 1.0
 
 
 class Activity:
-    """Logs ``busy`` with the first job, and ``idle`` when there has been none for a second."""
+    """Logs ``busy`` with the first job, and ``idle`` when there has been none for a second.
 
-    def __init__(self, events: EventService, worker_id: str, concurrency: int) -> None:
+    Args:
+        changed: is told of either.
+    """
+
+    def __init__(self, events: EventService, worker_id: str, concurrency: int, *, changed: Callable[[], None]) -> None:
         self._events = events
         self._worker_id = worker_id
         self.concurrency = concurrency
+        self._changed = changed
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -49,3 +55,4 @@ class Activity:
         self._events.worker(
             event_type, worker_id=self._worker_id, active_jobs=running, concurrency_limit=self.concurrency
         )
+        self._changed()

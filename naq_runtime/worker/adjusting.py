@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from naq_runtime.worker.activity import Activity
-from naq_runtime.worker.calling import Calls
-from naq_runtime.worker.children import Children
 from naq_runtime.worker.framing import Frame
-from naq_runtime.worker.intake import Intake
+from naq_runtime.worker.jobs import WorkerJobs
 from naq_runtime.worker.presence import Presence
 from naq_runtime.worker.sweeper import Sweeper
 
@@ -17,22 +14,13 @@ __all__ = ["adjustable"]
 
 
 def adjustable(
-    intake: Intake,
-    calls: Calls,
-    children: Children,
-    activity: Activity,
-    presence: Presence,
-    sweeper: Sweeper,
-    frame: Frame,
+    jobs: WorkerJobs, presence: Presence, sweeper: Sweeper, frame: Frame
 ) -> dict[str, Callable[[Any], None]]:
-    """What applies a new value, by key. With fewer jobs at a time, those that run go on to their ends."""
+    """What applies a new value, by key."""
 
     def concurrency(most: int) -> None:
-        calls.resize(most)
-        children.resize(most)
-        activity.concurrency = most
+        jobs.resize(most)
         presence.adjust(concurrency_limit=most)
-        intake.resize(most)
 
     def heartbeat_interval(seconds: float) -> None:
         presence.adjust(heartbeat_interval=seconds)

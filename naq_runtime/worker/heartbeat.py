@@ -27,6 +27,7 @@ class Heartbeat:
     Args:
         describe: the worker's record as of now.
         beaten: is told of each record that was written.
+        failed: is told of what went wrong otherwise than by the server, once until it goes well again.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Heartbeat:
         *,
         describe: Callable[[], WorkerRecord],
         beaten: Callable[[WorkerRecord], None],
+        failed: Callable[[Exception], None],
     ) -> None:
         self._bucket = bucket
         self._anew = asyncio.Event()
@@ -43,6 +45,8 @@ class Heartbeat:
         self.lease_s = interval_s * LEASE_BEATS
         self._describe = describe
         self._beaten = beaten
+        self._failed = failed
+        self._is_failing = False
 
     def set_interval(self, interval_s: float) -> None:
         """Beat so often from now on."""
@@ -50,14 +54,29 @@ class Heartbeat:
         self.lease_s = interval_s * LEASE_BEATS
         self._anew.set()
 
+    def soon(self) -> None:
+        """Beat as soon as the loop comes to it, and not only when the interval is over."""
+        self._anew.set()
+
     async def run(self) -> None:
-        """Beat until cancelled; while the server is away, go on trying."""
+        """Beat until cancelled, now and at every interval; while the server is away, go on trying."""
         while True:
+            await self._beat_on()
             with contextlib.suppress(TimeoutError):  # a new interval counts at once
                 async with asyncio.timeout(self._interval_s):
                     await self._anew.wait()
             self._anew.clear()
+
+    async def _beat_on(self) -> None:
+        try:
             await self.beat()
+        except Exception as error:  # supervision: a worker that lives must go on saying so
+            log.error("a heartbeat failed", exc_info=error, extra={"action": "heartbeat_failed"})
+            if not self._is_failing:
+                self._failed(error)
+            self._is_failing = True
+        else:
+            self._is_failing = False
 
     async def beat(self) -> None:
         """Renew the lease now."""

@@ -16,7 +16,12 @@ from naq_runtime.worker.claim import claim_name
 from naq_runtime.worker.heartbeat import Heartbeat
 from naq_runtime.worker.portrait import Portrait
 from naq_runtime.worker.record import WorkerRecord, WorkerState
-from naq_runtime.worker.reporting import report_beat, report_worker_started, report_worker_stopped
+from naq_runtime.worker.reporting import (
+    report_beat,
+    report_beat_failed,
+    report_worker_started,
+    report_worker_stopped,
+)
 from naq_runtime.worker.roll import Remembered
 
 __all__ = ["Doing", "Presence"]
@@ -65,6 +70,7 @@ class Presence:
             services.config.worker.heartbeat_interval,
             describe=self._describe,
             beaten=partial(report_beat, events),
+            failed=partial(report_beat_failed, events, worker_id),
         )
         self._is_over = False
         self.predecessors: list[Remembered] = []
@@ -81,8 +87,8 @@ class Presence:
         self.predecessors = await claim_name(self._services, self._desk, self._describe, self._heartbeat.lease_s)
         report_worker_started(self._events, self._describe())
         self._portrait.start()
-        self._services.connection.on_restored.append(self.changed)  # its lease may have ended meanwhile
-        self.beating = asyncio.create_task(self._beat(), name="heartbeat")
+        self._services.connection.on_restored.append(self._restored)
+        self.beating = asyncio.create_task(self._heartbeat.run(), name="heartbeat")
 
     def adjust(self, *, concurrency_limit: int | None = None, heartbeat_interval: float | None = None) -> None:
         """Show, or do, so from now on."""
@@ -92,15 +98,15 @@ class Presence:
             self._portrait.change(heartbeat_interval=heartbeat_interval)
             self._heartbeat.set_interval(heartbeat_interval)
 
-    async def changed(self) -> None:
-        """Say now what the worker does."""
-        await self._heartbeat.beat()
+    def changed(self) -> None:
+        """Say at once what the worker does."""
+        self._heartbeat.soon()
 
     async def end(self, reason: str | None) -> None:
         """Be seen and heard no more."""
         self._is_over = True
-        if self.changed in self._services.connection.on_restored:
-            self._services.connection.on_restored.remove(self.changed)
+        if self._restored in self._services.connection.on_restored:
+            self._services.connection.on_restored.remove(self._restored)
         self.beating.cancel()
         await asyncio.gather(self.beating, return_exceptions=True)
         self._portrait.stop()
@@ -108,9 +114,9 @@ class Presence:
         await self._heartbeat.end(reason)
         report_worker_stopped(self._events, self._describe(), reason)
 
-    async def _beat(self) -> None:
-        await self._heartbeat.beat()
-        await self._heartbeat.run()
+    async def _restored(self) -> None:
+        """The server was away, and the lease may have ended meanwhile."""
+        self.changed()
 
     def _describe(self) -> WorkerRecord:
         doing = self._doing()

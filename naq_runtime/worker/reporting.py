@@ -13,6 +13,7 @@ from naq_runtime.worker.record import WorkerRecord
 __all__ = [
     "EventSink",
     "report_beat",
+    "report_beat_failed",
     "report_ended",
     "report_interrupted",
     "report_settled",
@@ -98,38 +99,51 @@ def report_ended(events: EventSink, execution: Execution, *, buried: bool = True
         buried: whether a job that failed for good is kept as a dead letter.
         by: who wanted a job to end that was cancelled.
     """
-    if execution.result.status is JobStatus.COMPLETED:
+    status, again = execution.result.status, execution.again
+    if status is JobStatus.COMPLETED:
         _report_completed(events, execution)
         return
-    result, common = execution.result, _common(execution)
-    if result.status is JobStatus.CANCELLED:
-        events.job(
-            JobEventType.CANCELLED,
-            **common,
-            duration_ms=result.duration_ms,
-            state="running" if result.duration_ms else "queued",
-            reason=_without(by, result.error),
-            by=by,
-        )
+    if status is JobStatus.CANCELLED:
+        _report_cancelled(events, execution, by)
         return
-    again = execution.again
     if execution.is_failure or again is None:
-        events.job(
-            JobEventType.TIMED_OUT if execution.timed_out else JobEventType.FAILED,
-            **common,
-            duration_ms=result.duration_ms,
-            error_type=result.error_type,
-            error_message=result.error,
-            traceback=result.traceback,
-            final=again is None,
-        )
-    if again is None:
-        if buried:
-            events.job(JobEventType.DEAD_LETTERED, **common, reason=result.error_type)
-        return
+        _report_failed(events, execution)
+    if again is not None:
+        _report_retry(events, execution, again)
+    elif buried:
+        events.job(JobEventType.DEAD_LETTERED, **_common(execution), reason=execution.result.error_type)
+
+
+def _report_cancelled(events: EventSink, execution: Execution, by: str | None) -> None:
+    result = execution.result
+    events.job(
+        JobEventType.CANCELLED,
+        **_common(execution),
+        duration_ms=result.duration_ms,
+        state="running" if result.duration_ms else "queued",
+        reason=_without(by, result.error),
+        by=by,
+    )
+
+
+def _report_failed(events: EventSink, execution: Execution) -> None:
+    result = execution.result
+    events.job(
+        JobEventType.TIMED_OUT if execution.timed_out else JobEventType.FAILED,
+        **_common(execution),
+        duration_ms=result.duration_ms,
+        error_type=result.error_type,
+        error_message=result.error,
+        traceback=result.traceback,
+        final=execution.again is None,
+    )
+
+
+def _report_retry(events: EventSink, execution: Execution, again: Job) -> None:
+    result = execution.result
     events.job(
         JobEventType.RETRY_SCHEDULED,
-        **common,
+        **_common(execution),
         retry_count=again.attempt - 1,
         retry_delay=max(0, again.run_at_ns - result.finish_time_ns) / 1e9,
         run_at_ns=again.run_at_ns,
@@ -244,6 +258,16 @@ def report_beat(events: EventService, record: WorkerRecord) -> None:
         events_buffered=record.events_buffered,
         events_dropped=record.events_dropped,
         clock_skew_ms=record.clock_skew_ms,
+    )
+
+
+def report_beat_failed(events: EventService, worker_id: str, error: Exception) -> None:
+    """The worker lives, and cannot say so."""
+    events.worker(
+        WorkerEventType.ERROR,
+        worker_id=worker_id,
+        error_type=type(error).__name__,
+        error_message=f"the heartbeat failed: {error}",
     )
 
 

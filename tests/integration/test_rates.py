@@ -45,7 +45,7 @@ async def start_times(config: NAQConfig) -> list[float]:
 
 def held_by(worker: Worker) -> int:
     """How many jobs a worker has that it does not run."""
-    return len(worker._custody) - worker.active
+    return worker.held - worker.active
 
 
 class TestStarts:
@@ -195,7 +195,7 @@ class TestWaiting:
             await eventually(lambda: worker.counts.completed == 1 and held_by(worker) == 1)
             await queue.pause()
 
-            await eventually(lambda: len(worker._custody) == 0, within=1)
+            await eventually(lambda: worker.held == 0, within=1)
 
     async def test_a_worker_that_stops_leaves_the_job_that_waits_to_another(
         self, config: NAQConfig, queues: QueueService

@@ -18,9 +18,13 @@ class Worker:
     """An activity, and what was heard of it."""
 
     def __init__(self, events: EventService, storage: MemoryEventStorage) -> None:
-        self.activity = Activity(events, "w1", 10)
+        self.changes = 0
+        self.activity = Activity(events, "w1", 10, changed=self._count)
         self._events = events
         self._storage = storage
+
+    def _count(self) -> None:
+        self.changes += 1
 
     async def heard(self) -> list[tuple[str, int | None]]:
         """The events so far: type, and how many jobs ran."""
@@ -45,6 +49,16 @@ async def worker(loop_time: LoopTime) -> AsyncIterator[Worker]:
 async def test_the_first_job_makes_it_busy_at_once(worker: Worker) -> None:
     worker.activity.changed(1)
     assert await worker.heard() == [("busy", 1)]
+
+
+async def test_whoever_wants_to_know_is_told_of_both(worker: Worker, loop_time: LoopTime) -> None:
+    worker.activity.changed(1)
+    worker.activity.changed(2)
+    assert worker.changes == 1
+
+    worker.activity.changed(0)
+    await loop_time.advance(1.5)
+    assert worker.changes == 2
 
 
 async def test_more_jobs_are_not_news(worker: Worker) -> None:
