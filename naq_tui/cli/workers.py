@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,12 +10,12 @@ from naq_tui.cli.context import EXIT_CONDITION, command, fail
 from naq_tui.cli.format import Format, a_span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from naq_runtime.config import NAQConfig
     from naq_runtime.monitor import Monitor
     from naq_runtime.worker.record import WorkerRecord
-    from naq_tui.cli.output import Line, Span
+    from naq_tui.cli.output import Line
 
 __all__ = ["app"]
 
@@ -27,8 +27,6 @@ _MOST_JOBS = 20
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The worker.")]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
 
-_STYLES = {"starting": "yellow", "idle": "dim", "busy": "cyan", "stopping": "yellow", "stopped": "yellow"}
-
 
 async def list_(*, format: FormatOption = Format.TABLE, config: NAQConfig) -> None:
     """Print the workers that run, by name.
@@ -37,20 +35,11 @@ async def list_(*, format: FormatOption = Format.TABLE, config: NAQConfig) -> No
     """
     from naq_runtime.monitor import Monitor
     from naq_runtime.services.manager import ServiceManager
-    from naq_tui.cli.output import note, print_json, print_raw
+    from naq_tui.cli.workers_table import print_workers
 
     async with ServiceManager(config, role="monitor") as services:
         monitor = await services.get_service(Monitor)
-        records, now_ns = await monitor.workers(), monitor.now_ns()
-    if format is Format.JSON:
-        print_json([_document(record) for record in records])
-    elif format is Format.RAW:
-        for record in records:
-            print_raw(*_raw(record))
-    elif records:
-        _print_table(records, now_ns)
-    else:
-        note("no worker runs; 'naq run-worker' starts one")
+        print_workers(await monitor.worker_status(), format, monitor.now_ns())
 
 
 async def show(name: Name, *, format: FormatOption = Format.TABLE, config: NAQConfig) -> None:
@@ -61,6 +50,7 @@ async def show(name: Name, *, format: FormatOption = Format.TABLE, config: NAQCo
     from naq_runtime.monitor import Monitor
     from naq_runtime.services.manager import ServiceManager
     from naq_tui.cli.output import print_json, print_lines, print_raw_members
+    from naq_tui.cli.workers_table import record_document
 
     async with ServiceManager(config, role="monitor") as services:
         monitor = await services.get_service(Monitor)
@@ -68,9 +58,9 @@ async def show(name: Name, *, format: FormatOption = Format.TABLE, config: NAQCo
     if format is Format.TABLE:
         print_lines(_page(record, now_ns))
     elif format is Format.JSON:
-        print_json(_document(record))
+        print_json(record_document(record))
     else:
-        print_raw_members(_document(record))
+        print_raw_members(record_document(record))
 
 
 async def stop(
@@ -165,68 +155,6 @@ async def _has_ended(monitor: Monitor, name: str) -> None:
 # Printing
 
 
-def _document(record: WorkerRecord) -> dict[str, Any]:
-    """All of its record, also what is as it is by default."""
-    from naq_tui.cli.output import moment_json
-
-    content = {name: getattr(record, name) for name in record.__struct_fields__}
-    for name in ("started_at", "beat_at"):
-        content |= moment_json(name, record.on_server(content.pop(f"{name}_ns")))
-    return content
-
-
-def _raw(record: WorkerRecord) -> Iterable[object]:
-    return (
-        record.worker_id,
-        record.state.value,
-        f"{record.hostname}:{record.pid}",
-        f"{record.active_jobs}/{record.concurrency_limit}",
-        f"done={record.jobs_completed}",
-        f"failed={record.jobs_failed}",
-        f"stuck={len(record.stuck_job_ids)}",
-        ",".join(record.queue_names),
-    )
-
-
-def _print_table(records: Iterable[WorkerRecord], now_ns: int) -> None:
-    from naq_tui.cli.output import Column, print_table
-
-    columns = (
-        Column("Worker", least=24),
-        Column("State"),
-        Column("Host", least=10, rank=6),
-        Column("Queues", least=7, rank=1),
-        Column("Jobs", align="right"),
-        Column("Done", align="right", rank=2),
-        Column("Failed", align="right", rank=1),
-        Column("CPU", align="right", rank=4),
-        Column("Memory", align="right", rank=5),
-        Column("Beat", align="right", rank=3),
-        Column("Stuck", align="right"),
-    )
-    print_table(columns, [_row(record, now_ns) for record in records])
-
-
-def _row(record: WorkerRecord, now_ns: int) -> list[Span]:
-    from naq_runtime.events.messages import size_text
-    from naq_tui.text import count_text, inert, short_age_text
-
-    stuck = len(record.stuck_job_ids)
-    return [
-        (inert(record.worker_id), "bold"),
-        (record.state.value, _STYLES[record.state]),
-        (inert(f"{record.hostname}:{record.pid}"), "dim"),
-        (inert(" ".join(record.queue_names)), ""),
-        (f"{count_text(record.active_jobs)}/{count_text(record.concurrency_limit)}", ""),
-        (count_text(record.jobs_completed), ""),
-        (count_text(record.jobs_failed), "red" if record.jobs_failed else "dim"),
-        (f"{record.cpu_percent:.0f} %", ""),
-        (size_text(record.rss_bytes), ""),
-        (short_age_text((now_ns - record.on_server(record.beat_at_ns)) / 1e9), "dim"),
-        (count_text(stuck) if stuck else "-", "bold red" if stuck else "dim"),
-    ]
-
-
 def _page(record: WorkerRecord, now_ns: int) -> Iterator[Line]:
     from naq_tui.cli.output import facts, heading
     from naq_tui.text import inert
@@ -246,6 +174,7 @@ def _page(record: WorkerRecord, now_ns: int) -> Iterator[Line]:
 
 def _facts(record: WorkerRecord, now_ns: int) -> Iterator[tuple[str, Line]]:
     from naq_runtime.events.messages import duration_text, size_text
+    from naq_tui.cli.workers_table import STATE_STYLES
     from naq_tui.text import SKEW_SHOWN_MS, age_text, count_text, inert, moment_text, skew_text
 
     started_ns = record.on_server(record.started_at_ns)
@@ -255,7 +184,7 @@ def _facts(record: WorkerRecord, now_ns: int) -> Iterator[tuple[str, Line]]:
         ended.append(f"{count_text(record.jobs_interrupted)} handed back")
     dropped = f", {count_text(record.events_dropped)} dropped" if record.events_dropped else ""
     yield "worker", [(inert(record.worker_id), "bold")]
-    yield "state", [(record.state.value, _STYLES[record.state])]
+    yield "state", [(record.state.value, STATE_STYLES[record.state])]
     yield "host", [(inert(f"{record.hostname}:{record.pid}"), ""), (f"  naq {inert(record.version)}", "dim")]
     yield "queues", [(inert(" ".join(record.queue_names)), "")]
     yield "modules", [(inert(" ".join(record.modules)), "")]

@@ -140,13 +140,13 @@ class TestEnd:
     async def test_it_has_its_grace_and_is_seen_meanwhile(
         self, make_config: MakeConfig, tmp_path: Path, hook: tuple[str, str]
     ) -> None:
-        config, mark = make_config(worker__shutdown_grace=3), module(tmp_path, "shutdown", hook)
+        config, mark = make_config(worker__shutdown_grace=6), module(tmp_path, "shutdown", hook)
         async with worker_process(config, "-m", "hung", "--name", "anna", cwd=tmp_path) as worker:
             worker.send_signal(signal.SIGTERM)
             await eventually(mark.exists)
             assert await state_of(config, "anna") == "stopping"
 
-            code, log = await end_of(worker)
+            code, log = await end_of(worker, within=15)
 
         assert code == 0
         assert "on_shutdown has not ended in time: cut off" in log

@@ -41,12 +41,12 @@ async def test_workers_are_listed_with_what_they_do(config: NAQConfig, tmp_path:
         await handle.cancel()
 
     header, *rows = table.out.splitlines()
-    titles = ["Worker", "State", "Host", "Queues", "Jobs", "Done", "Failed", "CPU", "Memory", "Beat", "Stuck"]
+    titles = ["Worker", "State", "Host", "Queues", "Jobs", "Done", "Failed", "CPU", "Memory", "Seen", "Stuck"]
     assert header.split() == titles
     assert [row.split()[:2] for row in rows] == [["anna", "busy"], ["bert", "idle"]]
     assert "  default mail   1/3  " in rows[0]
     assert [line.split()[:2] for line in raw.out.splitlines()] == [["anna", "busy"], ["bert", "idle"]]
-    assert raw.out.splitlines()[0].split()[3:] == ["1/3", "done=0", "failed=0", "stuck=0", "default,mail"]
+    assert raw.out.splitlines()[0].split()[3:] == ["1/3", "done=0", "failed=0", "stuck=0", "default,mail", "-"]
     assert "jobs        1 of 3 running  0 done, 0 failed" in page.out.splitlines()
     assert f"  {handle.job_id}" in page.out.splitlines()
     assert document["queue_names"] == ["default", "mail"]

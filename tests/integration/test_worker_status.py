@@ -99,7 +99,9 @@ async def test_one_that_was_killed_is_lost_when_its_lease_ends_with_the_job_that
     assert lost.held_job_ids == (handle.job_id,)
     assert f"held {handle.job_id}" in shown.out
     assert shown.out.splitlines()[1].split()[:2] == ["anna", "lost"]
+    assert shown.out.splitlines()[0].split()[-2:] == ["Stuck", "End"]
     assert "anna" not in hidden.out
+    assert (document[0]["active"], document[0]["active_jobs"], document[0]["running_job_ids"]) == (False, 0, [])
     assert (document[0]["state"], document[0]["held_job_ids"]) == ("lost", [handle.job_id])
     assert raw.out.split()[:2] == ["anna", "lost"]
 
