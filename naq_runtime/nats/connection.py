@@ -293,12 +293,16 @@ class Connection:
             try:
                 await listener()
             except Exception as error:  # supervision: a listener may be anything
-                log.warning("a listener failed: %r", error, extra={"action": "listener_failed"})
+                log.error("a listener failed", exc_info=error, extra={"action": "listener_failed"})
 
     async def _ended(self) -> None:
         self.closed.set()
 
     def _note_error(self, error: Exception) -> None:
+        """What the client says: of the connection, or that one of our own callbacks has failed."""
+        if self.is_connected and not isinstance(error, nats.errors.Error | OSError | EOFError):
+            log.error("a message could not be handled", exc_info=error, extra={"action": "callback_failed"})
+            return
         reason = reason_of(error)
         if reason != self.last_error:
             log.debug("connection error", extra={"action": "connection_error", "reason": reason})

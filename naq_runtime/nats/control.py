@@ -99,7 +99,7 @@ class Control:
         found = asyncio.Event()
 
         async def hear(message: Msg) -> None:
-            if msgspec.json.decode(message.data, type=Answer).worker_id == worker_id:
+            if _speaker(message) == worker_id:
                 found.set()
 
         request = msgspec.json.encode(CancelRequest((), only_asking=True))
@@ -116,7 +116,7 @@ class Control:
         complete = asyncio.Event()
 
         async def hear(message: Msg) -> None:
-            expected.discard(msgspec.json.decode(message.data, type=Answer).worker_id)
+            expected.discard(_speaker(message))
             if not expected:
                 complete.set()
 
@@ -141,7 +141,9 @@ class Control:
         complete = asyncio.Event()
 
         async def hear(message: Msg) -> None:
-            answer = msgspec.json.decode(message.data, type=Answer)
+            answer = _decoded(message, Answer)
+            if answer is None:
+                return
             having.update(answer.job_ids)
             settling.update(answer.settling)
             ended.update(answer.ended)
@@ -277,9 +279,15 @@ def _worker_of(data: bytes) -> str:
     return "" if record.state is WorkerState.STOPPED else record.worker_id
 
 
+def _speaker(message: Msg) -> str:
+    """Which worker has answered."""
+    answer = _decoded(message, Answer)
+    return "" if answer is None else str(answer.worker_id)
+
+
 def _decoded(message: Msg, kind: Callable[..., Any]) -> Any:
     """What was asked; ``None`` for what nobody of ours has sent."""
     try:
         return msgspec.json.decode(message.data, type=kind)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None

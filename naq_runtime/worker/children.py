@@ -6,6 +6,7 @@ What runs in them is `naq_runtime.worker.child`.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -26,6 +27,8 @@ from naq_runtime.worker.frames import Frames, Hello, Kind, Line, Progress, Terms
 from naq_runtime.worker.raising import Raised
 
 __all__ = ["Children"]
+
+log = logging.getLogger(__name__)
 
 _START_S = 30.0
 _LAST_WORDS_S = 1.0
@@ -143,8 +146,12 @@ class Children:
     def _keep(self, start: asyncio.Task[_Child]) -> None:
         if start in self._spare:
             self._spare.remove(start)
-            if not start.cancelled() and start.exception() is None:
+            if start.cancelled():
+                return
+            if (error := start.exception()) is None:
                 self._idle.append(start.result())
+            else:
+                log.warning("no process for jobs: %s", error, extra={"action": "child_not_started"})
 
     async def _start(self) -> _Child:
         hello = Hello(self._modules, self._allow, self._serializer, tuple(map(str, sys.path)))
@@ -299,6 +306,7 @@ class _Child(asyncio.SubprocessProtocol):
             for kind, payload in self._frames.feed(data):
                 self._received(kind, payload)
         except Exception as error:  # supervision: whatever it says, or comes of it, is the end of this process only
+            log.warning("a process for jobs makes no sense", exc_info=error, extra={"action": "child_garbled"})
             self._fail(f"the process that ran the job was killed, for it said what makes no sense: {error}")
             self.kill()
 

@@ -67,7 +67,7 @@ class Dependants:
         self._needed, self._losses_read = found | self._heard, losses
 
     async def _hear(self, message: Msg) -> None:
-        parents = message.data.decode().split()
+        parents = message.data.decode("utf-8", "replace").split()
         self._heard.update(parents)
         self._needed.update(parents)
 

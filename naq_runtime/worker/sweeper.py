@@ -54,6 +54,8 @@ class Sweeper:
             await self.sweep()
         except ServerError as error:
             log.debug("not swept: %s", error, extra={"action": "sweep_failed"})
+        except Exception:  # supervision: jobs are to go on, whatever it stumbled over
+            log.exception("the sweep failed", extra={"action": "sweep_failed"})
 
     async def sweep(self) -> None:
         """Sweep once.

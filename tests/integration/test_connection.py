@@ -96,6 +96,25 @@ async def test_many_messages_in_one_piece_arrive_like_one_by_one() -> None:
         assert heard[:3] == heard[3:] == [(subject, reply, payload) for subject, payload, reply in messages]
 
 
+async def test_a_callback_that_fails_is_logged_with_its_traceback_and_hears_the_next_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with EmbeddedServer() as server, ServiceManager(config_of(server.url)) as services:
+        connection, heard = services.connection, list[bytes]()
+
+        async def hear(message: Msg) -> None:
+            heard.append(message.data)
+            raise ValueError(f"a fault of {message.data.decode()}")
+
+        await connection.subscribe("here", hear)
+        for payload in (b"one", b"two"):
+            await connection.publish("here", payload)
+        await eventually(lambda: len(heard) == 2)
+
+    faults = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert [str(record.exc_info[1]) for record in faults if record.exc_info] == ["a fault of one", "a fault of two"]
+
+
 async def test_many_messages_of_which_one_is_too_large_are_refused_before_any_is_sent() -> None:
     async with EmbeddedServer() as server, ServiceManager(config_of(server.url)) as services:
         large = b"x" * (services.connection.max_payload + 1)
