@@ -25,6 +25,7 @@ class Reloading:
         load: reads them again.
         appliers: what applies a new value, by key, as things stand, besides that of the log; other settings need a
             restart.
+        applied: is told of all settings by which the process runs when some have changed.
 
     A reload that is asked for before `begin` happens then: a process that is starting has nothing yet to apply it to.
     """
@@ -36,11 +37,13 @@ class Reloading:
         *,
         load: Callable[[], NAQConfig],
         appliers: Callable[[], Mapping[str, Callable[[Any], None]]] = dict,
+        applied: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
         self._events = events
         self._running = settings_of(config)
         self._load = load
         self._appliers = appliers
+        self._applied = applied
         self._has_begun = False
         self._is_owed = False
 
@@ -66,9 +69,11 @@ class Reloading:
             return
         appliers = {"log.level": _change_level, **self._appliers()}
         changed = [key for key, value in wanted.items() if value != self._running[key]]
-        for key in changed:
-            if key in appliers:
-                self._apply(key, wanted[key], appliers[key])
+        applied = [key for key in changed if key in appliers]
+        for key in applied:
+            self._apply(key, wanted[key], appliers[key])
+        if applied and self._applied is not None:
+            self._applied(self._running)
         if later := [key for key in changed if key not in appliers]:
             log.warning("changed, and needs a restart: %s", ", ".join(later), extra={"action": "restart_needed"})
         if not changed:

@@ -61,7 +61,13 @@ async def serve(
         handled = heed_signals(worker, config.worker.shutdown_grace)
         if reload is not None:
             events = await services.get_service(EventService)
-            reloading = Reloading(events, config, load=reload, appliers=partial(_appliers, worker, events, concurrency))
+            reloading = Reloading(
+                events,
+                config,
+                load=reload,
+                appliers=partial(_appliers, worker, events, concurrency),
+                applied=worker.settings_changed,
+            )
             heed_hangups(reloading.reload, partial(worker.request_stop, "SIGHUP"))
             worker.on_open.append(reloading.begin)
         services.connection.on_lost.append(_say_lost)

@@ -21,6 +21,7 @@ from naq_runtime.worker.jobs import WorkerJobs
 from naq_runtime.worker.portrait import Portrait, default_worker_name
 from naq_runtime.worker.presence import Doing, Presence
 from naq_runtime.worker.record import Counts, WorkerState
+from naq_runtime.worker.settings_kept import KeptSettings
 from naq_runtime.worker.sharing import parse_shares, sharing_of
 from naq_runtime.worker.sweeper import Sweeper
 
@@ -57,6 +58,7 @@ class Worker:
         burst: bool = False,
     ) -> None:
         self.worker_id = check_name("worker", name or default_worker_name())
+        self._is_named = name is not None
         self._shares = parse_shares(queues)
         sharing_of(services.config.worker.queue_order, self._shares)
         self.queues = tuple(self._shares)
@@ -79,6 +81,8 @@ class Worker:
         """Whether it was asked to stop by name, and not by a signal."""
         self._jobs: WorkerJobs | None = None
         """Once it runs."""
+        self._kept: KeptSettings | None = None
+        """Once it runs, of one that somebody has named: others of the name may follow."""
 
     def _build(self, events: EventService) -> None:
         """Make the parts, and join them."""
@@ -104,6 +108,7 @@ class Worker:
             interval_s=self._config.jobs.sweep_interval,
         )
         self._presence = self._present(events, jobs)
+        self._kept = KeptSettings(services, events, self.worker_id) if self._is_named else None
         self.adjustable = adjustable(jobs, self._presence, self._sweeper, self._frame)
 
     def _present(self, events: EventService, jobs: WorkerJobs) -> Presence:
@@ -167,6 +172,11 @@ class Worker:
         self._stop.request(reason, at_once=at_once)
         self._changed()
 
+    def settings_changed(self, settings: Mapping[str, Any]) -> None:
+        """It goes by these now, by key: whoever comes next under its name is compared with them."""
+        if self._kept is not None:
+            self._kept.changed(settings)
+
     async def run(self) -> None:
         """Work until `request_stop`.
 
@@ -182,6 +192,8 @@ class Worker:
             await ready()
         await self._presence.begin()
         self._amends.owed += self._presence.predecessors
+        if self._kept is not None:
+            await self._kept.compare(self._config)
         try:
             if await self._frame.start_up():
                 await self._open(self._jobs)
@@ -237,6 +249,8 @@ class Worker:
         """End what it does; until then others see it, and can ask it to be quick."""
         self.request_stop("stopped")
         await jobs.close()
+        if self._kept is not None:
+            await self._kept.close()
         await self._frame.shut_down()
 
     def _asked_to_stop(self, reason: str) -> None:

@@ -174,6 +174,42 @@ async def test_a_worker_that_is_to_say_more_does(config: NAQConfig, tmp_path: Pa
     assert "worker anna stopped" in err.decode()
 
 
+async def test_one_that_begins_with_other_settings_than_the_last_of_its_name_says_which(
+    config: NAQConfig, tmp_path: Path
+) -> None:
+    file = tmp_path / "naq.toml"
+    file.write_text("[worker]\ncommit_size = 8\nqueue_order = 'fair'\n[nats]\nuser = 'ada'\npassword = 'hidden1'\n")
+    async with worker_of(config, file):
+        pass
+    assert await changes(config) == {}, "nobody was there before"
+
+    file.write_text("[worker]\ncommit_size = 16\nqueue_order = 'fair'\n[nats]\nuser = 'ada'\npassword = 'hidden2'\n")
+    async with worker_of(config, file):
+        await eventually(lambda: changes(config))
+
+    assert await changes(config) == {"worker.commit_size": ("8", "16")}
+
+
+async def test_what_changed_while_the_last_one_ran_is_no_news_to_the_next(config: NAQConfig, tmp_path: Path) -> None:
+    file = tmp_path / "naq.toml"
+    file.write_text("[worker]\nconcurrency = 1\ncommit_size = 8\n")
+    async with worker_of(config, file) as process:
+        file.write_text("[worker]\nconcurrency = 2\ncommit_size = 16\n")
+        process.send_signal(signal.SIGHUP)
+        await eventually(lambda: changes(config))
+        process.terminate()
+        await process.wait()
+
+    async with worker_of(config, file):
+
+        async def told_of_both() -> bool:
+            return len(await told(config, "config_changed")) == 2
+
+        await eventually(told_of_both)
+
+    assert [event.key for event in await told(config, "config_changed")] == ["worker.concurrency", "worker.commit_size"]
+
+
 async def test_a_processor_reads_again_what_it_can_change(config: NAQConfig, tmp_path: Path) -> None:
     file = tmp_path / "naq.toml"
     file.write_text("[log]\nlevel = 'info'\n")
