@@ -12,6 +12,7 @@ from functools import partial
 
 from naq_runtime.config import NAQConfig
 from naq_runtime.hangup import heed_hangups
+from naq_runtime.outages import log_outages
 from naq_runtime.processing.processor import DurableProcessor
 from naq_runtime.processors.making import Shipped, durable, made
 from naq_runtime.processors.settings import Settings
@@ -40,8 +41,7 @@ async def serve(
         events = await services.get_service(EventService)
         shipped = await made(services, name, settings)
         stack.push_async_callback(shipped.close)
-        services.connection.on_lost.append(_say_lost)
-        services.connection.on_restored.append(_say_restored)
+        log_outages(services.connection)
         async with durable(services, name, settings, shipped) as processor:
             stop = _heed_signals(services, processor)
             if reload is not None:
@@ -84,11 +84,3 @@ def _heed_hangups(shipped: Shipped, reloading: Reloading, stop: Callable[[], Non
 
     reloading.begin()
     heed_hangups(reload, stop)
-
-
-async def _say_lost() -> None:
-    log.warning("connection lost, reconnecting", extra={"action": "connection_lost"})
-
-
-async def _say_restored() -> None:
-    log.warning("connected again", extra={"action": "connection_restored"})

@@ -12,6 +12,7 @@ from typing import Any
 
 from naq_runtime.config import NAQConfig
 from naq_runtime.hangup import heed_hangups
+from naq_runtime.outages import log_outages
 from naq_runtime.reloading import Reloading
 from naq_runtime.scheduler.scheduler import Scheduler
 from naq_runtime.services.events import EventService
@@ -41,8 +42,7 @@ async def serve(
             services.reason = number.name
             scheduler.request_stop()
 
-        services.connection.on_lost.append(_say_lost)
-        services.connection.on_restored.append(_say_restored)
+        log_outages(services.connection)
         if sys.platform != "win32":
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, stop, number)
@@ -60,11 +60,3 @@ async def serve(
 def _appliers(scheduler: Scheduler, events: EventService) -> dict[str, Callable[[Any], None]]:
     """What can change while it runs."""
     return {**scheduler.adjustable, "events.metrics_interval": events.tell_costs_every}
-
-
-async def _say_lost() -> None:
-    log.warning("connection lost, reconnecting", extra={"action": "connection_lost"})
-
-
-async def _say_restored() -> None:
-    log.warning("connected again", extra={"action": "connection_restored"})

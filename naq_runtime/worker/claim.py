@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from naq_runtime.clock import nanoseconds_of
-from naq_runtime.errors import NameTaken, NaqError, SerializationError
+from naq_runtime.errors import NameTaken, NaqError, SerializationError, ServerError
 from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.nats.control import Control, ControlDesk
 from naq_runtime.nats.direct import StoredMessage
@@ -46,7 +46,11 @@ async def claim_name(
         await desk.open()
         subject, headers = names.bucket_key(names.workers_bucket, name), living_for(ttl_s)
         headers |= if_last_is(0 if lease is None else lease.sequence)
-        (answer,) = await services.streams.publish([Outgoing(subject, encode_worker(describe()), headers)])
+        try:
+            (answer,) = await services.streams.publish([Outgoing(subject, encode_worker(describe()), headers)])
+        except ServerError:
+            await desk.close()
+            raise
         if not isinstance(answer, NaqError):
             return [] if before is None else _gone(before)
         await desk.close()

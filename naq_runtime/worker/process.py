@@ -7,11 +7,14 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import Any, NoReturn
+from typing import NoReturn
+
+from msgspec.structs import replace
 
 from naq_runtime.config import NAQConfig
 from naq_runtime.hangup import heed_hangups
 from naq_runtime.job_logging import record_job_logs
+from naq_runtime.outages import log_outages
 from naq_runtime.reloading import Reloading
 from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
@@ -56,22 +59,13 @@ async def serve(
         ServerError: the server cannot be reached or used.
     """
     registry = _loaded(modules, allow)
+    config = _going_by(config, concurrency)
     async with ServiceManager(config, role="worker") as services:
-        worker = Worker(services, queues, registry, modules=modules, name=name, concurrency=concurrency, burst=burst)
-        handled = heed_signals(worker, config.worker.shutdown_grace)
+        worker = Worker(services, queues, registry, modules=modules, name=name, burst=burst)
+        handled = heed_signals(worker)
         if reload is not None:
-            events = await services.get_service(EventService)
-            reloading = Reloading(
-                events,
-                config,
-                load=reload,
-                appliers=partial(_appliers, worker, events, concurrency),
-                applied=worker.settings_changed,
-            )
-            heed_hangups(reloading.reload, partial(worker.request_stop, "SIGHUP"))
-            worker.on_open.append(reloading.begin)
-        services.connection.on_lost.append(_say_lost)
-        services.connection.on_restored.append(_say_restored)
+            _heed_hangups(worker, await services.get_service(EventService), config, reload, concurrency)
+        log_outages(services.connection)
         _say_started(worker, len(registry))
         with outliving_exits() if handled else nullcontext():
             await worker.run()
@@ -83,12 +77,26 @@ async def serve(
     return code
 
 
-def _appliers(worker: Worker, events: EventService, concurrency: int | None) -> dict[str, Callable[[Any], None]]:
-    """What can change while it runs; what was said on the command line stays."""
-    found = {**worker.adjustable, "events.metrics_interval": events.tell_costs_every}
-    if concurrency is not None:
-        found.pop("worker.concurrency", None)
-    return found
+def _going_by(config: NAQConfig, concurrency: int | None) -> NAQConfig:
+    """The settings, with what was said on the command line above them."""
+    if concurrency is None:
+        return config
+    return replace(config, worker=replace(config.worker, concurrency=concurrency))
+
+
+def _heed_hangups(
+    worker: Worker, events: EventService, config: NAQConfig, reload: Callable[[], NAQConfig], concurrency: int | None
+) -> None:
+    """At SIGHUP, go by what the settings are by then, as soon as the worker is up."""
+    reloading = Reloading(
+        events,
+        config,
+        load=lambda: _going_by(reload(), concurrency),
+        appliers=lambda: {**worker.adjustable, "events.metrics_interval": events.tell_costs_every},
+        applied=worker.settings_changed,
+    )
+    heed_hangups(reloading.reload, partial(worker.request_stop, "SIGHUP"))
+    worker.on_open.append(reloading.begin)
 
 
 def _loaded(modules: Sequence[str], allow: Sequence[str]) -> TaskRegistry:
@@ -124,11 +132,3 @@ def _say_stopped(worker: Worker) -> None:
         worker.worker_id, worker.counts.completed, worker.counts.failed, worker.counts.interrupted,
         extra={"action": "worker_stopped"},
     )  # fmt: skip
-
-
-async def _say_lost() -> None:
-    log.warning("connection lost, reconnecting", extra={"action": "connection_lost"})
-
-
-async def _say_restored() -> None:
-    log.warning("connected again", extra={"action": "connection_restored"})

@@ -44,7 +44,7 @@ class Wishes:
         return True
 
 
-def heed_signals(worker: Worker, grace_s: float) -> bool:
+def heed_signals(worker: Worker) -> bool:
     """Drain the worker on the first signal, hand everything back on the second; within its running loop.
 
     When the loop does not even hear the second one, as something on it blocks, the process ends.
@@ -55,7 +55,7 @@ def heed_signals(worker: Worker, grace_s: float) -> bool:
     if sys.platform == "win32":
         return False
     loop = asyncio.get_running_loop()
-    stopping, watch = _Stopping(worker, grace_s), _Watch(loop)
+    stopping, watch = _Stopping(worker), _Watch(loop)
     for number in SIGNALS:
         loop.add_signal_handler(number, stopping, number)
         # By this the loop is woken all the same; and Python calls it also while the loop is held up.
@@ -67,9 +67,8 @@ def heed_signals(worker: Worker, grace_s: float) -> bool:
 class _Stopping:
     """Passes the wishes on to the worker."""
 
-    def __init__(self, worker: Worker, grace_s: float) -> None:
+    def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._grace_s = grace_s
         self._wishes = Wishes()
 
     def __call__(self, number: signal.Signals) -> None:
@@ -81,7 +80,7 @@ class _Stopping:
                 "%s: draining %d jobs for up to %g s; once more hands them back at once",
                 number.name,
                 worker.active,
-                self._grace_s,
+                worker.grace_s,
                 extra={"action": "worker_draining"},
             )
         worker.request_stop(number.name, at_once=worker.is_stopping)

@@ -158,6 +158,11 @@ class Worker:
         return self._stop.reason
 
     @property
+    def grace_s(self) -> float:
+        """How long running jobs may take to end once it was asked to stop."""
+        return self._frame.grace_s
+
+    @property
     def stuck(self) -> int:
         """Functions that still run although nobody waits for them: threads of jobs, and what heeds no cancellation."""
         return self._frame.stuck + (0 if self._jobs is None else self._jobs.stuck)

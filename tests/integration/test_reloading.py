@@ -119,6 +119,9 @@ async def test_what_was_said_on_the_command_line_stays(config: NAQConfig, tmp_pa
         await eventually(lambda: changes(config))
 
         assert await changes(config) == {"jobs.sweep_interval": ("10.0", "20.0")}
+        process.terminate()
+        _, err = await process.communicate()
+    assert "needs a restart" not in err.decode()
 
 
 async def test_a_supervisor_has_all_of_its_workers_read_again(config: NAQConfig, tmp_path: Path) -> None:
