@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -26,6 +28,8 @@ from naq_runtime.worker.sharing import parse_shares, sharing_of
 from naq_runtime.worker.sweeper import Sweeper
 
 __all__ = ["Worker"]
+
+log = logging.getLogger(__name__)
 
 
 class Worker:
@@ -238,9 +242,7 @@ class Worker:
                 )
             await jobs.drain(self._frame.grace_s)
         finally:
-            for task in (*side, stop, closed):
-                task.cancel()
-            await asyncio.gather(*side, stop, closed, return_exceptions=True)
+            await _end([*side, stop, closed])
 
     async def _watch_burst(self, jobs: WorkerJobs) -> None:
         """In a burst, ask for the stop once nothing is queued any more; then, or without one, wait for ever."""
@@ -274,3 +276,13 @@ class Worker:
         if not self._is_open:
             return WorkerState.STARTING
         return WorkerState.BUSY if self.active else WorkerState.IDLE
+
+
+async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancel what still goes on; an error that ended one meanwhile, and that nobody else tells of, is logged."""
+    told = sys.exception()
+    for task in tasks:
+        task.cancel()
+    for task, came in zip(tasks, await asyncio.gather(*tasks, return_exceptions=True), strict=True):
+        if isinstance(came, Exception) and came is not told:
+            log.error("%s failed", task.get_name(), exc_info=came, extra={"action": "worker_fault"})
