@@ -201,9 +201,9 @@ class Worker:
             await ready()
         await self._presence.begin()
         self._amends.owed += self._presence.predecessors
-        if self._kept is not None:
-            await self._kept.compare(self._config)
         try:
+            if self._kept is not None:
+                await self._kept.compare(self._config)
             if await self._frame.start_up():
                 await self._open(self._jobs)
                 await self._supervise(self._jobs)
