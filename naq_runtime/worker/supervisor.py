@@ -176,7 +176,7 @@ class Supervisor:
 
     async def _pause(self, name: str, seconds: float) -> bool:
         """Wait so long, or until the stop; whether the next process of this name was called off meanwhile."""
-        called_off = asyncio.ensure_future(self._called_off(name))
+        called_off = asyncio.ensure_future(self._is_called_off(name))
         waits = {called_off, asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(self._stopping.wait())}
         try:
             done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -185,6 +185,14 @@ class Supervisor:
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
         return called_off in done
+
+    async def _is_called_off(self, name: str) -> None:
+        """Return once it is; whatever goes wrong in finding that out, the process is started again."""
+        try:
+            await self._called_off(name)
+        except Exception:  # supervision: a worker that is not replaced for a fault of ours would be missed
+            log.exception("nobody can call off worker %s", name, extra={"action": "absence_unheard"})
+            await _never(name)
 
     def _note(self, code: int) -> None:
         """The first end that was not well is what all is judged by."""

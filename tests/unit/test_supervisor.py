@@ -269,6 +269,21 @@ async def test_one_that_is_called_off_during_the_wait_is_not_started_again(caplo
     assert caplog.messages[-1] == "worker w was asked to stop, and is not replaced"
 
 
+async def test_a_fault_in_finding_out_whether_it_is_called_off_keeps_none_from_being_started_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sleep = Sleeps(3)
+
+    async def called_off(_: str) -> None:
+        raise KeyError("a fault of ours")
+
+    async with supervised(Supervisor(python("raise SystemExit(1)"), ["w"], sleep=sleep, called_off=called_off)):
+        await asyncio.wait_for(sleep.enough.wait(), 20)
+
+    assert sleep.seconds == [1, 2, 4]
+    assert "nobody can call off worker w" in caplog.text
+
+
 async def test_a_program_that_is_not_there_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     sleep = Sleeps(2)
     async with supervised(Supervisor(lambda *_: ["/no/such/python"], ["w"], sleep=sleep)):
