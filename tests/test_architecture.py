@@ -61,6 +61,15 @@ def test_one_shot_queries_load_no_textual() -> None:
     assert "textual" not in loaded
 
 
+def test_the_history_of_a_job_loads_neither_filters_nor_the_rules_of_jobs() -> None:
+    loaded = loaded_by(
+        "from naq_tui.cli.main import run; run()", "events", "history", "j1", "--server", "nats://127.0.0.1:1"
+    )
+
+    assert "naq_runtime.events.reading" in loaded
+    assert loaded.isdisjoint({"naq_runtime.events.filters", "naq_runtime.jobs", "lark", "regex", "textual"})
+
+
 def test_the_guard_loads_only_what_python_brings() -> None:
     loaded = loaded_by("import runpy; runpy.run_path('naq_runtime/guard.py')")
 

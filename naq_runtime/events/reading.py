@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from naq_runtime.errors import SerializationError, StreamMissing
-from naq_runtime.events.codec import decode_event
+from naq_runtime.errors import StreamMissing
+from naq_runtime.events.found import FoundEvents, SequenceRange, causal_order, decode_all, decode_stored, matching
 from naq_runtime.events.models import JobEvent, StoredEvent
+from naq_runtime.events.searching import Search
 from naq_runtime.naming import Names
 from naq_runtime.nats.connection import Connection
 from naq_runtime.nats.direct import (
@@ -16,64 +17,18 @@ from naq_runtime.nats.direct import (
     StoredMessage,
     all_of,
     last_by_subject,
-    messages_from,
     page_from,
     sequence_at,
     stream_bounds,
 )
-from naq_runtime.nats.tail import RawMessage
 
 if TYPE_CHECKING:
     from naq_runtime.events.filters import EventFilter
 
 __all__ = ["EventReader", "FoundEvents", "SequenceRange", "causal_order", "decode_all", "decode_stored"]
 
-_SCAN_PAGE = 1000
-_PAGE_BY_SUBJECT = 10_000
-"""The server takes long to find a page by its subject, however large it is."""
 _SCAN_LIMIT = 200_000
 """How many events are looked through, newest first, for those that no subject tells apart."""
-_RARE = 20
-"""What is so many times as rare among the newest as it would have to be is asked for as a whole."""
-_MARGIN = 1.5
-"""How much further back is looked than what was found lets expect."""
-
-
-class SequenceRange(NamedTuple):
-    """A part of the log: from one sequence up to another, both included."""
-
-    first: int
-    last: int
-
-
-class FoundEvents(NamedTuple):
-    """A page of events that match."""
-
-    events: list[StoredEvent]
-    reached: int
-    """The sequence up to which was looked."""
-
-
-def causal_order(events: list[StoredEvent]) -> list[StoredEvent]:
-    """Sort the events of one job: by when they happened by the server's clock, and where that is the same, by place in
-    the log."""
-    return sorted(events, key=lambda stored: (stored.event.moment_ns, stored.sequence))
-
-
-def decode_stored(messages: Sequence[StoredMessage]) -> list[StoredEvent]:
-    """The events among the messages; what is no event is passed over."""
-    return decode_all([(message.sequence, message.data, message.stored_at) for message in messages])
-
-
-def decode_all(messages: Sequence[RawMessage]) -> list[StoredEvent]:
-    """The events among the messages; what is no event is passed over."""
-    events = []
-    for sequence, data, stored_at in messages:
-        try:
-            events.append(StoredEvent(sequence, decode_event(data), stored_at))
-        except SerializationError:
-            continue
-    return events
 
 
 class EventReader:
@@ -116,12 +71,13 @@ class EventReader:
         if limit <= 0 or not subjects or within.last < within.first:
             return []
         if subjects == (self._names.events,):
-            return await self._scan(limit, wanted, within)
-        if _name_whom(subjects):
+            within = SequenceRange(max(within.first, within.last - _SCAN_LIMIT + 1), within.last)
+            subjects = ()
+        elif _name_whom(subjects):
             messages = await all_of(self._connection, self._stream, subjects, up_to=within.last)
             if messages is not None:
-                return _matching(wanted, [m for m in messages if m.sequence >= within.first])[-limit:]
-        return await self._search(limit, wanted, within, subjects)
+                return matching(wanted, [m for m in messages if m.sequence >= within.first])[-limit:]
+        return await Search(self._connection, self._stream, wanted, subjects, limit=limit, within=within).run()
 
     async def page(self, wanted: EventFilter, within: SequenceRange, size: int) -> FoundEvents:
         """The first events of a range that match, at most ``size`` of them; there may be fewer than there are."""
@@ -133,7 +89,7 @@ class EventReader:
         ends = [page.messages[-1].sequence for page in pages if page.pending and page.messages]
         reached = min([*ends, within.last])
         messages = sorted((m for page in pages for m in page.messages if m.sequence <= reached), key=_sequence)
-        found = _matching(wanted, messages)
+        found = matching(wanted, messages)
         return FoundEvents(found[:size], found[size - 1].sequence if len(found) > size else reached)
 
     async def _page(self, first: int, size: int, subject: str | None) -> Page:
@@ -142,52 +98,10 @@ class EventReader:
         except StreamMissing:
             return Page([], 0)
 
-    async def _scan(self, limit: int, wanted: EventFilter, within: SequenceRange) -> list[StoredEvent]:
-        """Look at everything, the newest first."""
-        found: list[StoredEvent] = []
-        upper, floor = within.last, max(within.first, within.last - _SCAN_LIMIT + 1)
-        while len(found) < limit and upper >= floor:
-            size = limit if wanted.is_empty else _SCAN_PAGE
-            lower = max(floor, upper - size + 1)
-            found = _matching(wanted, await self._between(lower, upper, None)) + found
-            upper = lower - 1
-        return found[-limit:]
-
-    async def _search(
-        self, limit: int, wanted: EventFilter, within: SequenceRange, subjects: Sequence[str]
-    ) -> list[StoredEvent]:
-        """Look for what is stored under some subjects, the newest first, and further back the less there is of it.
-
-        The server takes a tenth of a second for each question by subject when it holds a million, so there are few.
-        """
-        lower = max(within.first, within.last - _SCAN_PAGE + 1)
-        found = _matching(wanted, await self._between(lower, within.last, None))
-        if len(found) * _RARE < limit:
-            messages = await all_of(self._connection, self._stream, subjects, up_to=within.last)
-            if messages is not None:
-                return _matching(wanted, [m for m in messages if m.sequence >= within.first])[-limit:]
-        while len(found) < limit and lower > within.first:
-            per_match = (within.last - lower + 1) / max(1, len(found))
-            upper, lower = lower - 1, max(within.first, lower - int((limit - len(found)) * per_match * _MARGIN))
-            parts = await asyncio.gather(*(self._between(lower, upper, subject) for subject in subjects))
-            messages = sorted((message for part in parts for message in part), key=_sequence)
-            found = _matching(wanted, messages) + found
-        return found[-limit:]
-
-    async def _between(self, lower: int, upper: int, subject: str | None) -> list[StoredMessage]:
-        size = _SCAN_PAGE if subject is None else _PAGE_BY_SUBJECT
-        pages = messages_from(self._connection, self._stream, lower, until=upper, subject=subject, page_size=size)
-        return [message async for page in pages for message in page]
-
 
 def _name_whom(subjects: Sequence[str]) -> bool:
     """Whether all of them name a job, a worker, a schedule or a process, which the server finds at once."""
     return all(subject.split(".")[3] != "*" for subject in subjects)
-
-
-def _matching(wanted: EventFilter, messages: Sequence[StoredMessage]) -> list[StoredEvent]:
-    matches = wanted.matches
-    return [stored for stored in decode_stored(messages) if matches(stored.event)]
 
 
 def _sequence(message: StoredMessage) -> int:

@@ -11,14 +11,14 @@ from typing import Any
 
 import msgspec
 import nats.errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.config import NatsConfig, redacted_url
 from naq_runtime.errors import JetStreamUnavailable, MessageTooLarge, ServerTooOld, ServerUnreachable
-from naq_runtime.nats.dialling import LeanClient, Watcher, dialled
+from naq_runtime.nats.dialling import Watcher, dialled
+from naq_runtime.nats.lean import LeanClient
 from naq_runtime.nats.server_clock import ServerClock
 from naq_runtime.nats.translating import jetstream_error, reason_of, translated
 
@@ -47,7 +47,7 @@ class Connection:
     ``closed`` is set when the server ended the connection for good, or `close` was called.
     """
 
-    def __init__(self, config: NatsConfig, client: Client, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(self, config: NatsConfig, client: LeanClient, clock: Clock = SYSTEM_CLOCK) -> None:
         self.config = config
         self.client = client
         self.on_lost: list[Listener] = []

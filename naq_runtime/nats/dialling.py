@@ -12,24 +12,12 @@ from nats.aio.client import Client
 
 from naq_runtime.config import NatsConfig, redacted_url, split_urls
 from naq_runtime.errors import NotAuthorised, ServerError, ServerUnreachable
+from naq_runtime.nats.lean import LeanClient
 from naq_runtime.nats.translating import reason_of
 
-__all__ = ["LeanClient", "Watcher", "dialled"]
+__all__ = ["Watcher", "dialled"]
 
 _REDIAL_S = 0.1
-
-
-class LeanClient(Client):
-    """The client, without the closer look that it takes at every letter of a header's name."""
-
-    @staticmethod
-    def _parse_header_lines(raw: bytes) -> dict[str, str]:
-        headers = {}
-        for line in raw.decode("utf-8", "replace").split("\r\n"):
-            if ":" in line:
-                name, value = line.split(":", 1)
-                headers[name] = value.strip()
-        return headers
 
 
 class Watcher(NamedTuple):
@@ -41,7 +29,7 @@ class Watcher(NamedTuple):
     closed: Callable[[], Awaitable[None]]
 
 
-async def dialled(config: NatsConfig, name: str, watcher: Watcher) -> Client:
+async def dialled(config: NatsConfig, name: str, watcher: Watcher) -> LeanClient:
     """A client that is connected, and reconnects for ever.
 
     A server that refuses us may hang up before we have read why: it is asked again, by a client of its own.

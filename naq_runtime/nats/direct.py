@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from naq_runtime.errors import JetStreamError, ServerUnreachable, StreamMissing
-from naq_runtime.nats.connection import Connection, Msg, listening, subscribed
+from naq_runtime.nats.connection import Connection, listening
+from naq_runtime.nats.lean import header_lines
 from naq_runtime.nats.translating import translated
 
 __all__ = [
@@ -33,14 +36,20 @@ _ANSWER_BYTES = 8 * 1024 * 1024
 """A larger answer could fill what the server holds for a slow client, and it would hang up."""
 _ASKED_BEFORE_READY = 4
 _READY_WAIT_S = 0.05
-_HEARD_EVERY_S = 0.05
-"""While an answer comes, its time is prolonged so often, and not with each message."""
 _TOO_MANY = "413"
 """A request for the last of each subject met more subjects than the server answers for (1,024)."""
+_NO_STATUS = b"NATS/1.0\r\n"
+_STATUS = slice(9, 12)
+"""Where it stands in the headers of a message that has one."""
+_PENDING = re.compile(rb"\r\nNats-Num-Pending: (\d+)\r\n")
+_PLAIN = re.compile(
+    rb"NATS/1\.0\r\nNats-Stream: [^\r]*\r\nNats-Subject: ([^\r]*)\r\nNats-Sequence: (\d+)\r\n"
+    rb"Nats-Time-Stamp: ([^\r]*)\r\nNats-Num-Pending: \d+\r\nNats-Last-Sequence: \d+\r\n\r\n"
+)
+"""The headers that the server puts to a message that was published without any."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredMessage:
+class StoredMessage(Struct, frozen=True, gc=False):
     """A message as a stream holds it."""
 
     subject: str
@@ -48,7 +57,8 @@ class StoredMessage:
     data: bytes
     stored_at: str
     """The server's time of storage, RFC 3339."""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
+    """Those that it was published with; perhaps some of the server's, too."""
 
 
 @dataclass(slots=True)
@@ -197,38 +207,42 @@ async def _request(connection: Connection, stream: str, request: dict[str, Any])
 
 async def _asked(connection: Connection, stream: str, request: dict[str, Any]) -> tuple[Page, str]:
     """What came for one request, and the status that ended it."""
-    page = Page([], 0)
-    loop = asyncio.get_running_loop()
-    end: asyncio.Future[str] = loop.create_future()
-    patience_s = connection.config.request_timeout
-    patience = asyncio.timeout(patience_s)
-    heard_s = 0.0
+    end: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    came: list[tuple[bytes, bytes]] = []
 
-    async def collect(message: Msg) -> None:
-        nonlocal heard_s
-        if (now_s := loop.time()) > heard_s + _HEARD_EVERY_S and not end.done():
-            heard_s = now_s
-            patience.reschedule(now_s + patience_s)  # as long as something comes, it is not too late
-        headers = message.headers or {}
-        status = headers.get("Status")
-        if status is None and "Nats-Sequence" in headers:
-            page.messages.append(_stored(message, headers))
-        if "Nats-Num-Pending" in headers:
-            page.pending = int(headers["Nats-Num-Pending"])
-        if status is not None and not end.done():
-            end.set_result(status)
+    def take(headers: bytes, data: bytes) -> None:
+        if headers.startswith(_NO_STATUS):
+            came.append((headers, data))
+        elif not end.done():
+            end.set_result(headers)
 
     async def lost() -> None:
         if not end.done():
             end.set_exception(ServerUnreachable("the connection was lost before the server answered"))
 
     inbox = connection.new_inbox()
-    async with subscribed(connection, inbox, collect):
+    async with connection.client.taking(inbox, take):
         with translated(), listening(connection.on_lost, lost):
-            async with patience:
-                asked = msgspec.json.encode({**request, "max_bytes": _ANSWER_BYTES})
-                await connection.publish(f"$JS.API.DIRECT.GET.{stream}", asked, inbox)
-                return page, await end
+            asked = msgspec.json.encode({**request, "max_bytes": _ANSWER_BYTES})
+            await connection.publish(f"$JS.API.DIRECT.GET.{stream}", asked, inbox)
+            last = await _patiently(end, came, connection.config.request_timeout)
+    pending = _PENDING.search(last)
+    messages = [_stored(headers, data) for headers, data in came]
+    return Page(messages, int(pending[1]) if pending else 0), last[_STATUS].decode()
+
+
+async def _patiently(end: asyncio.Future[bytes], came: Sequence[object], patience_s: float) -> bytes:
+    """Wait for the end for as long as something comes now and then.
+
+    Raises:
+        TimeoutError: nothing came for so long.
+    """
+    seen = -1
+    while len(came) > seen:
+        seen = len(came)
+        if (await asyncio.wait((end,), timeout=patience_s))[0]:
+            return end.result()
+    raise TimeoutError
 
 
 async def _explain(connection: Connection, stream: str) -> None:
@@ -241,11 +255,11 @@ async def _explain(connection: Connection, stream: str) -> None:
         raise
 
 
-def _stored(message: Msg, headers: dict[str, str]) -> StoredMessage:
+def _stored(headers: bytes, data: bytes) -> StoredMessage:
+    if plain := _PLAIN.fullmatch(headers):
+        subject, sequence, stored_at = plain.groups()
+        return StoredMessage(subject.decode(), int(sequence), data, stored_at.decode())
+    fields = header_lines(headers)
     return StoredMessage(
-        subject=headers.get("Nats-Subject", message.subject),
-        sequence=int(headers["Nats-Sequence"]),
-        data=message.data,
-        stored_at=headers.get("Nats-Time-Stamp", ""),
-        headers=headers,
+        fields.get("Nats-Subject", ""), int(fields["Nats-Sequence"]), data, fields.get("Nats-Time-Stamp", ""), fields
     )

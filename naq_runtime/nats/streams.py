@@ -230,7 +230,8 @@ class NatsStreams:
 
     async def scan(self, stream: str, subject: str, after: int = 0) -> AsyncIterator[list[StoredMessage]]:
         """See `Streams.scan`."""
-        async for page in messages_from(self._connection, stream, after + 1, subject=subject):
+        narrowed = None if subject == ">" else subject  # the server is faster when it has nothing to look for
+        async for page in messages_from(self._connection, stream, after + 1, subject=narrowed):
             yield page
 
     async def bounds(self, stream: str) -> Bounds:

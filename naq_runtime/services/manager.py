@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.config import NAQConfig
 from naq_runtime.hooks import Middleware
-from naq_runtime.jobs.cancelling import AskWorkers
 from naq_runtime.naming import Names, new_id
 from naq_runtime.nats.connection import Connection
 from naq_runtime.nats.control import Control
@@ -18,6 +17,9 @@ from naq_runtime.nats.streams import NatsStreams, Streams
 from naq_runtime.nats.topology import Topology
 from naq_runtime.serializer import Serializer, load_serializer
 from naq_runtime.tracing import Tracing, tracing_of
+
+if TYPE_CHECKING:
+    from naq_runtime.jobs.cancelling import AskWorkers
 
 __all__ = ["Ground", "OpenGround", "Service", "ServiceManager", "stand_on"]
 

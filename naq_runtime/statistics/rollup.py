@@ -64,7 +64,7 @@ class View(StrEnum):
     """By queue and function."""
 
 
-class Group(Struct, omit_defaults=True):
+class Group(Struct, omit_defaults=True, gc=False):
     """What happened in one unit of time to jobs of one queue and function, at one worker.
 
     Each of the three is ``None`` for events that do not say, and ``(others)`` for what had no place of its own.

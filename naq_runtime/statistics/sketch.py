@@ -7,7 +7,9 @@ A duration is counted in a bucket: 64 for each power of two of nanoseconds. What
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from itertools import accumulate
 
 import msgspec
 
@@ -45,17 +47,10 @@ def _middle_ms(bucket: int) -> float:
 
 def quantiles_of(counts: Mapping[int, int], shares: Iterable[float]) -> tuple[float, ...]:
     """The milliseconds at these shares, by nearest rank, of what the buckets counted; ``counts`` is not empty."""
-    total = sum(counts.values())
     buckets = sorted(counts)
-    found = []
-    for share in shares:
-        rank = max(1, math.ceil(share * total))
-        for bucket in buckets:
-            rank -= counts[bucket]
-            if rank <= 0:
-                found.append(_middle_ms(bucket))
-                break
-    return tuple(found)
+    reached = list(accumulate(map(counts.__getitem__, buckets)))
+    ranks = (max(1, math.ceil(share * reached[-1])) for share in shares)
+    return tuple(_middle_ms(buckets[bisect_left(reached, rank)]) for rank in ranks)
 
 
 def add_counts(counts: MutableMapping[int, int], others: Mapping[int, int]) -> None:
@@ -68,7 +63,7 @@ def add_counts(counts: MutableMapping[int, int], others: Mapping[int, int]) -> N
         counts[bucket] = there(bucket, 0) + count
 
 
-class Sketch(msgspec.Struct, omit_defaults=True):
+class Sketch(msgspec.Struct, omit_defaults=True, gc=False):
     """The durations of many things, none of them by itself."""
 
     buckets: dict[int, int] = {}

@@ -89,22 +89,21 @@ async def history(
 
     Example: naq events history 3k9x2abq0e7d5c1m8t4z
     """
-    from naq_runtime.events.filters import EventFilter
-    from naq_runtime.events.queries import EventQueries
+    from naq_runtime.events.queries import EventQueries, as_filter
     from naq_runtime.events.storage import NATSJobEventStorage
     from naq_runtime.naming import check_name
     from naq_runtime.services.manager import ServiceManager
     from naq_tui.cli.output import print_events
 
     check_name("job id", job_id)
-    wanted = EventFilter(filter)
+    wanted = as_filter(filter) if filter else None
     async with ServiceManager(config, role="monitor") as services:
         await services.topology.events()
         storage = NATSJobEventStorage(services.connection, services.config, services.topology)
         events = await EventQueries(storage, services.clock).history(job_id)
     if not events:
         raise NotFound(f"no events of job {job_id}: it never was, or they have expired")
-    print_events([stored for stored in events if wanted.matches(stored.event)], format)
+    print_events(events if wanted is None else [one for one in events if wanted.matches(one.event)], format)
 
 
 def _several(text: str | None) -> list[str] | None:

@@ -9,6 +9,7 @@ from nats.aio.client import Client
 
 from naq_runtime.config import NatsConfig
 from naq_runtime.nats.connection import Connection, Msg
+from naq_runtime.nats.lean import LeanClient
 from naq_runtime.nats.pull import Delivery
 from naq_runtime.worker.custody import Custody
 from tests.unit.looptime import LoopTime
@@ -17,14 +18,14 @@ from tests.unit.looptime import LoopTime
 def a_delivery(subject: str = "naq.jobs.mail.j1", deliveries: int = 1) -> Delivery:
     """A job as it comes from a server that is gone by now."""
     reply = f"$JS.ACK.NAQ_JOBS.queue-mail.{deliveries}.7.7.1700000000.0"
-    return Delivery.of(Connection(NatsConfig(), Client()), Msg(Client(), subject, reply, b"{}"))
+    return Delivery.of(Connection(NatsConfig(), LeanClient()), Msg(Client(), subject, reply, b"{}"))
 
 
 @pytest.mark.parametrize("prefix", ["$JS.ACK", "$JS.ACK.hub.account"])
 def test_a_delivery_says_how_often_it_was_delivered_and_which_message_it_is(prefix: str) -> None:
     reply = f"{prefix}.NAQ_JOBS.queue-mail.12.345.7.1700000000.0" + (".token" if "hub" in prefix else "")
 
-    delivery = Delivery.of(Connection(NatsConfig(), Client()), Msg(Client(), "naq.jobs.mail.j1", reply, b"{}"))
+    delivery = Delivery.of(Connection(NatsConfig(), LeanClient()), Msg(Client(), "naq.jobs.mail.j1", reply, b"{}"))
 
     assert (delivery.deliveries, delivery.sequence) == (12, 345)
 
