@@ -190,6 +190,11 @@ class TestValues:
             ({"attempt": True}, "attempt: attempt is a number, found True"),
             ({"queue_name": 5}, "queue_name: queue_name is a name, found 5"),
             ({"queue_name": []}, "queue_name: expected at least one value"),
+            ({"by": ""}, "by: expected some text"),
+            ({"attempt": float("nan")}, "attempt: expected a smaller number"),
+            ({"attempt": 10**400}, "attempt: expected a smaller number"),
+            ({"timestamp_ns": float("inf")}, "timestamp_ns: expected a smaller number"),
+            ({"timestamp_ns": "-10m"}, "timestamp_ns: expected nanoseconds since 1970"),
             (5, "a filter is a text, or values by field, got 5"),
         ],
     )

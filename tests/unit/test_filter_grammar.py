@@ -52,6 +52,8 @@ _LEAVES: st.SearchStrategy[Node] = st.one_of(
         _AMOUNTS,
     ),
     st.builds(Compared, _fields(Kind.TIME), st.sampled_from([">", ">=", "<", "<="]), _MOMENTS),
+    st.builds(Matched, _fields(Kind.TIME), _several(st.builds(At, st.integers(0, 2**63 - 1)))),
+    st.builds(Compared, _fields(Kind.SPAN, Kind.NUMBER), st.just("<"), _AMOUNTS.map(lambda amount: -amount)),
 )
 _TREES = st.recursive(
     _LEAVES,
@@ -89,6 +91,8 @@ def test_what_is_written_back_reads_as_the_same_filter(tree: Node) -> None:
 @example('"')
 @example("by:*\\x")
 @example("a\\")
+@example("time<9999-12-31")
+@example("time>--5m")
 def test_whatever_is_typed_is_a_filter_or_a_mistake_at_a_place_in_the_text(text: str) -> None:
     mistake = None
     try:
@@ -127,6 +131,10 @@ def test_nothing_is_everything() -> None:
         ("rss_bytes>2MiB", "rss>2097152B"),
         ("cpu>80%", "cpu>80"),
         ("final:yes", "final:true"),
+        ("duration>1m30s", "duration>90s"),
+        ("time>-1h30m", "time>-90m"),
+        ("clock_skew<-5ms", "clock_skew<-5ms"),
+        ("time=1700000000000000000,1700000000000000001", "time=1700000000000000000,1700000000000000001"),
         ('by:"a"', "by:a"),
         (r'by:"a\*b"', r'by:"a\*b"'),
         ("type:failed,failed", "type:failed"),
@@ -142,8 +150,14 @@ def test_a_space_binds_more_than_or() -> None:
 
 
 def test_a_word_is_looked_for_as_it_is() -> None:
-    for text in ("[/red]", "a/b", "w-1*", "what?", "14:02:11", "ORDER", "NOTHING", "it's", "-x"):
+    for text in ("-x:y", "1>b", "[/red]", "a/b", "w-1*", "what?", "14:02:11", "ORDER", "NOTHING", "it's", "-x"):
         assert parse(text) == Text(text)
+
+
+def test_in_quotes_a_backslash_in_front_of_any_other_character_is_one() -> None:
+    assert parse(r'"C:\temp"') == Text(r"C:\temp")
+    assert parse(r'by:"C:\temp"') == Matched(fields()["by"], (Wanted(r"C:\temp"),))
+    assert parse(r'by:"C:\te*"') == Matched(fields()["by"], (Wanted(r"C:\\te*", wild=True),))
 
 
 def test_quotes_hold_a_text_together_and_a_backslash_lets_a_quote_stand_for_itself() -> None:
@@ -182,6 +196,17 @@ def test_quotes_hold_a_text_together_and_a_backslash_lets_a_quote_stand_for_itse
         ("final:maybe", 7, "expected true or false, found 'maybe'"),
         ("time:14:02", 5, "compare a time: time>-10m or time<14:02"),
         ("time>25:00", 6, "expected a time such as"),
+        ("time=14:02", 5, "compare a time: time>-10m or time<14:02"),
+        ("time=2026-11-27", 5, "compare a time"),
+        ("a duration > 5s", 12, "a condition has no spaces in it: duration>5s"),
+        ("queue :email", 7, "a condition has no spaces in it"),
+        (">5s", 1, "a condition has no spaces in it"),
+        ("-type:heartbeat", 1, "the opposite of a condition is !type:heartbeat"),
+        ("error:call(5)", 11, "put a space before '(', or all of it into quotes"),
+        ('error:no"such"', 9, "put a space before '\"', or all of it into quotes"),
+        ('"a"b', 4, "put a space before 'b', or all of it into quotes"),
+        ("call(5)", 5, "put a space before '(', or all of it into quotes"),
+        ("日本\t(queue:a.b", 11, "queue 'a.b' is not a valid name"),
         ("queue:a.b", 7, "queue 'a.b' is not a valid name"),
     ],
 )

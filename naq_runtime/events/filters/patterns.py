@@ -22,12 +22,13 @@ _PATIENCE_S = 0.02
 """A regular expression has so long for one text."""
 _TOO_OFTEN = 5
 """So many texts for which it took longer, and it is tried no more."""
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPED = re.compile(r'\\(["\\*?])')
+_BACKSLASH = re.compile(r'\\(["\\*?])?')
 _PIECE = re.compile(r"\\(.)|([*?])|([^*?\\]+)|\\", re.DOTALL)
 
 
 def unescaped(text: str) -> str:
-    """The inside of quotes: behind a backslash, a character stands for itself."""
+    """The inside of quotes: a backslash lets ``"``, ``*``, ``?`` and itself stand for themselves; else it is one."""
     return _ESCAPED.sub(r"\1", text)
 
 
@@ -35,13 +36,17 @@ def with_wildcards(text: str, *, escapes: bool = False) -> Wanted:
     """A value whose ``*`` and ``?`` are wildcards.
 
     Args:
-        escapes: whether a backslash has the character behind it stand for itself; else it is one like any other.
+        escapes: whether a backslash lets what is behind it stand for itself, as in quotes; else it is one like any
+            other.
     """
-    if not escapes:
-        text = text.replace("\\", "\\\\")
+    text = _BACKSLASH.sub(_escaped, text) if escapes else text.replace("\\", "\\\\")
     if any(piece[2] for piece in _PIECE.finditer(text)):
         return Wanted(_ESCAPED.sub(lambda found: found[found[1] not in "*?\\"], text), wild=True)
     return Wanted(unescaped(text))
+
+
+def _escaped(backslash: re.Match[str]) -> str:
+    return backslash[0] if backslash[1] else "\\\\"
 
 
 def matching(wanted: Wanted) -> Test:
