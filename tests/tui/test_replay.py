@@ -32,10 +32,10 @@ JOB = (
 """Stored in another order than it happened."""
 
 
-def written(path: Path, events: Sequence[Event], *, cut: int = 0) -> Path:
+def written(path: Path, events: Sequence[Event], *, cut: int = 0, stored_at: str = "") -> Path:
     header = ArchiveHeader(naq_events=FORMAT_VERSION, namespace="shop")
     messages = [
-        StoredMessage(event_subject(Names("shop"), event), number, encode_event(event), "")
+        StoredMessage(event_subject(Names("shop"), event), number, encode_event(event), stored_at)
         for number, event in enumerate((replace(event, event_id=f"e-{n}") for n, event in enumerate(events)), 1)
     ]
     with path.open("wb") as file:
@@ -66,6 +66,43 @@ async def test_events_come_in_the_order_and_at_the_pace_in_which_they_happened(t
     assert came == [(0, "enqueued"), (1, "started"), (1.5, "heartbeat"), (2, "started"), (3, "completed")]
     assert [batch.link.state for _, batch in batches[:-1]] == [ConnectionState.REPLAYING] * (len(batches) - 1)
     assert batches[-1][1].link.state is ConnectionState.ENDED
+
+
+def many(number: int) -> list[Event]:
+    """More than one page of them, half a second between them."""
+    return [job_event("enqueued", f"job-{place}", "mail", ago_s=60 + (number - place) / 2) for place in range(number)]
+
+
+@pytest.mark.parametrize("wrong_ns", [0, 2**63 - 1], ids=["1970", "2262"])
+@pytest.mark.parametrize("place", [0, 500, 999, 1500])
+async def test_an_event_of_a_wrong_time_does_not_hold_up_the_others(tmp_path: Path, wrong_ns: int, place: int) -> None:
+    events = many(1_600)
+    events[place] = replace(events[place], timestamp_ns=wrong_ns)
+    clock = builders.clock()
+    batches = await played(ReplaySource(written(tmp_path / "log", events), clock=clock), clock, step_s=30)
+
+    assert sum(len(batch.events) for _, batch in batches) == 1_600
+    assert 780 <= batches[-1][0] <= 960
+
+
+async def test_nothing_happens_after_it_was_stored(tmp_path: Path) -> None:
+    events = [replace(one, timestamp_ns=one.timestamp_ns + 10**18) for one in JOB]
+    clock = builders.clock()
+    source = ReplaySource(written(tmp_path / "log", events, stored_at="2025-10-09T08:00:00Z"), clock=clock)
+    batches = await played(source, clock)
+
+    assert [len(batch.events) for _, batch in batches] == [5, 0]
+    assert source.time_of(0) == 1_759_996_800 * 10**9
+
+
+async def test_a_silence_of_more_than_a_minute_is_passed_over(tmp_path: Path) -> None:
+    clock = builders.clock()
+    events = [job_event("enqueued", f"job-{ago_s}", "mail", ago_s=ago_s) for ago_s in (90_000, 89_950, 100, 99)]
+    source = ReplaySource(written(tmp_path / "log", events), clock=clock)
+    batches = await played(source, clock)
+
+    assert [at for at, batch in batches if batch.events] == [0, 50, 50.5, 51.5]
+    assert source.time_of(clock.time_ns()) >= events[-1].moment_ns
 
 
 async def test_its_time_is_that_of_the_events(tmp_path: Path) -> None:
@@ -127,6 +164,23 @@ def test_what_is_no_recording_is_refused_before_anything_is_drawn(tmp_path: Path
 
     with pytest.raises(ArchiveError, match="no file of events"):
         ReplaySource(tmp_path / "log")
+
+
+async def test_ages_in_a_filter_are_counted_from_the_time_of_the_recording(tmp_path: Path) -> None:
+    clock = ManualClock(builders.NOW_NS + 86_400 * 10**9)
+    source = ReplaySource(written(tmp_path / "log", JOB), clock=clock)
+    app = NaqTop(source=source, clock=clock, title="log", version="0.1.0")
+    async with app.run_test(size=(120, 40)) as pilot:
+        async with asyncio.timeout(20):
+            while app.dashboard.link is None or app.dashboard.link.state is not ConnectionState.ENDED:
+                clock.advance(0.2)
+                await pilot.pause(0.05)
+        app.advance()
+        await pilot.press("slash", *"time>-1m")
+        await pilot.pause()
+        text = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+    assert "Events 5 of 5" in text
 
 
 async def test_the_screen_shows_the_time_of_the_recording(tmp_path: Path) -> None:
