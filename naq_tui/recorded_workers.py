@@ -20,7 +20,7 @@ class RecordedWorkers:
     """What the workers said last, for as long as their leases would have stood."""
 
     def __init__(self, header: ArchiveHeader, name: str) -> None:
-        self._server = ServerState(name=name, version=header.version, url=header.namespace)
+        self._server = ServerState(name=name, version="", url=header.namespace)
         self._records: dict[str, WorkerRecord] = {}
 
     def hear(self, event: Event) -> None:

@@ -33,7 +33,7 @@ JOB = (
 
 
 def written(path: Path, events: Sequence[Event], *, cut: int = 0, stored_at: str = "") -> Path:
-    header = ArchiveHeader(naq_events=FORMAT_VERSION, namespace="shop")
+    header = ArchiveHeader(naq_events=FORMAT_VERSION, namespace="shop", version="0.1.0")
     messages = [
         StoredMessage(event_subject(Names("shop"), event), number, encode_event(event), stored_at)
         for number, event in enumerate((replace(event, event_id=f"e-{n}") for n, event in enumerate(events)), 1)
@@ -197,5 +197,6 @@ async def test_the_screen_shows_the_time_of_the_recording(tmp_path: Path) -> Non
         text = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
 
     assert "end of the recording" in text
+    assert "nats" not in text  # its version is not known: that of the file is ours
     assert "✓ completed" in text
     assert "w-1" in text
