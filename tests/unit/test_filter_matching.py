@@ -272,3 +272,25 @@ def test_a_pattern_that_would_take_for_ever_is_given_up(pattern: str, caplog: py
     assert not any(wanted.matches(hostile) for _ in range(1_000))
 
     assert time.process_time() - began < 2
+
+
+def test_a_pattern_that_takes_a_few_milliseconds_for_each_of_many_texts_is_given_up(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    wanted = EventFilter("traceback:/a.*b/")
+    long = a_job_event(traceback="a" * 3_000)
+    began = time.process_time()
+
+    assert not any(wanted.matches(long) for _ in range(1_000))
+
+    assert time.process_time() - began < 2
+    assert caplog.messages == ["the regular expression /a.*b/ takes too long, and is given up"]
+
+
+def test_a_pattern_that_took_long_now_and_then_is_not_given_up() -> None:
+    wanted = EventFilter("traceback:/a.*b/")
+    long, short = a_job_event(traceback="a" * 3_000), a_job_event(traceback="a b")
+
+    for _ in range(20):
+        wanted.matches(long)
+        assert all(wanted.matches(short) for _ in range(200))
