@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from typing import Any
 
 import pytest
@@ -147,6 +148,15 @@ class TestWhereTheyAreStored:
     def test_what_would_need_very_many_subjects_is_looked_for_everywhere(self) -> None:
         jobs = ",".join(f"j{number}" for number in range(40))
         assert EventFilter(f"job:{jobs}").subjects(NAMES) == ("naq.events.>",)
+        assert EventFilter(f"job:{jobs} category:job").subjects(NAMES) == ("naq.events.job.*.*.*.*",)
+
+    def test_very_many_values_of_several_fields_are_not_multiplied(self) -> None:
+        names = [f"n{number}" for number in range(5_000)]
+        began = time.process_time()
+
+        assert EventFilter(job_id=names, queue_name=names, event_id=names).subjects(NAMES) == ("naq.events.>",)
+
+        assert time.process_time() - began < 2
 
 
 class TestValues:

@@ -104,9 +104,9 @@ def check_pattern(source: str) -> None:
 def searching(pattern: Pattern) -> Test:
     """Whether a regular expression finds something in the first 20,000 characters of a text.
 
-    It has 20 ms for each text, and finds nothing where it takes longer. Of many texts, it has 1 ms for each, and what it
-    leaves of that is for those that follow: when it has taken 100 ms more, it finds nothing any more, and a warning is
-    logged.
+    It has 20 ms for each text, and finds nothing where it takes longer. Of many texts, it has 1 ms for each, and what
+    it leaves of that is for those that follow: when it has taken 100 ms more, it finds nothing any more, and a warning
+    is logged.
     """
     search = _compiled(pattern.source).search
     late_s = 0.0
