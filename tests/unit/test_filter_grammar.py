@@ -170,6 +170,9 @@ def test_quotes_hold_a_text_together_and_a_backslash_lets_a_quote_stand_for_itse
         ("quue:a", 1, "unknown field 'quue', did you mean queue?"),
         ("a Xyzzy:b", 3, "unknown field 'Xyzzy'; a text with such signs in it goes into quotes"),
         ("type:faild", 6, "unknown type 'faild', did you mean failed?"),
+        ("level:error", 7, "unknown level 'error', did you mean ERROR?"),
+        ("severity:crit", 10, "unknown severity 'crit', did you mean critical?"),
+        ("type:xyzzy", 6, "unknown type 'xyzzy'; in a filter's text, quotes take it as it is"),
         ("category:jobs", 10, "unknown category 'jobs', did you mean job?"),
         ("queue:", 7, "expected a value, found the end"),
         ("queue: a", 7, "expected a value directly behind 'queue:'"),
@@ -221,6 +224,7 @@ def test_a_mistake_says_where_and_what_was_expected(text: str, column: int, reas
 
 def test_a_type_that_is_not_known_yet_is_found_in_quotes() -> None:
     assert str(EventFilter('type:"invented"')) == 'type:"invented"'
+    assert str(EventFilter('level:ERROR,"AUDIT"')) == 'level:ERROR,"AUDIT"'
 
 
 def test_a_filter_has_bounds() -> None:

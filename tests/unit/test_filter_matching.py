@@ -211,7 +211,7 @@ def sample(kind: Any) -> tuple[Any, str]:
         return 1_500.0, "1500"
     if dict in plain:
         return {"k": "v"}, "k=v"
-    return (("v1", "v2"), "v2") if tuple in plain else ("v1", "v1")
+    return (("v1", "v2"), '"v2"') if tuple in plain else ("v1", '"v1"')
 
 
 @pytest.mark.parametrize(("model", "field"), FIELDS, ids=lambda one: getattr(one, "name", getattr(one, "__name__", "")))

@@ -265,7 +265,8 @@ def _checked(asked: Field, wanted: Wanted, *, exact: bool) -> Wanted:
     if wanted.wild:
         return wanted
     if asked.closed and not exact and wanted.text not in asked.known:
-        raise ValueError(f"unknown {asked.name} {wanted.text!r}{near(wanted.text, asked.known)}")
+        advice = near(wanted.text, asked.known) or "; in a filter's text, quotes take it as it is"
+        raise ValueError(f"unknown {asked.name} {wanted.text!r}{advice}")
     if asked.name in _NAMES_ON_THE_WIRE:
         check_name(_NAMES_ON_THE_WIRE[asked.name], wanted.text)
     if not wanted.text:
