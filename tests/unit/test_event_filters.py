@@ -92,6 +92,17 @@ events: st.SearchStrategy[Event] = st.one_of(
 )
 
 
+def _other(category: str, about: str, event_type: str, event_id: str) -> tuple[str, OtherEvent]:
+    event = OtherEvent(timestamp_ns=10**18, event_type=event_type, category=category, event_id=event_id)
+    return f"naq.events.{category}.{about}.{event_type}.{event_id}", event
+
+
+others = st.builds(
+    _other, st.sampled_from(["worker", "system", "new"]), few, st.sampled_from(["started", "newer"]), few
+) | st.builds(_other, st.just("job"), few.map("{}.a".format), st.sampled_from(["started", "newer"]), few)
+"""Events of kinds that are not known, with their subjects."""
+
+
 def takes_in(pattern: str, subject: str) -> bool:
     """Whether a subscription to the pattern would be given the subject."""
     wanted, tokens = pattern.split("."), subject.split(".")
@@ -108,6 +119,18 @@ class TestWhereTheyAreStored:
         wanted = EventFilter(text)
 
         under = [s for s in wanted.subjects(NAMES) if takes_in(s, event_subject(NAMES, event))]
+
+        assert len(under) <= 1
+        if wanted.matches(event):
+            assert under
+
+    @given(texts, others)
+    def test_nor_is_one_of_a_kind_that_is_not_known_yet_stored_elsewhere(
+        self, text: str, other: tuple[str, OtherEvent]
+    ) -> None:
+        wanted, (subject, event) = EventFilter(text), other
+
+        under = [s for s in wanted.subjects(NAMES) if takes_in(s, subject)]
 
         assert len(under) <= 1
         if wanted.matches(event):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -232,6 +234,31 @@ def test_a_filter_has_bounds() -> None:
         EventFilter("a" * (LONGEST + 1))
     with pytest.raises(FilterError, match="30 groups may lie within each other"):
         EventFilter("(a OR (b " * 40 + "c" + "))" * 40)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["((((a{1000}){1000}){1000}){1000})", "(?:a?){60000}", "(?:[(]{99}){99,}", "a{9999}"]
+)
+def test_a_pattern_that_would_fill_the_memory_is_refused_before_it_is_compiled(pattern: str) -> None:
+    began = time.process_time()
+
+    with pytest.raises(FilterError, match="come to at most 5,000 pieces"):
+        EventFilter(f"error:/{pattern}/")
+
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}",
+        "([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12},?){9}",
+        r"\({500}a{0,9000}",
+        "[({]{9}",
+    ],
+)
+def test_a_pattern_that_counts_as_people_do_is_none_of_them(pattern: str) -> None:
+    assert EventFilter(f"error:/{pattern}/").node == Matched(fields()["error"], (Pattern(pattern),))
 
 
 def test_every_field_has_a_short_name_and_the_one_of_the_models() -> None:

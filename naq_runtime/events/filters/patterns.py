@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 Test = Callable[[str], bool]
 
 _LONGEST_PATTERN = 300
+_MOST_PIECES = 5_000
+"""Of a regular expression, with all that it repeats so often that it is compiled so often."""
 _LONGEST_TEXT = 20_000
 """Characters of a text that a regular expression looks at."""
 _PATIENCE_S = 0.02
@@ -27,6 +29,7 @@ _TOO_LATE_S = 0.1
 """When it has taken so much longer in all, it is tried no more."""
 _ESCAPED = re.compile(r'\\(["\\*?])')
 _BACKSLASH = re.compile(r'\\(["\\*?])?')
+_PIECE_OF_PATTERN = re.compile(r"\\.|\[(?:\\.|[^\]\\])+\]|\{(\d+)(?:,\d*)?\}|.", re.DOTALL | re.ASCII)
 _PIECE = re.compile(r"\\(.)|([*?])|([^*?\\]+)|\\", re.DOTALL)
 
 
@@ -98,7 +101,31 @@ def check_pattern(source: str) -> None:
     """
     if len(source) > _LONGEST_PATTERN:
         raise ValueError(f"a regular expression has at most {_LONGEST_PATTERN} characters")
+    if _pieces(source) > _MOST_PIECES:
+        raise ValueError(f"the repeats of a regular expression come to at most {_MOST_PIECES:,} pieces")
     _compiled(source)
+
+
+def _pieces(source: str) -> int:
+    """How much there is to compile: what is repeated in a group that is repeated is multiplied.
+
+    Nothing stops a compilation, and a few signs can ask for more memory than there is.
+    """
+    groups = [0]
+    last = 0
+    for piece in _PIECE_OF_PATTERN.finditer(source):
+        if piece[1]:
+            groups[-1] += last * (int(piece[1]) - 1)
+            last *= int(piece[1])
+        elif piece[0] == "(":
+            groups.append(0)
+        elif piece[0] == ")" and len(groups) > 1:
+            last = groups.pop()
+            groups[-1] += last
+        else:
+            last = 1
+            groups[-1] += 1
+    return sum(groups)
 
 
 def searching(pattern: Pattern) -> Test:
