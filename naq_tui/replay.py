@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import statistics
 from collections.abc import AsyncIterator, Iterator
 from itertools import count, islice
 from pathlib import Path
@@ -100,7 +99,7 @@ class ReplaySource(RecordedSource):
         for moment_ns, one in zip(moments, page, strict=True):
             heapq.heappush(self._held, (moment_ns, next(self._places), one.stored))
         if moments:
-            self._read_ns = statistics.median_low(moments)
+            self._read_ns = sorted(moments)[len(moments) // 2]
 
     def _pass_over(self, now_ns: int) -> int:
         """Go to the next event where it is far; returns by how much."""
