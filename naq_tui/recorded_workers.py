@@ -12,15 +12,19 @@ from naq_runtime.worker.record import WorkerRecord, WorkerState
 __all__ = ["RecordedWorkers"]
 
 _USUAL_INTERVAL_S = 5.0
+_LONGEST_INTERVAL_S = 3600.0
 _LEASE_BEATS = 3
 _FAILURES = (JobEventType.FAILED, JobEventType.TIMED_OUT)
 
 
 class RecordedWorkers:
-    """What the workers said last, for as long as their leases would have stood."""
+    """What the workers said last, for as long as their leases would have stood.
+
+    How often one beats is seen from its second heartbeat on, also of one that was taken for gone meanwhile.
+    """
 
     def __init__(self, header: ArchiveHeader, name: str) -> None:
-        self._server = ServerState(name=name, version=header.version, url=header.namespace)
+        self._server = ServerState(name=name, version="", url=header.namespace)
         self._records: dict[str, WorkerRecord] = {}
 
     def hear(self, event: Event) -> None:
@@ -32,12 +36,14 @@ class RecordedWorkers:
 
     def snapshot(self, now_ns: int) -> Snapshot:
         """Who was there at a moment."""
-        self._records = {
-            name: record
-            for name, record in self._records.items()
-            if now_ns - record.on_server(record.beat_at_ns) <= _LEASE_BEATS * record.heartbeat_interval * 1e9
+        silent_s = {
+            name: (now_ns - record.on_server(record.beat_at_ns)) / 1e9 for name, record in self._records.items()
         }
-        return Snapshot(taken_at_ns=now_ns, server=self._server, workers=tuple(self._records.values()))
+        for name, seconds in silent_s.items():
+            if seconds > _LEASE_BEATS * _LONGEST_INTERVAL_S:
+                del self._records[name]
+        there = [one for name, one in self._records.items() if silent_s[name] <= _LEASE_BEATS * one.heartbeat_interval]
+        return Snapshot(taken_at_ns=now_ns, server=self._server, workers=tuple(there))
 
     def _hear_worker(self, event: WorkerEvent) -> None:
         if event.event_type is WorkerEventType.STOPPED:
@@ -84,7 +90,7 @@ def _beaten(before: WorkerRecord, event: WorkerEvent) -> WorkerRecord:
         queue_names=event.queue_names or before.queue_names,
         concurrency_limit=event.concurrency_limit or before.concurrency_limit,
         beat_at_ns=event.timestamp_ns,
-        heartbeat_interval=passed_s if _USUAL_INTERVAL_S <= passed_s <= 3600 else before.heartbeat_interval,
+        heartbeat_interval=min(max(passed_s, _USUAL_INTERVAL_S), _LONGEST_INTERVAL_S),
         active_jobs=event.active_jobs or 0,
         running_job_ids=event.running_job_ids,
         stuck_job_ids=event.stuck_job_ids,

@@ -24,10 +24,14 @@ _PAGE = 1000
 _AHEAD_NS = 2_000_000_000
 """Events lie in the order in which they were stored; those of one moment are not farther apart than this."""
 _SNAPSHOT_NS = 1_000_000_000
+_SILENCE_NS = 60 * 1_000_000_000
+"""For longer nobody waits for the next event."""
 
 
 class ReplaySource(RecordedSource):
     """Plays a file from its beginning, as fast as it happened; its time is that of the events.
+
+    Silences of more than a minute are passed over, so that neither a night nor an event of 1970 holds up the rest.
 
     What it holds in memory does not grow with the file, but for the last jobs and what lies within two seconds.
 
@@ -47,12 +51,14 @@ class ReplaySource(RecordedSource):
         self._places = count()
         """Of one moment, events come as they lie in the file."""
         self._read_ns = 0
-        """How far the events that were read go, by their moments."""
+        """When half of the last page that was read had happened: the times of single events may be wrong."""
         self._is_read = False
         self._workers = RecordedWorkers(self._reader.header, path.name)
         self._shown_ns = 0
         """When the last snapshot was made."""
         self._take_page(list(islice(self._coming, _PAGE)))
+        self._passed_over_ns = 0
+        """Of silences."""
         self._first_ns = self._held[0][0] if self._held else clock.time_ns()
         self._started_ns = clock.time_ns()
 
@@ -71,6 +77,7 @@ class ReplaySource(RecordedSource):
         while not (self._is_read and not self._held):
             now_ns = self.time_of(self._clock.time_ns())
             await self._read_until(now_ns + _AHEAD_NS)
+            now_ns += self._pass_over(now_ns)
             batch = Batch(link, self._due(now_ns), snapshot=self._snapshot(now_ns))
             self._remember(batch)
             yield batch
@@ -80,7 +87,7 @@ class ReplaySource(RecordedSource):
 
     def time_of(self, now_ns: int) -> int:
         """See `EventSource.time_of`: that of the recording."""
-        return self._first_ns + max(0, now_ns - self._started_ns)
+        return self._first_ns + max(0, now_ns - self._started_ns) + self._passed_over_ns
 
     async def _read_until(self, time_ns: int) -> None:
         while not self._is_read and self._read_ns < time_ns:
@@ -88,10 +95,19 @@ class ReplaySource(RecordedSource):
 
     def _take_page(self, page: list[ArchivedEvent]) -> None:
         self._is_read = not page
-        for one in page:
-            moment_ns = one.stored.event.moment_ns
+        moments = [_moment_of(one.stored) for one in page]
+        for moment_ns, one in zip(moments, page, strict=True):
             heapq.heappush(self._held, (moment_ns, next(self._places), one.stored))
-            self._read_ns = max(self._read_ns, moment_ns)
+        if moments:
+            self._read_ns = sorted(moments)[len(moments) // 2]
+
+    def _pass_over(self, now_ns: int) -> int:
+        """Go to the next event where it is far; returns by how much."""
+        silence_ns = self._held[0][0] - now_ns if self._held else 0
+        if silence_ns <= _SILENCE_NS:
+            return 0
+        self._passed_over_ns += silence_ns
+        return silence_ns
 
     def _due(self, now_ns: int) -> list[StoredEvent]:
         due = []
@@ -111,3 +127,9 @@ class ReplaySource(RecordedSource):
         """What is to be said of the file at its end."""
         broken = f"{self._reader.broken:,} lines are no events" if self._reader.broken else ""
         return "; ".join(part for part in (self._reader.fault or "", broken) if part)
+
+
+def _moment_of(stored: StoredEvent) -> int:
+    """When it happened; not after it was stored, whatever the clock of its emitter showed."""
+    moment_ns, stored_ns = stored.event.moment_ns, stored.stored_ns
+    return moment_ns if stored_ns is None else min(moment_ns, stored_ns)

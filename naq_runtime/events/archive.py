@@ -104,22 +104,21 @@ class ArchiveWriter:
         if compress:
             import zstandard
 
-            self._stream = zstandard.ZstdCompressor(level=6).stream_writer(file, closefd=False)
+            packing = zstandard.ZstdCompressor(level=6, write_checksum=True)
+            self._stream = packing.stream_writer(file, closefd=False)
         self._stream.write(_encode(header) + b"\n")
 
     def write(self, messages: list[StoredMessage]) -> None:
         """Write these, in order."""
         lines = []
         for message in messages:
-            with suppress(SerializationError):
+            with suppress(SerializationError, *_ERRORS):
                 decode_event(message.data)
-                # Somebody else's JSON may have line breaks between its parts.
-                payload = Raw(message.data) if b"\n" not in message.data else msgspec.json.decode(message.data)
                 line = {
                     "sequence": message.sequence,
                     "stored_at": message.stored_at,
                     "subject": message.subject[self._prefix :],
-                    "event": payload,
+                    "event": Raw(_on_one_line(message.data)),
                 }
                 lines.append(_encode(line) + b"\n")
         self._stream.write(b"".join(lines))
@@ -138,7 +137,7 @@ class ArchiveReader:
     """Reads a file from its beginning; may be iterated once.
 
     Args:
-        path: the file; ``-`` is no file.
+        path: the file, which may be a pipe.
 
     Raises:
         ArchiveError: it cannot be read, or is no file of events, or one of a version that we do not know.
@@ -156,17 +155,17 @@ class ArchiveReader:
         try:
             self._file = path.open("rb")
             start = self._file.read(len(_ZSTD_MAGIC))
-            self._file.seek(0)
         except OSError as error:
             raise ArchiveError(f"cannot read {path}: {error.strerror}") from error
-        self._stream: Any = self._file
+        file: Any = _FromTheStart(start, self._file)
+        self._stream = file
         self._damage: tuple[type[Exception], ...] = (OSError, EOFError)
         """What reading may raise."""
         if start == _ZSTD_MAGIC:
             import zstandard
 
             unpacking = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
-            self._stream = unpacking.stream_reader(self._file, read_across_frames=True)
+            self._stream = unpacking.stream_reader(file, read_across_frames=True)
             self._damage = (*self._damage, zstandard.ZstdError)
         self._lines = _lines(self._stream)
         self._end: _End | None = None
@@ -195,8 +194,12 @@ class ArchiveReader:
         elif not self._end.complete:
             self.fault = f"its export was ended behind {count:,} events"
         else:
-            lost = self._end.events - count
-            self.fault = f"{lost:,} of its {self._end.events:,} events cannot be read" if lost else None
+            self.fault = self._difference(self._end.events, count)
+
+    def _difference(self, said: int, read: int) -> str | None:
+        if read > said:
+            return f"it goes on behind its end: {said:,} events were to be in it, and {read:,} are"
+        return f"{said - read:,} of its {said:,} events cannot be read" if read < said else None
 
     def close(self) -> None:
         """Give the file back; may be called twice."""
@@ -209,7 +212,9 @@ class ArchiveReader:
         except StopIteration:
             raise ArchiveError(f"{self._path} is empty: 'naq events export' makes files of events") from None
         except unreadable as error:
-            raise ArchiveError(f"{self._path} is no file of events, such as 'naq events export' makes") from error
+            raise ArchiveError(
+                f"{self._path} is no file of events, such as 'naq events export' makes, or damaged"
+            ) from error
         if header.naq_events != FORMAT_VERSION:
             raise ArchiveError(
                 f"{self._path} is of version {header.naq_events} of files of events, and this naq reads version "
@@ -234,6 +239,24 @@ class ArchiveReader:
             self.broken += 1
             return None
         return ArchivedEvent(said.subject, payload, StoredEvent(said.sequence, event, said.stored_at))
+
+
+class _FromTheStart:
+    """A file of which something was read already; there is no going back in a pipe."""
+
+    def __init__(self, start: bytes, rest: IO[bytes]) -> None:
+        self._start = start
+        self._rest = rest
+
+    def read(self, size: int) -> bytes:
+        """At most so many bytes; none at the end."""
+        start, self._start = self._start, b""
+        return start or self._rest.read(size)
+
+
+def _on_one_line(payload: bytes) -> bytes:
+    """Somebody else's JSON may have line breaks between its parts."""
+    return payload if b"\n" not in payload else msgspec.json.format(payload, indent=-1)
 
 
 def _lines(stream: Any) -> Iterator[bytes | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from itertools import islice
+from operator import add
 from typing import Any, NamedTuple
 
 from naq_runtime.events.archive import FORMAT_VERSION, ArchivedEvent, ArchiveHeader, ArchiveReader, ArchiveWriter
@@ -30,6 +31,8 @@ class Imported(NamedTuple):
     stored: int
     there: int
     """That were in the log already."""
+    too_large: int
+    """That the server does not accept."""
 
 
 async def export_header(
@@ -53,7 +56,7 @@ async def export_header(
         exported_ns=connection.server_clock.now_ns(),
         since_ns=since_ns,
         until_ns=until_ns,
-        first_sequence=within.first,
+        first_sequence=max(1, within.first),
         last_sequence=within.last,
         event_types=tuple(event_types),
     )
@@ -81,19 +84,23 @@ async def export_events(
 async def import_events(storage: EventStorage, names: Names, reader: ArchiveReader, progress: Progress) -> Imported:
     """Put all events of a file into a log, under their subjects and with their ids: what is there already stays once.
 
+    What is larger than the server accepts is left out: its server accepted more.
+
     Raises:
         ServerError: the log cannot be written; doing it again goes on where it ended.
     """
-    stored = there = 0
+    done = Imported(0, 0, 0)
     events = iter(reader)
     while page := await asyncio.to_thread(_page_of, events):
         outgoing = [Outgoing(f"{names.events[:-1]}{one.subject}", one.payload) for one in page]
         new = await storage.missing(outgoing)
-        if new:
-            await storage.store(new)
-        stored, there = stored + len(new), there + len(page) - len(new)
-        progress(stored + there, 0)
-    return Imported(stored, there)
+        fitting = [one for one in new if len(one.payload) <= storage.largest]
+        if fitting:
+            await storage.store(fitting)
+        came = Imported(len(fitting), len(page) - len(new), len(new) - len(fitting))
+        done = Imported(*map(add, done, came))
+        progress(sum(done), 0)
+    return done
 
 
 async def _to_its_end(writing: Coroutine[Any, Any, None]) -> None:

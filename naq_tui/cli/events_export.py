@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["export", "import_"]
 
+_DASH = Path("-")
 _SHOWN_EVERY_S = 0.5
 _WHEN = "A span ago such as 2h, or a time such as 14:30 or 2026-03-01T14:30Z."
 
@@ -36,7 +37,7 @@ async def _export(
         list[str] | None, typer.Option("--type", help="Only of this type, such as failed; may be repeated.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Instead of stdout; .zst compresses.")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Instead of stdout (-); .zst compresses.")
     ] = None,
     compress: Annotated[bool, typer.Option("--compress", help="Compress with zstd.")] = False,
     config: NAQConfig,
@@ -52,6 +53,7 @@ async def _export(
     from naq_runtime.naming import check_name
     from naq_runtime.services.manager import ServiceManager
 
+    output = None if output == _DASH else output
     types = [check_name("event type", one) for one in event_type or ()]
     if output is None and sys.stdout.isatty() and compress:
         fail("compressed events are nothing for a terminal: use -o FILE, or send them into a pipe", EXIT_USAGE)
@@ -75,18 +77,14 @@ async def _export(
 
 @contextmanager
 def _written(output: Path | None) -> Iterator[IO[bytes]]:
-    if output is None:
-        yield sys.stdout.buffer
-        return
     try:
-        file = output.open("wb")
-    except OSError as error:
-        fail(f"cannot write {output}: {error.strerror}", EXIT_USAGE)
-    with file:
-        try:
+        # Of its own: what stdout cannot take would fail once more when the process ends.
+        with open(sys.stdout.fileno(), "wb", closefd=False) if output is None else output.open("wb") as file:
             yield file
-        except OSError as error:
-            fail(f"cannot write {output}: {error.strerror}", EXIT_USAGE)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        fail(f"cannot write {output or 'to stdout'}: {error.strerror}", EXIT_USAGE)
 
 
 def _say_exported(writer: ArchiveWriter, *, complete: bool) -> None:
@@ -96,7 +94,9 @@ def _say_exported(writer: ArchiveWriter, *, complete: bool) -> None:
 
 
 async def _import(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Of 'naq events export', compressed or not.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Of 'naq events export', compressed or not; - for stdin.")
+    ],
     *,
     config: NAQConfig,
 ) -> None:
@@ -109,7 +109,7 @@ async def _import(
     from naq_runtime.events.transfer import import_events
     from naq_runtime.services.manager import ServiceManager
 
-    reader = ArchiveReader(file)
+    reader = ArchiveReader(Path("/dev/stdin") if file == _DASH else file)
     try:
         async with ServiceManager(config, role="import") as services:
             storage = NATSJobEventStorage(services.connection, services.config, services.topology)
@@ -124,6 +124,8 @@ async def _import(
 
 def _say_imported(done: Imported, reader: ArchiveReader) -> None:
     _note(f"{done.stored:,} events imported, {done.there:,} were in the log already")
+    if done.too_large:
+        _note(f"{done.too_large:,} events are larger than this server accepts, and were left out")
     if reader.broken:
         _note(f"{reader.broken:,} lines are no events, and were passed over")
     if reader.fault:

@@ -56,6 +56,8 @@ class Feed(Scrolling):
         self._log = EventLog()
         self._filtered: Filtered | None = None
         self._needle = ""
+        self._now_ns: int | None = None
+        """By the time of the source."""
         self._left_at = 0
 
     @property
@@ -70,6 +72,7 @@ class Feed(Scrolling):
 
     def show(self, dashboard: Dashboard, now_ns: int) -> None:
         """Show the log as it is now."""
+        self._now_ns = now_ns
         self.watch_log(dashboard.log)
         self.catch_up()
 
@@ -98,7 +101,7 @@ class Feed(Scrolling):
         """
         if needle == self._needle:
             return
-        wanted = EventFilter(needle)
+        wanted = EventFilter(needle, now_ns=self._now_ns)
         self._needle = needle
         self._filtered = None if wanted.is_empty else Filtered(self._log, wanted)
         self.viewport.following = True

@@ -68,7 +68,8 @@ class Status(LineWidget):
         link = dashboard.link
         if server:
             items.append(Item(((inert(server.url, 60), "text"),), 6))
-            items.append(Item(((f"{inert(server.name, 30)} · nats {inert(server.version, 20)}", "dim"),), 8))
+            version = f" · nats {inert(server.version, 20)}" if server.version else ""
+            items.append(Item(((f"{inert(server.name, 30)}{version}", "dim"),), 8))
         if link and link.detail and (dashboard.stale or not server):
             items.append(Item(((clip(inert(link.detail), 60), "dim"),), 7))
         return items

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from naq_runtime import EventService, JobEvent, JobEventType, NAQConfig, Queue, ServiceManager
-from naq_runtime.events.archive import ArchiveReader
+from naq_runtime.events.archive import ArchiveHeader, ArchiveReader, ArchiveWriter
 from naq_runtime.events.codec import encode_event, event_subject
 from naq_runtime.events.models import StoredEvent
+from naq_runtime.naming import Names
+from naq_runtime.nats.direct import StoredMessage, stream_bounds
 from naq_runtime.nats.publish import Outgoing, open_writer
 from tests.conftest import MakeConfig
 from tests.support import sample_tasks as tasks
@@ -49,6 +51,11 @@ async def fill(config: NAQConfig, number: int) -> None:
             ]
             await writer.store([Outgoing(event_subject(config.names, one), encode_event(one)) for one in events])
         await writer.close()
+
+
+async def count_of(services: ServiceManager) -> int:
+    """How many events were ever stored."""
+    return (await stream_bounds(services.connection, services.names.events_stream)).last
 
 
 def events_in(path: Path) -> list[StoredEvent]:
@@ -118,6 +125,76 @@ async def test_an_export_that_is_interrupted_leaves_a_file_that_can_be_read(conf
     assert 0 < count < 40_000
     assert reader.fault == f"its export was ended behind {count:,} events"
     assert f"{count:,} events exported, and then it was ended: the file can be read" in err.decode()
+
+
+async def test_an_import_that_is_interrupted_and_done_again_leaves_every_event_once_and_in_order(
+    config: NAQConfig, make_config: MakeConfig, tmp_path: Path
+) -> None:
+    await fill(config, 20_000)
+    told = await all_events(config)
+    path = tmp_path / "log"
+    await naq("events", "export", "-o", str(path), config=config)
+    elsewhere = make_config()
+
+    async with started("naq_tui.cli.main", "events", "import", str(path), config=elsewhere) as process:
+        async with ServiceManager(elsewhere, role="test") as services:
+            await services.topology.events()
+            await eventually(lambda: count_of(services), within=20)
+        process.send_signal(signal.SIGINT)
+        await asyncio.wait_for(process.communicate(), 20)
+    again = await naq("events", "import", str(path), config=elsewhere)
+
+    assert process.returncode == 130
+    assert " 0 were in the log already" not in again.err
+    assert [one.event for one in await all_events(elsewhere)] == [one.event for one in told]
+
+
+async def test_an_event_that_is_too_large_for_the_server_does_not_hold_up_the_others(
+    config: NAQConfig, tmp_path: Path
+) -> None:
+    events = [
+        JobEvent(event_type=JobEventType.LOG, timestamp_ns=1, event_id=f"e-{n}", job_id="j", queue_name="q", text=text)
+        for n, text in enumerate(["a", "x" * 10_000_000, "b"])
+    ]
+    with (tmp_path / "log").open("wb") as file:
+        writer = ArchiveWriter(file, ArchiveHeader(naq_events=1, namespace="naq"), compress=False)
+        writer.write([StoredMessage(event_subject(Names(), one), 1, encode_event(one), "") for one in events])
+        writer.end(complete=True)
+
+    finished = await naq("events", "import", str(tmp_path / "log"), config=config)
+
+    assert "2 events imported" in finished.err
+    assert "1 events are larger than this server accepts, and were left out" in finished.err
+    assert [one.event for one in await all_events(config)] == [events[0], events[2]]
+
+
+async def test_an_empty_log_misses_nothing(config: NAQConfig) -> None:
+    exported = await naq("events", "export", config=config)
+
+    assert exported.err == "naq: 0 events exported\n"
+
+
+async def test_a_dash_is_stdout_and_stdin(config: NAQConfig, make_config: MakeConfig, tmp_path: Path) -> None:
+    told = await some_story(config)
+    elsewhere = make_config()
+    exported = await naq("events", "export", "-o", "-", config=config, cwd=tmp_path)
+
+    arguments = ("naq_tui.cli.main", "events", "import", "-")
+    async with started(*arguments, config=elsewhere, stdin=asyncio.subprocess.PIPE) as process:
+        await asyncio.wait_for(process.communicate(exported.out.encode()), 20)
+
+    assert [one.event for one in await all_events(elsewhere)] == [one.event for one in told]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
+async def test_a_full_disk_is_said_without_ado(config: NAQConfig) -> None:
+    await fill(config, 1_000)
+
+    finished = await naq("events", "export", "-o", "/dev/full", config=config)
+
+    assert finished.code == 2
+    assert finished.err.partition(": ")[2] == "cannot write /dev/full: No space left on device\n"
 
 
 async def test_a_damaged_file_is_imported_as_far_as_it_goes_and_that_is_said(

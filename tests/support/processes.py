@@ -71,7 +71,11 @@ async def program(
 
 @asynccontextmanager
 async def started(
-    module: str, *arguments: str, config: NAQConfig | None = None, cwd: Path | None = None
+    module: str,
+    *arguments: str,
+    config: NAQConfig | None = None,
+    cwd: Path | None = None,
+    stdin: int = asyncio.subprocess.DEVNULL,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """A running module; killed at the end of the block when it has not ended by then."""
     process = await asyncio.create_subprocess_exec(
@@ -79,7 +83,7 @@ async def started(
         "-m",
         module,
         *arguments,
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=stdin,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=cwd,

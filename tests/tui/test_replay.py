@@ -32,10 +32,10 @@ JOB = (
 """Stored in another order than it happened."""
 
 
-def written(path: Path, events: Sequence[Event], *, cut: int = 0) -> Path:
-    header = ArchiveHeader(naq_events=FORMAT_VERSION, namespace="shop")
+def written(path: Path, events: Sequence[Event], *, cut: int = 0, stored_at: str = "") -> Path:
+    header = ArchiveHeader(naq_events=FORMAT_VERSION, namespace="shop", version="0.1.0")
     messages = [
-        StoredMessage(event_subject(Names("shop"), event), number, encode_event(event), "")
+        StoredMessage(event_subject(Names("shop"), event), number, encode_event(event), stored_at)
         for number, event in enumerate((replace(event, event_id=f"e-{n}") for n, event in enumerate(events)), 1)
     ]
     with path.open("wb") as file:
@@ -68,6 +68,43 @@ async def test_events_come_in_the_order_and_at_the_pace_in_which_they_happened(t
     assert batches[-1][1].link.state is ConnectionState.ENDED
 
 
+def many(number: int) -> list[Event]:
+    """More than one page of them, half a second between them."""
+    return [job_event("enqueued", f"job-{place}", "mail", ago_s=60 + (number - place) / 2) for place in range(number)]
+
+
+@pytest.mark.parametrize("wrong_ns", [0, 2**63 - 1], ids=["1970", "2262"])
+@pytest.mark.parametrize("place", [0, 500, 999, 1500])
+async def test_an_event_of_a_wrong_time_does_not_hold_up_the_others(tmp_path: Path, wrong_ns: int, place: int) -> None:
+    events = many(1_600)
+    events[place] = replace(events[place], timestamp_ns=wrong_ns)
+    clock = builders.clock()
+    batches = await played(ReplaySource(written(tmp_path / "log", events), clock=clock), clock, step_s=30)
+
+    assert sum(len(batch.events) for _, batch in batches) == 1_600
+    assert 780 <= batches[-1][0] <= 960
+
+
+async def test_nothing_happens_after_it_was_stored(tmp_path: Path) -> None:
+    events = [replace(one, timestamp_ns=one.timestamp_ns + 10**18) for one in JOB]
+    clock = builders.clock()
+    source = ReplaySource(written(tmp_path / "log", events, stored_at="2025-10-09T08:00:00Z"), clock=clock)
+    batches = await played(source, clock)
+
+    assert [len(batch.events) for _, batch in batches] == [5, 0]
+    assert source.time_of(0) == 1_759_996_800 * 10**9
+
+
+async def test_a_silence_of_more_than_a_minute_is_passed_over(tmp_path: Path) -> None:
+    clock = builders.clock()
+    events = [job_event("enqueued", f"job-{ago_s}", "mail", ago_s=ago_s) for ago_s in (90_000, 89_950, 100, 99)]
+    source = ReplaySource(written(tmp_path / "log", events), clock=clock)
+    batches = await played(source, clock)
+
+    assert [at for at, batch in batches if batch.events] == [0, 50, 50.5, 51.5]
+    assert source.time_of(clock.time_ns()) >= events[-1].moment_ns
+
+
 async def test_its_time_is_that_of_the_events(tmp_path: Path) -> None:
     clock = builders.clock()
     source = ReplaySource(written(tmp_path / "log", JOB), clock=clock)
@@ -88,6 +125,27 @@ async def test_workers_are_those_that_beat_and_leave_when_they_are_silent(tmp_pa
     assert (record.worker_id, record.hostname, record.pid, record.active_jobs) == ("w-1", "host-a", 7, 1)
     assert (record.running_job_ids, record.jobs_completed) == (("job-1",), 1)
     assert next(workers for at, workers in seen if at > 17) == ()
+
+
+async def workers_shown(path: Path, *, after_s: float) -> set[int]:
+    """How many workers there were at each look from then on."""
+    clock = builders.clock()
+    batches = await played(ReplaySource(path, clock=clock), clock, step_s=2)
+    return {len(batch.snapshot.workers) for at, batch in batches if batch.snapshot is not None and at > after_s}
+
+
+async def test_a_worker_that_beats_seldom_stays(tmp_path: Path) -> None:
+    beats = [worker_event("heartbeat", "w-1", ago_s=ago_s) for ago_s in range(300, 0, -30)]
+
+    assert await workers_shown(written(tmp_path / "log", beats), after_s=32) == {1}
+
+
+async def test_a_worker_that_was_held_up_once_is_not_waited_for_as_long_again(tmp_path: Path) -> None:
+    beats = [worker_event("heartbeat", "w-1", ago_s=ago_s) for ago_s in (660, 655, 100, 95.1, 90.2)]
+    rest = [job_event("enqueued", f"job-{ago_s}", "mail", ago_s=ago_s) for ago_s in range(650, 0, -50)]
+    path = written(tmp_path / "log", sorted([*beats, *rest], key=lambda one: one.timestamp_ns))
+
+    assert await workers_shown(path, after_s=590) == {0}
 
 
 async def test_a_job_is_known_by_what_has_been_played_of_it(tmp_path: Path) -> None:
@@ -129,6 +187,23 @@ def test_what_is_no_recording_is_refused_before_anything_is_drawn(tmp_path: Path
         ReplaySource(tmp_path / "log")
 
 
+async def test_ages_in_a_filter_are_counted_from_the_time_of_the_recording(tmp_path: Path) -> None:
+    clock = ManualClock(builders.NOW_NS + 86_400 * 10**9)
+    source = ReplaySource(written(tmp_path / "log", JOB), clock=clock)
+    app = NaqTop(source=source, clock=clock, title="log", version="0.1.0")
+    async with app.run_test(size=(120, 40)) as pilot:
+        async with asyncio.timeout(20):
+            while app.dashboard.link is None or app.dashboard.link.state is not ConnectionState.ENDED:
+                clock.advance(0.2)
+                await pilot.pause(0.05)
+        app.advance()
+        await pilot.press("slash", *"time>-1m")
+        await pilot.pause()
+        text = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+    assert "Events 5 of 5" in text
+
+
 async def test_the_screen_shows_the_time_of_the_recording(tmp_path: Path) -> None:
     clock = ManualClock(builders.NOW_NS + 86_400 * 10**9)
     source = ReplaySource(written(tmp_path / "log", JOB), clock=clock)
@@ -143,5 +218,6 @@ async def test_the_screen_shows_the_time_of_the_recording(tmp_path: Path) -> Non
         text = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
 
     assert "end of the recording" in text
+    assert "nats" not in text  # its version is not known: that of the file is ours
     assert "✓ completed" in text
     assert "w-1" in text

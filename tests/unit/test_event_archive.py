@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import resource
+import threading
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,14 @@ def test_what_is_no_event_is_left_out_and_counted_and_other_people_s_layout_make
     assert (writer.count, writer.left_out, file.getvalue().count(b"\n")) == (1, 1, 2)
 
 
+def test_other_people_s_layout_is_all_that_is_changed_of_an_event() -> None:
+    event = b'{"category": "new",\n "event_type": "x", "timestamp_ns": 1, "n": 12345678901234567890123, "f": 1.10}'
+
+    file = written(StoredMessage("naq.events.new.a.x.e-1", 1, event, STORED))
+
+    assert b'"event":{"category":"new","event_type":"x","timestamp_ns":1,"n":12345678901234567890123,"f":1.10}' in file
+
+
 @pytest.mark.parametrize("compress", [False, True])
 def test_a_file_that_was_cut_off_gives_what_is_there_and_says_so(tmp_path: Path, compress: bool) -> None:
     many = messages(*[a_job_event(event_id=f"e-{number}", text="x" * (number % 97)) for number in range(5_000)])
@@ -95,6 +105,48 @@ def test_a_file_that_was_cut_off_gives_what_is_there_and_says_so(tmp_path: Path,
     assert len(events) < 5_000
     assert reader.fault is not None
     assert "cut off" in reader.fault
+
+
+def test_one_changed_byte_of_a_packed_file_does_not_pass_unnoticed(tmp_path: Path) -> None:
+    content = written(*messages(*[a_job_event(text=os.urandom(20).hex()) for _ in range(200)]), compress=True)
+
+    for place in range(200, len(content), len(content) // 60):
+        changed = content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+        try:
+            reader, _ = read(tmp_path / "events", changed)
+        except ArchiveError:
+            continue
+        assert reader.fault is not None, place
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_a_pipe_is_read_like_a_file_however_little_comes_at_first(tmp_path: Path, compress: bool) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    content = written(*messages(*THREE), compress=compress)
+
+    def write() -> None:
+        with pipe.open("wb", buffering=0) as file:
+            for start, end in ((0, 1), (1, 3), (3, len(content))):
+                file.write(content[start:end])
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    reader = ArchiveReader(pipe)
+    events = [one.stored.event for one in reader]
+    reader.close()
+    writing.join()
+
+    assert (events, reader.fault) == (THREE, None)
+
+
+def test_what_comes_behind_the_end_is_read_and_said(tmp_path: Path) -> None:
+    whole = written(*messages(*THREE))
+
+    reader, events = read(tmp_path / "events", whole + whole)
+
+    assert events == THREE + THREE
+    assert reader.fault == "it goes on behind its end: 3 events were to be in it, and 6 are"
 
 
 def test_an_export_that_was_ended_says_so(tmp_path: Path) -> None:

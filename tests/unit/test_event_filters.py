@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from typing import Any
 
 import pytest
@@ -91,6 +92,17 @@ events: st.SearchStrategy[Event] = st.one_of(
 )
 
 
+def _other(category: str, about: str, event_type: str, event_id: str) -> tuple[str, OtherEvent]:
+    event = OtherEvent(timestamp_ns=10**18, event_type=event_type, category=category, event_id=event_id)
+    return f"naq.events.{category}.{about}.{event_type}.{event_id}", event
+
+
+others = st.builds(
+    _other, st.sampled_from(["worker", "system", "new"]), few, st.sampled_from(["started", "newer"]), few
+) | st.builds(_other, st.just("job"), few.map("{}.a".format), st.sampled_from(["started", "newer"]), few)
+"""Events of kinds that are not known, with their subjects."""
+
+
 def takes_in(pattern: str, subject: str) -> bool:
     """Whether a subscription to the pattern would be given the subject."""
     wanted, tokens = pattern.split("."), subject.split(".")
@@ -107,6 +119,18 @@ class TestWhereTheyAreStored:
         wanted = EventFilter(text)
 
         under = [s for s in wanted.subjects(NAMES) if takes_in(s, event_subject(NAMES, event))]
+
+        assert len(under) <= 1
+        if wanted.matches(event):
+            assert under
+
+    @given(texts, others)
+    def test_nor_is_one_of_a_kind_that_is_not_known_yet_stored_elsewhere(
+        self, text: str, other: tuple[str, OtherEvent]
+    ) -> None:
+        wanted, (subject, event) = EventFilter(text), other
+
+        under = [s for s in wanted.subjects(NAMES) if takes_in(s, subject)]
 
         assert len(under) <= 1
         if wanted.matches(event):
@@ -147,6 +171,15 @@ class TestWhereTheyAreStored:
     def test_what_would_need_very_many_subjects_is_looked_for_everywhere(self) -> None:
         jobs = ",".join(f"j{number}" for number in range(40))
         assert EventFilter(f"job:{jobs}").subjects(NAMES) == ("naq.events.>",)
+        assert EventFilter(f"job:{jobs} category:job").subjects(NAMES) == ("naq.events.job.*.*.*.*",)
+
+    def test_very_many_values_of_several_fields_are_not_multiplied(self) -> None:
+        names = [f"n{number}" for number in range(5_000)]
+        began = time.process_time()
+
+        assert EventFilter(job_id=names, queue_name=names, event_id=names).subjects(NAMES) == ("naq.events.>",)
+
+        assert time.process_time() - began < 2
 
 
 class TestValues:
@@ -190,6 +223,11 @@ class TestValues:
             ({"attempt": True}, "attempt: attempt is a number, found True"),
             ({"queue_name": 5}, "queue_name: queue_name is a name, found 5"),
             ({"queue_name": []}, "queue_name: expected at least one value"),
+            ({"by": ""}, "by: expected some text"),
+            ({"attempt": float("nan")}, "attempt: expected a smaller number"),
+            ({"attempt": 10**400}, "attempt: expected a smaller number"),
+            ({"timestamp_ns": float("inf")}, "timestamp_ns: expected a smaller number"),
+            ({"timestamp_ns": "-10m"}, "timestamp_ns: expected nanoseconds since 1970"),
             (5, "a filter is a text, or values by field, got 5"),
         ],
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -52,6 +54,8 @@ _LEAVES: st.SearchStrategy[Node] = st.one_of(
         _AMOUNTS,
     ),
     st.builds(Compared, _fields(Kind.TIME), st.sampled_from([">", ">=", "<", "<="]), _MOMENTS),
+    st.builds(Matched, _fields(Kind.TIME), _several(st.builds(At, st.integers(0, 2**63 - 1)))),
+    st.builds(Compared, _fields(Kind.SPAN, Kind.NUMBER), st.just("<"), _AMOUNTS.map(lambda amount: -amount)),
 )
 _TREES = st.recursive(
     _LEAVES,
@@ -89,6 +93,8 @@ def test_what_is_written_back_reads_as_the_same_filter(tree: Node) -> None:
 @example('"')
 @example("by:*\\x")
 @example("a\\")
+@example("time<9999-12-31")
+@example("time>--5m")
 def test_whatever_is_typed_is_a_filter_or_a_mistake_at_a_place_in_the_text(text: str) -> None:
     mistake = None
     try:
@@ -127,6 +133,10 @@ def test_nothing_is_everything() -> None:
         ("rss_bytes>2MiB", "rss>2097152B"),
         ("cpu>80%", "cpu>80"),
         ("final:yes", "final:true"),
+        ("duration>1m30s", "duration>90s"),
+        ("time>-1h30m", "time>-90m"),
+        ("clock_skew<-5ms", "clock_skew<-5ms"),
+        ("time=1700000000000000000,1700000000000000001", "time=1700000000000000000,1700000000000000001"),
         ('by:"a"', "by:a"),
         (r'by:"a\*b"', r'by:"a\*b"'),
         ("type:failed,failed", "type:failed"),
@@ -142,8 +152,14 @@ def test_a_space_binds_more_than_or() -> None:
 
 
 def test_a_word_is_looked_for_as_it_is() -> None:
-    for text in ("[/red]", "a/b", "w-1*", "what?", "14:02:11", "ORDER", "NOTHING", "it's", "-x"):
+    for text in ("-x:y", "1>b", "[/red]", "a/b", "w-1*", "what?", "14:02:11", "ORDER", "NOTHING", "it's", "-x"):
         assert parse(text) == Text(text)
+
+
+def test_in_quotes_a_backslash_in_front_of_any_other_character_is_one() -> None:
+    assert parse(r'"C:\temp"') == Text(r"C:\temp")
+    assert parse(r'by:"C:\temp"') == Matched(fields()["by"], (Wanted(r"C:\temp"),))
+    assert parse(r'by:"C:\te*"') == Matched(fields()["by"], (Wanted(r"C:\\te*", wild=True),))
 
 
 def test_quotes_hold_a_text_together_and_a_backslash_lets_a_quote_stand_for_itself() -> None:
@@ -156,6 +172,9 @@ def test_quotes_hold_a_text_together_and_a_backslash_lets_a_quote_stand_for_itse
         ("quue:a", 1, "unknown field 'quue', did you mean queue?"),
         ("a Xyzzy:b", 3, "unknown field 'Xyzzy'; a text with such signs in it goes into quotes"),
         ("type:faild", 6, "unknown type 'faild', did you mean failed?"),
+        ("level:error", 7, "unknown level 'error', did you mean ERROR?"),
+        ("severity:crit", 10, "unknown severity 'crit', did you mean critical?"),
+        ("type:xyzzy", 6, "unknown type 'xyzzy'; in a filter's text, quotes take it as it is"),
         ("category:jobs", 10, "unknown category 'jobs', did you mean job?"),
         ("queue:", 7, "expected a value, found the end"),
         ("queue: a", 7, "expected a value directly behind 'queue:'"),
@@ -182,6 +201,17 @@ def test_quotes_hold_a_text_together_and_a_backslash_lets_a_quote_stand_for_itse
         ("final:maybe", 7, "expected true or false, found 'maybe'"),
         ("time:14:02", 5, "compare a time: time>-10m or time<14:02"),
         ("time>25:00", 6, "expected a time such as"),
+        ("time=14:02", 5, "compare a time: time>-10m or time<14:02"),
+        ("time=2026-11-27", 5, "compare a time"),
+        ("a duration > 5s", 12, "a condition has no spaces in it: duration>5s"),
+        ("queue :email", 7, "a condition has no spaces in it"),
+        (">5s", 1, "a condition has no spaces in it"),
+        ("-type:heartbeat", 1, "the opposite of a condition is !type:heartbeat"),
+        ("error:call(5)", 11, "put a space before '(', or all of it into quotes"),
+        ('error:no"such"', 9, "put a space before '\"', or all of it into quotes"),
+        ('"a"b', 4, "put a space before 'b', or all of it into quotes"),
+        ("call(5)", 5, "put a space before '(', or all of it into quotes"),
+        ("日本\t(queue:a.b", 11, "queue 'a.b' is not a valid name"),
         ("queue:a.b", 7, "queue 'a.b' is not a valid name"),
     ],
 )
@@ -196,6 +226,7 @@ def test_a_mistake_says_where_and_what_was_expected(text: str, column: int, reas
 
 def test_a_type_that_is_not_known_yet_is_found_in_quotes() -> None:
     assert str(EventFilter('type:"invented"')) == 'type:"invented"'
+    assert str(EventFilter('level:ERROR,"AUDIT"')) == 'level:ERROR,"AUDIT"'
 
 
 def test_a_filter_has_bounds() -> None:
@@ -203,6 +234,31 @@ def test_a_filter_has_bounds() -> None:
         EventFilter("a" * (LONGEST + 1))
     with pytest.raises(FilterError, match="30 groups may lie within each other"):
         EventFilter("(a OR (b " * 40 + "c" + "))" * 40)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["((((a{1000}){1000}){1000}){1000})", "(?:a?){60000}", "(?:[(]{99}){99,}", "a{9999}"]
+)
+def test_a_pattern_that_would_fill_the_memory_is_refused_before_it_is_compiled(pattern: str) -> None:
+    began = time.process_time()
+
+    with pytest.raises(FilterError, match="come to at most 5,000 pieces"):
+        EventFilter(f"error:/{pattern}/")
+
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}",
+        "([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12},?){9}",
+        r"\({500}a{0,9000}",
+        "[({]{9}",
+    ],
+)
+def test_a_pattern_that_counts_as_people_do_is_none_of_them(pattern: str) -> None:
+    assert EventFilter(f"error:/{pattern}/").node == Matched(fields()["error"], (Pattern(pattern),))
 
 
 def test_every_field_has_a_short_name_and_the_one_of_the_models() -> None:

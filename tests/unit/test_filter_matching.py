@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, get_args
 
@@ -13,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from naq_runtime.events.filters import EventFilter
-from naq_runtime.events.filters.grammar import parse
+from naq_runtime.events.filters.grammar import LONGEST, parse
 from naq_runtime.events.filters.matching import compiled
+from naq_runtime.events.filters.values import moment
 from naq_runtime.events.models import (
     AlertEvent,
     Event,
@@ -124,6 +126,20 @@ def test_what_was_dropped_or_changed_is_found_by_name_and_value() -> None:
     assert not EventFilter("changes:zone").matches(a_schedule_event(changes={"cron": "5 * * * *"}))
 
 
+@given(st.integers(-(10**12), 10**12), st.floats(0, 1e6, allow_nan=False))
+def test_what_a_program_read_from_an_event_finds_that_event(offset_ns: int, delay_s: float) -> None:
+    event = a_job_event(clock_offset_ns=offset_ns, retry_delay=delay_s)
+
+    assert EventFilter(clock_offset_ns=offset_ns).matches(event)
+    assert EventFilter(str(EventFilter(retry_delay=delay_s))).matches(event)
+
+
+def test_a_filter_of_very_many_words_is_one_like_any_other() -> None:
+    assert EventFilter("a " * (LONGEST // 2)).matches(FAILED)
+    assert not EventFilter("a " * (LONGEST // 2 - 1) + "~").matches(FAILED)
+    assert EventFilter("~ OR " * 390 + "failed").matches(FAILED)
+
+
 def test_an_age_is_counted_from_now() -> None:
     now_ns = 10**18
     for text, matches in (("time>-10m", True), ("time>-5m", False), ("time<-5m", True), ("time<+1h", True)):
@@ -143,6 +159,34 @@ def test_a_time_of_day_is_the_last_one() -> None:
     assert not is_after("09:31", today)
     assert is_after("14:02", yesterday)
     assert not is_after("14:31", yesterday)
+
+
+@pytest.fixture
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Clocks show the time of Berlin."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("berlin")
+@pytest.mark.parametrize(
+    ("now", "clock", "last"),
+    [
+        ("2026-10-25T12:00+01:00", "02:30", "2026-10-25T02:30+01:00"),  # shown twice that night
+        ("2026-10-25T02:10+01:00", "02:30", "2026-10-25T02:30+02:00"),
+        ("2026-10-25T02:10+01:00", "02:05", "2026-10-25T02:05+01:00"),
+        ("2026-03-29T12:00+02:00", "02:30", "2026-03-28T02:30+01:00"),  # not shown that night
+        ("2026-03-29T01:00+01:00", "14:02", "2026-03-28T14:02+01:00"),
+        ("2026-11-27T00:01+01:00", "23:59", "2026-11-26T23:59+01:00"),
+    ],
+)
+def test_a_time_of_day_is_the_last_one_whatever_is_done_to_clocks(now: str, clock: str, last: str) -> None:
+    now_ns = int(datetime.fromisoformat(now).timestamp()) * 10**9
+
+    assert moment(clock).at_ns(now_ns) == int(datetime.fromisoformat(last).timestamp()) * 10**9
 
 
 MODELS: tuple[type[msgspec.Struct], ...] = (JobEvent, WorkerEvent, ScheduleEvent, SystemEvent, AlertEvent)
@@ -167,7 +211,7 @@ def sample(kind: Any) -> tuple[Any, str]:
         return 1_500.0, "1500"
     if dict in plain:
         return {"k": "v"}, "k=v"
-    return (("v1", "v2"), "v2") if tuple in plain else ("v1", "v1")
+    return (("v1", "v2"), '"v2"') if tuple in plain else ("v1", '"v1"')
 
 
 @pytest.mark.parametrize(("model", "field"), FIELDS, ids=lambda one: getattr(one, "name", getattr(one, "__name__", "")))
@@ -228,3 +272,25 @@ def test_a_pattern_that_would_take_for_ever_is_given_up(pattern: str, caplog: py
     assert not any(wanted.matches(hostile) for _ in range(1_000))
 
     assert time.process_time() - began < 2
+
+
+def test_a_pattern_that_takes_a_few_milliseconds_for_each_of_many_texts_is_given_up(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    wanted = EventFilter("traceback:/a.*b/")
+    long = a_job_event(traceback="a" * 3_000)
+    began = time.process_time()
+
+    assert not any(wanted.matches(long) for _ in range(1_000))
+
+    assert time.process_time() - began < 2
+    assert caplog.messages == ["the regular expression /a.*b/ takes too long, and is given up"]
+
+
+def test_a_pattern_that_took_long_now_and_then_is_not_given_up() -> None:
+    wanted = EventFilter("traceback:/a.*b/")
+    long, short = a_job_event(traceback="a" * 3_000), a_job_event(traceback="a b")
+
+    for _ in range(20):
+        wanted.matches(long)
+        assert all(wanted.matches(short) for _ in range(200))

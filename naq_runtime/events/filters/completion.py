@@ -5,13 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from naq_runtime.events.filters.fields import Field, Kind, field_named, fields
 
 __all__ = ["Completion", "complete"]
 
 _MOST = 50
-_PART = re.compile(r'"(?:\\.|[^"\\])*(?:"|$)|[^\s()"]+|[\s()]', re.DOTALL)
+_PART = re.compile(
+    r"""
+    "(?:\\.|[^"\\])*(?:"|$)                                         # a text, to its end or that of all
+    |(?:[A-Za-z_]\w*[:=])?/(?:\\.|[^/\\])*(?:/(?=[\s),]|$)|$)      # a regular expression
+    |[^\s()"]+
+    |[\s()]
+    """,
+    re.DOTALL | re.VERBOSE,
+)
 _CONDITION = re.compile(r"([A-Za-z_]\w*)([<>]=?|[:=])(.*)", re.DOTALL)
 _PLAIN = re.compile(r"[^\s()\",/*?]+")
 _REST_OF_NAME = re.compile(r"\w*(?:[<>]=?|[:=])?")
@@ -48,12 +57,17 @@ def complete(text: str, cursor: int, known: Mapping[str, Iterable[str]] | None =
     asked = field_named(condition[1]) if condition else None
     if condition is None:
         return Completion(start, _end(_REST_OF_NAME, text, cursor), tuple(_names(term)))
-    if asked is None:
+    if asked is None or not _fits(asked, condition[2]):
         return Completion(cursor, cursor, ())
     typed = condition[3].rpartition(",")[2] if condition[2] == ":" else condition[3]
     before = set(condition[3].split(",")[:-1]) if condition[2] == ":" else set()
     options = [value for value in _values(asked, typed.removeprefix('"'), known or {}) if value not in before]
     return Completion(cursor - len(typed), _end(_REST_OF_VALUE, text, cursor), tuple(options))
+
+
+def _fits(asked: Field, sign: str) -> bool:
+    """Whether values of which some are known can stand behind the sign."""
+    return sign in (":", "=") and (asked.kind.is_text or asked.kind is Kind.FLAG)
 
 
 def _end(rest: re.Pattern[str], text: str, cursor: int) -> int:
@@ -75,7 +89,7 @@ def _term(before: str) -> tuple[int, str]:
 def _names(typed: str) -> list[str]:
     exact = fields().get(typed)
     if exact is not None and not exact.kind.is_text and exact.kind is not Kind.FLAG:
-        return [f"{typed}{sign}" for sign in _SIGNS]
+        return [f"{typed}{sign}" for sign in _SIGNS if sign != "=" or exact.kind is not Kind.TIME]
     found = [one for name, one in fields().items() if name.startswith(typed.lower())]
     return [f"{one.name}{_sign(one)}" for one in found][:_MOST]
 
@@ -85,10 +99,18 @@ def _sign(asked: Field) -> str:
 
 
 def _values(asked: Field, typed: str, known: Mapping[str, Iterable[str]]) -> list[str]:
-    values = _FLAGS if asked.kind is Kind.FLAG else (*known.get(asked.name, ()), *asked.known)
-    near = [value for value in dict.fromkeys(values) if typed.lower() in value.lower() and value != typed]
-    near.sort(key=lambda value: not value.lower().startswith(typed.lower()))
-    return [value if _PLAIN.fullmatch(value) else _quoted(value) for value in near[:_MOST]]
+    values = _FLAGS if asked.kind is Kind.FLAG else chain(known.get(asked.name, ()), asked.known)
+    wanted = typed.lower()
+    begin: dict[str, None] = {}
+    contain: dict[str, None] = {}
+    for value in values:
+        place = value.lower().find(wanted)
+        if place >= 0 and value != typed:
+            (contain if place else begin)[value] = None
+        if len(begin) == _MOST:
+            break
+    near = islice(chain(begin, contain), _MOST)
+    return [value if _PLAIN.fullmatch(value) else _quoted(value) for value in near]
 
 
 def _quoted(value: str) -> str:

@@ -142,9 +142,11 @@ _KNOWN = {
     "level": ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
     "state": ("queued", "scheduled", "waiting", "running"),
     "role": ("worker", "scheduler", "producer", "monitor"),
-    "part": ("events", "outcomes"),
+    "part": ("events", "outcomes", "config"),
     "severity": ("info", "warning", "critical"),
 }
+
+_CLOSED = ("event_type", "level", "state", "severity")
 
 
 def category_of(event: Event) -> str:
@@ -202,7 +204,7 @@ def fields() -> dict[str, Field]:
             frozenset() if name in shared else frozenset(owners[name]),
             unit_ms=_UNITS_MS.get(name, 1),
             known=_KNOWN.get(name, ()),
-            closed=name == "event_type",
+            closed=name in _CLOSED,
         )
         for name, kind in kinds.items()
     ]
@@ -230,6 +232,6 @@ def field_named(name: str) -> Field | None:
 
 def near(name: str, known: tuple[str, ...] | None = None) -> str:
     """What somebody may have meant, as the end of a sentence; empty when nothing is near."""
-    candidates = known if known is not None else tuple(_by_any_name())
+    candidates = {one.lower(): one for one in (known if known is not None else _by_any_name())}
     found = difflib.get_close_matches(name.lower(), candidates, n=1, cutoff=0.6)
-    return f", did you mean {found[0]}?" if found else ""
+    return f", did you mean {candidates[found[0]]}?" if found else ""

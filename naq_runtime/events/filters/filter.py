@@ -27,12 +27,13 @@ class EventFilter:
         EventFilter(queue_name="email", event_type=["failed", "timed_out"])
 
     It does not change; two that say the same in the same order are equal, and ``str`` gives a text from which an equal
-    one can be made. Ages such as ``time>-10m`` are counted from when it is made.
+    one can be made. Ages such as ``time>-10m`` are counted from when it is made, or from another moment.
 
     Args:
         wanted: a text of the grammar (docs/filters.md), values by field, or a filter.
         fields: more values by field; ``None`` for any. A text may have the wildcards ``*`` and ``?``, and
             of several values in a list one must be there.
+        now_ns: what ages are counted from, in nanoseconds since 1970; ``None`` for now.
 
     Attributes:
         matches: whether an event is wanted; a function of the event.
@@ -46,12 +47,12 @@ class EventFilter:
     matches: Predicate
     node: Node
 
-    def __init__(self, wanted: Filters = "", /, **fields: Any) -> None:
+    def __init__(self, wanted: Filters = "", /, *, now_ns: int | None = None, **fields: Any) -> None:
         node = _node(wanted)
         if fields:
             node = All.of([node, _of_fields(fields)])
         object.__setattr__(self, "node", node)
-        object.__setattr__(self, "matches", compiled(node, time.time_ns()))
+        object.__setattr__(self, "matches", compiled(node, time.time_ns() if now_ns is None else now_ns))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("a filter does not change")

@@ -23,7 +23,7 @@ from naq_runtime.events.filters.nodes import (
     Wanted,
 )
 from naq_runtime.events.filters.patterns import check_pattern, unescaped, with_wildcards
-from naq_runtime.events.filters.values import Moment, moment, number, size, span
+from naq_runtime.events.filters.values import Moment, finite, moment, number, size, span
 from naq_runtime.naming import check_name
 
 if TYPE_CHECKING:
@@ -53,15 +53,19 @@ _OR.4: /OR(?=[\s()]|$)/
 _AND.4: /AND(?=[\s()]|$)/
 _NOT.4: /!|NOT(?=[\s()]|$)/
 FIELD.3: /[A-Za-z_]\w*(?=[:<>=])/
-QUOTED.3: /"(?:\\.|[^"\\])*"/s
+QUOTED.3: /"(?:\\.|[^"\\])*"(?=[\s),]|$)/s
 REGEX.3: /\/(?:\\.|[^\/\\])+\/(?=[\s),]|$)/
 SIGN: /[<>]=?|[:=]/
 COMMA.5: ","
-WORD: /(?!(?:OR|AND|NOT)(?:[\s()]|$))[^\s()"!\/,][^\s()"]*/
-VALUE: /[^\s()",\/][^\s()",]*/
+WORD: /(?!(?:OR|AND|NOT)(?:[\s()]|$))[^\s()"!\/,:<>=][^\s()"]*(?=[\s)]|$)/
+VALUE: /[^\s()",\/][^\s()",]*(?=[\s),]|$)/
 %ignore /\s+/
 """
 _NAMES_ON_THE_WIRE = {"job": "job id", "queue": "queue", "worker": "worker", "schedule": "schedule", "type": "type"}
+_OPPOSITE_ELSEWHERE = re.compile(r"-([A-Za-z_]\w*)[:<>=]")
+_RUN_ON = re.compile(r'"(?:\\.|[^"\\])*"(?=[^\s),])|[^\s()",/][^\s()",]*(?=["(])', re.DOTALL)
+"""A text with something behind it that neither belongs to it nor is parted from it."""
+_SIGNS = (":", "=", "<", ">")
 _FLAGS = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -109,8 +113,13 @@ def _explained(text: str, error: UnexpectedInput) -> FilterError:
     token = getattr(error, "token", None)
     if token is None:
         at = error.pos_in_stream or 0
+        if run_on := _RUN_ON.match(text, at):
+            end = run_on.end()
+            return FilterError(f"put a space before {text[end]!r}, or all of it into quotes", text, end)
         return FilterError(_unreadable(text[at]), text, at)
     at = len(text.rstrip()) if token.type == "$END" else token.start_pos
+    if text[at : at + 1] in _SIGNS and "SIGN" not in error.expected:  # type: ignore[attr-defined]
+        return FilterError("a condition has no spaces in it: duration>5s; a text with signs goes into quotes", text, at)
     found = "the end" if token.type == "$END" else repr(str(token))
     return FilterError(f"expected {_expected(error.accepts or error.expected)}, found {found}", text, at)  # type: ignore[attr-defined]
 
@@ -149,6 +158,9 @@ def _group(node: Node) -> Node:
 
 
 def _word(token: Token) -> Node:
+    like = _OPPOSITE_ELSEWHERE.match(token)
+    if like is not None and field_named(like[1]) is not None:
+        raise _Wrong(f"the opposite of a condition is !{token[1:]}", _start(token))
     return Text(str(token))
 
 
@@ -172,7 +184,7 @@ def _condition(name: Token, sign: Token, *values: Token) -> Node:
         end = token.end_pos
     found = [_value(asked, name, token) for token in values if token.type != "COMMA"]
     if sign in (":", "="):
-        if asked.kind is Kind.TIME and sign == ":":
+        if asked.kind is Kind.TIME and (sign == ":" or not all(map(_is_exact, values))):
             raise _Wrong(f"compare a time: {name}>-10m or {name}<14:02", _start(sign))
         return Matched(asked, tuple(dict.fromkeys(found)))
     if asked.kind.is_text or asked.kind is Kind.FLAG:
@@ -180,6 +192,10 @@ def _condition(name: Token, sign: Token, *values: Token) -> Node:
     if len(found) > 1:
         raise _Wrong(f"expected one value to compare {name} with", _start(values[1]))
     return Compared(asked, str(sign), found[0])  # type: ignore[arg-type]  # neither text nor flag: a number or a time
+
+
+def _is_exact(time: str) -> bool:
+    return time == "," or time.isdigit()
 
 
 def text_of(*tokens: Token) -> str:
@@ -216,13 +232,14 @@ def value_of(asked: Field, name: str, value: object) -> Value:
         value = str(value)
         if asked.kind.is_text:
             return _checked(asked, with_wildcards(value), exact=False)
+        if asked.kind is Kind.TIME and not _is_exact(value):
+            raise ValueError("expected nanoseconds since 1970; a text such as 'time>-10m' compares")
         return _amount(asked, name, value)
     if asked.kind is Kind.FLAG and isinstance(value, bool):
         return value
     if isinstance(value, int | float) and not isinstance(value, bool) and not asked.kind.is_text:
-        if asked.kind is Kind.TIME:
-            return moment(f"{int(value):09}")
-        return float(value) * asked.unit_ms
+        stored = finite(value)
+        return moment(f"{int(value):09}") if asked.kind is Kind.TIME else stored * asked.unit_ms
     raise ValueError(f"{name} is {asked.kind.value}, found {value!r}")
 
 
@@ -248,9 +265,12 @@ def _checked(asked: Field, wanted: Wanted, *, exact: bool) -> Wanted:
     if wanted.wild:
         return wanted
     if asked.closed and not exact and wanted.text not in asked.known:
-        raise ValueError(f"unknown {asked.name} {wanted.text!r}{near(wanted.text, asked.known)}")
+        advice = near(wanted.text, asked.known) or "; in a filter's text, quotes take it as it is"
+        raise ValueError(f"unknown {asked.name} {wanted.text!r}{advice}")
     if asked.name in _NAMES_ON_THE_WIRE:
         check_name(_NAMES_ON_THE_WIRE[asked.name], wanted.text)
+    if not wanted.text:
+        raise ValueError("expected some text")
     return wanted
 
 

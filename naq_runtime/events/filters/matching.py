@@ -18,6 +18,8 @@ __all__ = ["Predicate", "compiled", "line_of"]
 
 Predicate = Callable[[Event], bool]
 
+_IN_A_ROW = 8
+"""So many tests are asked one from within the other."""
 _SIGNS: dict[str, Callable[[Any, Any], bool]] = {">": gt, ">=": ge, "<": lt, "<=": le}
 
 
@@ -100,28 +102,47 @@ def _all(tests: list[Predicate]) -> Predicate:
         return lambda event: True
     if len(tests) == 1:
         return tests[0]
-    first, rest = tests[0], _all(tests[1:])
+    cut = _cut(tests)
+    first, rest = _all(tests[:cut]), _all(tests[cut:])
     return lambda event: first(event) and rest(event)
 
 
 def _any(tests: list[Predicate]) -> Predicate:
     if len(tests) == 1:
         return tests[0]
-    first, rest = tests[0], _any(tests[1:])
+    cut = _cut(tests)
+    first, rest = _any(tests[:cut]), _any(tests[cut:])
     return lambda event: first(event) or rest(event)
+
+
+def _cut(tests: list[Predicate]) -> int:
+    """Few are asked in a row, which is quickest; many are halved, since calls go only so deep."""
+    return 1 if len(tests) <= _IN_A_ROW else len(tests) // 2
 
 
 def _matched(node: Matched, now_ns: int) -> Predicate:
     asked, get = node.asked, node.asked.get
     if not asked.kind.is_text:
-        numbers = {_stored(asked, value, now_ns) for value in node.values}
-        return lambda event: get(event) in numbers
+        return _one_of_numbers(asked, node.values, now_ns)
     if len(asked.attributes) > 1:
         return _any([_matched(_single(asked, name, node.values), now_ns) for name in asked.attributes])
     literals = frozenset(value.text for value in node.values if isinstance(value, Wanted) and not value.wild)
     if asked.kind is Kind.NAME and len(literals) == len(node.values):
         return _one_of(get, literals)
     return _having(get, [_test(asked, value) for value in node.values])
+
+
+def _one_of_numbers(asked: Field, values: tuple[Value, ...], now_ns: int) -> Predicate:
+    get, unit_ms = asked.get, asked.unit_ms
+    numbers = {_stored(asked, value, now_ns) for value in values}
+    if unit_ms == 1:
+        return lambda event: get(event) in numbers
+
+    def is_one(event: Event) -> bool:
+        value = get(event)  # neither way of conversion gives back each number exactly
+        return value is not None and (value in numbers or value * unit_ms in values)
+
+    return is_one
 
 
 def _single(asked: Field, name: str, values: tuple[Value, ...]) -> Matched:
@@ -200,4 +221,6 @@ def _stored(asked: Field, value: Value, now_ns: int) -> float | bool:
     if isinstance(value, Ago | At | Daytime):
         return value.at_ns(now_ns)
     assert isinstance(value, int | float), "texts are not compared"
-    return value / asked.unit_ms if asked.kind is Kind.SPAN else value
+    if asked.kind is not Kind.SPAN:
+        return value
+    return value / asked.unit_ms if asked.unit_ms >= 1 else round(value / asked.unit_ms)

@@ -36,6 +36,8 @@ def subjects_of(node: Node, names: Names) -> tuple[str, ...]:
 def _demands(node: Node) -> list[Demands]:
     """What a matching event must have: the one, or the other."""
     match node:
+        case Matched(_, values) if len(values) > _MOST:
+            return [{}]
         case Matched(asked, values):
             demands = _of_categories(asked.categories)
             literals = [v.text for v in values if isinstance(v, Wanted) and not v.wild and _TOKEN.fullmatch(v.text)]

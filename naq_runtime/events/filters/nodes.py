@@ -11,9 +11,9 @@ from naq_runtime.events.filters.values import Moment, number_text, size_text, sp
 
 __all__ = ["EVERYTHING", "All", "Compared", "Either", "Matched", "Node", "Not", "Pattern", "Text", "Wanted"]
 
-_PLAIN_WORD = re.compile(r"[^\s()\"!/,][^\s()\"]*")
+_PLAIN_WORD = re.compile(r"[^\s()\"!/,:<>=][^\s()\"]*")
 _PLAIN_VALUE = re.compile(r"[^\s()\",/][^\s()\",]*")
-_LIKE_A_FIELD = re.compile(r"[A-Za-z_]\w*[:<>=]")
+_LIKE_A_FIELD = re.compile(r"-?[A-Za-z_]\w*[:<>=]")
 _WORDS = ("AND", "OR", "NOT")
 
 
@@ -61,9 +61,8 @@ class Matched:
     depth: int = field(default=0, init=False, compare=False)
 
     def __str__(self) -> str:
-        if self.asked.kind is Kind.TIME:  # a time is told from another by its sign, not by a colon
-            return f"{self.asked.name}={_value_text(self.asked, self.values[0])}"
-        return f"{self.asked.name}:{','.join(_value_text(self.asked, value) for value in self.values)}"
+        sign = "=" if self.asked.kind is Kind.TIME else ":"  # a time has colons in it
+        return f"{self.asked.name}{sign}{','.join(_value_text(self.asked, value) for value in self.values)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 from naq_runtime.events.filters.nodes import Pattern, Wanted
@@ -16,18 +17,24 @@ log = logging.getLogger(__name__)
 Test = Callable[[str], bool]
 
 _LONGEST_PATTERN = 300
+_MOST_PIECES = 5_000
+"""Of a regular expression, with all that it repeats so often that it is compiled so often."""
 _LONGEST_TEXT = 20_000
 """Characters of a text that a regular expression looks at."""
 _PATIENCE_S = 0.02
 """A regular expression has so long for one text."""
-_TOO_OFTEN = 5
-"""So many texts for which it took longer, and it is tried no more."""
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_USUAL_S = 0.001
+"""And so long for each of many."""
+_TOO_LATE_S = 0.1
+"""When it has taken so much longer in all, it is tried no more."""
+_ESCAPED = re.compile(r'\\(["\\*?])')
+_BACKSLASH = re.compile(r'\\(["\\*?])?')
+_PIECE_OF_PATTERN = re.compile(r"\\.|\[(?:\\.|[^\]\\])+\]|\{(\d+)(?:,\d*)?\}|.", re.DOTALL | re.ASCII)
 _PIECE = re.compile(r"\\(.)|([*?])|([^*?\\]+)|\\", re.DOTALL)
 
 
 def unescaped(text: str) -> str:
-    """The inside of quotes: behind a backslash, a character stands for itself."""
+    """The inside of quotes: a backslash lets ``"``, ``*``, ``?`` and itself stand for themselves; else it is one."""
     return _ESCAPED.sub(r"\1", text)
 
 
@@ -35,13 +42,17 @@ def with_wildcards(text: str, *, escapes: bool = False) -> Wanted:
     """A value whose ``*`` and ``?`` are wildcards.
 
     Args:
-        escapes: whether a backslash has the character behind it stand for itself; else it is one like any other.
+        escapes: whether a backslash lets what is behind it stand for itself, as in quotes; else it is one like any
+            other.
     """
-    if not escapes:
-        text = text.replace("\\", "\\\\")
+    text = _BACKSLASH.sub(_escaped, text) if escapes else text.replace("\\", "\\\\")
     if any(piece[2] for piece in _PIECE.finditer(text)):
         return Wanted(_ESCAPED.sub(lambda found: found[found[1] not in "*?\\"], text), wild=True)
     return Wanted(unescaped(text))
+
+
+def _escaped(backslash: re.Match[str]) -> str:
+    return backslash[0] if backslash[1] else "\\\\"
 
 
 def matching(wanted: Wanted) -> Test:
@@ -90,29 +101,61 @@ def check_pattern(source: str) -> None:
     """
     if len(source) > _LONGEST_PATTERN:
         raise ValueError(f"a regular expression has at most {_LONGEST_PATTERN} characters")
+    if _pieces(source) > _MOST_PIECES:
+        raise ValueError(f"the repeats of a regular expression come to at most {_MOST_PIECES:,} pieces")
     _compiled(source)
+
+
+def _pieces(source: str) -> int:
+    """How much there is to compile: what is repeated in a group that is repeated is multiplied.
+
+    Nothing stops a compilation, and a few signs can ask for more memory than there is.
+    """
+    groups = [0]
+    last = 0
+    for piece in _PIECE_OF_PATTERN.finditer(source):
+        if piece[1]:
+            groups[-1] += last * (int(piece[1]) - 1)
+            last *= int(piece[1])
+        elif piece[0] == "(":
+            groups.append(0)
+        elif piece[0] == ")" and len(groups) > 1:
+            last = groups.pop()
+            groups[-1] += last
+        else:
+            last = 1
+            groups[-1] += 1
+    return sum(groups)
 
 
 def searching(pattern: Pattern) -> Test:
     """Whether a regular expression finds something in the first 20,000 characters of a text.
 
-    It has 20 ms for each text. Where it takes longer, it has found nothing; and when that has come five times, it finds
-    nothing any more, and a warning is logged.
+    It has 20 ms for each text, and finds nothing where it takes longer. Of many texts, it has 1 ms for each, and what
+    it leaves of that is for those that follow: when it has taken 100 ms more, it finds nothing any more, and a warning
+    is logged.
     """
     search = _compiled(pattern.source).search
-    overdue = 0
+    late_s = 0.0
 
     def found(text: str) -> bool:
-        nonlocal overdue
-        if overdue >= _TOO_OFTEN:
+        if late_s > _TOO_LATE_S:
             return False
+        began = perf_counter()
         try:
-            return search(text[:_LONGEST_TEXT], timeout=_PATIENCE_S) is not None
+            match = search(text[:_LONGEST_TEXT], timeout=_PATIENCE_S)
         except TimeoutError:
-            overdue += 1
-            if overdue == _TOO_OFTEN:
-                log.warning("the regular expression /%s/ takes too long, and is given up", pattern.source)
-            return False
+            match = None
+        took_s = perf_counter() - began
+        if late_s or took_s > _USUAL_S:
+            count(took_s)
+        return match is not None
+
+    def count(took_s: float) -> None:
+        nonlocal late_s
+        late_s = max(0.0, late_s + took_s - _USUAL_S)
+        if late_s > _TOO_LATE_S:
+            log.warning("the regular expression /%s/ takes too long, and is given up", pattern.source)
 
     return found
 

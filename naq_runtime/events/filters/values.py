@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,6 +13,7 @@ __all__ = [
     "At",
     "Daytime",
     "Moment",
+    "finite",
     "moment",
     "moment_of",
     "number",
@@ -25,10 +27,15 @@ __all__ = [
 _SPANS_MS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 _SIZES = {"gb": 10**9, "mb": 10**6, "kb": 10**3, "gib": 2**30, "mib": 2**20, "kib": 2**10, "b": 1}
 _SIZE_NAMES = {"gb": "GB", "mb": "MB", "kb": "kB", "b": "B"}
-_QUANTITY = re.compile(r"(\d{1,20}(?:\.\d{1,20})?(?:[eE][+-]?\d{1,3})?)([A-Za-z]*)", re.ASCII)
-_NUMBER = re.compile(r"-?\d{1,20}(?:\.\d{1,20})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_AMOUNT = r"\d{1,20}(?:\.\d{1,20})?(?:[eE][+-]?\d{1,3})?"
+_NUMBER = re.compile(f"-?{_AMOUNT}", re.ASCII)
+_SIZE = re.compile(f"({_AMOUNT})([A-Za-z]*)", re.ASCII)
+_SPAN = re.compile(f"-?(?:{_AMOUNT}(?:ms|[dhms]))+", re.ASCII)
+_PART = re.compile(f"({_AMOUNT})(ms|[dhms])", re.ASCII)
 _DAYTIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", re.ASCII)
 _NS = re.compile(r"\d{1,19}", re.ASCII)
+_LAST_NS = 2**63 - 1
+"""No event is later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +66,16 @@ class Daytime:
 
     def at_ns(self, now_ns: int) -> int:
         """The moment, when it is now ``now_ns``."""
-        now = datetime.fromtimestamp(now_ns / 1e9)
-        at = now.replace(hour=self.hour, minute=self.minute, second=self.second, microsecond=0)
-        return round((at if at <= now else at - timedelta(days=1)).timestamp()) * 1_000_000_000
+        now_s = now_ns // 1_000_000_000
+        shown = datetime.fromtimestamp(now_s).replace(hour=self.hour, minute=self.minute, second=self.second)
+        # Where clocks are put back, they show a time twice; where they are put forward, they show some times never.
+        days = (shown - timedelta(days=ago) for ago in range(3))
+        passed = (round(day.replace(fold=fold).timestamp()) for day in days for fold in (0, 1))
+        return max(at for at in passed if at <= now_s and self._is_shown_at(at)) * 1_000_000_000
+
+    def _is_shown_at(self, second: int) -> bool:
+        at = datetime.fromtimestamp(second)
+        return (at.hour, at.minute, at.second) == (self.hour, self.minute, self.second)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +102,7 @@ def moment(text: str) -> Moment:
     Raises:
         ValueError: it is none of these.
     """
-    if text[:1] in ("-", "+"):
+    if text[:1] in ("-", "+") and text[1:2] != "-":
         return Ago(span(text[1:]) * (1 if text[0] == "-" else -1))
     if daytime := _DAYTIME.fullmatch(text):
         return Daytime(int(daytime[1]), int(daytime[2]), int(daytime[3] or 0))
@@ -108,7 +122,7 @@ def moment_of(value: datetime | timedelta | str | int) -> Moment:
     """
     match value:
         case str():
-            return moment(f"-{value}") if _QUANTITY.fullmatch(value) and not value.isdigit() else moment(value)
+            return moment(f"-{value}") if value[:1] != "-" and _SPAN.fullmatch(value) else moment(value)
         case datetime():
             return At(_since_1970(value))
         case timedelta():
@@ -118,11 +132,11 @@ def moment_of(value: datetime | timedelta | str | int) -> Moment:
 
 def _since_1970(at: datetime) -> int:
     whole = at.astimezone().replace(microsecond=0).timestamp()
-    return max(0, round(whole) * 1_000_000_000 + at.microsecond * 1_000)
+    return min(max(0, round(whole) * 1_000_000_000 + at.microsecond * 1_000), _LAST_NS)
 
 
 def span(text: str, *, plain_ms: float | None = None) -> float:
-    """Milliseconds of ``500ms``, ``2s``, ``1.5h`` …
+    """Milliseconds of ``500ms``, ``1.5h``, ``1m30s``, ``-2s`` …
 
     Args:
         plain_ms: what one is worth of a number without a unit, when there may be none.
@@ -130,12 +144,12 @@ def span(text: str, *, plain_ms: float | None = None) -> float:
     Raises:
         ValueError: it is no span.
     """
-    found = _QUANTITY.fullmatch(text)
-    if found and not found[2] and plain_ms is not None:
-        return _finite(float(found[1]) * plain_ms)
-    if found is None or found[2] not in _SPANS_MS:
+    if plain_ms is not None and _NUMBER.fullmatch(text):
+        return finite(float(text) * plain_ms)
+    if not _SPAN.fullmatch(text):
         raise ValueError("expected a duration with its unit, such as 500ms, 2s, 5m or 1h")
-    return _finite(float(found[1]) * _SPANS_MS[found[2]])
+    ms = finite(sum(float(amount) * _SPANS_MS[unit] for amount, unit in _PART.findall(text)))
+    return -ms if text[0] == "-" else ms
 
 
 def span_text(ms: float) -> str:
@@ -152,10 +166,10 @@ def size(text: str) -> float:
     Raises:
         ValueError: it is no size.
     """
-    found = _QUANTITY.fullmatch(text)
+    found = _SIZE.fullmatch(text)
     if found is None or found[2].lower() not in ("", *_SIZES):
         raise ValueError("expected a size such as 100, 20kB, 1.5MB or 2MiB")
-    return _finite(float(found[1]) * _SIZES[found[2].lower() or "b"])
+    return finite(float(found[1]) * _SIZES[found[2].lower() or "b"])
 
 
 def size_text(count: float) -> str:
@@ -175,7 +189,7 @@ def number(text: str) -> float:
     """
     if not _NUMBER.fullmatch(text):
         raise ValueError("expected a number")
-    return _finite(float(text))
+    return finite(float(text))
 
 
 def number_text(value: float) -> str:
@@ -183,7 +197,13 @@ def number_text(value: float) -> str:
     return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
 
 
-def _finite(value: float) -> float:
-    if math.isinf(value):
-        raise ValueError("expected a smaller number")
-    return value
+def finite(value: float) -> float:
+    """The number, as it is stored.
+
+    Raises:
+        ValueError: it is infinite, too large, or none at all.
+    """
+    with suppress(OverflowError):
+        if math.isfinite(value):
+            return float(value)
+    raise ValueError("expected a smaller number")
