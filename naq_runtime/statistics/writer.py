@@ -13,14 +13,15 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from naq_runtime.errors import ServerError, StreamMissing
+from naq_runtime.errors import SerializationError, ServerError, StreamMissing
 from naq_runtime.naming import Names
 from naq_runtime.nats.direct import Bounds, StoredMessage
 from naq_runtime.nats.publish import is_conflict
 from naq_runtime.nats.streams import Streams
 from naq_runtime.statistics.folding import Told, count, told_by
+from naq_runtime.statistics.mending import head_of_rollups
 from naq_runtime.statistics.rollup import DAY, HOUR, MINUTE, Gap, Group, Rollup, Tally, Unit
-from naq_runtime.statistics.store import Head, Pending, RollupStore, StandingHead
+from naq_runtime.statistics.store import Head, Pending, RollupStore, StandingHead, token_of
 
 __all__ = ["MOST_EVENTS", "RollupWriter"]
 
@@ -81,6 +82,7 @@ class RollupWriter:
         now_ns: by the clock of the server.
         most_groups: of one roll-up.
         may_act: whether it is on us.
+        mended: told what was wrong with a head that was made anew.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class RollupWriter:
         now_ns: Callable[[], int],
         most_groups: int,
         may_act: Callable[[], bool],
+        mended: Callable[[SerializationError], object] = lambda _: None,
     ) -> None:
         self._streams = streams
         self._names = names
@@ -101,6 +104,7 @@ class RollupWriter:
         self._now_ns = now_ns
         self._most_groups = most_groups
         self._may_act = may_act
+        self._mended = mended
         self._done_ns = 0
         """What was stored before this is rolled up."""
 
@@ -115,6 +119,7 @@ class RollupWriter:
             return 0
         try:
             await self._ready()
+            await self._mend()
             counted = await self._count(limit_ns)
             for standing in await self._store.heads():
                 await self._put_together(standing, limit_ns)
@@ -126,6 +131,19 @@ class RollupWriter:
         if self._may_act():
             self._done_ns = limit_ns
         return counted
+
+    async def _mend(self) -> None:
+        """Make heads anew that cannot be read: of their logs, nothing would be rolled up any more."""
+        for damaged in await self._store.damaged_heads():
+            head = await head_of_rollups(self._store, damaged.token)
+            if head is None:
+                created = (await self._streams.bounds(self._names.events_stream)).created
+                if token_of(created) != damaged.token:
+                    continue  # there was a log, and nothing is left of it
+                head = Head(created)
+            if self._may_act():
+                await self._store.add(StandingHead(head, damaged.sequence), head, MINUTE, 0, ())
+                self._mended(damaged.error)
 
     # Events into minutes
 
