@@ -138,7 +138,7 @@ class ArchiveReader:
     """Reads a file from its beginning; may be iterated once.
 
     Args:
-        path: the file; ``-`` is no file.
+        path: the file, or a pipe.
 
     Raises:
         ArchiveError: it cannot be read, or is no file of events, or one of a version that we do not know.
@@ -155,14 +155,13 @@ class ArchiveReader:
         self._path = path
         try:
             self._file = path.open("rb")
-            start = self._file.read(len(_ZSTD_MAGIC))
-            self._file.seek(0)
+            start = self._file.peek(len(_ZSTD_MAGIC))  # a pipe cannot be read twice
         except OSError as error:
             raise ArchiveError(f"cannot read {path}: {error.strerror}") from error
         self._stream: Any = self._file
         self._damage: tuple[type[Exception], ...] = (OSError, EOFError)
         """What reading may raise."""
-        if start == _ZSTD_MAGIC:
+        if start.startswith(_ZSTD_MAGIC):
             import zstandard
 
             unpacking = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW)

@@ -75,7 +75,7 @@ class EventService(EventReading):
         self._role = role
         self._clock = clock
         self._offset = ClockOffset(clock, server_clock)
-        super().__init__(storage, clock)
+        super().__init__(storage, clock, lambda: clock.time_ns() + self._offset.exact_ns)
         self._storage = storage
         self._numbers = count(1)
         self._lost_at_ns: int | None = None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from naq_runtime.nats.publish import Outgoing, open_writer
 from tests.conftest import MakeConfig
 from tests.support import sample_tasks as tasks
 from tests.support.history import all_events
-from tests.support.processes import naq, started
+from tests.support.processes import environment, naq, started
 from tests.support.waiting import eventually
 from tests.support.workers import running_worker
 
@@ -118,6 +120,51 @@ async def test_an_export_that_is_interrupted_leaves_a_file_that_can_be_read(conf
     assert 0 < count < 40_000
     assert reader.fault == f"its export was ended behind {count:,} events"
     assert f"{count:,} events exported, and then it was ended: the file can be read" in err.decode()
+
+
+async def test_a_disk_that_is_full_is_said_once_and_in_one_line(config: NAQConfig) -> None:
+    await fill(config, 2_000)
+
+    finished = await naq("events", "export", "-o", "/dev/full", config=config)
+
+    assert (finished.code, finished.err.count("\n")) == (2, 1)
+    assert finished.err.endswith(": cannot write /dev/full: No space left on device\n")
+
+
+async def test_a_time_that_ends_before_it_begins_is_a_usage_error(config: NAQConfig, tmp_path: Path) -> None:
+    arguments = ("--since", "1h", "--until", "2h", "-o", str(tmp_path / "log"))
+
+    finished = await naq("events", "export", *arguments, config=config)
+
+    assert finished.code == 2
+    assert "the time ends before it begins" in finished.err
+    assert not (tmp_path / "log").exists()
+
+
+async def test_an_empty_log_is_exported_without_a_word_of_a_loss(config: NAQConfig) -> None:
+    finished = await naq("events", "export", config=config)
+
+    assert (finished.code, finished.err) == (0, "naq: 0 events exported\n")
+    assert finished.out.splitlines()[1:] == ['{"events":0,"complete":true}']
+
+
+@pytest.mark.parametrize("options", [(), ("--compress",)], ids=["plain", "compressed"])
+async def test_an_export_is_piped_into_an_import(
+    config: NAQConfig, make_config: MakeConfig, options: tuple[str, ...]
+) -> None:
+    told, elsewhere = await some_story(config), make_config()
+    ours, theirs = os.pipe()
+    export = [sys.executable, "-m", "naq_tui.cli.main", "events", "export", *options]
+    read = [sys.executable, "-m", "naq_tui.cli.main", "events", "import", "-"]
+
+    writing = await asyncio.create_subprocess_exec(*export, stdout=theirs, env=environment(config))
+    reading = await asyncio.create_subprocess_exec(*read, stdin=ours, env=environment(elsewhere))
+    os.close(ours)
+    os.close(theirs)
+    codes = [await asyncio.wait_for(process.wait(), 20) for process in (writing, reading)]
+
+    assert codes == [0, 0]
+    assert [one.event for one in await all_events(elsewhere)] == [one.event for one in told]
 
 
 async def test_a_damaged_file_is_imported_as_far_as_it_goes_and_that_is_said(
