@@ -165,7 +165,10 @@ class RollupWriter:
     async def _standing(self, bounds: Bounds) -> StandingHead:
         """How far the log has come that is there now."""
         heads = {standing.head.log: standing for standing in await self._store.heads()}
-        standing = heads.get(bounds.created) or StandingHead(Head(bounds.created))
+        standing = heads.get(bounds.created)
+        if standing is None:  # it is new, or somebody has removed its head, and not its roll-ups
+            rolled_up = await head_of_rollups(self._store, token_of(bounds.created))
+            standing = StandingHead(rolled_up or Head(bounds.created))
         head = standing.head
         if not head.through:
             return standing

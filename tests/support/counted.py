@@ -131,6 +131,10 @@ class CountedLog:
         stream = self.names.events_stream
         self.run(self.streams.delete(stream, range(1, until + 1)))
 
+    def shelf(self, stream: str) -> object:
+        """What holds the messages of a stream."""
+        return vars(self.streams)["_shelves"][stream]
+
     def forget_stream(self, stream: str) -> None:
         """Somebody deletes a whole stream."""
         vars(self.streams)["_shelves"].pop(stream, None)

@@ -140,3 +140,17 @@ def test_a_leader_that_is_none_any_more_mends_nothing(log: CountedLog) -> None:
     log.run(log.writer(in_turns=False, may_act=lambda: False).catch_up())
 
     assert log.run(RollupStore(log.streams, log.names, log.config.statistics).damaged_heads())
+
+
+def test_a_head_that_somebody_removed_is_made_anew_too(log: CountedLog) -> None:
+    live(log, 27)
+    stream = log.names.stats_stream
+    heads = log.streams.messages(stream, log.names.stats_head("*"))
+    log.run(log.streams.delete(stream, [message.sequence for message in heads]))
+    live(log, 3)
+
+    answer = log.read(BEGUN_NS - 9 * HOUR_NS, log.clock.time_ns())
+
+    assert_counts(answer, log.happened)
+    assert answer.scanned == 0
+    assert ranges(log)["minute"][0][0] == 1
