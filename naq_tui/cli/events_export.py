@@ -131,16 +131,20 @@ async def _import(
 
     if str(file) == "-" and sys.stdin.isatty():
         fail("events are not typed: name a file, or send one into stdin", EXIT_USAGE)
-    reader = ArchiveReader(_STDIN if str(file) == "-" else file)
+    reader, progress, done = ArchiveReader(_STDIN if str(file) == "-" else file), _Progress("read"), None
     try:
         async with ServiceManager(config, role="import") as services:
             storage = NATSJobEventStorage(services.connection, services.config, services.topology)
             try:
-                done = await import_events(storage, services.names, reader, _Progress("read"))
+                done = await import_events(storage, services.names, reader, progress)
             finally:
                 await storage.close()
     finally:
         reader.close()
+        if done is None and progress.done:
+            _note(
+                f"ended behind {_count(progress.done, 'event', 'events')}, which are in the log: do it again to go on"
+            )
     _say_imported(done, reader)
 
 
@@ -157,13 +161,14 @@ class _Progress:
     """Tells on stderr how far it is, twice a second, where somebody sees it."""
 
     def __init__(self, verb: str) -> None:
+        self.done = 0
         self._verb = verb
         self._told_at = 0.0
 
     def __call__(self, done: int, of: int) -> None:
         import time
 
-        now = time.monotonic()
+        self.done, now = done, time.monotonic()
         if not sys.stderr.isatty() or now - self._told_at < _SHOWN_EVERY_S:
             return
         self._told_at = now

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -120,6 +121,29 @@ async def test_an_export_that_is_interrupted_leaves_a_file_that_can_be_read(conf
     assert 0 < count < 40_000
     assert reader.fault == f"its export was ended behind {count:,} events"
     assert f"{count:,} events exported, and then it was ended: the file can be read" in err.decode()
+
+
+async def test_an_import_that_is_interrupted_says_how_far_it_came_and_goes_on_the_next_time(
+    config: NAQConfig, make_config: MakeConfig, tmp_path: Path
+) -> None:
+    await fill(config, 40_000)
+    path, elsewhere = str(tmp_path / "log.jsonl"), make_config()
+    await naq("events", "export", "-o", path, config=config)
+
+    async def begun() -> bool:
+        return len(await all_events(elsewhere, limit=1)) > 0
+
+    async with started("naq_tui.cli.main", "events", "import", path, config=elsewhere) as process:
+        await eventually(begun)
+        process.send_signal(signal.SIGINT)
+        _, err = await asyncio.wait_for(process.communicate(), 20)
+    again = await naq("events", "import", path, config=elsewhere)
+
+    assert process.returncode == 130
+    assert re.search(r"ended behind [\d,]+ events, which are in the log: do it again to go on", err.decode())
+    stored, there = (int(number.replace(",", "")) for number in re.findall(r"([\d,]+) (?:events|were)", again.err))
+    assert stored + there == 40_000
+    assert 0 < stored < 40_000
 
 
 async def test_a_disk_that_is_full_is_said_once_and_in_one_line(config: NAQConfig) -> None:
