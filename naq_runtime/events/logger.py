@@ -34,8 +34,6 @@ _SURELY_FITS = 512
 """Bytes that every server takes."""
 _REPORT_MOST = 6_000
 """Bytes of a report of dropped events, at most."""
-_AWAY_NS = 2_000_000_000
-"""Who has stored nothing for so long, of what waits, may have been taken for lost."""
 _LAST_WAIT_S = 0.5
 """A storage that does not heed a cancellation is left behind after so long."""
 
@@ -67,6 +65,7 @@ class AsyncJobEventLogger:
         config: sizes and intervals.
         names: the namespace.
         report: makes the event that tells of dropped ones.
+        away_s: who has stored nothing for so long, of what waits, may have been taken for lost.
     """
 
     def __init__(
@@ -76,6 +75,7 @@ class AsyncJobEventLogger:
         names: Names,
         *,
         report: Callable[[DroppedEvents], Event],
+        away_s: float = 2.0,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._storage = storage
@@ -88,6 +88,7 @@ class AsyncJobEventLogger:
         self._put = self._buffer.put  # looked up once: it is called for each event
         self._overflow = Overflow(self._buffer, storage, config, names)
         self._failed_flushes = 0
+        self._away_ns = int(away_s * 1e9)
         self._monotonic_ns = clock.monotonic_ns
         self._going_ns = clock.monotonic_ns()
         """When the last batch was stored, or the first event of the next one came."""
@@ -241,7 +242,7 @@ class AsyncJobEventLogger:
 
     def _doubt(self) -> None:
         """A process that was stopped, or cut off, was perhaps taken for lost, and others have told what waits here."""
-        if self._monotonic_ns() - self._going_ns > _AWAY_NS:
+        if self._monotonic_ns() - self._going_ns > self._away_ns:
             self._doubted = self._buffer.last
 
     def _wake_waiters(self) -> None:

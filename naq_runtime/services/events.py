@@ -89,7 +89,12 @@ class EventService(EventReading):
         self._troubles = Troubles(self.system, clock.monotonic_ns)
         watched = WatchedStorage(storage, self.in_trouble, self.recovered, is_away=lambda: self._lost_at_ns is not None)
         self._logger = AsyncJobEventLogger(
-            watched, config.events, config.names, report=self._dropped_event, clock=clock
+            watched,
+            config.events,
+            config.names,
+            report=self._dropped_event,
+            away_s=config.worker.heartbeat_interval,  # a lease lasts for more than two
+            clock=clock,
         )
 
     def __repr__(self) -> str:
