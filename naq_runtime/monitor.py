@@ -67,7 +67,7 @@ class Monitor:
         self._names = services.names
         self._connection = services.connection
         self._storage = NATSJobEventStorage(services.connection, services.config, services.topology)
-        self.events = EventQueries(self._storage, services.clock)
+        self.events = EventQueries(self._storage, services.clock, server_ns=services.connection.server_clock.now_ns)
         """Everything that can be asked of the log."""
         self._bucket = LeaseBucket(services.connection, services.names, services.names.workers_bucket)
         self._control = Control(services.connection, services.names)

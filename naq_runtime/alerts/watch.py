@@ -26,11 +26,10 @@ from naq_runtime.alerts.record import AlertRecord, Notice
 from naq_runtime.alerts.settings import WatchedRule, rules_of
 from naq_runtime.alerts.store import Board, Kept, read_board, write_records
 from naq_runtime.errors import ServerError
-from naq_runtime.events.codec import encode_event, event_subject
 from naq_runtime.events.messages import value_text
 from naq_runtime.events.models import AlertEvent, AlertEventType
-from naq_runtime.nats.publish import Outgoing, is_conflict
-from naq_runtime.nats.streams import if_last_is
+from naq_runtime.events.once import store_once
+from naq_runtime.nats.publish import is_conflict
 from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
 
@@ -255,12 +254,7 @@ class AlertWatch:
         """Store an event, unless it is stored."""
         if not self._events.enabled:
             return True
-        names = self._services.names
-        message = Outgoing(event_subject(names, event), encode_event(event), if_last_is(0))
-        (answer,) = await self._services.streams.publish([message])
-        if not isinstance(answer, int) and not is_conflict(answer):
-            raise answer
-        if isinstance(answer, int):
+        if await store_once(self._services.streams, self._services.names, [event]):
             what, labels = event.event_type.value, ascii(event.labels or {})  # which jobs may have named
             log.warning("%s: %s %s", what, event.alert, labels, extra={"action": what})
             self._events.show(event)

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
@@ -21,6 +21,7 @@ from naq_runtime.events.models import Event
 from naq_runtime.events.overflow import Overflow
 from naq_runtime.events.storage import EventStore
 from naq_runtime.naming import Names
+from naq_runtime.nats.publish import Outgoing
 
 __all__ = ["AsyncJobEventLogger", "DroppedEvents", "LoggerStatistics"]
 
@@ -64,6 +65,7 @@ class AsyncJobEventLogger:
         config: sizes and intervals.
         names: the namespace.
         report: makes the event that tells of dropped ones.
+        away_s: who has stored nothing for so long, of what waits, may have been taken for lost.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class AsyncJobEventLogger:
         names: Names,
         *,
         report: Callable[[DroppedEvents], Event],
+        away_s: float = 2.0,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._storage = storage
@@ -85,6 +88,12 @@ class AsyncJobEventLogger:
         self._put = self._buffer.put  # looked up once: it is called for each event
         self._overflow = Overflow(self._buffer, storage, config, names)
         self._failed_flushes = 0
+        self._away_ns = int(away_s * 1e9)
+        self._monotonic_ns = clock.monotonic_ns
+        self._going_ns = clock.monotonic_ns()
+        """When the last batch was stored, or the first event of the next one came."""
+        self._doubted = 0
+        """Up to this place, others may have told the events."""
         self._due = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._waiters: list[_Waiter] = []
@@ -182,6 +191,7 @@ class AsyncJobEventLogger:
     def _arm(self) -> None:
         """The first event of a batch starts its clock."""
         if self._loop is not None and self._timer is None:
+            self._going_ns = self._monotonic_ns()
             self._timer = self._loop.later(self._config.flush_interval, self._due.set)
 
     def _disarm(self) -> None:
@@ -211,7 +221,9 @@ class AsyncJobEventLogger:
             if not self._buffer.count:
                 self._report_dropped()
             while batch := self._buffer.batch(self._batch_size):
-                await self._storage.store(batch)
+                await self._storage.store(await self._untold(batch))
+                self._doubt()
+                self._going_ns = self._monotonic_ns()
                 self._buffer.done()
                 self._report_dropped()
                 self._wake_waiters()
@@ -222,6 +234,16 @@ class AsyncJobEventLogger:
             return False
         self._wake_waiters()
         return True
+
+    async def _untold(self, batch: Sequence[Outgoing]) -> Sequence[Outgoing]:
+        """The events that nobody has told for us."""
+        self._doubt()
+        return await self._storage.missing(batch) if self._buffer.passed < self._doubted else batch
+
+    def _doubt(self) -> None:
+        """A process that was stopped, or cut off, was perhaps taken for lost, and others have told what waits here."""
+        if self._monotonic_ns() - self._going_ns > self._away_ns:
+            self._doubted = self._buffer.last
 
     def _wake_waiters(self) -> None:
         for waiter in self._waiters:

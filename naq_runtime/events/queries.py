@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -60,11 +60,17 @@ class EventQueries:
     is a `FilterError`. Times are those of storing, by the clock of the server: they find their place in the log at
     once, however large it is. When something happened, by the emitter's clock, is for the filter (``time>14:02``).
     Every question can raise a `ServerError`.
+
+    Args:
+        server_ns: what the clock of the server shows, from which ages count.
     """
 
-    def __init__(self, storage: EventStorage, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self, storage: EventStorage, clock: Clock = SYSTEM_CLOCK, *, server_ns: Callable[[], int] | None = None
+    ) -> None:
         self._storage = storage
         self._clock = clock
+        self._server_ns = server_ns or clock.time_ns
 
     async def recent(
         self, limit: int, filters: Filters = None, *, since: Moment | None = None, until: Moment | None = None
@@ -162,10 +168,10 @@ class EventQueries:
         """
         if moment is None:
             return None
-        from naq_runtime.events.filters.values import moment_of
+        from naq_runtime.events.filters.values import Ago, moment_of
 
-        now_ns = self._clock.time_ns()
         try:
-            return max(0, moment_of(moment).at_ns(now_ns))
+            found = moment_of(moment)
+            return max(0, found.at_ns(self._server_ns() if isinstance(found, Ago) else self._clock.time_ns()))
         except ValueError as error:
             raise FilterError(f"{error}, found {moment!r}") from error

@@ -47,6 +47,8 @@ class Retiring:
         self._not_before = 0.0
         self._marks: deque[tuple[int, int]] = deque()
         """When the log went how far."""
+        self._log = ""
+        """Which one that was: in another one, sequences have begun again."""
 
     async def sweep(self) -> int:
         """Remove them, if that was not done lately; always 0, as nobody need hear of what is as it should be."""
@@ -88,9 +90,13 @@ class Retiring:
         return count
 
     async def _oldest_kept(self) -> int:
+        bounds = await stream_bounds(self._connection, self._stream)
+        if bounds.created != self._log:
+            self._log = bounds.created
+            self._marks.clear()
         now_ns = self._connection.server_clock.now_ns()
         limit_ns = now_ns - self._max_age_ns
-        self._marks.append((now_ns, (await stream_bounds(self._connection, self._stream)).last + 1))
+        self._marks.append((now_ns, bounds.last + 1))
         while len(self._marks) > 1 and self._marks[1][0] <= limit_ns:
             self._marks.popleft()
         return self._marks[0][1] if self._marks[0][0] <= limit_ns else 1

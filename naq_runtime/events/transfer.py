@@ -70,7 +70,7 @@ async def export_events(
     Raises:
         ServerError: the log cannot be read; what was read until then is written.
     """
-    first, last = header.first_sequence, header.last_sequence
+    first, last = max(1, header.first_sequence), header.last_sequence  # an empty log begins at 0
     read = 0
     wanted = frozenset(header.event_types)
     async for page in messages_from(connection, names.events_stream, first, until=last):

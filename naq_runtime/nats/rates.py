@@ -8,7 +8,6 @@ the server has not removed yet, is replaced; on the condition that it is still t
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 import random
 import re
@@ -36,7 +35,7 @@ _LEAVES_LATE_S = 1.0
 _TRIES = 4
 _LOOKED_AT = 100
 """Places that one look takes in."""
-_ANCHOR_S = 60.0
+_ANCHOR_NS = 60_000_000_000
 """Two clocks run apart by less than a few milliseconds in this time."""
 _PROBES = 8
 
@@ -158,10 +157,7 @@ class Places:
         self._names = names
         self._queue = queue
         self._window = Window(rate.count)
-        self._time = asyncio.get_running_loop().time
-        self._ahead_s = 0.0
-        """The server's clock is ahead of ours by this at least."""
-        self._ahead_until = 0.0
+        self._clock = connection.server_clock
 
     def __repr__(self) -> str:
         return f"<Places {self._queue} {self.rate} {self._window!r}>"
@@ -201,14 +197,14 @@ class Places:
         Raises:
             ServerError: they cannot be seen now.
         """
-        ahead_s = await self._server_ahead_s()
+        ahead_ns = await self._server_ahead_ns()
         places = {*also, *self._window.seemingly_free(self._time(), _LOOKED_AT)}
         subjects = {self._subject(place): place for place in places}
         stream = self._names.bucket_stream(self._names.rates_bucket)
         for place in also:
             self._window.release(place)
         for message in await self._streams.last(stream, list(subjects)):
-            free_at = nanoseconds_of(message.stored_at) / 1e9 - ahead_s + self.rate.period_s
+            free_at = (nanoseconds_of(message.stored_at) - ahead_ns) / 1e9 + self.rate.period_s
             self._window.take(subjects[message.subject], message.sequence, free_at)
 
     async def _claim(self, choice: Choice) -> bool:
@@ -221,14 +217,15 @@ class Places:
         self._window.take(choice.place, answer, self._time() + self.rate.period_s)
         return True
 
-    async def _server_ahead_s(self) -> float:
-        """By how much the clock that stamps the places is ahead of ours; never more than it is."""
-        if self._time() >= self._ahead_until:
-            stream = self._names.bucket_stream(self._names.rates_bucket)
-            answer = await self._connection.api(f"STREAM.INFO.{stream}")
-            self._ahead_s = nanoseconds_of(answer["ts"]) / 1e9 - self._time()
-            self._ahead_until = self._time() + _ANCHOR_S
-        return self._ahead_s
+    def _time(self) -> float:
+        """In seconds, by the clock against which that of the server is known."""
+        return self._clock.monotonic_ns() / 1e9
+
+    async def _server_ahead_ns(self) -> int:
+        """By how much the clock that stamps the places is ahead of that; never more than it is."""
+        if self._clock.is_old(_ANCHOR_NS):
+            await self._connection.api(f"STREAM.INFO.{self._names.bucket_stream(self._names.rates_bucket)}")
+        return self._clock.least_ahead_ns
 
     def _subject(self, place: int) -> str:
         return self._names.bucket_key(self._names.rates_bucket, f"{self._queue}.{place}")

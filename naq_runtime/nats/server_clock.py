@@ -17,6 +17,8 @@ class ServerClock:
         self._clock = clock
         self.ahead_ns = clock.time_ns() - clock.monotonic_ns()
         """How far it is ahead of our monotonic clock, as far as is known."""
+        self.least_ahead_ns = self.ahead_ns
+        """So far at least, by its last answer."""
         self._within_ns = _LIMIT_NS
         """How long the answer took that is believed."""
         self.error_ns = 0
@@ -45,13 +47,14 @@ class ServerClock:
 
         What was measured fastest is believed, until it cannot be any more: the server's clock has been set.
         """
-        answered_ns = self._clock.monotonic_ns()
-        took_ns, ahead_ns = answered_ns - asked_ns, nanoseconds_of(moment) - (asked_ns + answered_ns) // 2
+        answered_ns, moment_ns = self._clock.monotonic_ns(), nanoseconds_of(moment)
+        self.least_ahead_ns = moment_ns - answered_ns
+        took_ns, ahead_ns = answered_ns - asked_ns, moment_ns - (asked_ns + answered_ns) // 2
         was_set = 2 * abs(ahead_ns - self.ahead_ns) > took_ns + self._within_ns
         if took_ns <= self._within_ns or (was_set and took_ns <= _LIMIT_NS):
             self._within_ns, self.ahead_ns, self.error_ns = took_ns, ahead_ns, took_ns // 2
         self._told_ns = answered_ns
 
     def doubt(self) -> None:
-        """It may be the clock of another server from now on: the next answer is believed."""
-        self._within_ns = _LIMIT_NS
+        """It may be the clock of another server from now on: the next answer is believed, and should be asked for."""
+        self._within_ns, self._told_ns = _LIMIT_NS, None

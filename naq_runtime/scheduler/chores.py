@@ -11,15 +11,19 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-from naq_runtime.errors import ServerError
+from naq_runtime.errors import SerializationError, ServerError
 from naq_runtime.jobs.dependencies import Dependencies
 from naq_runtime.jobs.overdue import Overdue
+from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.services.statistics import writer_of
 
 __all__ = ["Chore", "Chores", "Rollups", "chores_of"]
 
 log = logging.getLogger(__name__)
+
+_STATISTICS = "statistics"
+"""The name of this part of a process, in events."""
 
 
 class Chore(NamedTuple):
@@ -47,22 +51,30 @@ class Rollups:
         may_act: whether it is on us.
     """
 
-    def __init__(self, services: ServiceManager, may_act: Callable[[], bool]) -> None:
+    def __init__(self, services: ServiceManager, events: EventService, may_act: Callable[[], bool]) -> None:
         self._connection = services.connection
-        self._writer = writer_of(services, may_act)
+        self._events = events
+        self._writer = writer_of(services, may_act, mended=self._mended)
         self._said = ""
 
     async def do(self) -> int:
         """Roll up what there is; it is no news when anything was."""
         try:
             await self._writer.catch_up()
-            self._said = ""
         except ServerError as error:
             if self._said != str(error) and self._connection.is_connected:
                 self._said = str(error)
                 log.warning("events cannot be rolled up: %s", error, extra={"action": "rollups_waiting"})
+                self._events.in_trouble(_STATISTICS, error)
             raise
+        self._said = ""
+        self._events.recovered(_STATISTICS)
         return 0
+
+    def _mended(self, error: SerializationError) -> None:
+        """A head was damaged, by whomever, and is whole again."""
+        log.warning("%s; it is made anew from the roll-ups", error, extra={"action": "rollups_mended"})
+        self._events.in_trouble(_STATISTICS, error)
 
 
 class Chores:

@@ -159,7 +159,7 @@ class Scheduler:
         services = self._services
         if not services.config.statistics.enabled:
             return ()
-        return (Chore("roll-ups", Rollups(services, lambda: self.leads).do),)
+        return (Chore("roll-ups", Rollups(services, self._events, lambda: self.leads).do),)
 
     def _alerts(self) -> list[asyncio.Task[None]]:
         """What sees to alerts, where there are rules."""

@@ -75,7 +75,7 @@ class EventService(EventReading):
         self._role = role
         self._clock = clock
         self._offset = ClockOffset(clock, server_clock)
-        super().__init__(storage, clock)
+        super().__init__(storage, clock, lambda: clock.time_ns() + self._offset.exact_ns)
         self._storage = storage
         self._numbers = count(1)
         self._lost_at_ns: int | None = None
@@ -89,7 +89,12 @@ class EventService(EventReading):
         self._troubles = Troubles(self.system, clock.monotonic_ns)
         watched = WatchedStorage(storage, self.in_trouble, self.recovered, is_away=lambda: self._lost_at_ns is not None)
         self._logger = AsyncJobEventLogger(
-            watched, config.events, config.names, report=self._dropped_event, clock=clock
+            watched,
+            config.events,
+            config.names,
+            report=self._dropped_event,
+            away_s=config.worker.heartbeat_interval,  # a lease lasts for more than two
+            clock=clock,
         )
 
     def __repr__(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING
 
 from naq_runtime.clock import Clock
@@ -24,8 +24,8 @@ __all__ = ["EventReading"]
 class EventReading:
     """Answers questions about the events that are stored."""
 
-    def __init__(self, storage: EventStorage, clock: Clock) -> None:
-        self.queries = EventQueries(storage, clock)
+    def __init__(self, storage: EventStorage, clock: Clock, server_ns: Callable[[], int]) -> None:
+        self.queries = EventQueries(storage, clock, server_ns=server_ns)
         """Everything that can be asked of the log."""
         self._services: ServiceManager | None = None
         """``None`` where there is no server."""

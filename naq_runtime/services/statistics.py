@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from naq_runtime.errors import SerializationError
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.statistics.reader import EventLog, StatisticsReader, StreamLog
 from naq_runtime.statistics.store import RollupStore
@@ -20,12 +21,17 @@ def reader_of(services: ServiceManager, log: EventLog | None = None) -> Statisti
 
 
 def writer_of(
-    services: ServiceManager, may_act: Callable[[], bool] = lambda: True, *, ahead_ns: int = 0
+    services: ServiceManager,
+    may_act: Callable[[], bool] = lambda: True,
+    *,
+    mended: Callable[[SerializationError], object] = lambda _: None,
+    ahead_ns: int = 0,
 ) -> RollupWriter:
     """Rolls up the log of events.
 
     Args:
         may_act: whether it is on us.
+        mended: see `RollupWriter`.
         ahead_ns: goes by a later time than it is, so that nothing has to be waited for.
     """
     now_ns = _now_of(services)
@@ -38,6 +44,7 @@ def writer_of(
         now_ns=lambda: now_ns() + ahead_ns,
         most_groups=config.most_groups,
         may_act=may_act,
+        mended=mended,
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
 from itertools import product
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ from naq_runtime.nats.publish import Outgoing
 from naq_runtime.nats.streams import Streams, if_last_is, living_for
 from naq_runtime.statistics.rollup import DAY, HOUR, MINUTE, Rollup, Unit, View, decode_rollup, encoded_parts
 
-__all__ = ["Filed", "Head", "Pending", "RollupStore", "StandingHead"]
+__all__ = ["DamagedHead", "Filed", "Head", "Pending", "RollupStore", "StandingHead", "token_of"]
 
 _HEADERS_BYTES = 1_000
 _PERIODS_AT_A_TIME = 500
@@ -85,8 +86,20 @@ class Filed(NamedTuple):
     """A roll-up, or a part of it, and its place in the stream."""
 
     period: int
+    after: int
+    """The sequence of the head that it follows."""
     sequence: int
+    stored_at: str
     rollup: Rollup
+
+
+class DamagedHead(NamedTuple):
+    """What lies where a head should, and is none."""
+
+    token: str
+    """Stands for the log in the subjects."""
+    sequence: int
+    error: SerializationError
 
 
 _decode_head = msgspec.json.Decoder(Head).decode
@@ -108,13 +121,20 @@ class RollupStore:
         Raises:
             ServerError: they cannot be read now.
         """
-        standing = []
-        for message in await self._streams.last(self._stream, [self._names.stats_head("*")]):
-            try:
-                standing.append(StandingHead(_decode_head(message.data), message.sequence))
-            except msgspec.MsgspecError:
-                continue
-        return sorted(standing, key=lambda one: one.head.log)
+        found = [_head_in(message) for message in await self._messages_of_heads()]
+        return sorted((one for one in found if isinstance(one, StandingHead)), key=lambda one: one.head.log)
+
+    async def damaged_heads(self) -> list[DamagedHead]:
+        """What lies in the place of heads, and cannot be read.
+
+        Raises:
+            ServerError: they cannot be read now.
+        """
+        found = [_head_in(message) for message in await self._messages_of_heads()]
+        return [one for one in found if isinstance(one, DamagedHead)]
+
+    async def _messages_of_heads(self) -> list[StoredMessage]:
+        return await self._streams.last(self._stream, [self._names.stats_head("*")])
 
     async def add(
         self, standing: StandingHead, head: Head, unit: Unit, period: int, rollups: Sequence[Rollup]
@@ -125,7 +145,7 @@ class RollupStore:
             ServerError: nothing is stored, or all may be: read the heads again. Where somebody else has stored
                 something meanwhile, see `is_conflict`.
         """
-        token, largest = _token(head.log), self._streams.largest - _HEADERS_BYTES
+        token, largest = token_of(head.log), self._streams.largest - _HEADERS_BYTES
         messages = [Outgoing(self._names.stats_head(token), _encode_head(head), if_last_is(standing.sequence))]
         lives = living_for(self._lives_s[unit])
         for one, view in product(rollups, View):
@@ -142,11 +162,22 @@ class RollupStore:
         Raises:
             ServerError: they cannot be read now.
         """
-        subject = self._names.rollup(unit.name, View.WORKERS, _token(head.log), "*", "*", "*", "*")
-        async for page in self._streams.scan(self._stream, subject, head.pending(unit).after):
+        pending = head.pending(unit)
+        async with aclosing(self.filed(token_of(head.log), unit, pending.after)) as all_filed:
+            async for filed in all_filed:
+                if filed.rollup.first > pending.through:
+                    yield filed
+
+    async def filed(self, token: str, unit: Unit, after: int = 0) -> AsyncGenerator[Filed, None]:
+        """The roll-ups of a unit behind a sequence of their stream, in order.
+
+        Raises:
+            ServerError: they cannot be read now.
+        """
+        subject = self._names.rollup(unit.name, View.WORKERS, token, "*", "*", "*", "*")
+        async for page in self._streams.scan(self._stream, subject, after):
             for message in page:
-                filed = _filed(message)
-                if filed is not None and filed.rollup.first > head.pending(unit).through:
+                if (filed := _filed(message)) is not None:
                     yield filed
 
     async def read(self, log: str, unit: Unit, periods: Iterable[int], view: View) -> list[Rollup]:
@@ -155,7 +186,7 @@ class RollupStore:
         Raises:
             ServerError: they cannot be read now.
         """
-        wanted = [self._names.rollup(unit.name, view, _token(log), period, "*", "*", "*") for period in periods]
+        wanted = [self._names.rollup(unit.name, view, token_of(log), period, "*", "*", "*") for period in periods]
         rollups = []
         for start in range(0, len(wanted), _PERIODS_AT_A_TIME):
             for message in await self._streams.last(self._stream, wanted[start : start + _PERIODS_AT_A_TIME]):
@@ -164,15 +195,30 @@ class RollupStore:
         return sorted(rollups, key=lambda one: (one.first, one.last))
 
 
-def _token(log: str) -> str:
+def _head_in(message: StoredMessage) -> StandingHead | DamagedHead:
+    """What a message says of a log that it is filed under."""
+    token = message.subject.rpartition(".")[2]
+    try:
+        head = _decode_head(message.data)
+        if token_of(head.log) == token:
+            return StandingHead(head, message.sequence)
+        reason = f"it is of {head.log!r}"
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        reason = str(error)
+    said = f"how far the roll-ups of events have come cannot be read in {message.subject}: {reason}"
+    return DamagedHead(token, message.sequence, SerializationError(said))
+
+
+def token_of(log: str) -> str:
     """What stands for a log in a subject."""
     return re.sub(r"[^0-9A-Za-z]", "", log)
 
 
 def _filed(message: StoredMessage) -> Filed | None:
     """What a message holds; ``None`` for what somebody else has put there."""
-    *_, period, _, _, _ = message.subject.split(".")
+    *_, period, after, _, _ = message.subject.split(".")
     try:
-        return Filed(int(period), message.sequence, decode_rollup(message.data))
+        rollup = decode_rollup(message.data)
+        return Filed(int(period), int(after), message.sequence, message.stored_at, rollup)
     except (SerializationError, ValueError):
         return None

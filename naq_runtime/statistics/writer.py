@@ -13,14 +13,15 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from naq_runtime.errors import ServerError, StreamMissing
+from naq_runtime.errors import SerializationError, ServerError, StreamMissing
 from naq_runtime.naming import Names
 from naq_runtime.nats.direct import Bounds, StoredMessage
 from naq_runtime.nats.publish import is_conflict
 from naq_runtime.nats.streams import Streams
 from naq_runtime.statistics.folding import Told, count, told_by
+from naq_runtime.statistics.mending import head_of_rollups
 from naq_runtime.statistics.rollup import DAY, HOUR, MINUTE, Gap, Group, Rollup, Tally, Unit
-from naq_runtime.statistics.store import Head, Pending, RollupStore, StandingHead
+from naq_runtime.statistics.store import Head, Pending, RollupStore, StandingHead, token_of
 
 __all__ = ["MOST_EVENTS", "RollupWriter"]
 
@@ -30,6 +31,8 @@ MOST_EVENTS = 20_000
 """Of the range of one roll-up."""
 _SETTLED_NS = 5_000_000_000
 """Events that were stored so long ago are there to stay: a server that is killed forgets its last milliseconds."""
+_IMPOSSIBLE_NS = 3600 * 1_000_000_000
+"""Events that were stored so much later than now are of a time when the clock of the server was wrong."""
 _MOST_TOGETHER = 4_000
 """Groups that are stored in one go; one roll-up may come on top."""
 _AT_LEAST_NS = 30_000_000_000
@@ -81,6 +84,7 @@ class RollupWriter:
         now_ns: by the clock of the server.
         most_groups: of one roll-up.
         may_act: whether it is on us.
+        mended: told what was wrong with a head that was made anew.
     """
 
     def __init__(
@@ -93,6 +97,7 @@ class RollupWriter:
         now_ns: Callable[[], int],
         most_groups: int,
         may_act: Callable[[], bool],
+        mended: Callable[[SerializationError], object] = lambda _: None,
     ) -> None:
         self._streams = streams
         self._names = names
@@ -101,8 +106,9 @@ class RollupWriter:
         self._now_ns = now_ns
         self._most_groups = most_groups
         self._may_act = may_act
+        self._mended = mended
         self._done_ns = 0
-        """What was stored before this is rolled up."""
+        """What was stored before this is rolled up, as far as clocks were right."""
 
     async def catch_up(self) -> int:
         """Roll up what there is; how many events.
@@ -111,10 +117,11 @@ class RollupWriter:
             ServerError: a step may be done or not; call again.
         """
         limit_ns = (self._now_ns() - _SETTLED_NS) // MINUTE.length_ns * MINUTE.length_ns
-        if limit_ns <= self._done_ns:
+        if limit_ns == self._done_ns:  # it may be earlier than that: clocks are set
             return 0
         try:
             await self._ready()
+            await self._mend()
             counted = await self._count(limit_ns)
             for standing in await self._store.heads():
                 await self._put_together(standing, limit_ns)
@@ -126,6 +133,19 @@ class RollupWriter:
         if self._may_act():
             self._done_ns = limit_ns
         return counted
+
+    async def _mend(self) -> None:
+        """Make heads anew that cannot be read: of their logs, nothing would be rolled up any more."""
+        for damaged in await self._store.damaged_heads():
+            head = await head_of_rollups(self._store, damaged.token)
+            if head is None:
+                created = (await self._streams.bounds(self._names.events_stream)).created
+                if token_of(created) != damaged.token:
+                    continue  # there was a log, and nothing is left of it
+                head = Head(created)
+            if self._may_act():
+                await self._store.add(StandingHead(head, damaged.sequence), head, MINUTE, 0, ())
+                self._mended(damaged.error)
 
     # Events into minutes
 
@@ -147,7 +167,10 @@ class RollupWriter:
     async def _standing(self, bounds: Bounds) -> StandingHead:
         """How far the log has come that is there now."""
         heads = {standing.head.log: standing for standing in await self._store.heads()}
-        standing = heads.get(bounds.created) or StandingHead(Head(bounds.created))
+        standing = heads.get(bounds.created)
+        if standing is None:  # it is new, or somebody has removed its head, and not its roll-ups
+            rolled_up = await head_of_rollups(self._store, token_of(bounds.created))
+            standing = StandingHead(rolled_up or Head(bounds.created))
         head = standing.head
         if not head.through:
             return standing
@@ -187,7 +210,7 @@ class RollupWriter:
                 gap = (expected, min(first, bounds.first) - 1) if first > expected < bounds.first else None
                 async for message in _by_and_by(page):
                     told = told_by(message)
-                    if told.stored_ns >= limit_ns:
+                    if limit_ns <= told.stored_ns < limit_ns + _IMPOSSIBLE_NS:
                         return
                     yield message.sequence, told, gap
                     gap = None

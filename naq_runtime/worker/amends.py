@@ -16,6 +16,7 @@ from naq_runtime.errors import SerializationError
 from naq_runtime.events.codec import event_subject
 from naq_runtime.events.models import Event, JobEvent, JobEventType, StoredEvent, WorkerEvent, WorkerEventType
 from naq_runtime.events.offset import NEARLY_NS
+from naq_runtime.events.once import store_once
 from naq_runtime.events.reading import EventReader
 from naq_runtime.nats.roll import worker_status
 from naq_runtime.serializer import Outcome
@@ -86,14 +87,19 @@ class Amends:
             return 0
         subject = event_subject(self._names, lost)
         if not await self._services.streams.last(self._names.events_stream, [subject]):
-            missing = await self._missing(record, seen_ns)
-            for event in (*missing, lost):
-                self._events.log(event)
-            await self._events.flush()
+            told = await self._tell(await self._missing(record, seen_ns))
+            await self._tell([lost])  # which says that all the others are told
         else:
-            missing = []
+            told = 0
         self._made.add(lost.event_id)
-        return len(missing)
+        return told
+
+    async def _tell(self, events: Sequence[Event]) -> int:
+        """Unless they are told at this very moment, by the one that is lost or by others; how many were not."""
+        stored = await store_once(self._services.streams, self._names, events)
+        for event in stored:
+            self._events.show(event)
+        return len(stored)
 
     async def _missing(self, record: WorkerRecord, seen_ns: int) -> list[Event]:
         outcomes = await self._outcomes(record, seen_ns)

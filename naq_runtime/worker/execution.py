@@ -83,18 +83,26 @@ class Executor:
         return True
 
     async def run(
-        self, job: Job, payload: bytes = b"", dependencies: Mapping[str, JobResult] | None = None
+        self,
+        job: Job,
+        payload: bytes = b"",
+        dependencies: Mapping[str, JobResult] | None = None,
+        *,
+        started_ns: int | None = None,
     ) -> Execution:
         """Run one attempt; every error of it ends up in the execution.
 
         Args:
             payload: the job, encoded; needed for what runs in a process.
             dependencies: the outcomes of the jobs that it waited for, by id.
+            started_ns: when it began, if that has been said already; now, when left out.
 
         Raises:
             asyncio.CancelledError: the execution itself was cancelled.
         """
-        started_ns, begun = self._clock.time_ns(), self._clock.monotonic_ns()
+        begun = self._clock.monotonic_ns()
+        if started_ns is None:
+            started_ns = self._clock.time_ns()
         try:
             task = self._find(job.function if isinstance(job.function, str) else "")
             arguments = task.arguments.convert(job.args, job.kwargs)

@@ -137,9 +137,9 @@ class JobHandler:
                 now_ns = self._clock.time_ns()
                 execution = cancelled(job, holding.cancel_reason, worker_id=self._worker_id, now_ns=now_ns)
             if execution is None:
-                begun = True
-                report_started(self._events, job, self._worker_id, self._clock.time_ns(), stored_ns=delivery.stored_ns)
-                execution = await self._executor.run(job, delivery.payload, dependencies)
+                begun, now_ns = True, self._clock.time_ns()
+                report_started(self._events, job, self._worker_id, now_ns, stored_ns=delivery.stored_ns)
+                execution = await self._executor.run(job, delivery.payload, dependencies, started_ns=now_ns)
             self._settlement.add(holding, execution, delivery.payload)
         except (asyncio.CancelledError, ServerError) as cause:
             if begun:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from naq_tui.cli.context import EXIT_USAGE, fail
-from naq_tui.cli.format import Format, a_past_moment
+from naq_tui.cli.format import Format, PastMoment, a_past_moment
+from naq_tui.cli.past import FORMS, on_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,9 +22,7 @@ __all__ = ["stats"]
 
 _COUNTS = ("enqueued", "started", "completed", "failed", "retried", "cancelled", "dead")
 _SHARES = ("p50_ms", "p95_ms", "p99_ms")
-Moment = Annotated[
-    int | None, typer.Option(parser=a_past_moment, metavar="TIME", help="14:30, ISO 8601, or 90m for so long ago.")
-]
+Moment = Annotated[PastMoment | None, typer.Option(parser=a_past_moment, metavar="TIME", help=FORMS)]
 
 
 async def stats(
@@ -48,11 +45,9 @@ async def stats(
     """
     from naq_runtime.services.events import EventService
     from naq_runtime.services.manager import ServiceManager
-    from naq_tui.cli.output import print_json, print_raw, print_table
 
-    if since is not None and since >= (until or time.time_ns()):
-        fail("the time begins after it ends: choose an earlier --since, or a later --until", EXIT_USAGE)
     async with ServiceManager(config, role="monitor") as services:
+        since_ns, until_ns = await on_server(services, since, until)
         events = await services.get_service(EventService)
         with _progress() as progress:
             answer = await events.get_event_statistics(
@@ -60,11 +55,17 @@ async def stats(
                 by_queue,
                 by_worker,
                 group_by_function=by_function,
-                since_ns=since,
-                until_ns=until,
+                since_ns=since_ns,
+                until_ns=until_ns,
                 progress=progress,
             )
     names = [name for name, wanted in (("queue", by_queue), ("function", by_function), ("worker", by_worker)) if wanted]
+    _print(answer, names, format, by_type=by_type)
+
+
+def _print(answer: EventStatistics, names: Sequence[str], format: Format, *, by_type: bool) -> None:
+    from naq_tui.cli.output import print_json, print_raw, print_table
+
     if format is Format.JSON:
         print_json(_document(answer, names))
         return

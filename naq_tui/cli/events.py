@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -56,18 +56,11 @@ async def stream(
 
     Example: naq events stream --queue mail --filter 'type:failed duration>2s' --since 15m
     """
-    from naq_runtime.events.filters import EventFilter
     from naq_runtime.monitor import Monitor
     from naq_runtime.services.manager import ServiceManager
     from naq_tui.cli.output import EventPrinter
 
-    wanted = EventFilter(
-        filter,
-        job_id=_several(job_id),
-        event_type=_several(event_type),
-        queue_name=_several(queue),
-        worker_id=_several(worker),
-    )
+    wanted = _wanted(filter, job_id=job_id, event_type=event_type, queue_name=queue, worker_id=worker)
     printer = EventPrinter(format)
     async with ServiceManager(config, role="monitor") as services:
         monitor = await services.get_service(Monitor)
@@ -106,8 +99,12 @@ async def history(
     print_events(events if wanted is None else [one for one in events if wanted.matches(one.event)], format)
 
 
-def _several(text: str | None) -> list[str] | None:
-    return None if text is None else text.split(",")
+def _wanted(filter: str | None, **several: str | None) -> EventFilter:
+    """What matches a filter, and of each field one of the values between commas."""
+    from naq_runtime.events.filters import EventFilter
+
+    fields: dict[str, Any] = {name: text.split(",") for name, text in several.items() if text is not None}
+    return EventFilter(filter, **fields)
 
 
 async def _print_stored(

@@ -11,28 +11,27 @@ from typing import IO, TYPE_CHECKING, Annotated
 import typer
 
 from naq_tui.cli.context import EXIT_USAGE, command, fail
-from naq_tui.cli.format import a_past_moment
+from naq_tui.cli.format import PastMoment, a_past_moment
+from naq_tui.cli.past import FORMS, on_server
 
 if TYPE_CHECKING:
     from naq_runtime.config import NAQConfig
-    from naq_runtime.events.archive import ArchiveReader, ArchiveWriter
+    from naq_runtime.events.archive import ArchiveHeader, ArchiveReader
     from naq_runtime.events.transfer import Imported
+    from naq_runtime.services.manager import ServiceManager
 
 __all__ = ["export", "import_"]
 
 _DASH = Path("-")
 _SHOWN_EVERY_S = 0.5
-_WHEN = "A span ago such as 2h, or a time such as 14:30 or 2026-03-01T14:30Z."
+_STDIN = Path("/dev/stdin")
+Moment = Annotated[PastMoment | None, typer.Option(parser=a_past_moment, metavar="TIME", help=f"By storing. {FORMS}")]
 
 
 async def _export(
     *,
-    since: Annotated[
-        int | None, typer.Option(metavar="TIME", parser=a_past_moment, help=f"Stored since then. {_WHEN}")
-    ] = None,
-    until: Annotated[
-        int | None, typer.Option(metavar="TIME", parser=a_past_moment, help="Stored before. The same forms.")
-    ] = None,
+    since: Moment = None,
+    until: Moment = None,
     event_type: Annotated[
         list[str] | None, typer.Option("--type", help="Only of this type, such as failed; may be repeated.")
     ] = None,
@@ -48,8 +47,7 @@ async def _export(
 
     Example: naq events export --since 2h -o incident.jsonl.zst
     """
-    from naq_runtime.events.archive import ArchiveWriter
-    from naq_runtime.events.transfer import export_events, export_header
+    from naq_runtime.events.transfer import export_header
     from naq_runtime.naming import check_name
     from naq_runtime.services.manager import ServiceManager
 
@@ -57,22 +55,45 @@ async def _export(
     types = [check_name("event type", one) for one in event_type or ()]
     if output is None and sys.stdout.isatty() and compress:
         fail("compressed events are nothing for a terminal: use -o FILE, or send them into a pipe", EXIT_USAGE)
+    packed = compress or (output is not None and output.suffix == ".zst")
     async with ServiceManager(config, role="monitor") as services:
-        connection, names = services.connection, services.names
         await services.topology.events()
-        header = await export_header(connection, names, since_ns=since or 0, until_ns=until or 0, event_types=types)
-        packed = compress or (output is not None and output.suffix == ".zst")
+        since_ns, until_ns = await on_server(services, since, until)
+        if since_ns is not None and until_ns is not None and since_ns >= until_ns:
+            fail("the time ends before it begins: choose an earlier --since, or a later --until", EXIT_USAGE)
+        header = await export_header(
+            services.connection, services.names, since_ns=since_ns or 0, until_ns=until_ns or 0, event_types=types
+        )
         with _written(output) as file:
-            writer = ArchiveWriter(file, header, compress=packed)
-            complete = False
-            try:
-                gone = await export_events(connection, names, header, writer, _Progress("exported"))
-                complete = True
-            finally:
-                writer.end(complete=complete)
-                _say_exported(writer, complete=complete)
+            await _write(services, header, file, packed)
+
+
+async def _write(services: ServiceManager, header: ArchiveHeader, file: IO[bytes], packed: bool) -> None:
+    """Write what the header says; whatever happens, the file can be read as far as it goes."""
+    from naq_runtime.events.archive import ArchiveWriter
+    from naq_runtime.events.transfer import export_events
+
+    writer, complete, gone = ArchiveWriter(file, header, compress=packed), False, 0
+    try:
+        gone = await export_events(services.connection, services.names, header, writer, _Progress("exported"))
+        complete = True
+    finally:
+        writer.end(complete=complete)
+        _note(_count(writer.count, "event exported", "events exported") + ("" if complete else _ENDED))
+        if writer.left_out:
+            _note(
+                _count(writer.left_out, "message is no event, and was", "messages are no events, and were")
+                + " left out"
+            )
     if gone:
-        _note(f"{gone:,} messages of that range are in the log no more")
+        _note(_count(gone, "message", "messages") + " of that range left the log before, as old heartbeats do")
+
+
+_ENDED = ", and then it was ended: the file can be read"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
 
 
 @contextmanager
@@ -85,12 +106,6 @@ def _written(output: Path | None) -> Iterator[IO[bytes]]:
         raise
     except OSError as error:
         fail(f"cannot write {output or 'to stdout'}: {error.strerror}", EXIT_USAGE)
-
-
-def _say_exported(writer: ArchiveWriter, *, complete: bool) -> None:
-    _note(f"{writer.count:,} events exported{'' if complete else ', and then it was ended: the file can be read'}")
-    if writer.left_out:
-        _note(f"{writer.left_out:,} messages of the log are no events, and were left out")
 
 
 async def _import(
@@ -109,25 +124,33 @@ async def _import(
     from naq_runtime.events.transfer import import_events
     from naq_runtime.services.manager import ServiceManager
 
-    reader = ArchiveReader(Path("/dev/stdin") if file == _DASH else file)
+    if file == _DASH and sys.stdin.isatty():
+        fail("events are not typed: name a file, or send one into stdin", EXIT_USAGE)
+    reader, progress, done = ArchiveReader(_STDIN if file == _DASH else file), _Progress("read"), None
     try:
         async with ServiceManager(config, role="import") as services:
             storage = NATSJobEventStorage(services.connection, services.config, services.topology)
             try:
-                done = await import_events(storage, services.names, reader, _Progress("read"))
+                done = await import_events(storage, services.names, reader, progress)
             finally:
                 await storage.close()
     finally:
         reader.close()
+        if done is None and progress.done:
+            _note(
+                f"ended behind {_count(progress.done, 'event', 'events')}, which are in the log: do it again to go on"
+            )
     _say_imported(done, reader)
 
 
 def _say_imported(done: Imported, reader: ArchiveReader) -> None:
-    _note(f"{done.stored:,} events imported, {done.there:,} were in the log already")
+    there = _count(done.there, "was", "were")
+    _note(f"{_count(done.stored, 'event', 'events')} imported, {there} in the log already")
     if done.too_large:
-        _note(f"{done.too_large:,} events are larger than this server accepts, and were left out")
+        large = _count(done.too_large, "event is", "events are")
+        _note(f"{large} larger than this server accepts: left out")
     if reader.broken:
-        _note(f"{reader.broken:,} lines are no events, and were passed over")
+        _note(_count(reader.broken, "line is no event, and was", "lines are no events, and were") + " passed over")
     if reader.fault:
         _note(f"the file is not complete: {reader.fault}")
 
@@ -136,13 +159,14 @@ class _Progress:
     """Tells on stderr how far it is, twice a second, where somebody sees it."""
 
     def __init__(self, verb: str) -> None:
+        self.done = 0
         self._verb = verb
         self._told_at = 0.0
 
     def __call__(self, done: int, of: int) -> None:
         import time
 
-        now = time.monotonic()
+        self.done, now = done, time.monotonic()
         if not sys.stderr.isatty() or now - self._told_at < _SHOWN_EVERY_S:
             return
         self._told_at = now

@@ -6,11 +6,21 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import typer
 
-__all__ = ["Format", "a_moment", "a_past_moment", "a_span", "iso_text", "moment_ns", "past_ns", "span_s"]
+__all__ = [
+    "Format",
+    "PastMoment",
+    "a_moment",
+    "a_past_moment",
+    "a_span",
+    "iso_text",
+    "moment_ns",
+    "past_moment",
+    "span_s",
+]
 
 T = TypeVar("T")
 
@@ -80,24 +90,34 @@ def _next_ns(now_ns: int, hour: int, minute: int, second: int) -> int:
     return int(at.timestamp()) * _SECOND_NS
 
 
-def past_ns(text: str, now_ns: int) -> int:
-    """A moment that is over, in nanoseconds since 1970 UTC.
+class PastMoment(NamedTuple):
+    """A moment that is over: one that is certain, or so long before now."""
 
-    It may be a span before now, ISO 8601 with its zone, or a local time of day, when it came last.
+    ns: int = 0
+    """Since 1970 UTC; 0 for an age."""
+    age_ns: int = 0
+
+    def at_ns(self, now_ns: int) -> int:
+        """The moment, when it is now ``now_ns``."""
+        return self.ns or now_ns - self.age_ns
+
+
+def past_moment(text: str, now_ns: int) -> PastMoment:
+    """A span before now, ISO 8601 with its zone, or a local time of day, when it came last.
 
     Raises:
         ValueError: it is none of these.
     """
     given = text.strip()
     if _SECONDS.fullmatch(given) or _SPAN.fullmatch(given):
-        return now_ns - int(span_s(given) * _SECOND_NS)
+        return PastMoment(age_ns=int(span_s(given) * _SECOND_NS))
     if _CLOCK.fullmatch(given):
         yesterday_ns = now_ns - 25 * 3600 * _SECOND_NS
         last_ns = moment_ns(given, yesterday_ns)
         while (following_ns := moment_ns(given, last_ns)) <= now_ns:
             last_ns = following_ns
-        return last_ns
-    return moment_ns(given, now_ns)
+        return PastMoment(last_ns)
+    return PastMoment(moment_ns(given, now_ns))
 
 
 def iso_text(time_ns: int | None) -> str | None:
@@ -124,11 +144,11 @@ def a_moment(text: str) -> int:
     return _told(lambda given: moment_ns(given, time.time_ns()), text)
 
 
-def a_past_moment(text: str) -> int:
-    """`past_ns`, for an option of a command."""
+def a_past_moment(text: str) -> PastMoment:
+    """`past_moment`, for an option of a command."""
     import time
 
-    return _told(lambda given: past_ns(given, time.time_ns()), text)
+    return _told(lambda given: past_moment(given, time.time_ns()), text)
 
 
 def _told(read: Callable[[str], T], text: str) -> T:

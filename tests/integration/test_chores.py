@@ -6,14 +6,16 @@ import time
 
 import pytest
 
-from naq_runtime import Job, Queue, ServiceManager
+from naq_runtime import EventService, Job, Queue, ServiceManager
 from naq_runtime.errors import ServerUnreachable, TopologyMismatch
+from naq_runtime.events.models import SystemEvent
 from naq_runtime.job import JobResult, JobStatus
 from naq_runtime.jobs.overdue import Overdue
 from naq_runtime.jobs.rules import JobRules
 from naq_runtime.nats.publish import Outgoing
 from naq_runtime.scheduler.chores import Chore, Chores, Rollups, chores_of
 from naq_runtime.services.jobs import JobService
+from naq_runtime.statistics.store import token_of
 from tests.conftest import MakeConfig
 from tests.support import sample_tasks as tasks
 from tests.support.waiting import eventually
@@ -139,7 +141,7 @@ async def test_that_events_cannot_be_rolled_up_is_said_once(
     names = services.names
     foreign = {"name": names.stats_stream, "subjects": [names.stats], "storage": "memory"}
     await services.connection.api(f"STREAM.CREATE.{names.stats_stream}", foreign)
-    rollups = Rollups(services, lambda: True)
+    rollups = Rollups(services, await services.get_service(EventService), lambda: True)
 
     for _ in range(2):
         with pytest.raises(TopologyMismatch):
@@ -148,3 +150,30 @@ async def test_that_events_cannot_be_rolled_up_is_said_once(
     said = [record.getMessage() for record in caplog.records if "rolled up" in record.getMessage()]
     assert len(said) == 1
     assert f"stream {names.stats_stream} has" in said[0]
+    (error,) = await told_of_statistics(services)
+    assert (error.event_type, error.error_type) == ("error", "TopologyMismatch")
+
+
+async def test_that_how_far_rollups_have_come_could_not_be_read_is_said_once_and_mended(
+    services: ServiceManager, caplog: pytest.LogCaptureFixture
+) -> None:
+    names, events = services.names, await services.get_service(EventService)
+    log = (await services.topology.events(), await services.streams.bounds(names.events_stream))[1].created
+    await services.topology.stats()
+    await put(services, names.stats_head(token_of(log)), b"{]")
+    rollups = [Rollups(services, events, lambda: True) for _ in range(2)]
+
+    for one in rollups:
+        await one.do()
+
+    (said,) = [record.getMessage() for record in caplog.records if "roll-ups" in record.getMessage()]
+    assert "cannot be read in" in said
+    assert [event.event_type for event in await told_of_statistics(services)] == ["error", "recovered"]
+
+
+async def told_of_statistics(services: ServiceManager) -> list[SystemEvent]:
+    events = await services.get_service(EventService)
+    await events.flush()
+    found = await events.get_recent_events(limit=100)
+    told = [stored.event for stored in found if isinstance(stored.event, SystemEvent)]
+    return [event for event in told if event.part == "statistics"]

@@ -6,16 +6,18 @@ import asyncio
 import json
 import sys
 import time
+from datetime import timedelta
+from functools import partial
 from typing import NamedTuple
 
 import pytest
 
-from naq_runtime import Job, JobEvent, NAQConfig, Queue, ServiceManager
+from naq_runtime import EventService, Job, JobEvent, NAQConfig, Queue, ServiceManager
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.monitor import Monitor
 from tests.support.clocks import WrongClock, timed
 from tests.support.history import all_events, history
-from tests.support.processes import environment, naq
+from tests.support.processes import environment, naq, program
 from tests.support.waiting import eventually
 from tests.support.workers import running_worker
 
@@ -171,3 +173,37 @@ async def test_events_say_when_the_server_has_stored_them(config: NAQConfig) -> 
         assert read[stored.sequence].stored_at == stored.stored_at
         assert stored.stored_ns is not None
         assert is_between(stored.stored_ns, stored.event.moment_ns, time.time_ns())
+
+
+@pytest.mark.parametrize("ahead_s", [300, -300])
+async def test_an_age_counts_from_the_servers_now_whatever_the_clock_of_who_asks(
+    config: NAQConfig, ahead_s: int
+) -> None:
+    async with running_worker(config, modules=MODULES):
+        await run_one(config)
+    told = await all_events(config)
+    wrong = partial(program, "tests.support.wrong_naq", str(ahead_s), "events", config=config)
+    last_minute = ("--since", "1m", "--until", "1ms")
+
+    streamed = await wrong("stream", *last_minute, "--format", "raw")
+    exported = await wrong("export", *last_minute)
+    counted = await wrong("stats", *last_minute, "--format", "json")
+
+    assert len(streamed.out.splitlines()) == len(told)
+    assert exported.err == f"naq: {len(told)} events exported\n"
+    assert json.loads(counted.out)["total"]["events"] == len(told)
+
+
+@pytest.mark.parametrize("ahead_s", [300.0, -300.0])
+async def test_so_it_does_for_programs(config: NAQConfig, ahead_s: float) -> None:
+    async with running_worker(config, modules=MODULES):
+        await run_one(config)
+    told = await all_events(config)
+
+    async with ServiceManager(config, role="monitor", clock=WrongClock(ahead_s)) as services:
+        events = await services.get_service(EventService)
+        late = await events.get_recent_events(since="1m", until=timedelta(0))
+        none = await events.get_recent_events(since="2m", until="1m")
+
+    assert [stored.event for stored in late] == [stored.event for stored in told]
+    assert none == []

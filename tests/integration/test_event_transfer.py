@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import re
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,7 +22,7 @@ from naq_runtime.nats.publish import Outgoing, open_writer
 from tests.conftest import MakeConfig
 from tests.support import sample_tasks as tasks
 from tests.support.history import all_events
-from tests.support.processes import naq, started
+from tests.support.processes import environment, naq, started
 from tests.support.waiting import eventually
 from tests.support.workers import running_worker
 
@@ -164,14 +167,8 @@ async def test_an_event_that_is_too_large_for_the_server_does_not_hold_up_the_ot
     finished = await naq("events", "import", str(tmp_path / "log"), config=config)
 
     assert "2 events imported" in finished.err
-    assert "1 events are larger than this server accepts, and were left out" in finished.err
+    assert "1 event is larger than this server accepts: left out" in finished.err
     assert [one.event for one in await all_events(config)] == [events[0], events[2]]
-
-
-async def test_an_empty_log_misses_nothing(config: NAQConfig) -> None:
-    exported = await naq("events", "export", config=config)
-
-    assert exported.err == "naq: 0 events exported\n"
 
 
 async def test_a_dash_is_stdout_and_stdin(config: NAQConfig, make_config: MakeConfig, tmp_path: Path) -> None:
@@ -187,14 +184,73 @@ async def test_a_dash_is_stdout_and_stdin(config: NAQConfig, make_config: MakeCo
     assert not list(tmp_path.iterdir())
 
 
+async def test_an_import_that_is_interrupted_says_how_far_it_came_and_goes_on_the_next_time(
+    config: NAQConfig, make_config: MakeConfig, tmp_path: Path
+) -> None:
+    await fill(config, 40_000)
+    path, elsewhere = str(tmp_path / "log.jsonl"), make_config()
+    await naq("events", "export", "-o", path, config=config)
+
+    async def begun() -> bool:
+        return len(await all_events(elsewhere, limit=1)) > 0
+
+    async with started("naq_tui.cli.main", "events", "import", path, config=elsewhere) as process:
+        await eventually(begun)
+        process.send_signal(signal.SIGINT)
+        _, err = await asyncio.wait_for(process.communicate(), 20)
+    again = await naq("events", "import", path, config=elsewhere)
+
+    assert process.returncode == 130
+    assert re.search(r"ended behind [\d,]+ events, which are in the log: do it again to go on", err.decode())
+    stored, there = (int(number.replace(",", "")) for number in re.findall(r"([\d,]+) (?:events|were)", again.err))
+    assert stored + there == 40_000
+    assert 0 < stored < 40_000
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
-async def test_a_full_disk_is_said_without_ado(config: NAQConfig) -> None:
-    await fill(config, 1_000)
+async def test_a_disk_that_is_full_is_said_once_and_in_one_line(config: NAQConfig) -> None:
+    await fill(config, 2_000)
 
     finished = await naq("events", "export", "-o", "/dev/full", config=config)
 
+    assert (finished.code, finished.err.count("\n")) == (2, 1)
+    assert finished.err.endswith(": cannot write /dev/full: No space left on device\n")
+
+
+async def test_a_time_that_ends_before_it_begins_is_a_usage_error(config: NAQConfig, tmp_path: Path) -> None:
+    arguments = ("--since", "1h", "--until", "2h", "-o", str(tmp_path / "log"))
+
+    finished = await naq("events", "export", *arguments, config=config)
+
     assert finished.code == 2
-    assert finished.err.partition(": ")[2] == "cannot write /dev/full: No space left on device\n"
+    assert "the time ends before it begins" in finished.err
+    assert not (tmp_path / "log").exists()
+
+
+async def test_an_empty_log_is_exported_without_a_word_of_a_loss(config: NAQConfig) -> None:
+    finished = await naq("events", "export", config=config)
+
+    assert (finished.code, finished.err) == (0, "naq: 0 events exported\n")
+    assert finished.out.splitlines()[1:] == ['{"events":0,"complete":true}']
+
+
+@pytest.mark.parametrize("options", [(), ("--compress",)], ids=["plain", "compressed"])
+async def test_an_export_is_piped_into_an_import(
+    config: NAQConfig, make_config: MakeConfig, options: tuple[str, ...]
+) -> None:
+    told, elsewhere = await some_story(config), make_config()
+    ours, theirs = os.pipe()
+    export = [sys.executable, "-m", "naq_tui.cli.main", "events", "export", *options]
+    read = [sys.executable, "-m", "naq_tui.cli.main", "events", "import", "-"]
+
+    writing = await asyncio.create_subprocess_exec(*export, stdout=theirs, env=environment(config))
+    reading = await asyncio.create_subprocess_exec(*read, stdin=ours, env=environment(elsewhere))
+    os.close(ours)
+    os.close(theirs)
+    codes = [await asyncio.wait_for(process.wait(), 20) for process in (writing, reading)]
+
+    assert codes == [0, 0]
+    assert [one.event for one in await all_events(elsewhere)] == [one.event for one in told]
 
 
 async def test_a_damaged_file_is_imported_as_far_as_it_goes_and_that_is_said(

@@ -98,3 +98,21 @@ async def test_as_time_goes_on_what_has_grown_old_goes(config: NAQConfig, servic
     removed = await retiring.purge()
 
     assert removed == before["heartbeat"] + before["metrics"]
+
+
+async def test_of_a_log_that_was_made_anew_nothing_goes_for_the_age_of_the_old_one(
+    config: NAQConfig, services: ServiceManager
+) -> None:
+    retiring = Retiring(services.connection, services.names, AGE_S)
+    await services.topology.events()
+    await some_history(config)
+    await retiring.purge()  # notes how far the log goes now
+    await asyncio.sleep(AGE_S)
+    await services.connection.api(f"STREAM.DELETE.{services.names.events_stream}")
+    await services.topology.events()
+    before = await some_history(config)
+
+    removed = await retiring.purge()
+
+    assert removed == 0
+    assert (await counts(config))["heartbeat"] == before["heartbeat"] > 0

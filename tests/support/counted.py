@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from naq_runtime.clock import ManualClock
 from naq_runtime.config import NAQConfig
-from naq_runtime.errors import ServerError
+from naq_runtime.errors import SerializationError, ServerError
 from naq_runtime.events.codec import encode_event, event_key, event_subject
 from naq_runtime.events.models import Event, JobEvent, JobEventType
 from naq_runtime.nats.publish import Outgoing
@@ -77,7 +77,12 @@ class CountedLog:
             self.happened.append(Happened(min(event.timestamp_ns, now_ns), event))
 
     def writer(
-        self, *, in_turns: bool = True, may_act: Callable[[], bool] = lambda: True, ahead_ns: int = 0
+        self,
+        *,
+        in_turns: bool = True,
+        may_act: Callable[[], bool] = lambda: True,
+        mended: Callable[[SerializationError], object] = lambda _: None,
+        ahead_ns: int = 0,
     ) -> RollupWriter:
         """One that has not read anything yet, as of a process of its own."""
         streams: Streams = InTurns(self.streams, self.turns, answers=True) if in_turns else self.streams
@@ -89,6 +94,7 @@ class CountedLog:
             now_ns=lambda: self.clock.time_ns() + ahead_ns,
             most_groups=self.config.statistics.most_groups,
             may_act=may_act,
+            mended=mended,
         )
 
     def catch_up(self) -> int:
@@ -124,6 +130,10 @@ class CountedLog:
         """The events up to a sequence are too old."""
         stream = self.names.events_stream
         self.run(self.streams.delete(stream, range(1, until + 1)))
+
+    def shelf(self, stream: str) -> object:
+        """What holds the messages of a stream."""
+        return vars(self.streams)["_shelves"][stream]
 
     def forget_stream(self, stream: str) -> None:
         """Somebody deletes a whole stream."""

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from naq_tui.cli.format import iso_text, moment_ns, past_ns, span_s
+from naq_tui.cli.format import iso_text, moment_ns, past_moment, span_s
 
 NOON_NS = int(datetime(2026, 3, 1, 12, 0, tzinfo=UTC).timestamp()) * 10**9
 
@@ -117,7 +117,19 @@ def test_a_time_of_day_after_the_clocks_change_is_what_they_show() -> None:
     ],
 )
 def test_a_moment_that_is_over_is_so_long_ago_or_the_last_time_of_that_kind(text: str, expected: int) -> None:
-    assert past_ns(text, NOON_NS) == expected
+    assert past_moment(text, NOON_NS).at_ns(NOON_NS) == expected
+
+
+def test_an_age_counts_from_whatever_now_is_and_a_time_of_day_does_not() -> None:
+    five_minutes_ns = 300 * 10**9
+    ages, times = (
+        [past_moment(text, NOON_NS) for text in texts] for texts in (("2h", "90"), ("9:05", "2026-02-01T00Z"))
+    )
+
+    for age in ages:
+        assert age.at_ns(NOON_NS + five_minutes_ns) == age.at_ns(NOON_NS) + five_minutes_ns
+    for moment in times:
+        assert moment.at_ns(NOON_NS + five_minutes_ns) == moment.at_ns(NOON_NS)
 
 
 @pytest.mark.usefixtures("paris")
@@ -125,7 +137,7 @@ def test_a_moment_that_is_over_is_so_long_ago_or_the_last_time_of_that_kind(text
 def test_the_last_time_of_day_is_within_25_hours_of_now(minutes: int, hour: int, minute: int) -> None:
     now_ns = NOON_NS + minutes * 60 * 10**9
 
-    found_ns = past_ns(f"{hour}:{minute:02d}", now_ns)
+    found_ns = past_moment(f"{hour}:{minute:02d}", now_ns).at_ns(now_ns)
 
     assert now_ns - 25 * 3600 * 10**9 <= found_ns <= now_ns
 
@@ -133,7 +145,7 @@ def test_the_last_time_of_day_is_within_25_hours_of_now(minutes: int, hour: int,
 @pytest.mark.parametrize("text", ["", "soon", "25:00", "2026-03-01T10:00", "-5m"])
 def test_what_is_no_moment_in_the_past_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"expected|zone"):
-        past_ns(text, NOON_NS)
+        past_moment(text, NOON_NS)
 
 
 @pytest.mark.parametrize(

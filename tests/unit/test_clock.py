@@ -88,3 +88,25 @@ def test_a_host_whose_clock_is_set_knows_the_time_of_the_server_all_the_same(by_
     server.pass_by(10)
 
     assert server.clock.time_ns() + server.seen.skew_ns == int(server.now_s * SECOND_NS)
+
+
+@pytest.mark.parametrize("waited_s", [0.0, 0.1, 0.4])
+def test_that_it_is_ahead_by_so_much_at_least_holds_whenever_within_the_answer_it_was_read(waited_s: float) -> None:
+    server = Server(ahead_s=5)
+    true_ns = int(server.now_s * SECOND_NS) - server.clock.monotonic_ns()
+
+    server.answer(0.4, server.now_s + waited_s)
+
+    assert server.seen.least_ahead_ns == true_ns - int((0.4 - waited_s) * SECOND_NS)
+
+
+def test_after_a_reconnect_what_is_known_of_it_is_old_until_it_answers() -> None:
+    server = Server(ahead_s=5)
+    server.answer(0.1)
+    known = server.seen.is_old(SECOND_NS)
+
+    server.seen.doubt()
+
+    assert (known, server.seen.is_old(SECOND_NS)) == (False, True)
+    server.answer(0.1)
+    assert not server.seen.is_old(SECOND_NS)

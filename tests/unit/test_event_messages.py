@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from naq_runtime.events.codec import event_key
+from naq_runtime.events.codec import decode_event, event_key
 from naq_runtime.events.messages import duration_text, rhythm_text, size_text
-from naq_runtime.events.models import Event, JobEventType, SystemEventType, WorkerEventType
+from naq_runtime.events.models import (
+    AlertEvent,
+    AlertEventType,
+    Event,
+    JobEvent,
+    JobEventType,
+    ScheduleEvent,
+    ScheduleEventType,
+    SystemEvent,
+    SystemEventType,
+    WorkerEvent,
+    WorkerEventType,
+)
 from tests.unit.samples import a_job_event, a_system_event, a_worker_event
 
 J, W, S = JobEventType, WorkerEventType, SystemEventType
@@ -150,3 +164,29 @@ def test_a_size_that_rounds_up_to_the_next_unit_is_told_in_it(size: int, text: s
 )
 def test_a_rhythm_is_said_as_exactly_as_it_was_given(seconds: float, text: str) -> None:
     assert rhythm_text(seconds) == text
+
+
+MODELS = (
+    (JobEvent, JobEventType),
+    (WorkerEvent, WorkerEventType),
+    (ScheduleEvent, ScheduleEventType),
+    (SystemEvent, SystemEventType),
+    (AlertEvent, AlertEventType),
+)
+
+
+@pytest.mark.parametrize("number", [0.0, -1.0, 5e-324, 1e308, -1e308])
+@pytest.mark.parametrize(("model", "types"), MODELS)
+def test_whatever_numbers_somebody_has_put_into_an_event_it_has_a_message(
+    model: type[Event], types: type[StrEnum], number: float
+) -> None:
+    fields = msgspec.structs.fields(model)
+    absurd = {one.name: number for one in fields if "float" in str(one.type) and "Meta" not in str(one.type)}
+    named = {one.name: "a" for one in fields if one.required}
+
+    for event_type in types:
+        for unit in ("share", "seconds", "rate"):
+            said = named | absurd | {"category": model.__struct_config__.tag, "event_type": event_type, "unit": unit}
+            event = decode_event(msgspec.json.encode(said | {"timestamp_ns": 0}))
+            assert isinstance(event, model)
+            assert isinstance(event.message, str)

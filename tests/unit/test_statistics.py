@@ -226,6 +226,30 @@ def test_a_log_whose_server_forgot_its_last_events_is_counted_on_from_there(log:
     assert_counts(log.read(BEGUN_NS - HOUR_NS, now_ns(log)), log.happened)
 
 
+@pytest.mark.parametrize("is_rolled_up", [True, False], ids=["rolled_up_before", "not_yet"])
+def test_when_the_clock_of_the_server_was_ahead_and_is_set_right_rollups_go_on(
+    log: CountedLog, is_rolled_up: bool
+) -> None:
+    writer = log.writer(in_turns=False)
+    live(log, 1)
+    log.clock.set_by(12 * 3600)
+    ahead = [job_event("completed", now_ns(log), duration_ms=5.0) for _ in range(3)]
+    log.store(*ahead)
+    if is_rolled_up:
+        log.clock.advance(120)
+        log.run(writer.catch_up())
+    log.clock.set_by(-12 * 3600)
+
+    for _ in range(4):
+        log.store(job_event("completed", now_ns(log), duration_ms=50.0))
+        log.clock.advance(600)
+        log.run(writer.catch_up())
+
+    answer = log.read(BEGUN_NS - HOUR_NS, now_ns(log) + DAY_NS)
+    assert_counts(answer, log.happened)
+    assert (answer.rolled_up, answer.scanned) == (len(log.happened), 0)
+
+
 def test_what_is_not_settled_yet_is_not_rolled_up(log: CountedLog) -> None:
     log.clock.advance(-(now_ns(log) // SECOND_NS) % 60 + 58)
     log.store(job_event("started", now_ns(log)))
