@@ -146,3 +146,15 @@ def test_names_that_are_made_up_share_a_label_once_there_are_too_many() -> None:
     assert len(found) == counting._MOST_QUEUES + 1
     assert sum(found.values()) == 1000
     assert max(map(len, found)) < 500
+
+
+def test_queues_and_functions_that_are_made_up_do_not_multiply() -> None:
+    registry = CollectorRegistry()
+    counted = EventMetrics(registry)
+
+    counted.apply(tailed(*(log(f"q{number}", f"f{function}") for number in range(100) for function in range(100))))
+
+    text = generate_latest(registry).decode()
+    found = {name: value for name, value in samples(text).items() if name.startswith("naq_job_events_total")}
+    assert len(found) <= counting._MOST_PAIRS + counting._MOST_QUEUES
+    assert sum(found.values()) == 10_000
