@@ -20,6 +20,8 @@ __all__ = ["end_leftovers"]
 log = logging.getLogger(__name__)
 
 _LOOK_S = 1.0
+_MOST_LOOKS = 60
+"""After so many it may not be allowed to end them."""
 
 
 async def end_leftovers(
@@ -47,11 +49,12 @@ async def _end(services: ServiceManager, events: EventService, instance_id: str,
     from naq_runtime.alerts.watch import AlertWatch  # takes a while to load
 
     watch = AlertWatch(services, events, instance_id=instance_id, may_act=may_act)  # it has no rules
-    is_over = False
-    while may_act() and not is_over:
+    for _ in range(_MOST_LOOKS):
+        if not may_act():
+            return
         await watch.look()
-        with _unread():
-            is_over = not (await read_board(services.streams, services.names)).records()
+        if not (await read_board(services.streams, services.names)).records():
+            return
         await asyncio.sleep(_LOOK_S)
 
 
