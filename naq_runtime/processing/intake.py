@@ -281,10 +281,11 @@ class Intake:
             state = await source.consumer.look()
             if source is self._sources[0] and state is not None:
                 self.state = state
-        del self._unwanted[: len(unwanted)]
         if self.state is None or self.state.is_as_wanted:
             await self.settle(unwanted)
+            del self._unwanted[: len(unwanted)]
             return
+        del self._unwanted[: len(unwanted)]
         if not self._has_warned:
             self._has_warned = True
             log.warning(
