@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from naq_runtime import EventService, NAQConfig, Queue, ServiceManager
-from naq_runtime.errors import ConfigError
+from naq_runtime.errors import ConfigError, ServerUnreachable
 from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent
 from naq_runtime.events.storage import TailedEvents
 from naq_runtime.prometheus import counting
@@ -99,6 +99,26 @@ async def test_a_port_that_is_taken_is_told(make_config: MakeConfig) -> None:
         with pytest.raises(ConfigError, match=f"cannot be served on 127.0.0.1:{port}"):
             async with endpoint(make_config(metrics__port=port)):
                 pass
+
+
+async def test_what_ends_it_is_told_as_it_is(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = make_config(metrics__port=0)
+    with pytest.raises(ServerUnreachable, match="has ended the connection"):
+        async with endpoint(config):
+            raise ServerUnreachable("the server has ended the connection")
+
+    def broken(metrics: EventMetrics, batch: TailedEvents) -> None:
+        raise LookupError("a mistake in here")
+
+    monkeypatch.setattr(EventMetrics, "apply", broken)
+
+    async def served() -> None:
+        async with endpoint(config), ServiceManager(config) as services:
+            (await services.get_service(EventService)).job(JobEventType.COMPLETED, job_id="j", queue_name="q")
+            await asyncio.Event().wait()
+
+    with pytest.raises(LookupError, match="a mistake in here"):
+        await served()
 
 
 async def test_the_command_serves_until_it_is_ended(config: NAQConfig) -> None:
