@@ -78,12 +78,9 @@ def command(function: Callable[..., Any]) -> Callable[..., None]:
             import asyncio
             import logging
 
-            logging.basicConfig(
-                stream=sys.stderr,
-                level=logging.DEBUG if shared["debug"] else logging.INFO,
-                format="%(asctime)s %(levelname).1s %(message)s",
-                datefmt="%H:%M:%S",
-            )
+            from naq_tui.cli.logs import log_to_stderr
+
+            log_to_stderr(logging.DEBUG if shared["debug"] else logging.INFO)
             if "reload" in taken:
                 values["reload"] = functools.partial(_config, shared)
             outcome = function(config=_config(shared), **values)
