@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from naq_runtime.errors import InvalidName
 
-__all__ = ["EventSubject", "Names", "check_name", "checked", "new_id"]
+__all__ = ["EventSubject", "Names", "check_name", "checked", "is_name", "new_id"]
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SUBJECTS = {count: re.compile(rf"(?:{_TOKEN.pattern}\.){{{count - 1}}}{_TOKEN.pattern}") for count in range(1, 11)}
@@ -28,11 +28,16 @@ def check_name(kind: str, name: str) -> str:
     Raises:
         InvalidName: it is empty, too long, or has other characters than ``A-Z a-z 0-9 _ -``.
     """
-    if isinstance(name, str) and _TOKEN.fullmatch(name):
+    if isinstance(name, str) and is_name(name):
         return name
     raise InvalidName(
         f"{kind} {name!r} is not a valid name: use 1 to 64 letters, digits, '_' or '-' (no dots, spaces or wildcards)"
     )
+
+
+def is_name(name: str) -> bool:
+    """Whether it can stand as one token of a subject."""
+    return _TOKEN.fullmatch(name) is not None
 
 
 def checked(subject: str, *, tokens: int) -> str:

@@ -20,6 +20,7 @@ __all__ = ["Deliveries", "body_of"]
 log = logging.getLogger(__name__)
 
 _AT_A_TIME = 10
+"""Calls of one webhook: one that is down holds up no other."""
 _GIVE_UP_NS = 3600 * 1_000_000_000
 """What could not be delivered for so long is old news."""
 
@@ -33,12 +34,14 @@ class Deliveries:
 
     def __init__(self, rules: Iterable[WatchedRule], webhooks: Mapping[str, WebhookConfig]) -> None:
         self._webhooks: dict[str, Webhook] = {}
+        self._rooms: dict[str, asyncio.Semaphore] = {}
+        rooms: dict[str, asyncio.Semaphore] = {}
         for watched in rules:
             settings = webhook_of(watched, webhooks)
             if settings is not None:
                 key, config = settings
                 self._webhooks[watched.name] = Webhook(config, key=key)
-        self._room = asyncio.Semaphore(_AT_A_TIME)
+                self._rooms[watched.name] = rooms.setdefault(key, asyncio.Semaphore(_AT_A_TIME))
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._done: set[str] = set()
 
@@ -74,7 +77,7 @@ class Deliveries:
 
     async def _post(self, event: AlertEvent) -> None:
         webhook = self._webhooks[event.alert]
-        async with self._room:
+        async with self._rooms[event.alert]:
             try:
                 await webhook.post(body_of(event), message_id=_token(event))
             except Rejected as error:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from naq_runtime.events.models import Event, WorkerEvent, WorkerEventType
+from naq_runtime.naming import is_name
 from naq_runtime.worker.record import LEASE_BEATS, WorkerRecord, WorkerState
 
 __all__ = ["Roster"]
@@ -54,7 +55,7 @@ class Roster:
 
     def hear(self, event: Event, now_ns: int) -> None:
         """Take in what a worker says of itself."""
-        if type(event) is not WorkerEvent:
+        if type(event) is not WorkerEvent or not is_name(event.worker_id):
             return
         at_ns = min(event.moment_ns, now_ns)
         known = self._known.setdefault(event.worker_id, _Known(at_ns))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from msgspec.structs import replace
@@ -25,7 +25,7 @@ from naq_runtime.alerts.readings import Observed, values_of
 from naq_runtime.alerts.record import AlertRecord, Notice
 from naq_runtime.alerts.settings import WatchedRule, rules_of
 from naq_runtime.alerts.store import Board, Kept, read_board, write_records
-from naq_runtime.errors import ServerError
+from naq_runtime.errors import NaqError, ServerError
 from naq_runtime.events.messages import value_text
 from naq_runtime.events.models import AlertEvent, AlertEventType
 from naq_runtime.events.once import store_once
@@ -41,6 +41,8 @@ _SECOND_NS = 1_000_000_000
 _REWRITE_NS = 5 * _SECOND_NS
 """How old the figures in a record with alerts may be, and that of one without any, when nothing else has changed."""
 _REWRITE_QUIET_NS = 30 * _SECOND_NS
+_MOST_WAITING = 200
+"""Transitions of a rule that wait for its webhook: a record is one message, and must not become too large for one."""
 
 
 class AlertWatch:
@@ -76,13 +78,11 @@ class AlertWatch:
         return f"<AlertWatch rules={len(self.rules)} {'watches' if self._observer else 'rests'}>"
 
     async def run(self) -> None:
-        """Go on until cancelled; return at once when there are no rules."""
-        if not self.rules:
-            return
+        """Go on until cancelled."""
         try:
             while True:
                 if self._may_act() and self._services.connection.is_connected:
-                    await self._try()
+                    await self.look()
                 elif not self._may_act():
                     await self._rest()
                 await asyncio.sleep(self._interval_s if self._observer else min(1.0, self._interval_s))
@@ -111,10 +111,13 @@ class AlertWatch:
         for name in self._removed:
             record = replace(self._now[name].record, due_ns=0)
             self._take(name, *withdraw(record, "its rule was removed"), observed.now_ns)
-        await self._write(observed.now_ns)
+        refused = await self._write(observed.now_ns)
         await self._tell(board, observed.now_ns)
+        if refused is not None:
+            raise refused
 
-    async def _try(self) -> None:
+    async def look(self) -> None:
+        """Evaluate all rules once; what goes wrong is logged."""
         try:
             await self.evaluate()
             self._said = ""
@@ -167,7 +170,7 @@ class AlertWatch:
 
     def _take(self, name: str, record: AlertRecord, transitions: list[Transition], now_ns: int) -> None:
         """Note a record, with those still to be told of."""
-        waiting = tuple(notice for notice in record.notices if not (notice.told and notice.posted))
+        waiting = _latest([notice for notice in record.notices if not (notice.told and notice.posted)])
         fresh = tuple(Notice(event=self._event(record, transition, now_ns)) for transition in transitions)
         known = self._now.get(name)
         noted = replace(record, notices=waiting + fresh, by=self._instance_id)
@@ -198,8 +201,12 @@ class AlertWatch:
 
     # Writing down
 
-    async def _write(self, now_ns: int) -> None:
-        """Write the records that have changed, or that are old; of those that do not hold nobody is told."""
+    async def _write(self, now_ns: int) -> NaqError | None:
+        """Write the records that have changed, or that are old; of those that do not hold nobody is told.
+
+        Returns:
+            Why one of them could not be written; that is no reason to keep quiet about the others.
+        """
         due_ns = now_ns + max(_REWRITE_QUIET_NS, int(2 * self._interval_s * _SECOND_NS))
         removed = self._removed
         writing: dict[str, Kept] = {}
@@ -211,14 +218,15 @@ class AlertWatch:
             elif kept.written is None or _is_old(kept.written, kept.record):
                 writing[name] = kept._replace(record=replace(kept.record, due_ns=0 if name in removed else due_ns))
         answers = await write_records(self._services.streams, self._services.names, list(writing.values()))
+        refused: NaqError | None = None
         for (name, kept), answer in zip(writing.items(), answers, strict=True):
             if isinstance(answer, int):
                 self._now[name] = Kept(kept.record, answer, kept.record)
-            elif is_conflict(answer):  # another leader was faster: what it has written is read the next time
-                del self._now[name]
-            else:
-                self._now.clear()
-                raise answer
+                continue
+            del self._now[name]  # what is stored of it is read the next time
+            if not is_conflict(answer):  # and no other leader was faster
+                refused = answer
+        return refused
 
     # Telling
 
@@ -264,6 +272,18 @@ class AlertWatch:
 _WAITING = {"action": "alerts_waiting"}
 
 
+def _latest(notices: Sequence[Notice]) -> tuple[Notice, ...]:
+    """Those that can be kept: all that the log has not been told of, and of others no more than so many."""
+    excess = len(notices) - _MOST_WAITING
+    if excess <= 0:
+        return tuple(notices)
+    over = {id(notice) for notice in [notice for notice in notices if notice.told][:excess]}
+    if over:
+        name = notices[0].event.alert
+        log.warning("alert %s: %d calls of its webhook are given up, too many wait", name, len(over), extra=_WAITING)
+    return tuple(notice for notice in notices if id(notice) not in over)
+
+
 def _is_old(written: AlertRecord, record: AlertRecord) -> bool:
     """Whether a record says something else than the one that is written, or should be written again."""
     age_ns = record.as_of_ns - written.as_of_ns
@@ -273,7 +293,7 @@ def _is_old(written: AlertRecord, record: AlertRecord) -> bool:
 
 def _essence(record: AlertRecord) -> object:
     alerts = [(alert.labels, alert.state, alert.fired_ns, bool(alert.clear_since_ns)) for alert in record.alerts]
-    return record.rule, record.severity, record.text, record.by, record.hidden, record.notices, alerts
+    return record.rule, record.severity, record.text, record.state, record.by, record.hidden, record.notices, alerts
 
 
 def _filled(text: str, event: AlertEvent) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -23,6 +24,10 @@ STEP_S = 5
 KEY_LIMIT = 500
 """Different pairs of queue and function, and different schedules; what comes beyond is counted under ``(others)``."""
 _OTHERS = "(others)"
+_WORD = re.compile(r"[\w.:-]{0,200}")
+"""What a queue, a function or a schedule can be called. Alerts go to chats, and their records have to be stored: what
+somebody has made up is not to be shown as it is.
+"""
 _SECOND_NS = 1_000_000_000
 
 G = TypeVar("G")
@@ -136,7 +141,7 @@ class EventWindows:
         """These two values, or what stands for those that are too many."""
         if (first, second) in self._keys:
             return first, second
-        if len(self._keys) >= KEY_LIMIT:
+        if len(self._keys) >= KEY_LIMIT or not (_WORD.fullmatch(first) and _WORD.fullmatch(second)):
             return _OTHERS, _OTHERS
         self._keys.add((first, second))
         return first, second

@@ -242,8 +242,8 @@ class SystemEvent(EventBase, tag="system", frozen=True, kw_only=True, omit_defau
     outage_ms: float | None = None
     """How long the connection was gone, or a part in trouble, by the monotonic clock."""
     part: str | None = None
-    """What is in trouble: ``events`` or ``outcomes``, which cannot be stored, ``config``, which cannot be read, or
-    ``statistics``, which cannot be rolled up.
+    """What is in trouble: ``events`` or ``outcomes``, which cannot be stored, ``config``, which cannot be read,
+    ``statistics``, which cannot be rolled up, or ``processor NAME``, which waits for something.
     """
     key: str | None = None
     """The setting that was changed, such as ``worker.concurrency``."""

@@ -26,6 +26,8 @@ Start = Literal["new", "beginning"] | datetime
 _NOT_FOUND = {10014, STREAM_NOT_FOUND}
 _EXISTS = {10105, 10148, 10013}
 _NANOSECONDS = 1_000_000_000
+_WANTED = "naq.wanted"
+"""Under this the metadata of a consumer say `ConsumerSettings.wanted`."""
 
 
 class ConsumerSettings(NamedTuple):
@@ -37,6 +39,8 @@ class ConsumerSettings(NamedTuple):
     ack_wait_s: float = 30.0
     """What is not acknowledged for so long is delivered again."""
     max_ack_pending: int = 10_000
+    wanted: str = ""
+    """What of these is wanted, in words: processes that share the consumer see by it whether they want the same."""
 
 
 class ConsumerState(NamedTuple):
@@ -50,6 +54,8 @@ class ConsumerState(NamedTuple):
     """Those among them that were delivered more than once."""
     floor: int
     """All messages up to this sequence are acknowledged."""
+    is_as_wanted: bool = True
+    """Whether it delivers what those want who asked; others of the same name may have changed it."""
 
 
 class DurableConsumer:
@@ -94,7 +100,7 @@ class DurableConsumer:
             log.info(
                 "consumer %s is changed: %s", self.name, ", ".join(differing), extra={"action": "consumer_changed"}
             )
-            found = await self._call({**found["config"], **self._wanted()}, "update")
+            found = await self._call({**found["config"], **self._wanted(found["config"])}, "update")
         self._stream_made = (await stream_bounds(self._connection, self.stream)).created
         self._floor = int(found["ack_floor"]["stream_seq"])
 
@@ -109,7 +115,7 @@ class DurableConsumer:
             return None
         state = consumer_state(found)
         self._floor = state.floor
-        return state
+        return state._replace(is_as_wanted=not set(self._differing(found["config"])) & {"filter_subjects", "metadata"})
 
     async def _create(self) -> dict[str, Any]:
         begin = await self._beginning()
@@ -137,7 +143,7 @@ class DurableConsumer:
             case moment:
                 return {"deliver_policy": "by_start_time", "opt_start_time": moment.astimezone().isoformat()}
 
-    def _wanted(self) -> dict[str, Any]:
+    def _wanted(self, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
         return {
             "durable_name": self.name,
             "name": self.name,
@@ -147,6 +153,7 @@ class DurableConsumer:
             "ack_wait": int(self._settings.ack_wait_s * _NANOSECONDS),
             "max_ack_pending": self._settings.max_ack_pending,
             "max_deliver": -1,
+            "metadata": {**((before or {}).get("metadata") or {}), _WANTED: self._settings.wanted},
         }
 
     def _differing(self, config: Mapping[str, Any]) -> list[str]:
@@ -154,6 +161,8 @@ class DurableConsumer:
         differing = [key for key in ("ack_wait", "max_ack_pending") if config.get(key) != wanted[key]]
         if set(_subjects(config)) != set(self._settings.subjects):
             differing.append("filter_subjects")
+        if (config.get("metadata") or {}).get(_WANTED, "") != self._settings.wanted:
+            differing.append("metadata")
         return differing
 
     async def _info(self) -> dict[str, Any] | None:

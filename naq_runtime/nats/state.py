@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from naq_runtime.clock import nanoseconds_of
 from naq_runtime.config import redacted_url
@@ -19,6 +20,7 @@ from naq_runtime.worker.record import WorkerRecord, WorkerState, decode_worker
 
 __all__ = [
     "dead_counts",
+    "each_of",
     "living_workers",
     "paged",
     "queue_ages",
@@ -26,10 +28,16 @@ __all__ = [
     "queue_states",
     "server_state",
     "stream_states",
+    "subject_count",
 ]
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _BEYOND = 10**9
 """No stream has so many subjects: asked for those behind, the server only counts them."""
+_AT_A_TIME = 16
+"""Questions to the server that are under way, where there is one for each queue."""
 
 
 async def server_state(connection: Connection) -> ServerState:
@@ -58,7 +66,9 @@ async def queue_states(connection: Connection, names: Names) -> tuple[QueueState
 async def queue_ages(connection: Connection, names: Names, now_ns: int) -> dict[str, float]:
     """For how many seconds the oldest job of each queue has waited that no worker was given; 0 where none waits.
 
-    Of jobs that were handed back, and wait for another worker, the age counts once nothing of the queue runs.
+    A job that a worker was given counts as one that runs, also while it waits there for a slot, which it does for a
+    tenth of a second at most. The server counts what was handed back with it, until somebody takes it again; so the age
+    of such jobs counts once nothing of their queue runs.
 
     Args:
         now_ns: by the clock of the server.
@@ -70,17 +80,17 @@ async def queue_ages(connection: Connection, names: Names, now_ns: int) -> dict[
         if consumer["name"].startswith(prefix)
     ]
     workers = await living_workers(connection, names)
-    ages: dict[str, float] = {}
-    for consumer in consumers:
+
+    async def age(consumer: Mapping[str, Any]) -> tuple[str, float]:
         state = queue_state(consumer["name"].removeprefix(prefix), consumer, workers)
-        ages[state.name] = 0.0
         after = _before_waiting(state, consumer)
         if after is None:
-            continue
+            return state.name, 0.0
         page = await page_from(connection, names.jobs_stream, after + 1, 1, names.job(state.name, "*"))
-        if page.messages:
-            ages[state.name] = max(0, now_ns - nanoseconds_of(page.messages[0].stored_at)) / 1e9
-    return ages
+        stored_ns = nanoseconds_of(page.messages[0].stored_at) if page.messages else now_ns
+        return state.name, max(0, now_ns - stored_ns) / 1e9
+
+    return dict(await each_of(consumers, age))
 
 
 def _before_waiting(state: QueueState, consumer: Mapping[str, Any]) -> int | None:
@@ -92,17 +102,30 @@ def _before_waiting(state: QueueState, consumer: Mapping[str, Any]) -> int | Non
 
 async def dead_counts(connection: Connection, names: Names, queues: Sequence[str]) -> dict[str, int]:
     """How many dead letters of each of these queues there are."""
-    counts = {}
-    for queue in queues:
-        asked = {"subjects_filter": names.dead(queue, "*"), "offset": _BEYOND}
-        try:
-            answer = await connection.api(f"STREAM.INFO.{names.dead_stream}", asked)
-        except JetStreamError as error:
-            if error.code != STREAM_NOT_FOUND:
-                raise
-            answer = {}
-        counts[queue] = int(answer.get("total", 0))
-    return counts
+    counted = await each_of(queues, lambda queue: subject_count(connection, names.dead_stream, names.dead(queue, "*")))
+    return dict(zip(queues, counted, strict=True))
+
+
+async def subject_count(connection: Connection, stream: str, subject: str) -> int:
+    """How many subjects of a stream match; 0 while it is not there."""
+    try:
+        answer = await connection.api(f"STREAM.INFO.{stream}", {"subjects_filter": subject, "offset": _BEYOND})
+    except JetStreamError as error:
+        if error.code != STREAM_NOT_FOUND:
+            raise
+        return 0
+    return int(answer.get("total", 0))
+
+
+async def each_of(items: Iterable[T], ask: Callable[[T], Awaitable[R]]) -> list[R]:
+    """What is answered for each item, in order; a few are asked for at a time."""
+    room = asyncio.Semaphore(_AT_A_TIME)
+
+    async def one(item: T) -> R:
+        async with room:
+            return await ask(item)
+
+    return await asyncio.gather(*map(one, items))
 
 
 async def stream_states(connection: Connection, names: Names) -> tuple[StreamState, ...]:

@@ -53,6 +53,8 @@ _SERVER_DEFAULTS: Mapping[str, Any] = {
 }
 
 _NANOSECONDS = 1_000_000_000
+_MOST_DEAD_EVENTS = 100_000
+"""Of all processors; above it, the oldest go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,15 +166,17 @@ class Topology:
         )
 
     async def processors(self) -> StreamHandle:
-        """The events that processors have given up, for as long as dead letters, and those that are to come again."""
-        config = self._config.dead
+        """The events that processors have given up, for as long as dead letters, and those that are to come again.
+
+        Their number is bounded, and not their bytes: the server would set all of those aside, for what may never be.
+        """
         return await self._stream(
             self._names.processors_stream,
             subjects=[self._names.processor_records],
             retention="workqueue",
             max_msgs_per_subject=1,
-            max_age=int(config.max_age * _NANOSECONDS),
-            max_bytes=config.max_bytes,
+            max_age=int(self._config.dead.max_age * _NANOSECONDS),
+            max_msgs=_MOST_DEAD_EVENTS,
             allow_direct=True,
         )
 

@@ -1,4 +1,8 @@
-"""How events come to a durable processor: a few ahead of it, held against redelivery until they are settled."""
+"""How events come to a durable processor: a few ahead of it, held against redelivery until they are settled.
+
+What a processor does not want is acknowledged only once the consumer was seen, after the delivery, to want the same as
+it does: while a new version of the program is brought in, processes with another filter share it, and have the rest.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from naq_runtime.errors import ServerError
@@ -20,7 +25,11 @@ log = logging.getLogger(__name__)
 _AHEAD_S = 0.25
 """So much work is fetched ahead: what waits here, no other process can have."""
 _MOST_AHEAD = 1_000
+_MOST_UNWANTED = 500
+"""So many unwanted messages are looked after at once, and fewer with the next look."""
 _LOOK_S = 2.0
+_OTHERS_S = 1.0
+"""What only a process with another filter wants is offered anew after so long."""
 _AGAIN_LATER_S = 1.0
 
 
@@ -30,6 +39,13 @@ class Holding:
 
     source: _Source
     delivery: Delivery
+    failures: int = 0
+    """How often it was tried here, and failed."""
+
+    @property
+    def is_again(self) -> bool:
+        """Whether it was tried before, here or by somebody else."""
+        return self.failures > 0 or self.delivery.deliveries > 1
 
     @property
     def key(self) -> tuple[str, int]:
@@ -87,8 +103,13 @@ class Intake:
         self._ahead = batch
         self._held: dict[tuple[str, int], Holding] = {}
         self._waiting: deque[Holding] = deque()
+        self._unwanted: list[Holding] = []
         self._came = asyncio.Event()
         self._wanted = asyncio.Event()
+        self._to_look = asyncio.Event()
+        self._failure: BaseException | None = None
+        """Of a task that should not have ended."""
+        self._has_warned = False
         self._tasks: list[asyncio.Task[None]] = []
         self.closing = False
         self.state: ConsumerState | None = None
@@ -99,8 +120,8 @@ class Intake:
 
     @property
     def held(self) -> int:
-        """Messages that are delivered to us, and not settled."""
-        return len(self._held)
+        """Messages that are delivered to us, and not settled; without those that are not wanted."""
+        return len(self._held) - len(self._unwanted)
 
     async def open(self) -> None:
         """Make what is missing on the server, and begin.
@@ -111,10 +132,12 @@ class Intake:
         for source in self._sources:
             await source.open()
         self._tasks = [
-            asyncio.create_task(self._every(_LOOK_S, self._look), name="look at consumer"),
-            asyncio.create_task(self._every(self._renew_s, self._renew), name="renew events"),
+            asyncio.create_task(self._looking(), name="look at consumer"),
+            asyncio.create_task(self._renewing(), name="renew events"),
             asyncio.create_task(self._granting(), name="pull events"),
         ]
+        for task in self._tasks:
+            task.add_done_callback(self._ended)
         self.want()
 
     def stop(self) -> None:
@@ -130,6 +153,7 @@ class Intake:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for source in self._sources:
             await source.pull.close()
+        await self._if_heard(self._look)
         try:
             await self.hand_back(tuple(self._held.values()))
             await self._connection.flush()
@@ -151,13 +175,19 @@ class Intake:
         self._came.set()
 
     async def next(self) -> list[Holding]:
-        """Wait for something: the next ones, up to a batch, or a single one that was tried before; none at the end."""
+        """Wait for something: the next ones, up to a batch, or a single one that was tried before; none at the end.
+
+        Raises:
+            BaseException: that of a part of this which has failed: nothing would come any more.
+        """
         while not self._waiting and not self.closing:
+            if self._failure is not None:
+                raise self._failure
             self._came.clear()
             await self._came.wait()
         taken: list[Holding] = []
         while self._waiting and not self.closing and len(taken) < self._batch:
-            is_again = self._waiting[0].delivery.deliveries > 1
+            is_again = self._waiting[0].is_again
             if taken and is_again:
                 break
             taken.append(self._waiting.popleft())
@@ -178,11 +208,31 @@ class Intake:
         for holding in holdings:
             self._held.pop(holding.key, None)
 
+    def pass_over(self, holdings: Sequence[Holding]) -> None:
+        """We do not want them; unless somebody else does, they are dealt with."""
+        self._unwanted += holdings
+        if len(self._unwanted) >= _MOST_UNWANTED:
+            self._to_look.set()
+
+    def try_later(self, holding: Holding, delay_s: float) -> None:
+        """Have it come again after a while; it stays ours until then."""
+        asyncio.get_running_loop().call_later(delay_s, self._come_again, holding)
+
     async def hand_back(self, holdings: Sequence[Holding], delay_s: float = 0.0) -> None:
-        """Let somebody have them again, at once or after a while."""
+        """Let somebody have them again, at once or after a while.
+
+        Raises:
+            ServerError: the server was not told of all; it finds out by itself, since none of them is renewed.
+        """
+        for holding in holdings:
+            self._held.pop(holding.key, None)
         for holding in holdings:
             await holding.delivery.hand_back(delay_s)
-            self._held.pop(holding.key, None)
+
+    def _come_again(self, holding: Holding) -> None:
+        if self._held.get(holding.key) is holding:
+            self._waiting.append(holding)
+            self._came.set()
 
     async def _say(self, holdings: Sequence[Holding], word: bytes) -> None:
         await self._connection.publish_many([(holding.delivery.reply, word, "") for holding in holdings])
@@ -200,20 +250,50 @@ class Intake:
                 log.warning("no events can be fetched now: %s", error, extra={"action": "fetch_failed"})
                 asyncio.get_running_loop().call_later(_AGAIN_LATER_S, self.want)
 
-    async def _every(self, seconds: float, do: Callable[[], Awaitable[None]]) -> None:
+    async def _looking(self) -> None:
         while True:
-            if self._connection.is_connected:
-                try:
-                    await do()
-                except ServerError as error:
-                    log.debug("%s", error, extra={"action": "processor_not_heard"})
-            await asyncio.sleep(seconds)
+            self._to_look.clear()
+            await self._if_heard(self._look)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._to_look.wait(), _LOOK_S)
+
+    async def _renewing(self) -> None:
+        while True:
+            await self._if_heard(self._renew)
+            await asyncio.sleep(self._renew_s)
+
+    async def _if_heard(self, do: Callable[[], Awaitable[None]]) -> None:
+        if self._connection.is_connected:
+            try:
+                await do()
+            except ServerError as error:
+                log.debug("%s", error, extra={"action": "processor_not_heard"})
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """One that fails ends the whole: nothing would be fetched, or held against redelivery."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failure = error
+            self._came.set()
 
     async def _look(self) -> None:
+        unwanted = tuple(self._unwanted)
         for source in self._sources:  # each of them notes up to where all is acknowledged
             state = await source.consumer.look()
             if source is self._sources[0] and state is not None:
                 self.state = state
+        if self.state is None or self.state.is_as_wanted:
+            await self.settle(unwanted)
+            del self._unwanted[: len(unwanted)]
+            return
+        del self._unwanted[: len(unwanted)]
+        if not self._has_warned:
+            self._has_warned = True
+            log.warning(
+                "another process of %s has another filter: what only that one wants is left to it",
+                self._sources[0].consumer.name,
+                extra={"action": "other_filter"},
+            )
+        await self.hand_back(unwanted, _OTHERS_S)
 
     async def _renew(self) -> None:
         await self._say(tuple(self._held.values()), b"+WPI")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from naq_runtime.errors import JetStreamError, NotFound
 from naq_runtime.naming import check_name
+from naq_runtime.nats.connection import Connection
+from naq_runtime.nats.direct import STREAM_NOT_FOUND
 from naq_runtime.nats.durable import ConsumerState, consumer_state
-from naq_runtime.nats.state import paged
-from naq_runtime.processing.dead import DeadEvents
+from naq_runtime.nats.state import each_of, paged, subject_count
 from naq_runtime.services.manager import ServiceManager
 
 __all__ = ["ProcessorState", "processors", "remove_processor"]
@@ -40,18 +41,13 @@ async def processors(services: ServiceManager) -> list[ProcessorState]:
     # Of what comes again by hand there are requests at any time, also while a processor has all the work that it wants.
     again = await paged(services.connection, f"CONSUMER.LIST.{names.processors_stream}", "consumers")
     running = {info["name"] for info in again if info.get("num_waiting", 0)}
-    dead = Counter([one.processor async for one in DeadEvents(services.streams, names).list()])
-    states = [
-        ProcessorState(
-            name := info["name"].removeprefix(prefix),
-            consumer_state(info),
-            dead[name],
-            info["name"] in running,
-        )
-        for info in found
-        if info["name"].startswith(prefix)
-    ]
-    return sorted(states)
+
+    async def state(info: Mapping[str, Any]) -> ProcessorState:
+        name = info["name"].removeprefix(prefix)
+        dead = await subject_count(services.connection, names.processors_stream, names.dead_event(name, "*"))
+        return ProcessorState(name, consumer_state(info), dead, info["name"] in running)
+
+    return sorted(await each_of([info for info in found if info["name"].startswith(prefix)], state))
 
 
 async def remove_processor(services: ServiceManager, name: str) -> None:
@@ -62,9 +58,18 @@ async def remove_processor(services: ServiceManager, name: str) -> None:
     """
     names = services.names
     consumer = names.processor_consumer(check_name("processor", name))
+    is_there = await _is_deleted(services.connection, names.events_stream, consumer)
+    await _is_deleted(services.connection, names.processors_stream, consumer)
+    if not is_there:
+        raise NotFound(f"there is no processor {name}; 'naq processor list' shows those that there are")
+
+
+async def _is_deleted(connection: Connection, stream: str, consumer: str) -> bool:
+    """Delete a consumer; whether it was there."""
     try:
-        await services.connection.api(f"CONSUMER.DELETE.{names.events_stream}.{consumer}")
+        await connection.api(f"CONSUMER.DELETE.{stream}.{consumer}")
     except JetStreamError as error:
-        if error.code == _CONSUMER_NOT_FOUND:
-            raise NotFound(f"there is no processor {name}; 'naq processor list' shows those that there are") from error
+        if error.code in (_CONSUMER_NOT_FOUND, STREAM_NOT_FOUND):
+            return False
         raise
+    return True

@@ -4,6 +4,9 @@ What is promised. An event is acknowledged after the function has returned, so a
 it processed again, by itself or by another one of the same name. Each process goes through what it gets in the order
 of the log, one batch at a time; events that are tried again come later, and several processes share the log between
 them in no particular order. A batch that fails is gone through one by one, at once.
+
+An event that fails stays with its process, which counts its tries: the count of the server has deliveries in it that
+say nothing against the event, of processes that were stopped, or waited for something when they ended.
 """
 
 from __future__ import annotations
@@ -27,13 +30,14 @@ from naq_runtime.errors import (
 )
 from naq_runtime.events.codec import decode_event
 from naq_runtime.events.filters import EventFilter
-from naq_runtime.events.models import StoredEvent
+from naq_runtime.events.models import StoredEvent, SystemEvent
 from naq_runtime.naming import check_name
 from naq_runtime.nats.durable import ConsumerSettings, DurableConsumer, Start
-from naq_runtime.processing.dead import DeadEvent, DeadEvents
 from naq_runtime.processing.intake import Holding, Intake
+from naq_runtime.processing.letters import Letters
 
 if TYPE_CHECKING:
+    from naq_runtime.services.events import EventService
     from naq_runtime.services.manager import ServiceManager
 
 __all__ = ["BatchFunction", "DurableProcessor", "ProcessorStatistics", "one_by_one"]
@@ -45,9 +49,13 @@ BatchFunction = Callable[[Sequence[StoredEvent]], Awaitable[object]]
 
 _RETRY_S, _LONGEST_RETRY_S = 1.0, 60.0
 _AWAY_S, _LONGEST_AWAY_S = 0.5, 30.0
+_TOLD_S = 5.0
+"""A first wait that is longer is told at once, a shorter one when it was of no use."""
 _NOT_BURIED_S = 5.0
 _LOGGED_EVERY = 100
 _STOP_S = 20.0
+
+_Pair = tuple[Holding, StoredEvent]
 
 
 class ProcessorStatistics(NamedTuple):
@@ -112,9 +120,13 @@ class DurableProcessor:
         self._stopping = asyncio.Event()
         self._ending = asyncio.Lock()
         self._is_away = False
-        self._dead = DeadEvents(services.streams, services.names)
+        self._part = f"processor {name}"
+        """What is in trouble when it waits, as its events have it."""
+        self._letters = Letters(services, name)
         names, topology = services.names, services.topology
-        settings = ConsumerSettings(self._wanted.subjects(names) or (names.events,), start, ack_wait_s, max_ack_pending)
+        settings = ConsumerSettings(
+            self._wanted.subjects(names) or (names.events,), start, ack_wait_s, max_ack_pending, str(self._wanted)
+        )
         again = settings._replace(subjects=(names.event_again(name, "*"),), start="beginning")
         consumer = names.processor_consumer(name)
         consumers = (
@@ -124,6 +136,7 @@ class DurableProcessor:
         self._log, self._again = consumers
         self._intake = Intake(services.connection, consumers, batch=batch, ack_wait_s=ack_wait_s)
         self._running: asyncio.Task[None] | None = None
+        self._events: EventService
 
     @classmethod
     def calling(
@@ -142,6 +155,9 @@ class DurableProcessor:
         Raises:
             ServerError: the server cannot be used.
         """
+        from naq_runtime.services.events import EventService
+
+        self._events = await self._services.get_service(EventService)
         await self._services.topology.events()
         await self._services.topology.processors()
         await self._intake.open()
@@ -210,6 +226,7 @@ class DurableProcessor:
                 tried = await self._deal_with(holdings)
             except ServerError as error:  # what was not settled is delivered again
                 log.warning("processor %s: %s", self.name, error, extra={"action": "processor_unsettled"})
+                self._events.in_trouble(self._part, error)
                 with suppress(ServerError):
                     await self._intake.hand_back(holdings, _NOT_BURIED_S)
             if tried:
@@ -217,7 +234,7 @@ class DurableProcessor:
 
     async def _deal_with(self, holdings: Sequence[Holding]) -> int:
         """Have those processed that are wanted; how many that are."""
-        pairs: list[tuple[Holding, StoredEvent]] = []
+        pairs: list[_Pair] = []
         unwanted: list[Holding] = []
         for holding in holdings:
             stored = self._read(holding)
@@ -225,9 +242,10 @@ class DurableProcessor:
                 unwanted.append(holding)
             else:
                 pairs.append((holding, stored))
-        await self._intake.settle(unwanted)
-        if len(pairs) == 1 and pairs[0][0].delivery.deliveries > self._retries + 1:
-            await self._try_suspect(*pairs[0])
+        self._intake.pass_over(unwanted)
+        if len(pairs) == 1 and self._may_kill(pairs[0][0]) and (letter := await self._letters.suspect(pairs[0][1])):
+            # nobody came back from its last try
+            await self._give_up(*pairs[0], letter.error_type, letter.reason, attempts=letter.attempts)
         elif pairs:
             await self._try(pairs)
         return len(pairs)
@@ -239,7 +257,10 @@ class DurableProcessor:
         except SerializationError:
             self._counts.passed_over += 1
             return None
-        return stored if self._wanted.is_empty or self._wanted.matches(stored.event) else None
+        event = stored.event
+        if isinstance(event, SystemEvent) and event.part == self._part:
+            return None  # that it waits; each of them might make it wait once more
+        return stored if self._wanted.is_empty or self._wanted.matches(event) else None
 
     def _sequence(self, holding: Holding) -> int:
         """Of the event in the log; one that comes again by hand has it in its subject."""
@@ -248,54 +269,72 @@ class DurableProcessor:
         last = holding.delivery.subject.rpartition(".")[2]
         return int(last) if last.isdigit() else 0
 
-    async def _try(self, pairs: Sequence[tuple[Holding, StoredEvent]]) -> bool:
-        """Process them, and settle them one way or the other; whether that went well."""
-        try:
-            is_done = await self._process_when_possible([event for _, event in pairs])
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # the application's own: whatever it raises must cost no more than the event
-            if len(pairs) == 1:
-                await self._failed(*pairs[0], error)
-            else:
-                for pair in pairs:
-                    await self._try([pair])
-            return False
-        if not is_done:
-            await self._intake.hand_back([holding for holding, _ in pairs])
-            return False
-        self._counts.processed += len(pairs)
-        await self._intake.settle([holding for holding, _ in pairs])
-        return True
+    def _may_kill(self, holding: Holding) -> bool:
+        """Whether so many processes had it, and did not settle it, that it may be what has ended them."""
+        return holding.delivery.deliveries > self._retries + 1
 
-    async def _process_when_possible(self, events: Sequence[StoredEvent]) -> bool:
-        """Call the function, again and again while it is unavailable; ``False`` when we are to stop first."""
+    async def _try(self, pairs: Sequence[_Pair]) -> None:
+        """Process them, and settle them one way or the other."""
+        holdings = [holding for holding, _ in pairs]
+        error = await self._outcome(pairs)
+        if error is None:
+            self._counts.processed += len(pairs)
+            await self._intake.settle(holdings)
+        elif isinstance(error, Unavailable):
+            await self._intake.hand_back(holdings)
+        elif len(pairs) == 1:
+            await self._failed(*pairs[0], error)
+        else:
+            for pair in pairs:
+                await self._try([pair])
+
+    async def _outcome(self, pairs: Sequence[_Pair]) -> Exception | None:
+        """What the function says in the end. It is called again while it is unavailable, unless we are to stop."""
         tried = 0
         while True:
-            try:
-                await self._process(events)
+            error = await self._called(pairs)
+            if not isinstance(error, Unavailable):
                 self._available()
-                return True
-            except asyncio.CancelledError as error:
-                if (task := asyncio.current_task()) is None or task.cancelling():
-                    raise
-                raise ProcessingError("the function was cancelled, and not by us") from error
-            except Unavailable as error:
-                self._unavailable(error)
-                wait_s = min(_LONGEST_AWAY_S, _AWAY_S * 2.0 ** min(tried, 16))
-                if error.retry_after_s is not None:
-                    wait_s = max(_AWAY_S, error.retry_after_s)  # who says "at once" each time is not to be hammered
-                tried += 1
+                return error
+            wait_s = min(_LONGEST_AWAY_S, _AWAY_S * 2.0 ** min(tried, 16))
+            if error.retry_after_s is not None:
+                wait_s = max(_AWAY_S, error.retry_after_s)  # who says "at once" each time is not to be hammered
+            self._unavailable(error, is_told=tried > 0 or wait_s > _TOLD_S)
+            tried += 1
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait_s)
-                return False
+                return error
 
-    def _unavailable(self, error: Unavailable) -> None:
+    async def _called(self, pairs: Sequence[_Pair]) -> Exception | None:
+        events = [event for _, event in pairs]
+        if len(pairs) == 1 and self._may_kill(pairs[0][0]):
+            async with self._letters.suspicion(*pairs[0]):
+                return await self._said(events)
+        return await self._said(events)
+
+    async def _said(self, events: Sequence[StoredEvent]) -> Exception | None:
+        """What the function raises, if it does."""
+        try:
+            await self._process(events)
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            return ProcessingError("the function was cancelled, and not by us")
+        except ServerUnreachable as error:  # the function uses our own server
+            return Unavailable(str(error))
+        except Exception as error:  # the application's own: whatever it raises must cost no more than the event
+            return error
+        return None
+
+    def _unavailable(self, error: Unavailable, *, is_told: bool) -> None:
+        if is_told:  # one refusal alone is common
+            self._events.in_trouble(self._part, error)
         if not self._is_away:
             self._is_away = True
             log.warning("processor %s waits: %s", self.name, error, extra={"action": "processor_waits"})
 
     def _available(self) -> None:
+        self._events.recovered(self._part)
         if self._is_away:
             self._is_away = False
             log.info("processor %s goes on", self.name, extra={"action": "processor_goes_on"})
@@ -308,58 +347,18 @@ class DurableProcessor:
                 extra={"action": "processor_failed"},
             )  # fmt: skip
         self._counts.failed += 1
-        attempts = holding.delivery.deliveries
-        if isinstance(error, Rejected) or attempts > self._retries:
-            await self._give_up(holding, stored, type(error).__name__, str(error))
+        holding.failures += 1
+        if isinstance(error, Rejected) or holding.failures > self._retries:
+            await self._give_up(holding, stored, type(error).__name__, str(error), attempts=holding.failures)
         else:
-            await self._intake.hand_back([holding], min(_LONGEST_RETRY_S, _RETRY_S * 2.0 ** (attempts - 1)))
+            self._intake.try_later(holding, min(_LONGEST_RETRY_S, _RETRY_S * 2.0 ** (holding.failures - 1)))
 
-    async def _give_up(self, holding: Holding, stored: StoredEvent, error_type: str, reason: str) -> None:
-        await self._keep(self._dead_event(holding, stored, error_type, reason))
+    async def _give_up(
+        self, holding: Holding, stored: StoredEvent, error_type: str, reason: str, *, attempts: int
+    ) -> None:
+        await self._letters.bury(holding, stored, error_type, reason, attempts=attempts)
         self._counts.dead += 1
         await self._intake.settle([holding])
-
-    async def _try_suspect(self, holding: Holding, stored: StoredEvent) -> None:
-        """Process an event that may be what has killed several processes: it is called dead until it has not."""
-        found = await self._dead.find(self.name, stored.sequence)
-        if found is not None and found.is_suspect:  # nobody came back from the last try
-            await self._give_up(holding, stored, found.error_type, found.reason)
-            return
-        reason = f"{holding.delivery.deliveries - 1} processes ended while they had it, and so did its last one"
-        await self._keep(self._dead_event(holding, stored, "ProcessCrashed", reason, is_suspect=True))
-        if await self._try([(holding, stored)]) or not await self._is_buried(stored):
-            await self._forget(stored)
-
-    async def _is_buried(self, stored: StoredEvent) -> bool:
-        found = await self._dead.find(self.name, stored.sequence)
-        return found is not None and not found.is_suspect
-
-    async def _forget(self, stored: StoredEvent) -> None:
-        found = await self._dead.find(self.name, stored.sequence)
-        if found is not None:
-            await self._dead.delete([found])
-
-    def _dead_event(
-        self, holding: Holding, stored: StoredEvent, error_type: str, reason: str, *, is_suspect: bool = False
-    ) -> DeadEvent:
-        return DeadEvent(
-            processor=self.name,
-            sequence=stored.sequence,
-            payload=holding.delivery.payload,
-            reason=reason,
-            error_type=error_type,
-            attempts=holding.delivery.deliveries,
-            failed_at_ns=self._services.clock.time_ns(),
-            letter=0,
-            is_suspect=is_suspect,
-        )
-
-    async def _keep(self, dead: DeadEvent) -> None:
-        try:
-            await self._dead.bury(dead)
-        except ServerError:
-            await self._services.topology.processors()  # the stream may be gone
-            raise
 
 
 def one_by_one(function: Callable[[StoredEvent], Awaitable[object]]) -> BatchFunction:

@@ -22,6 +22,8 @@ _TEMPORARY = 75
 _READ = 4_096
 _TOLD = 500
 _END_S = 5.0
+_LAST_WORDS_S = 0.5
+_LOOK_S = 0.1
 
 
 class Command:
@@ -49,14 +51,17 @@ class Command:
         """
         process = await self._started()
         lines = b"".join(encode_stored(stored) + b"\n" for stored in events)
+        tail = bytearray()
+        talking = asyncio.gather(_listen(process, tail), _feed(process, lines))
         try:
             async with asyncio.timeout(self._timeout_s):
-                said, _ = await asyncio.gather(_end_of(process), _feed(process, lines))
-                code = await process.wait()
+                code = await _exit_code(process)
         except TimeoutError as error:
             raise ProcessingError(f"{self._name} was killed after {self._timeout_s:g} s") from error
         finally:
             await _kill(process)
+            await _hang_up(process, talking)
+        said = one_line(tail.decode("utf-8", "replace"), _TOLD)
         if code:
             kind = Unavailable if code == _TEMPORARY else ProcessingError
             how = f"exit code {code}" if code > 0 else f"signal {-code}"
@@ -86,13 +91,32 @@ async def _feed(process: Process, lines: bytes) -> None:
     process.stdin.close()
 
 
-async def _end_of(process: Process) -> str:
-    """The end of what it says on stderr, in one line."""
+async def _listen(process: Process, tail: bytearray) -> None:
+    """Keep the end of what it says on stderr."""
     assert process.stderr is not None
-    tail = b""
     while chunk := await process.stderr.read(_READ):
-        tail = (tail + chunk)[-_TOLD:]
-    return one_line(tail.decode("utf-8", "replace"), _TOLD)
+        tail += chunk
+        del tail[:-_TOLD]
+
+
+async def _exit_code(process: Process) -> int:
+    """How it ended. Later versions of Python wait besides until nobody holds its pipes, which its children may do."""
+    ended = asyncio.ensure_future(process.wait())
+    try:
+        while process.returncode is None:
+            await asyncio.wait({ended}, timeout=_LOOK_S)
+        return process.returncode
+    finally:
+        ended.cancel()
+
+
+async def _hang_up(process: Process, talking: asyncio.Future[tuple[None, None]]) -> None:
+    """Take in its last words, and close the pipes, which somebody may hold who has left its group."""
+    await asyncio.wait({talking}, timeout=_LAST_WORDS_S)
+    talking.cancel()
+    await asyncio.gather(talking, return_exceptions=True)
+    if (transport := getattr(process, "_transport", None)) is not None:  # there is no other way to close stderr
+        transport.close()
 
 
 async def _kill(process: Process) -> None:

@@ -15,7 +15,8 @@ import socket
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -48,6 +49,8 @@ class Target:
     port: int
     path: str
     proxy: SplitResult | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Who we are, where the address says so."""
 
     @classmethod
     def of(cls, url: str) -> Target:
@@ -56,23 +59,24 @@ class Target:
         Raises:
             ValueError: it is none of HTTP.
         """
-        parts = urlsplit(url)
+        if not all("!" <= character <= "~" for character in url):
+            raise ValueError("an address has no spaces and printable ASCII characters only: encode others as %XX")
+        parts, port = _parted(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("expected an address that begins with https:// or http://")
-        if any(character <= " " or character == "\x7f" for character in url):
-            raise ValueError("an address has no spaces or control characters")
         secure = parts.scheme == "https"
-        port = parts.port or (443 if secure else 80)
+        port = port or (443 if secure else 80)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         through = None if proxy_bypass(parts.hostname) else getproxies().get(parts.scheme)
-        return cls(secure, parts.hostname, port, path, urlsplit(through) if through else None)
+        own = _basic("Authorization", parts)
+        return cls(secure, parts.hostname, port, path, urlsplit(through) if through else None, own)
 
     def connection(self, timeout_s: float) -> tuple[http.client.HTTPConnection, str, dict[str, str]]:
         """An unopened connection, what to ask it for, and further headers."""
         if self.proxy is None:
             return _connection(self.secure, self.host, self.port, timeout_s), self.path, {}
         host, port = self.proxy.hostname or "", self.proxy.port or 3128
-        more = _proxy_authorization(self.proxy)
+        more = _basic("Proxy-Authorization", self.proxy)
         connection = _connection(self.secure, host, port, timeout_s)
         if not self.secure:
             return connection, f"http://{_authority(self.host)}:{self.port}{self.path}", more
@@ -90,14 +94,14 @@ async def post(target: Target, body: bytes, headers: Mapping[str, str], timeout_
     connection, path, more = target.connection(timeout_s)
     try:
         async with asyncio.timeout(timeout_s):
-            return await in_own_thread(_exchange, connection, path, body, {**headers, **more})
+            return await in_own_thread(_exchange, connection, path, body, {**target.headers, **headers, **more})
     finally:
         _shut_down(connection)
 
 
 def _connection(secure: bool, host: str, port: int, timeout_s: float) -> http.client.HTTPConnection:
     if secure:
-        return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=ssl.create_default_context())
+        return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=_trusted())
     return http.client.HTTPConnection(host, port, timeout=timeout_s)
 
 
@@ -123,8 +127,23 @@ def _authority(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _proxy_authorization(proxy: SplitResult) -> dict[str, str]:
-    if proxy.username is None:
+def _parted(url: str) -> tuple[SplitResult, int | None]:
+    try:
+        parts = urlsplit(url)
+        return parts, parts.port
+    except ValueError:  # its text would show what may be a part of a password
+        raise ValueError("the host or the port of this address is none") from None
+
+
+def _basic(header: str, parts: SplitResult) -> dict[str, str]:
+    """The header that says who we are, where an address has a user."""
+    if parts.username is None:
         return {}
-    pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-    return {"Proxy-Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return {header: f"Basic {base64.b64encode(pair.encode()).decode()}"}
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Whom we trust: to read that takes milliseconds."""
+    return ssl.create_default_context()

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 
 from naq_runtime.errors import NameTaken, Unavailable
 from naq_runtime.events.codec import encode_stored
@@ -41,6 +42,7 @@ class LogFile:
         self._now_s = now_s
         self._file = -1
         self._is_to_reopen = False
+        self._in_use = Lock()
         self._open()
 
     def __repr__(self) -> str:
@@ -60,16 +62,26 @@ class LogFile:
                 self._write(lines)
         except OSError as error:
             raise Unavailable(f"{self._path} cannot be written: {error.strerror or error}") from error
+        except NameTaken as error:  # by whoever was quicker when it was opened anew
+            raise Unavailable(str(error)) from error
 
     async def close(self) -> None:
-        """Close the file."""
-        self._close()
+        """Close the file, once a thread that still writes to it, and that nobody waits for, has ended."""
+        await asyncio.to_thread(self._close_unused)
 
     def reopen(self) -> None:
         """Close the file before the next batch, and open what is at its path then."""
         self._is_to_reopen = True
 
     def _write(self, lines: bytes) -> None:
+        with self._in_use:
+            self._append(lines)
+
+    def _close_unused(self) -> None:
+        with self._in_use:
+            self._close()
+
+    def _append(self, lines: bytes) -> None:
         if self._is_to_reopen or self._is_elsewhere():
             self._close()
         if self._file < 0:
@@ -84,6 +96,7 @@ class LogFile:
             if self._settings.fsync:
                 os.fsync(self._file)
         except OSError:
+            self._is_to_reopen = True  # should the beginning of a line be left, it is ended then
             with suppress(OSError):
                 os.ftruncate(self._file, size)
             raise
@@ -129,11 +142,14 @@ class LogFile:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _end_torn_line(file)
-        except OSError as error:
+        except BlockingIOError as error:
             os.close(file)
             raise NameTaken(
                 f"{self._path} is written by another process: give each a file of its own, or stop the other one"
             ) from error
+        except OSError as error:
+            os.close(file)
+            raise Unavailable(f"{self._path} cannot be written: {error.strerror or error}") from error
         self._file = file
 
     def _close(self) -> None:

@@ -1,14 +1,15 @@
 """The spans of a trace, made of what was logged about a job. Values only: nothing here knows of OpenTelemetry.
 
 A job that was enqueued by a process with tracing has its trace already, with spans of its enqueuing and of its
-attempts; then only what no process could measure is added: waits, delays before retries, and the result. Other jobs
-get a trace of their own. All ids follow from the job and its events, so that making the spans again makes the same.
+attempts; then only what no process could measure is added: waits, delays, attempts whose worker was lost, and the
+result. Nothing is added to a trace that its maker did not sample. Other jobs get a trace of their own. All ids follow
+from the job and its events, so that making the spans again makes the same.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -24,7 +25,17 @@ _BEGINS = {
     JobEventType.WAITING_FOR_DEPENDENCIES,
     JobEventType.REQUEUED,
 }
-_ATTEMPT_ENDS = {JobEventType.COMPLETED, JobEventType.FAILED, JobEventType.TIMED_OUT, JobEventType.CANCELLED}
+_ATTEMPT_ENDS = {
+    JobEventType.COMPLETED,
+    JobEventType.FAILED,
+    JobEventType.TIMED_OUT,
+    JobEventType.CANCELLED,
+    JobEventType.INTERRUPTED,
+}
+_MET = {JobEventType.DEPENDENCY_SATISFIED, JobEventType.DEPENDENCY_FAILED}
+_SAMPLED = 1
+_LATEST_NS = 2**63 - 1
+_LONGEST_ERROR = 1_000
 
 
 class Span(NamedTuple):
@@ -58,11 +69,20 @@ def spans_of(history: Sequence[Event]) -> list[Span]:
     if not any(map(is_end, life)):
         return []
     first = life[0]
-    trace = next((found for event in life if (found := _TRACEPARENT.fullmatch(event.trace or ""))), None)
-    if trace is not None:
-        return _Trace(int(trace[1], 16), int(trace[2], 16), first).inner(life)
-    own = _Trace(_number(16, first.job_id, first.event_id), None, first)
-    return own.whole(life)
+    context = next((found for event in life if (found := _context_of(event))), None)
+    if context is None:
+        return _Trace(_number(16, first.job_id, first.event_id), None, first).whole(life)
+    trace_id, span_id, flags = context
+    return _Trace(trace_id, span_id, first).inner(life) if flags & _SAMPLED else []
+
+
+def _context_of(event: JobEvent) -> tuple[int, int, int] | None:
+    """Trace, span and flags of whoever enqueued it; 0 is no id."""
+    found = _TRACEPARENT.fullmatch(event.trace or "")
+    if found is None:
+        return None
+    trace_id, span_id, flags = (int(part, 16) for part in found.groups())
+    return (trace_id, span_id, flags) if trace_id and span_id else None
 
 
 def _last_life(history: Sequence[JobEvent]) -> list[JobEvent]:
@@ -90,7 +110,7 @@ class _Trace:
 
     def whole(self, life: Sequence[JobEvent]) -> list[Span]:
         """The job from its beginning to its end, and all its parts."""
-        first, end = life[0], next(event for event in reversed(life) if is_end(event))
+        first, end = life[0], _end_of(life)
         function = next((event.function_name for event in life if event.function_name), "unknown")
         root = Span(
             f"job {function}",
@@ -106,26 +126,45 @@ class _Trace:
         return [root, enqueued, *self.inner(life), *self._attempts(life)]
 
     def inner(self, life: Sequence[JobEvent]) -> list[Span]:
-        """Waits, delays before retries, and the result."""
+        """Waits, delays, attempts of which nobody could tell the end, and the result."""
         spans: list[Span] = []
+        latest_ns = _end_of(life).moment_ns
         for event in life:
             now = event.moment_ns
-            if event.event_type is JobEventType.STARTED and event.wait_ms is not None:
-                spans.append(self._span("wait", event, now - int(event.wait_ms * 1e6), now))
-            elif event.event_type is JobEventType.RETRY_SCHEDULED and event.run_at_ns:
-                spans.append(self._span("retry delay", event, now, event.run_at_ns))
-            elif event.event_type is JobEventType.RESULT_STORED:
-                spans.append(self._span("result", event, now, now))
-        return spans
+            match event.event_type:
+                case JobEventType.STARTED if event.wait_ms is not None:
+                    spans.append(self._span("wait", event, _before(event, event.wait_ms), now))
+                case JobEventType.SCHEDULED | JobEventType.RETRY_SCHEDULED if event.run_at_ns:
+                    name = "delay" if event.event_type is JobEventType.SCHEDULED else "retry delay"
+                    spans.append(self._span(name, event, now, min(event.on_server(event.run_at_ns), latest_ns)))
+                case JobEventType.WAITING_FOR_DEPENDENCIES:
+                    met = [other.moment_ns for other in life if other.event_type in _MET]
+                    spans.append(self._span("dependencies", event, now, max(met, default=latest_ns)))
+                case JobEventType.RESULT_STORED:
+                    spans.append(self._span("result", event, now, now))
+        return [*spans, *self._lost(life)]
 
     def _attempts(self, life: Sequence[JobEvent]) -> list[Span]:
+        """Those of which a worker has told the end."""
         spans = []
-        for event in life:
-            if event.event_type in _ATTEMPT_ENDS and event.duration_ms:
-                begun = event.moment_ns - int(event.duration_ms * 1e6)
-                span = self._span(f"attempt {event.attempt or 1}", event, begun, event.moment_ns)
-                spans.append(span._replace(error=_error(event), is_consumer=True))
+        for begun, ended, now in _attempts_of(life):
+            if ended is not None and ended.duration_ms is not None:
+                spans.append(self._attempt(ended, _before(ended, ended.duration_ms), now, _error(ended)))
+            elif ended is not None and begun is not None:
+                spans.append(self._attempt(ended, begun.moment_ns, now, _error(ended)))
         return spans
+
+    def _lost(self, life: Sequence[JobEvent]) -> list[Span]:
+        """Those after which the next one began, and nobody had told of their end."""
+        return [
+            self._attempt(begun, begun.moment_ns, now, "its worker was lost")
+            for begun, ended, now in _attempts_of(life)
+            if begun is not None and ended is None
+        ]
+
+    def _attempt(self, event: JobEvent, start_ns: int, end_ns: int, error: str | None) -> Span:
+        span = self._span(f"attempt {event.attempt or 1}", event, start_ns, end_ns)
+        return span._replace(error=error, is_consumer=True)
 
     def _span(self, name: str, event: JobEvent, start_ns: int, end_ns: int) -> Span:
         attributes = dict(self._shared)
@@ -136,15 +175,38 @@ class _Trace:
         if event.result_size is not None:
             attributes["naq.result_size"] = event.result_size
         span_id = _number(8, self._trace_id, name, event.event_id)
-        start_ns = max(0, start_ns)
         return Span(name, self._trace_id, span_id, self._parent_id, start_ns, max(start_ns, end_ns), attributes)
+
+
+def _attempts_of(life: Sequence[JobEvent]) -> Iterator[tuple[JobEvent | None, JobEvent | None, int]]:
+    """How each attempt began and ended, as far as that was told, and when it was over at the latest."""
+    begun: JobEvent | None = None
+    for event in life:
+        if event.event_type is JobEventType.STARTED:
+            if begun is not None:
+                yield begun, None, event.moment_ns
+            begun = event
+        elif event.event_type in _ATTEMPT_ENDS:
+            yield begun, event, event.moment_ns
+            begun = None
+
+
+def _end_of(life: Sequence[JobEvent]) -> JobEvent:
+    return next(event for event in reversed(life) if is_end(event))
+
+
+def _before(event: JobEvent, milliseconds: float) -> int:
+    """So long before an event; what cannot be is taken for none."""
+    span_ns = int(milliseconds * 1e6) if 0 <= milliseconds < _LATEST_NS / 1e6 else 0
+    return max(0, event.moment_ns - span_ns)
 
 
 def _error(event: JobEvent) -> str | None:
     """What went wrong; a job that was cancelled did nothing wrong."""
     if event.event_type not in (JobEventType.FAILED, JobEventType.TIMED_OUT):
         return None
-    return ": ".join(part for part in (event.error_type, event.error_message) if part) or str(event.event_type)
+    said = ": ".join(part for part in (event.error_type, event.error_message) if part) or str(event.event_type)
+    return said[:_LONGEST_ERROR]
 
 
 def _number(size: int, *parts: object) -> int:

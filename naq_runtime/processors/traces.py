@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import product
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
@@ -10,13 +11,16 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from naq_runtime.errors import Unavailable
+from naq_runtime.errors import ServerError, Unavailable
 from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent
 from naq_runtime.processors.spans import Span, is_end, spans_of
 from naq_runtime.threads import in_own_thread
 from naq_runtime.version import VERSION
 
 __all__ = ["TracesOfEvents"]
+
+_AT_A_TIME = 512
+"""Spans that go out together, as OpenTelemetry's own processors have it: receivers refuse what is too large."""
 
 Histories = Callable[[Sequence[str]], Awaitable[dict[str, list[StoredEvent]]]]
 
@@ -55,8 +59,12 @@ class TracesOfEvents:
                     stored_only.add(stored.event.job_id)
         if not ended and not stored_only:
             return
+        try:
+            histories = await self._histories(sorted(ended | stored_only))
+        except ServerError as error:
+            raise Unavailable(f"the histories of jobs cannot be read now: {error}") from error
         spans: list[Span] = []
-        for job_id, history in (await self._histories(sorted(ended | stored_only))).items():
+        for job_id, history in histories.items():
             found = spans_of([stored.event for stored in history])
             # What came before has been told at the end of the job.
             spans += found if job_id in ended else [span for span in found if span.name == "result"]
@@ -69,9 +77,14 @@ class TracesOfEvents:
             await in_own_thread(exporter.shutdown)
 
     def _export(self, spans: Sequence[ReadableSpan]) -> None:
-        for exporter in self._exporters:
-            if exporter.export(spans) is not SpanExportResult.SUCCESS:
-                raise Unavailable(f"{type(exporter).__name__} could not export {len(spans)} spans; its log says why")
+        for exporter, start in product(self._exporters, range(0, len(spans), _AT_A_TIME)):
+            name = type(exporter).__name__
+            try:
+                answer = exporter.export(spans[start : start + _AT_A_TIME])
+            except Exception as error:  # of anybody's make: some raise what others answer
+                raise Unavailable(f"{name} could not export: {type(error).__name__}: {error}") from error
+            if answer is not SpanExportResult.SUCCESS:
+                raise Unavailable(f"{name} could not export {len(spans)} spans; its log says why")
 
     def _readable(self, span: Span) -> ReadableSpan:
         context = _context(span.trace_id, span.span_id)

@@ -10,11 +10,13 @@ import hmac
 import http.client
 import os
 import random
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -31,8 +33,9 @@ __all__ = ["EventPoster", "Webhook"]
 
 _WAIT_S = 0.5
 _LONGEST_WAIT_S = 60.0
-_AWAY = {408, 425, 429, 502, 503, 504}
-"""The receiver says that it is not the request's fault."""
+_AWAY = {401, 407, 408, 425, 429, 502, 503, 504}
+"""The receiver, or a proxy, says that it is not the request's fault: also that it does not know us any more."""
+_SHORTEST_SECRET = 6
 
 
 class Webhook:
@@ -64,9 +67,11 @@ class Webhook:
         self._timeout_s = config.timeout
         self._retries = config.retries
         self._headers = {"Content-Type": "application/json", "User-Agent": f"naq/{VERSION}", "Connection": "close"}
-        for name, text in config.headers.items():
-            self._headers[name] = _header(f"{key}.headers.{name}", name, text, variables)
+        own = {name: _header(f"{key}.headers.{name}", name, text, variables) for name, text in config.headers.items()}
+        replaced = {name.lower() for name in own}
+        self._headers = {name: text for name, text in self._headers.items() if name.lower() not in replaced} | own
         secret = config.secret and with_environment(config.secret, variables, f"{key}.secret")
+        self._hidden = _secrets_of(url, own.values(), secret or "")
         self._secret = _secret(secret, f"{key}.secret") if secret else None
 
     def __repr__(self) -> str:
@@ -118,9 +123,17 @@ class Webhook:
             headers["webhook-signature"] = f"v1,{base64.b64encode(digest).decode()}"
         return headers
 
+    def _without_secrets(self, text: str) -> str:
+        """What a receiver says, without secrets that it was told: many repeat addresses and headers in their errors."""
+        for secret in self._hidden:
+            text = text.replace(secret, "(hidden)")
+        return text
+
     def _refusal(self, answer: Answer) -> ProcessingError:
-        said = one_line(answer.text, 200)
-        message = f"{self._where} answered {answer.status} {one_line(answer.reason, 50)}{f': {said}' if said else ''}"
+        said, why = (
+            one_line(self._without_secrets(text), size) for text, size in ((answer.text, 200), (answer.reason, 50))
+        )
+        message = f"{self._where} answered {answer.status} {why}{f': {said}' if said else ''}"
         if answer.status in _AWAY:
             return Unavailable(message, _retry_after_s(answer.headers.get("retry-after")))
         if answer.status >= 500:
@@ -143,7 +156,7 @@ def _retry_after_s(text: str | None) -> float | None:
         return float(min(int(text.strip()[:9]), _LONGEST_WAIT_S))
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if when.tzinfo is None:
         when = when.replace(tzinfo=UTC)
@@ -166,6 +179,23 @@ def _secret(text: str, key: str) -> bytes:
         return base64.b64decode(text.removeprefix("whsec_"), validate=True)
     except binascii.Error as error:
         raise ConfigError(f"setting {key}: what follows whsec_ must be base64") from error
+
+
+def _secrets_of(url: str, headers: Iterable[str], secret: str) -> list[str]:
+    """All that may be a secret, the longest first: the path as a whole and in parts, and the words of headers."""
+    parts = urlsplit(url)
+    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    words = [word for text in headers for word in (text, *text.split())]
+    words += [
+        path,
+        parts.path,
+        secret,
+        *re.split(r"[/&=;]", path.replace("?", "/")),
+        parts.username or "",
+        parts.password or "",
+    ]
+    found = {form for word in words for form in (word, unquote(word)) if len(form) >= _SHORTEST_SECRET}
+    return sorted(found, key=len, reverse=True)
 
 
 class EventPoster:

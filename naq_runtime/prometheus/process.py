@@ -88,6 +88,8 @@ async def serving(services: ServiceManager) -> AsyncIterator[int]:
             yield int(server.server_port)
             for task in tasks:
                 task.cancel()
+    except ExceptionGroup as errors:  # of which the caller does not know that there can be several
+        raise errors.exceptions[0] from errors
     finally:
         await asyncio.to_thread(server.shutdown)
         server.server_close()

@@ -162,13 +162,15 @@ class Scheduler:
         return (Chore("roll-ups", Rollups(services, self._events, lambda: self.leads).do),)
 
     def _alerts(self) -> list[asyncio.Task[None]]:
-        """What sees to alerts, where there are rules."""
+        """What sees to alerts, or, where there are no rules, to those that were left behind."""
+        who: dict[str, Any] = {"instance_id": self.instance_id, "may_act": lambda: self.leads}
         if not self._services.config.alerts:
-            return []
+            from naq_runtime.alerts.leftovers import end_leftovers
+
+            return [asyncio.create_task(end_leftovers(self._services, self._events, **who), name="alerts")]
         from naq_runtime.alerts.watch import AlertWatch  # webhooks take a while to load
 
-        watch = AlertWatch(self._services, self._events, instance_id=self.instance_id, may_act=lambda: self.leads)
-        return [asyncio.create_task(watch.run(), name="alerts")]
+        return [asyncio.create_task(AlertWatch(self._services, self._events, **who).run(), name="alerts")]
 
     async def _wind_up(self, ticks: asyncio.Task[None], others: Sequence[asyncio.Task[Any]]) -> None:
         """End the tasks. What is being stored is waited for, so that it can be told; nothing else is begun."""

@@ -16,11 +16,12 @@ from naq_runtime.context import JobContext
 from naq_runtime.job import Job
 from naq_runtime.threads import in_own_thread
 from naq_runtime.tracing.exporters import exporters, resource_of
+from naq_runtime.tracing.flushing import Flusher, flusher_of
 from naq_runtime.version import VERSION
 
 __all__ = ["Telemetry"]
 
-_FLUSH_MS = 5_000
+_LAST_S = 5.0
 
 
 class Telemetry:
@@ -77,16 +78,11 @@ class Telemetry:
             yield
         finally:
             context.detach(token)
-            self._flush()
+            flusher_of(self._provider).flush()
 
     async def close(self) -> None:
-        """Export what there is; the provider stays, for others of this program."""
-        await in_own_thread(self._flush)
-
-    def _flush(self) -> None:
-        flush = getattr(self._provider, "force_flush", None)
-        if flush is not None:
-            flush(_FLUSH_MS)
+        """Export what there is, within a few seconds; the provider stays, for others of this program."""
+        await in_own_thread(Flusher(self._provider, patience_s=_LAST_S).flush)
 
     async def _around_attempt(self, job: JobContext, call: Callable[[], Awaitable[Any]]) -> Any:
         attributes: dict[str, str | int] = {

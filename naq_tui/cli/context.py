@@ -85,8 +85,10 @@ def command(function: Callable[..., Any]) -> Callable[..., None]:
                 values["reload"] = functools.partial(_config, shared)
             import asyncio
 
+            from naq_tui.cli.logs import log_to_stderr
+
             config = _config(shared)
-            _log_to_stderr(config)
+            log_to_stderr(config.log.level.upper())
             outcome = function(config=config, **values)
             if inspect.iscoroutine(outcome):
                 asyncio.run(outcome)
@@ -116,17 +118,6 @@ def _pointed(error: FilterError) -> Sequence[str]:
     begin = max(0, error.position - _BEFORE_MARK)
     before = inert(error.text[begin : error.position])
     return f"  {before}{inert(error.text[error.position :], _BEFORE_MARK)}", f"  {' ' * cell_len(before)}^"
-
-
-def _log_to_stderr(config: NAQConfig) -> None:
-    import logging
-
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=config.log.level.upper(),
-        format="%(asctime)s %(levelname).1s %(message)s",
-        datefmt="%H:%M:%S",
-    )
 
 
 def _config(shared: dict[str, Any]) -> NAQConfig:

@@ -15,6 +15,7 @@ import pytest
 from naq_runtime import EventService, NAQConfig, ServiceManager
 from naq_runtime.events.models import JobEventType
 from tests.support.processes import naq, started
+from tests.support.processing import dead_of
 from tests.support.receiver import Reply, Request, receiving
 from tests.support.waiting import eventually
 
@@ -246,6 +247,30 @@ async def is_done(config: NAQConfig, folder: Path, ids: set[str]) -> bool:
     (state,) = json.loads((await naq("processor", "list", "-f", "json", config=config)).out)
     got = set((folder / "got").read_text().split())
     return ids - got == {"job-3"} and (state["dead"], state["waiting"], state["in_work"]) == (1, 0, 0)
+
+
+async def test_what_a_function_repeats_of_a_job_is_logged_inert(
+    config: NAQConfig, services: ServiceManager, tmp_path: Path
+) -> None:
+    (tmp_path / "repeating.py").write_text("async def note(stored):\n    raise LookupError(stored.event.text)\n")
+    (tmp_path / "naq.toml").write_text(
+        '[processors.repeating]\nkind = "function"\nfunction = "repeating:note"\nretries = 0\nstart = "beginning"\n'
+        'filter = { queue_name = "mail" }\n'
+    )
+    events = await services.get_service(EventService)
+    evil = "no \x1b]0;pwn\x07 customer\nforged line"
+    events.job(JobEventType.LOG, job_id="job-0", queue_name="mail", text=evil)
+    await events.flush()
+
+    async with processor(config, tmp_path, "repeating") as process:
+        await eventually(lambda: dead_of(services, "repeating"))
+        process.terminate()
+        assert process.stderr is not None
+        said = (await process.stderr.read()).decode()
+
+    assert "LookupError: no " in said
+    assert not {"\x1b", "\x07"} & set(said)
+    assert "\nforged" not in said
 
 
 @pytest.mark.parametrize(

@@ -373,7 +373,7 @@ async def test_wherever_a_leader_dies_the_log_is_told_once_and_the_webhook_at_le
 
             second = await Watching.on(services, "second")
             await second.look()
-            await eventually(lambda: receiver.requests)
+            await eventually(lambda: receiver.requests and not second.watch._deliveries._tasks)
             await second.look()
             await second.look()
             record = (await read_board(services.streams, services.names)).kept["tested"].record

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -88,3 +89,19 @@ async def test_one_that_takes_too_long_is_killed_with_all_that_it_started(tmp_pa
 
     await eventually(lambda: is_gone(int(pids.read_text())))
     assert not [one for one in psutil.Process(os.getpid()).children() if str(pids) in one.cmdline()]
+
+
+@pytest.mark.parametrize("how", ["", "setsid "])
+async def test_what_it_leaves_behind_does_not_hold_it_up(tmp_path: Path, how: str) -> None:
+    left = f"{how}sh -c 'echo $$ > {tmp_path}/left; exec sleep 60' & until [ -s {tmp_path}/left ]; do :; done"
+    command = Command(CommandSettings(command=f"{left}; echo done >&2; exit 3", shell=True, timeout=20))
+    before = len(os.listdir("/dev/fd"))
+
+    try:
+        async with asyncio.timeout(10):
+            with pytest.raises(ProcessingError, match="ended with exit code 3: done"):
+                await command(some(1))
+        await eventually(lambda: len(os.listdir("/dev/fd")) <= before)
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(int((tmp_path / "left").read_text()), 9)

@@ -38,7 +38,7 @@ async def test_one_that_was_delivered_often_and_is_innocent_leaves_no_dead_event
         async with events.process_events(
             "billing", Seen(judge).one, filters=MAIL, retries=1, start="beginning"
         ) as processor:
-            await eventually(lambda held=processor: held.statistics().held == 1)  # type: ignore[misc]
+            await eventually(lambda held=processor: held.statistics().held > 0)  # type: ignore[misc]
     seen = Seen()
     async with events.process_events("billing", seen.one, filters=MAIL, retries=1) as processor:
         await eventually(lambda: processor.statistics().processed == 1)
@@ -126,7 +126,8 @@ async def test_an_event_that_comes_again_while_it_is_in_work_is_processed_once(s
         await go_on.wait()
         await seen.many(events)
 
-    async with DurableProcessor(services, "billing", slow, wanted=EventFilter(queue_name="mail")) as processor:
+    wanted = EventFilter(queue_name="mail", event_type="completed")
+    async with DurableProcessor(services, "billing", slow, wanted=wanted) as processor:
         await log(services, 1)
         await begun.wait()
         (holding,) = processor._intake._held.values()

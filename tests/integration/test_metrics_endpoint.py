@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from naq_runtime import EventService, NAQConfig, Queue, ServiceManager
-from naq_runtime.errors import ConfigError
+from naq_runtime.errors import ConfigError, ServerUnreachable
 from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent
 from naq_runtime.events.storage import TailedEvents
 from naq_runtime.prometheus import counting
@@ -101,6 +101,26 @@ async def test_a_port_that_is_taken_is_told(make_config: MakeConfig) -> None:
                 pass
 
 
+async def test_what_ends_it_is_told_as_it_is(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = make_config(metrics__port=0)
+    with pytest.raises(ServerUnreachable, match="has ended the connection"):
+        async with endpoint(config):
+            raise ServerUnreachable("the server has ended the connection")
+
+    def broken(metrics: EventMetrics, batch: TailedEvents) -> None:
+        raise LookupError("a mistake in here")
+
+    monkeypatch.setattr(EventMetrics, "apply", broken)
+
+    async def served() -> None:
+        async with endpoint(config), ServiceManager(config) as services:
+            (await services.get_service(EventService)).job(JobEventType.COMPLETED, job_id="j", queue_name="q")
+            await asyncio.Event().wait()
+
+    with pytest.raises(LookupError, match="a mistake in here"):
+        await served()
+
+
 async def test_the_command_serves_until_it_is_ended(config: NAQConfig) -> None:
     async with started("naq_tui.cli.main", "metrics", "--port", "0", config=config) as process:
         assert process.stderr is not None
@@ -146,3 +166,15 @@ def test_names_that_are_made_up_share_a_label_once_there_are_too_many() -> None:
     assert len(found) == counting._MOST_QUEUES + 1
     assert sum(found.values()) == 1000
     assert max(map(len, found)) < 500
+
+
+def test_queues_and_functions_that_are_made_up_do_not_multiply() -> None:
+    registry = CollectorRegistry()
+    counted = EventMetrics(registry)
+
+    counted.apply(tailed(*(log(f"q{number}", f"f{function}") for number in range(100) for function in range(100))))
+
+    text = generate_latest(registry).decode()
+    found = {name: value for name, value in samples(text).items() if name.startswith("naq_job_events_total")}
+    assert len(found) <= counting._MOST_PAIRS + counting._MOST_QUEUES
+    assert sum(found.values()) == 10_000

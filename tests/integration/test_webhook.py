@@ -17,6 +17,7 @@ import pytest
 
 from naq_runtime.errors import ConfigError, ProcessingError, Rejected, Unavailable
 from naq_runtime.processors import webhook as module
+from naq_runtime.processors.http import Target
 from naq_runtime.processors.settings import WebhookConfig
 from naq_runtime.processors.webhook import Webhook
 from tests.support.receiver import Receiver, Reply, receiving
@@ -128,7 +129,9 @@ async def test_what_will_never_be_taken_is_posted_once(receiver: Receiver, statu
     assert len(receiver.requests) == 1
 
 
-@pytest.mark.parametrize(("status", "error"), [(500, ProcessingError), (408, Unavailable), (503, Unavailable)])
+@pytest.mark.parametrize(
+    ("status", "error"), [(500, ProcessingError), (401, Unavailable), (408, Unavailable), (503, Unavailable)]
+)
 async def test_out_of_tries_the_last_answer_is_told(
     receiver: Receiver, status: int, error: type[ProcessingError]
 ) -> None:
@@ -217,14 +220,21 @@ async def test_it_goes_through_the_proxy_of_the_environment(
     [
         ({"url": "ftp://example.com"}, r"processors.hook.url: expected an address .* got ftp://example.com"),
         ({"url": "https://example.com/${GONE}"}, "processors.hook.url: the environment variable GONE is not set"),
+        ({"url": "https://user:S3CRET/9@example.com"}, r"hook.url: the host or the port of this address is none, got"),
+        (
+            {"url": "https://example.com/\xe4"},
+            r"hook.url: an address has no spaces and printable ASCII characters only",
+        ),
         ({"url": "http://x", "secret": "whsec_%"}, "processors.hook.secret: what follows whsec_ must be base64"),
         ({"url": "http://x", "headers": {"X": "a\r\nb"}}, "processors.hook.headers.X: a header has printable"),
         ({"url": "http://x", "headers": {"X:": "a"}}, "processors.hook.headers.X:: 'X:' is no name"),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_its_key(settings: dict[str, object], says: str) -> None:
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises(ConfigError, match=says) as raised:
         Webhook(WebhookConfig(**settings), key="processors.hook", environ={})  # type: ignore[arg-type]
+
+    assert "S3CRET" not in str(raised.value)
 
 
 def test_no_secret_is_shown() -> None:
@@ -235,3 +245,45 @@ def test_no_secret_is_shown() -> None:
 
     assert "https://host" in shown
     assert [secret for secret in secrets if secret in shown] == []
+
+
+async def test_what_the_receiver_repeats_of_secrets_is_hidden(receiver: Receiver) -> None:
+    body = b"Cannot POST /services/T0KEN-1?key=K3Y-22: no user with T0KEN-1 and Bearer H34DER-3, whsec S1GNED-4"
+    receiver.replies = [Reply(404, body=body)]
+    config = WebhookConfig(
+        url=f"{receiver.url}/services/T0KEN-1?key=K3Y-22",
+        headers={"Authorization": "Bearer H34DER-3"},
+        secret="S1GNED-4",
+    )
+
+    with pytest.raises(Rejected, match=r"Cannot POST \(hidden\): no user with") as raised:
+        await Webhook(config).post([1])
+
+    assert not [secret for secret in ("T0KEN", "K3Y", "H34DER", "S1GNED") if secret in str(raised.value)]
+
+
+@pytest.mark.parametrize("after", ["Mon, 99999999999999999999 Jan 2020 00:00:00 GMT", "soon"])
+async def test_a_wait_that_is_none_is_passed_over(receiver: Receiver, after: str) -> None:
+    receiver.replies = [Reply(503, (("Retry-After", after),))]
+
+    with pytest.raises(Unavailable, match="answered 503"):
+        await Webhook(WebhookConfig(url=receiver.url, retries=0)).post([1])
+
+
+async def test_an_address_with_a_user_says_who_we_are(receiver: Receiver) -> None:
+    await Webhook(WebhookConfig(url=receiver.url.replace("://", "://bob:pa%24s@"))).post([1])
+
+    (request,) = receiver.requests
+    assert request.headers["authorization"] == f"Basic {base64.b64encode(b'bob:pa$s').decode()}"
+
+
+def test_a_header_takes_the_place_of_ours_however_it_is_written() -> None:
+    webhook = Webhook(WebhookConfig(url="http://x", headers={"content-type": "application/cloudevents+json"}))
+
+    assert [name for name in webhook._headers if name.lower() == "content-type"] == ["content-type"]
+
+
+def test_whom_we_trust_is_read_once() -> None:
+    first, second = (Target.of("https://localhost/x").connection(1)[0] for _ in range(2))
+
+    assert first._context is second._context  # type: ignore[attr-defined]

@@ -204,3 +204,16 @@ class TestLosses:
         roster.see([], NOW_NS)
 
         assert roster.lost(300, NOW_NS) == {"w": True}
+
+
+@pytest.mark.parametrize("name", ["<!channel>", "a\nb", "x" * 201, "\x1b[31m"])
+def test_names_that_no_function_can_have_are_counted_among_others(name: str) -> None:
+    values = measured("failures{function=*} > 0", [ended("failed", function=name), ended("failed")])
+
+    assert values == {"(others) (others)": 1.0, "mail shop.send": 1.0}
+
+
+def test_a_worker_of_a_name_that_none_can_have_is_not_looked_for() -> None:
+    beat = a_worker_event(WorkerEventType.HEARTBEAT, worker_id="<http://evil|w>", timestamp_ns=NOW_NS - 60 * SECOND)
+
+    assert measured("worker_lost", [beat]) == {}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
+import threading
 from pathlib import Path
 
 import msgspec
@@ -145,3 +147,77 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(Unavailable, match="cannot be opened: "):
         opened(tmp_path / "file" / "events.jsonl")
+
+
+async def test_one_that_another_process_has_taken_meanwhile_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    file = opened(path)
+    path.rename(tmp_path / "away")
+    other = opened(path)
+
+    with pytest.raises(Unavailable, match="written by another process"):
+        await file(some(1))
+    await other.close()
+    await file(some(1))
+
+    assert sequences(path) == [1]
+    await file.close()
+
+
+async def test_a_full_disk_is_not_taken_for_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b'{"sequence":1')
+
+    def full(number: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(Unavailable, match="No space left"):
+        opened(path)
+
+
+async def test_the_beginning_of_a_line_that_cannot_be_taken_back_spoils_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "events.jsonl"
+    file, write = opened(path), os.write
+
+    def half(number: int, data: memoryview) -> int:
+        if len(data) < 100:
+            raise OSError(errno.EIO, "Input/output error")
+        return write(number, data[: len(data) // 2])
+
+    def refuse(number: int, size: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "write", half)
+    monkeypatch.setattr(os, "ftruncate", refuse)
+    with pytest.raises(Unavailable):
+        await file(some(1))
+    monkeypatch.undo()
+    await file(some(1))
+
+    assert msgspec.json.decode(path.read_bytes().splitlines()[-1])["sequence"] == 1
+    assert path.read_bytes().count(b"\n") == 2
+    await file.close()
+
+
+async def test_it_is_not_closed_under_a_thread_that_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, begun, go_on = opened(tmp_path / "events.jsonl", fsync=True), threading.Event(), threading.Event()
+    synced: list[bool] = []
+
+    def slow(number: int) -> None:
+        begun.set()
+        go_on.wait(10)
+        synced.append(os.fstat(number).st_size > 0)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    writing = asyncio.create_task(file(some(1)))
+    await asyncio.to_thread(begun.wait, 10)
+    writing.cancel()
+    closing = asyncio.create_task(file.close())
+    await asyncio.sleep(0)
+    go_on.set()
+    await closing
+
+    assert synced == [True]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from naq_runtime.events.models import Event, JobEvent, JobEventType
 from naq_runtime.processors.spans import Span, is_end, spans_of
 
@@ -118,3 +120,63 @@ def test_only_ends_are_ends() -> None:
     ends = {event.event_type for event in retried() if is_end(event)}
 
     assert ends == {JobEventType.COMPLETED}
+
+
+def test_nothing_is_added_to_a_trace_that_was_not_sampled() -> None:
+    assert spans_of(retried(trace=TRACE.removesuffix("01") + "00")) == []
+
+
+def test_ids_of_zeros_are_no_trace() -> None:
+    nobody = f"00-{'0' * 32}-{'0' * 16}-01"
+
+    assert len(spans_of(retried(trace=nobody))) == len(spans_of(retried()))
+
+
+@pytest.mark.parametrize("traced", [{}, {"trace": TRACE}])
+def test_an_attempt_whose_worker_was_lost_ends_where_the_next_one_begins(traced: dict[str, Any]) -> None:
+    story = Story()("enqueued", 1, **traced)("started", 2, attempt=1, worker_id="w1")
+    story("started", 32, attempt=2, worker_id="w2")("completed", 33, attempt=2, duration_ms=1000.0)
+
+    (lost,) = (span for span in spans_of(story.events) if span.name == "attempt 1")
+    assert (lost.start_ns, lost.end_ns, lost.error) == (2 * S, 32 * S, "its worker was lost")
+    assert lost.attributes["naq.worker"] == "w1"
+
+
+def test_an_attempt_that_was_interrupted_is_one_without_an_error() -> None:
+    story = Story()("enqueued", 1)("started", 2, attempt=1)("interrupted", 4, attempt=1)
+    story("started", 5, attempt=2)("completed", 6, attempt=2, duration_ms=0.0)
+
+    attempts = [span for span in spans_of(story.events) if span.is_consumer]
+    assert times(attempts) == [("attempt 1", 2, 4), ("attempt 2", 6, 6)]
+    assert [span.error for span in attempts] == [None, None]
+
+
+def test_what_a_worker_could_not_tell_goes_to_the_end_of_the_job() -> None:
+    story = Story()("enqueued", 1)("started", 2, attempt=1)("failed", 9, final=True, error_type="WorkerKilled")
+
+    assert times(spans_of(story.events))[0] == ("attempt 1", 2, 9)
+
+
+def test_a_job_waits_for_its_time_and_for_others() -> None:
+    later = Story()("scheduled", 1, run_at_ns=5 * S)("started", 6)("completed", 7, duration_ms=1.0)
+    child = Story()("waiting_for_dependencies", 1)("dependency_satisfied", 3)("dependency_satisfied", 4)
+    child("started", 5)("completed", 6, duration_ms=1.0)
+    cancelled = Story()("scheduled", 1, run_at_ns=500 * S)("cancelled", 3)
+
+    assert ("delay", 1, 5) in times(spans_of(later.events))
+    assert ("dependencies", 1, 4) in times(spans_of(child.events))
+    assert ("delay", 1, 3) in times(spans_of(cancelled.events))
+
+
+def test_a_delay_ends_by_the_clock_of_the_server() -> None:
+    story = Story()("enqueued", 1)
+    story("retry_scheduled", 103, run_at_ns=108 * S, clock_offset_ns=-50 * S)("completed", 60, duration_ms=1.0)
+
+    assert ("retry delay", 53, 58) in times(spans_of(story.events))
+
+
+@pytest.mark.parametrize("milliseconds", [-1e300, 1e300])
+def test_durations_that_cannot_be_make_times_that_can(milliseconds: float) -> None:
+    story = Story()("enqueued", 1)("started", 2, wait_ms=milliseconds)("completed", 3, duration_ms=milliseconds)
+
+    assert all(0 <= span.start_ns <= span.end_ns < 2**63 for span in spans_of(story.events))

@@ -1,0 +1,69 @@
+"""Exporting the traces that are made of the log, when that cannot be done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from naq_runtime.errors import ServerUnreachable, Unavailable
+from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent
+from naq_runtime.processors.traces import TracesOfEvents
+
+HISTORY = [
+    StoredEvent(
+        place,
+        JobEvent(
+            event_type=JobEventType(kind), job_id="j1", queue_name="mail", timestamp_ns=place, event_id=f"e-{place}"
+        ),
+    )
+    for place, kind in enumerate(["enqueued", *["interrupted", "started"] * 700, "completed"], start=1)
+]
+
+
+async def histories(job_ids: Sequence[str]) -> dict[str, list[StoredEvent]]:
+    return {"j1": HISTORY}
+
+
+class Receiver(SpanExporter):
+    """Keeps the sizes of what it gets."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self.sizes.append(len(spans))
+        return SpanExportResult.SUCCESS
+
+
+class Broken(SpanExporter):
+    """Raises, where others answer that they failed."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        raise ConnectionError("nobody there")
+
+
+async def test_large_traces_go_out_in_parts() -> None:
+    receiver = Receiver()
+
+    await TracesOfEvents([receiver], Resource({}), histories)(HISTORY[-1:])
+
+    assert receiver.sizes[0] == 512
+    assert max(receiver.sizes) == 512
+    assert sum(receiver.sizes) > 700
+
+
+async def test_an_exporter_that_raises_speaks_against_no_event() -> None:
+    with pytest.raises(Unavailable, match="Broken could not export: ConnectionError: nobody there"):
+        await TracesOfEvents([Broken()], Resource({}), histories)(HISTORY[-1:])
+
+
+async def test_a_log_that_cannot_be_read_speaks_against_no_event() -> None:
+    async def unreachable(job_ids: Sequence[str]) -> dict[str, list[StoredEvent]]:
+        raise ServerUnreachable("the server does not answer")
+
+    with pytest.raises(Unavailable, match="cannot be read now: the server does not answer"):
+        await TracesOfEvents([Receiver()], Resource({}), unreachable)(HISTORY[-1:])
