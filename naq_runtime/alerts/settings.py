@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from naq_runtime.alerts.rules import Rule, parse_rule
+from naq_runtime.alerts.wording import names_for, unknown_names
 from naq_runtime.config import AlertConfig, NAQConfig
 from naq_runtime.errors import ConfigError, InvalidRule
 from naq_runtime.processors.settings import WebhookConfig
@@ -39,12 +40,16 @@ def check_alerts(alerts: Mapping[str, AlertConfig], webhooks: Mapping[str, Webho
 
 def _mistakes(name: str, alert: AlertConfig, webhooks: Mapping[str, WebhookConfig]) -> Iterator[str]:
     try:
-        parse_rule(alert.rule)
+        rule = parse_rule(alert.rule)
     except InvalidRule as error:
         yield f"setting alerts.{name}.rule: {error}"
+    else:
+        known = ", ".join(f"{{{one}}}" for one in names_for(rule))
+        for unknown in unknown_names(alert.message, rule):
+            yield f"setting alerts.{name}.message: expected one of {known}, got {{{unknown}}}"
     if alert.webhook is not None and not is_address(alert.webhook) and alert.webhook not in webhooks:
-        known = f"one of {', '.join(sorted(webhooks))}" if webhooks else "a table [webhooks.NAME]"
-        yield f"setting alerts.{name}.webhook: expected {known}, or an address such as https://…"
+        tables = f"one of {', '.join(sorted(webhooks))}" if webhooks else "a table [webhooks.NAME]"
+        yield f"setting alerts.{name}.webhook: expected {tables}, or an address such as https://…"
 
 
 def webhook_of(watched: WatchedRule, webhooks: Mapping[str, WebhookConfig]) -> tuple[str, WebhookConfig] | None:

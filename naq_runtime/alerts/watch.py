@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -25,8 +24,8 @@ from naq_runtime.alerts.readings import Observed, values_of
 from naq_runtime.alerts.record import AlertRecord, Notice
 from naq_runtime.alerts.settings import WatchedRule, rules_of
 from naq_runtime.alerts.store import Board, Kept, read_board, write_records
+from naq_runtime.alerts.wording import fill
 from naq_runtime.errors import NaqError, ServerError
-from naq_runtime.events.messages import value_text
 from naq_runtime.events.models import AlertEvent, AlertEventType
 from naq_runtime.events.once import store_once
 from naq_runtime.nats.publish import is_conflict
@@ -197,7 +196,9 @@ class AlertWatch:
             reason=reason or None,
             by=self._instance_id,
         )
-        return replace(event, text=_filled(record.text, event))
+        # What is measured when an alert is over says nothing of why it fired.
+        text = "" if is_over else fill(record.text, event.labels, event.unit, event.value, event.threshold)
+        return replace(event, text=text or None)
 
     # Writing down
 
@@ -294,11 +295,3 @@ def _is_old(written: AlertRecord, record: AlertRecord) -> bool:
 def _essence(record: AlertRecord) -> object:
     alerts = [(alert.labels, alert.state, alert.fired_ns, bool(alert.clear_since_ns)) for alert in record.alerts]
     return record.rule, record.severity, record.text, record.state, record.by, record.hidden, record.notices, alerts
-
-
-def _filled(text: str, event: AlertEvent) -> str | None:
-    """The message of the config, with labels and figures put in."""
-    known: dict[str, str] = dict(event.labels or {})
-    for name, figure in (("value", event.value), ("threshold", event.threshold)):
-        known[name] = "no data" if figure is None else value_text(event.unit or "", figure)
-    return re.sub(r"\{(\w+)\}", lambda found: known.get(found[1], found[0]), text) or None

@@ -301,7 +301,7 @@ class AlertEvent(EventBase, tag="alert", frozen=True, kw_only=True, omit_default
     """The name of its rule."""
     rule: str = ""
     """What it says."""
-    severity: str = "warning"
+    severity: str = field(default_factory=lambda: "warning")  # made, so that it is written whatever it is
     """``info``, ``warning`` or ``critical``."""
     labels: dict[str, str] | None = None
     """Of which queue, function, worker or schedule it is."""

@@ -158,7 +158,10 @@ class EventQueries:
         return EventPage(events, reached, reached < within.last)
 
     async def _range(self, since: Moment | None, until: Moment | None) -> SequenceRange:
-        return await self._storage.range_of(self._ns(since), self._ns(until))
+        first_ns, end_ns = self._ns(since), self._ns(until)
+        if first_ns is not None and end_ns is not None and first_ns > end_ns:
+            raise FilterError("the time ends before it begins: choose an earlier since, or a later until")
+        return await self._storage.range_of(first_ns, end_ns)
 
     def _ns(self, moment: Moment | None) -> int | None:
         """Nanoseconds since 1970.

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["EventReader", "FoundEvents", "SequenceRange", "causal_order", "decode_all", "decode_stored"]
 
+_BULK = ("job", "worker")
+"""The categories of nearly all events."""
+_FEW_SUBJECTS = 4
+"""Each subject is a question of its own for every page, which takes the server as long as ten pages of everything."""
 _SCAN_LIMIT = 200_000
 """How many events are looked through, newest first, for those that no subject tells apart."""
 
@@ -84,7 +88,7 @@ class EventReader:
         subjects = wanted.subjects(self._names)
         if not subjects or within.last < within.first:
             return FoundEvents([], within.last)
-        asked = [None] if subjects == (self._names.events,) else subjects
+        asked = [None] if any(map(_is_much, subjects)) or len(subjects) > _FEW_SUBJECTS else subjects
         pages = await asyncio.gather(*(self._page(within.first, size, subject) for subject in asked))
         ends = [page.messages[-1].sequence for page in pages if page.pending and page.messages]
         reached = min([*ends, within.last])
@@ -102,6 +106,12 @@ class EventReader:
 def _name_whom(subjects: Sequence[str]) -> bool:
     """Whether all of them name a job, a worker, a schedule or a process, which the server finds at once."""
     return all(subject.split(".")[3] != "*" for subject in subjects)
+
+
+def _is_much(subject: str) -> bool:
+    """Whether so much of the log is under a subject that reading all of it is quicker."""
+    _, _, category, *tokens = subject.split(".")
+    return category in (">", "*", *_BULK) and set(tokens) <= {"*", ">"}
 
 
 def _sequence(message: StoredMessage) -> int:

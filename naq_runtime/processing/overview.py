@@ -50,6 +50,16 @@ async def processors(services: ServiceManager) -> list[ProcessorState]:
     return sorted(await each_of([info for info in found if info["name"].startswith(prefix)], state))
 
 
+async def check_is_there(services: ServiceManager, name: str) -> None:
+    """Make sure that there is a processor of this name.
+
+    Raises:
+        NotFound: there is none.
+    """
+    if name not in {state.name for state in await processors(services)}:
+        raise _unknown(name)
+
+
 async def remove_processor(services: ServiceManager, name: str) -> None:
     """Forget how far a processor is; one of its name begins anew. Its dead events stay.
 
@@ -61,7 +71,11 @@ async def remove_processor(services: ServiceManager, name: str) -> None:
     is_there = await _is_deleted(services.connection, names.events_stream, consumer)
     await _is_deleted(services.connection, names.processors_stream, consumer)
     if not is_there:
-        raise NotFound(f"there is no processor {name}; 'naq processor list' shows those that there are")
+        raise _unknown(name)
+
+
+def _unknown(name: str) -> NotFound:
+    return NotFound(f"there is no processor {name}; 'naq processor list' shows those that there are")
 
 
 async def _is_deleted(connection: Connection, stream: str, consumer: str) -> bool:

@@ -27,6 +27,8 @@ _STATES: dict[AlertState, Span] = {
     AlertState.FIRING: ("▲ firing", "bold red"),
 }
 _UNWATCHED: Span = ("- unwatched", "yellow")
+_CLEARING: Span = ("▽ clearing", "green")
+"""What its rule says is not true any more; it is over when that stays so."""
 _SECOND_NS = 1_000_000_000
 
 
@@ -106,12 +108,18 @@ def _raw(record: AlertRecord, alert: Alert | None, now_ns: int) -> Iterator[obje
         yield f"since={alert.since_ns / 1e9:.3f}"
         yield f"value={'-' if alert.value is None else f'{alert.value:g}'}"
         yield from (f"{name}={value}" for name, value in alert.labels.items())
+        if alert.acknowledged_by:
+            yield f"acknowledged_by={alert.acknowledged_by}"
+    if record.silenced_until_ns > now_ns:
+        yield f"silenced_until={record.silenced_until_ns / 1e9:.3f}"
     yield record.rule
 
 
 def _state(record: AlertRecord, alert: Alert | None, now_ns: int) -> Span:
     if not record.is_watched(now_ns):
         return _UNWATCHED
+    if alert is not None and alert.clear_since_ns:
+        return _CLEARING
     return _STATES[record.state if alert is None else alert.state]
 
 

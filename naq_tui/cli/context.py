@@ -27,7 +27,7 @@ from naq_tui.text import inert
 if TYPE_CHECKING:
     from naq_runtime.config import NAQConfig
 
-__all__ = ["EXIT_USAGE", "command", "fail"]
+__all__ = ["EXIT_FAILURE", "EXIT_USAGE", "command", "fail"]
 
 _MESSAGE_LIMIT = 2_000
 _BEFORE_MARK = 60

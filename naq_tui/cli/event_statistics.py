@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from naq_tui.cli.context import EXIT_USAGE, fail
 from naq_tui.cli.format import Format, PastMoment, a_past_moment
 from naq_tui.cli.past import FORMS, on_server
 
@@ -27,7 +28,10 @@ Moment = Annotated[PastMoment | None, typer.Option(parser=a_past_moment, metavar
 
 async def stats(
     *,
-    hours: Annotated[float, typer.Option(min=0.001, max=90_000, help="Of the last so many hours.")] = 24.0,
+    hours: Annotated[
+        float | None,
+        typer.Option(min=0.001, max=90_000, help="Of the last so many hours; 24, unless --since says from when on."),
+    ] = None,
     by_queue: Annotated[bool, typer.Option("--by-queue", help="A line for each queue.")] = False,
     by_function: Annotated[bool, typer.Option("--by-function", help="A line for each function.")] = False,
     by_worker: Annotated[bool, typer.Option("--by-worker", help="A line for each worker.")] = False,
@@ -46,12 +50,14 @@ async def stats(
     from naq_runtime.services.events import EventService
     from naq_runtime.services.manager import ServiceManager
 
+    if hours is not None and since is not None:
+        fail("--hours and --since both say when it begins: leave one of them out", EXIT_USAGE)
     async with ServiceManager(config, role="monitor") as services:
         since_ns, until_ns = await on_server(services, since, until)
         events = await services.get_service(EventService)
         with _progress() as progress:
             answer = await events.get_event_statistics(
-                hours,
+                24.0 if hours is None else hours,
                 by_queue,
                 by_worker,
                 group_by_function=by_function,

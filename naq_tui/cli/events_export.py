@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from naq_tui.cli.context import EXIT_USAGE, command, fail
+from naq_tui.cli.context import EXIT_FAILURE, EXIT_USAGE, command, fail
 from naq_tui.cli.format import PastMoment, a_past_moment
 from naq_tui.cli.past import FORMS, on_server
 
@@ -47,12 +47,14 @@ async def _export(
 
     Example: naq events export --since 2h -o incident.jsonl.zst
     """
+    from naq_runtime.events.filters import EventFilter
     from naq_runtime.events.transfer import export_header
-    from naq_runtime.naming import check_name
     from naq_runtime.services.manager import ServiceManager
 
     output = None if output == _DASH else output
-    types = [check_name("event type", one) for one in event_type or ()]
+    types = event_type or []
+    if types:
+        EventFilter(event_type=types)  # refuses those that there are not
     if output is None and sys.stdout.isatty() and compress:
         fail("compressed events are nothing for a terminal: use -o FILE, or send them into a pipe", EXIT_USAGE)
     packed = compress or (output is not None and output.suffix == ".zst")
@@ -152,7 +154,7 @@ def _say_imported(done: Imported, reader: ArchiveReader) -> None:
     if reader.broken:
         _note(_count(reader.broken, "line is no event, and was", "lines are no events, and were") + " passed over")
     if reader.fault:
-        _note(f"the file is not complete: {reader.fault}")
+        fail(f"the file is not complete: {reader.fault}", EXIT_FAILURE)
 
 
 class _Progress:

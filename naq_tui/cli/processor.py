@@ -61,11 +61,14 @@ async def dead(name: Name, *, format: FormatOption = Format.TABLE, config: NAQCo
     Example: naq processor dead audit
     """
     from naq_runtime.processing.dead import DeadEvents
+    from naq_runtime.processing.overview import check_is_there
     from naq_runtime.services.manager import ServiceManager
     from naq_tui.cli.output import note, print_json, print_raw
 
     async with ServiceManager(config, role="monitor") as services:
         letters = [one async for one in DeadEvents(services.streams, services.names).list(name)]
+        if not letters:  # those of a processor that was removed stay
+            await check_is_there(services, name)
     if format is Format.JSON:
         print_json([_document(one) for one in letters])
     elif format is Format.RAW:
@@ -134,6 +137,7 @@ async def _act(
     question: str,
 ) -> None:
     from naq_runtime.processing.dead import DeadEvents
+    from naq_runtime.processing.overview import check_is_there
     from naq_runtime.services.manager import ServiceManager
     from naq_tui.cli.acting import ask, check_can_ask, do_all
     from naq_tui.cli.output import note
@@ -145,6 +149,7 @@ async def _act(
         kept = DeadEvents(services.streams, services.names)
         wanted = list(dict.fromkeys(sequences or ())) or [one.sequence async for one in kept.list(name)]
         if not wanted:
+            await check_is_there(services, name)
             note(f"processor {name} has given up no event")
             return
         await ask(question, yes=not question)

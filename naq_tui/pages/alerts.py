@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from naq_runtime.alerts.record import AlertRecord, AlertState
+from naq_runtime.alerts.record import Alert, AlertRecord, AlertState
 from naq_runtime.alerts.rules import labels_text, parse_rule
+from naq_runtime.alerts.wording import fill
 from naq_runtime.errors import ConfigError
 from naq_runtime.events.messages import value_text
 from naq_tui.model.alerts import AlertBook, AlertView
@@ -75,7 +76,7 @@ def _remarks(view: AlertView, book: AlertBook, now_ns: int) -> Iterator[tuple[st
     record, alert = view
     yield inert(record.rule), "dim"
     if record.text:
-        yield inert(record.text), "text"
+        yield inert(_text(record, alert)), "text"
     if alert.clear_since_ns:
         yield "clear now, and over when it stays so", "good"
     if alert.acknowledged_by:
@@ -83,6 +84,15 @@ def _remarks(view: AlertView, book: AlertBook, now_ns: int) -> Iterator[tuple[st
     left_ns = record.silenced_until_ns - now_ns
     if left_ns > 0:
         yield f"its webhook is silenced for {age_text(left_ns / SECOND_NS)}", "warn"
+
+
+def _text(record: AlertRecord, alert: Alert) -> str:
+    """The message of the config, for this alert."""
+    try:
+        rule = parse_rule(record.rule)
+    except ConfigError:  # of a version with other metrics
+        return record.text
+    return fill(record.text, alert.labels, rule.metric.unit, alert.value, rule.breach.threshold)
 
 
 def _rule(record: AlertRecord, width: int) -> Line:

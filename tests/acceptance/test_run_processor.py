@@ -296,3 +296,11 @@ async def test_what_cannot_be_run_is_told_in_one_line(
     assert ended.code == 2
     assert says in ended.err
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("arguments", [("dead", "nosuch"), ("retry", "nosuch", "--all"), ("remove", "nosuch", "--yes")])
+async def test_a_processor_that_there_is_not_is_not_found(config: NAQConfig, arguments: tuple[str, ...]) -> None:
+    ended = await naq("processor", *arguments, config=config)
+
+    assert ended.code == 4
+    assert "there is no processor nosuch" in ended.err

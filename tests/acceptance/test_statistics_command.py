@@ -139,7 +139,14 @@ async def test_of_nothing_there_is_nothing_to_say(config: NAQConfig) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--hours", "0"), ("--hours", "-1"), ("--since", "soon"), ("--since", "1h", "--until", "2h"), ("--hours", "x")],
+    [
+        ("--hours", "0"),
+        ("--hours", "-1"),
+        ("--since", "soon"),
+        ("--since", "1h", "--until", "2h"),
+        ("--hours", "1", "--since", "2h"),
+        ("--hours", "x"),
+    ],
 )
 async def test_a_time_that_makes_no_sense_is_a_usage_error(config: NAQConfig, arguments: tuple[str, ...]) -> None:
     finished = await naq("events", "stats", *arguments, config=config)

@@ -264,7 +264,7 @@ async def test_a_damaged_file_is_imported_as_far_as_it_goes_and_that_is_said(
 
     finished = await naq("events", "import", str(path), config=make_config())
 
-    assert finished.code == 0
+    assert finished.code == 1
     assert "5 events imported" in finished.err
     assert "2 lines are no events, and were passed over" in finished.err
     assert "the file is not complete: it was cut off behind 5 events" in finished.err
@@ -295,3 +295,10 @@ async def test_the_history_of_a_job_can_be_asked_for_after_an_import(
         history = await (await services.get_service(EventService)).get_job_event_history(job_id)
 
     assert {str(one.event.event_type) for one in history} >= {"enqueued", "started", "completed", "result_stored"}
+
+
+async def test_a_type_that_there_is_not_is_a_usage_error(config: NAQConfig) -> None:
+    finished = await naq("events", "export", "--type", "fialed", config=config)
+
+    assert (finished.code, finished.out) == (2, "")
+    assert "did you mean failed" in finished.err

@@ -175,7 +175,12 @@ def alerts(at_ns: int = NOW_NS) -> tuple[AlertRecord, ...]:
     return (
         record("depth", "queue_depth > 10000"),
         record("late", "queue_age > 1m for 5m", alert("pending", 130, 71.5, queue="reports"), state=AlertState.PENDING),
-        record("mail-failures", "failed_rate{queue=mail} > 5% for 2m clear < 4%", clearing, text="look at the relay"),
+        record(
+            "mail-failures",
+            "failed_rate{queue=mail} > 5% for 2m clear < 4%",
+            clearing,
+            text="look at the relay: {value} of {queue}",
+        ),
         record("quiet", "failed_rate{queue=news} > 5%", state=AlertState.NO_DATA),
         record("worker-lost", "worker_lost", seen, severity="critical", silenced_until_ns=at_ns + 600 * SECOND),
     )

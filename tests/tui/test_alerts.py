@@ -57,7 +57,14 @@ async def test_the_page_shows_what_fires_what_is_about_to_and_what_is_quiet() ->
     firing, pending, quiet = (text.index(heading) for heading in ("Firing", "Pending", "Quiet"))
     assert firing < text.index("worker-lost") < text.index("mail-failures") < pending
     assert pending < text.index("late") < quiet < text.rindex("no data")
-    for said in ("3.4 % > 5 %", "queue=mail", "look at the relay", "clear now", "seen by ada", "silenced for 10 m"):
+    for said in (
+        "3.4 % > 5 %",
+        "queue=mail",
+        "look at the relay: 3.4 % of mail",
+        "clear now",
+        "seen by ada",
+        "silenced for 10 m",
+    ):
         assert said in text, said
 
 

@@ -185,6 +185,10 @@ def test_rules_are_tables_of_the_config(load: Load) -> None:
             "setting alerts.late.severity: invalid enum value 'bad'",
         ),
         ('[alerts.late]\nrule = "worker_lost"\nseveriti = "bad"', "setting alerts.late: object contains unknown field"),
+        (
+            '[alerts.late]\nrule = "queue_age > 1m"\nmessage = "{queue} is {vlue}"',
+            "setting alerts.late.message: expected one of {value}, {threshold}, {queue}, got {vlue}",
+        ),
         ('[alerts."late one"]\nrule = "worker_lost"', "setting alerts: alert 'late one' is not a valid name"),
         (
             '[alerts.late]\nrule = "worker_lost"\nwebhook = "chat"',

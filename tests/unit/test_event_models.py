@@ -10,6 +10,8 @@ from hypothesis import given
 from naq_runtime.events.codec import encode_event
 from naq_runtime.events.models import (
     SCHEMA_VERSION,
+    AlertEvent,
+    AlertEventType,
     Event,
     JobEvent,
     JobEventType,
@@ -120,3 +122,9 @@ def test_an_event_cannot_be_changed() -> None:
 def test_types_compare_as_text() -> None:
     assert JobEventType("result_stored") == str(JobEventType.RESULT_STORED) == "result_stored"
     assert f"{WorkerEventType.BUSY}" == "busy"
+
+
+def test_how_severe_an_alert_is_is_written_even_when_it_is_as_severe_as_most() -> None:
+    event = AlertEvent(event_type=AlertEventType.FIRING, alert="late", timestamp_ns=1)
+
+    assert json.loads(encode_event(event))["severity"] == "warning"
