@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.config import NAQConfig, redacted_url
-from naq_runtime.errors import NotFound, ServerError
+from naq_runtime.errors import ServerError
 from naq_runtime.events.models import StoredEvent
-from naq_runtime.snapshot import JobDetail, ScheduleDetail, ScheduleMark, ScheduleNews, Snapshot
-from naq_tui.ordering import Ordering
+from naq_runtime.snapshot import Snapshot
 from naq_tui.source import Batch, ConnectionState, Link
+from naq_tui.sources.live_questions import LiveQuestions
+from naq_tui.sources.ordering import Ordering
 
 if TYPE_CHECKING:
     from naq_runtime.events.storage import TailedEvents
@@ -66,9 +67,7 @@ class LiveSource:
         """Puts our clock right, by what was last known of the server's."""
         self._link = Link(ConnectionState.CONNECTING, clock.time_ns(), redacted_url(config.nats.url))
         self._stack = contextlib.AsyncExitStack()
-        self._monitor: Monitor | None = None
-        self._schedules_anew = False
-        """Whether what was read of schedules is of before an outage: a killed server forgets its last records."""
+        self._questions = LiveQuestions()
 
     def __repr__(self) -> str:
         return f"<LiveSource {redacted_url(self._config.nats.url)} {self._link.state} at {self._last}>"
@@ -100,33 +99,15 @@ class LiveSource:
         """See `EventSource.time_of`: that of the server."""
         return self._on_server(now_ns)
 
-    async def job(self, job_id: str) -> JobDetail:
-        """See `EventSource.job`."""
-        if not job_id:
-            raise NotFound("this event is of no job")
-        return await self._connected().job(job_id)
+    @property
+    def questions(self) -> LiveQuestions:
+        """See `EventSource.questions`."""
+        return self._questions
 
-    async def schedules(self, since: ScheduleMark | None = None) -> ScheduleNews:
-        """See `EventSource.schedules`; after an outage all of them."""
-        monitor = self._connected()
-        anew, self._schedules_anew = self._schedules_anew, False
-        try:
-            return await monitor.schedules(None if anew else since)
-        except ServerError:
-            self._schedules_anew |= anew
-            raise
-
-    async def schedule(self, schedule_id: str) -> ScheduleDetail:
-        """See `EventSource.schedule`."""
-        return await self._connected().schedule(schedule_id)
-
-    def _connected(self) -> Monitor:
-        if self._monitor is None:
-            raise ServerError("there is no connection to the server now")
-        return self._monitor
-
-    async def _distrust_schedules(self) -> None:
-        self._schedules_anew = True
+    @property
+    def actions(self) -> None:
+        """See `EventSource.actions`."""
+        return None
 
     # One connection
 
@@ -136,7 +117,8 @@ class LiveSource:
         from naq_runtime.services.manager import ServiceManager
 
         services = await self._stack.enter_async_context(ServiceManager(self._config, role="monitor"))
-        monitor = self._monitor = await services.get_service(Monitor)
+        monitor = await services.get_service(Monitor)
+        self._questions.connect(monitor)
         self._on_server = monitor.on_server
         yield Batch(self._turn(ConnectionState.CATCHING_UP, self._address), snapshot=await monitor.snapshot())
         if self._last == 0:
@@ -146,7 +128,7 @@ class LiveSource:
         inbox = _Inbox()
         connection = services.connection
         connection.on_lost.append(inbox.nudge)
-        connection.on_restored.extend((self._distrust_schedules, inbox.nudge))
+        connection.on_restored.extend((self._questions.distrust, inbox.nudge))
         inbox.pump(partial(self._follow, monitor, inbox))
         inbox.pump(partial(_snapshots, monitor, inbox))
         inbox.pump(partial(_end, connection.closed, inbox))
@@ -199,7 +181,7 @@ class LiveSource:
         return Batch(link, news.events, news.missed)
 
     async def _disconnect(self) -> None:
-        self._monitor, self._schedules_anew = None, True
+        self._questions.disconnect()
         await self._stack.aclose()
 
     @property
