@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from textual.binding import Binding, BindingType
 
-__all__ = ["COMMANDS", "Command", "Scope", "bindings", "commands_of", "hints"]
+__all__ = ["COMMANDS", "Command", "Scope", "bindings", "commands_of", "hints", "places"]
 
 
 class Scope(StrEnum):
@@ -63,10 +63,8 @@ COMMANDS: tuple[Command, ...] = (
         "pause", Scope.APP, "p", "p", "Pause", "Freeze what is shown, or go on; events are read meanwhile.", "pause", 3
     ),
     Command("quit", Scope.APP, "q", "q", "Quit", "Leave.", "quit", 1),
-    Command("view('overview')", Scope.APP, "1", "1", "Overview", "Queues, workers and events.", "overview", 6),
-    Command(
-        "view('schedules')", Scope.APP, "6", "6", "Schedules", "What comes again and again, and when.", "schedules", 6
-    ),
+    Command("view('overview')", Scope.APP, "1", "1", "Overview", "Queues, workers and events."),
+    Command("view('schedules')", Scope.APP, "6", "6", "Schedules", "What comes again and again, and when."),
     Command("view('alerts')", Scope.APP, "a", "a", "Alerts", "Which alerts fire, and the rules behind them."),
     Command("quit", Scope.APP, "ctrl+c,ctrl+q", "Ctrl-C Ctrl-Q", "Quit", "Leave, even while typing.", always=True),
     Command("next_pane", Scope.OVERVIEW, "tab", "Tab", "Next pane", "Go to the next pane.", "pane", 5),
@@ -149,11 +147,12 @@ def _binding(command: Command) -> Binding:
     return Binding(command.keys, action, command.title, show=False, priority=command.always, tooltip=command.help)
 
 
-def hints(scopes: Sequence[Scope], here: str = "") -> list[Command]:
-    """The commands that the footer names, by the order in which it gives them up.
+def hints(scopes: Sequence[Scope]) -> list[Command]:
+    """The commands that the footer names, by the order in which it gives them up."""
+    return sorted((command for command in commands_of(scopes) if command.hint), key=lambda command: command.rank)
 
-    Args:
-        here: the action that leads to where we are; it is not named.
-    """
-    named = [command for command in commands_of(scopes) if command.hint and command.action != here]
-    return sorted(named, key=lambda command: command.rank)
+
+def places() -> list[Command]:
+    """The commands that lead to a view by its number, in their order."""
+    views = [command for command in COMMANDS if command.action.startswith("view(") and command.keys.isdigit()]
+    return sorted(views, key=lambda command: command.keys)
