@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +17,7 @@ from textual.timer import Timer
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.events.models import AlertEvent, AlertEventType
 from naq_tui.commands import Command, Scope, bindings, commands_of
+from naq_tui.leaving import leaving_on_signals
 from naq_tui.screens.places import make_view
 from naq_tui.screens.view import View
 from naq_tui.source import Batch, EventSource
@@ -37,7 +36,6 @@ __all__ = ["NaqTop", "run_app"]
 PAINT_S = 0.1
 """The least time between two paints; a key is answered at once."""
 _MORE_S = 0.02
-_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 _TOASTS = 3
 """Alerts that are told of at a time, each by itself."""
 _NEWS_NS = 60_000_000_000
@@ -227,8 +225,13 @@ class NaqTop(App[None]):
 
     def _terminal_is_behind(self) -> bool:
         # Textual blocks in its writer after 30 frames that the terminal has not read; a frame left out costs nothing.
-        queue = getattr(getattr(self._driver, "_writer_thread", None), "_queue", None)
-        return queue is not None and queue.qsize() > _WRITES_BEHIND
+        writer = getattr(self._driver, "_writer_thread", None)
+        if writer is None:
+            return False
+        if not writer.is_alive():  # the terminal is gone, and with it whoever looked
+            self.exit(return_code=128 + signal.SIGHUP)
+            return True
+        return bool(writer._queue.qsize() > _WRITES_BEHIND)
 
     async def _run_command(self, command: Command, screen: Screen[object]) -> None:
         places: list[MessagePump] = [*(screen.focused.ancestors_with_self if screen.focused else (screen,)), self]
@@ -247,19 +250,6 @@ async def run_app(
 ) -> int:
     """Run the monitor in this terminal until somebody leaves; returns the exit code for the process."""
     app = NaqTop(source=source, clock=clock, title=title, version=version)
-    with _leaving_on_signals(app):
+    with leaving_on_signals(app):
         await app.run_async(mouse=mouse)
     return app.return_code or 0
-
-
-@contextmanager
-def _leaving_on_signals(app: NaqTop) -> Iterator[None]:
-    """Leave in an orderly way when told to end, so that the terminal is as it was."""
-    loop = asyncio.get_running_loop()
-    for number in _ENDING:
-        loop.add_signal_handler(number, partial(app.exit, None, 128 + number))
-    try:
-        yield
-    finally:
-        for number in _ENDING:
-            loop.remove_signal_handler(number)

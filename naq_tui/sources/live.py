@@ -20,6 +20,7 @@ from naq_tui.sources.live_questions import LiveQuestions
 from naq_tui.sources.ordering import Ordering
 
 if TYPE_CHECKING:
+    from naq_runtime.events.queries import RecentEvents
     from naq_runtime.events.storage import TailedEvents
     from naq_runtime.monitor import Monitor
     from naq_runtime.nats.connection import Connection
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["LiveSource"]
 
 _SNAPSHOT_S = 1.0
+_MINUTE_NS = 61_000_000_000
+_MOST_HISTORY = 50_000
+"""Events that are read at most before the first that come: as many as are kept."""
 _RETRY_S = 1.0
 _GATHER_S = 0.02
 """Events are handed over at most so often, so that many come in one batch."""
@@ -122,7 +126,7 @@ class LiveSource:
         self._on_server = monitor.on_server
         yield Batch(self._turn(ConnectionState.CATCHING_UP, self._address), snapshot=await monitor.snapshot())
         if self._last == 0:
-            recent, self._last = await monitor.recent(self._history)
+            recent, self._last = await self._recent(monitor)
             yield Batch(self._link, sorted(recent, key=lambda stored: stored.event.moment_ns))
         self._patient = True
         inbox = _Inbox()
@@ -138,6 +142,14 @@ class LiveSource:
                 yield self._batch(await inbox.get(), connection)
         finally:
             await inbox.close()
+
+    async def _recent(self, monitor: Monitor) -> RecentEvents:
+        """What to begin with: the last events, and at least those of the minute that figures are of."""
+        recent = await monitor.recent(self._history)
+        minute_ns = monitor.now_ns() - _MINUTE_NS
+        if len(recent.events) < self._history or recent.events[0].event.moment_ns < minute_ns:
+            return recent
+        return await monitor.events.recent(_MOST_HISTORY, since=minute_ns)
 
     async def _follow(self, monitor: Monitor, inbox: _Inbox) -> None:
         """Hand over the log as it grows; what several processes wrote at the same time is put in order."""

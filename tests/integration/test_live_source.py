@@ -74,6 +74,19 @@ async def test_it_begins_with_what_was_and_goes_on_with_what_comes(config: NAQCo
     assert reader.states == [ConnectionState.CONNECTING, ConnectionState.CATCHING_UP, ConnectionState.LIVE]
 
 
+async def test_it_begins_with_the_whole_minute_that_figures_are_of(config: NAQConfig) -> None:
+    async with (
+        Queue(config=config) as queue,
+        LiveSource(config, history=10) as source,
+        aclosing(source.__aiter__()) as batches,
+    ):
+        await queue.enqueue_many(Job(tasks.add, (n,)) for n in range(300))
+        reader = Reader(batches)
+        await reader.until_state(ConnectionState.LIVE)
+
+    assert reader.sequences == list(range(1, 302))
+
+
 async def test_it_says_what_stands(config: NAQConfig) -> None:
     async with (
         Queue("mail", config=config) as queue,
