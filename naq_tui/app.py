@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,29 +15,27 @@ from textual.screen import ModalScreen, Screen
 from textual.timer import Timer
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
-from naq_runtime.errors import NaqError
 from naq_runtime.events.models import AlertEvent, AlertEventType
 from naq_tui.commands import Command, Scope, bindings, commands_of
-from naq_tui.screens.overview import Overview
+from naq_tui.leaving import leaving_on_signals
+from naq_tui.screens.places import make_view
 from naq_tui.screens.view import View
-from naq_tui.source import Batch, ConnectionState, EventSource, Link
+from naq_tui.source import Batch, EventSource
+from naq_tui.stage import Stage
 from naq_tui.state import Dashboard
 from naq_tui.text import inert
 from naq_tui.theme import DAY, NIGHT
+from naq_tui.widgets.status import Badge
 
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
 
-    from naq_tui.screens.schedules import Schedules
 
 __all__ = ["NaqTop", "run_app"]
 
 PAINT_S = 0.1
 """The least time between two paints; a key is answered at once."""
 _MORE_S = 0.02
-_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
-_PORTION = 2000
-"""Events that are applied before keys get a turn."""
 _TOASTS = 3
 """Alerts that are told of at a time, each by itself."""
 _NEWS_NS = 60_000_000_000
@@ -52,29 +48,28 @@ class NaqTop(App[None]):
     """A full-screen monitor of the queues behind one source of events."""
 
     TITLE = "naq-top"
-    CSS_PATH = Path(__file__).with_name("naq_top.tcss")
+    CSS_PATH = [*sorted(Path(__file__).with_name("styles").glob("*.tcss"))]  # noqa: RUF012  # Textual declares it so
     BINDINGS = bindings(Scope.APP)
 
     def __init__(self, *, source: EventSource, clock: Clock = SYSTEM_CLOCK, title: str = "", version: str = "") -> None:
         super().__init__()
-        self.dashboard = Dashboard()
         self.animation_level = "none"
-        self._source = source
         self._clock = clock
-        self._context_name = title
-        self._version = version
+        self._badge = Badge(title, version)
+        self._live = Stage(source, clock)
+        self._shown = self._live
         self._paint_timer: Timer | None = None
         self._frozen_at: int | None = None
-        self._schedules: Schedules | None = None
-        self._asking = False
-        """Whether an answer about schedules is under way."""
+        self._kept: dict[str, View] = {}
+        """The views that a key leads to; they stay, with their order, their filter and their cursor."""
         self.register_theme(NIGHT)
         self.register_theme(DAY)
         self.theme = NIGHT.name
 
     def get_default_screen(self) -> Screen[None]:
         """The overview."""
-        return Overview(context=self._context_name, version=self._version)
+        view = self._kept["overview"] = make_view("overview", self._badge)
+        return view
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every command that works where the palette was opened, and the choice of a theme."""
@@ -92,11 +87,13 @@ class NaqTop(App[None]):
 
     def _begin(self) -> None:
         self.paint()
-        self.run_worker(self._ingest(), name="source", exit_on_error=True)
+        self.run_worker(self._live.read(self._taken), name="source", exit_on_error=True)
         self._arm_second()
 
-    def _now_ns(self) -> int:
-        return self._source.time_of(self._clock.time_ns())
+    @property
+    def dashboard(self) -> Dashboard:
+        """The model of what is on show."""
+        return self._shown.dashboard
 
     @property
     def frozen(self) -> bool:
@@ -111,7 +108,7 @@ class NaqTop(App[None]):
         if self._terminal_is_behind():
             self._paint_soon()
             return
-        now_ns = self._now_ns()
+        now_ns = self._shown.now_ns()
         behind = None if self._frozen_at is None else self.dashboard.log.end - self._frozen_at
         unfinished = [view for view in self._visible_views() if view.show(self.dashboard, now_ns, behind)]
         if unfinished:
@@ -119,7 +116,7 @@ class NaqTop(App[None]):
 
     def advance(self) -> None:
         """Let time pass, and paint what that changes."""
-        self.dashboard.advance(self._now_ns())
+        self.dashboard.advance(self._shown.now_ns())
         self.paint()
 
     def action_help(self) -> None:
@@ -131,32 +128,20 @@ class NaqTop(App[None]):
         else:
             self.push_screen(Help())
 
-    def action_overview(self) -> None:
-        """Go to the overview."""
-        self._go_down_to(self.screen_stack[0])
-
-    def action_schedules(self) -> None:
-        """Go to the schedules."""
-        from naq_tui.screens.schedules import Schedules
-
-        if self._schedules is None:  # it stays, with its order, its filter and its cursor
-            self._schedules = Schedules(context=self._context_name, version=self._version)
-            self.install_screen(self._schedules, "schedules")
-        if self._schedules in self.screen_stack:
-            self._go_down_to(self._schedules)
+    def action_view(self, name: str) -> None:
+        """Go to a view, or back from one that lies over others."""
+        view = self._kept.get(name)
+        if view is None:
+            view = self._kept[name] = make_view(name, self._badge)
+            self.install_screen(view, name)
+        if view in self.screen_stack:
+            self._go_down_to(view)
+            if view.IS_OVER:
+                view.dismiss()
         else:
-            self._go_down_to(self.screen_stack[0])
-            self.push_screen(self._schedules)
-
-    def action_alerts(self) -> None:
-        """Go to the alerts, or back from them."""
-        from naq_tui.screens.alerts import Alerts
-
-        if isinstance(self.screen, Alerts):
-            self.screen.dismiss()
-        else:
-            screen = Alerts(context=self._context_name, version=self._version)
-            self.push_screen(screen, lambda _: self._left())
+            if not view.IS_OVER:
+                self._go_down_to(self.screen_stack[0])
+            self.push_screen(view)
 
     def action_pause(self) -> None:
         """Freeze what is shown, or go on."""
@@ -164,7 +149,7 @@ class NaqTop(App[None]):
             self._frozen_at = None
         else:
             for view in self._views():
-                view.hold(self.dashboard, self._now_ns())
+                view.hold(self.dashboard, self._shown.now_ns())
             self._frozen_at = self.dashboard.log.end
         self.paint()
 
@@ -181,62 +166,28 @@ class NaqTop(App[None]):
         from naq_tui.screens.job import JobScreen
 
         self.dashboard.watch(event.job_id)
-        screen = JobScreen(event.job_id, fetch=self._source.job, context=self._context_name, version=self._version)
-        self.push_screen(screen, lambda _: self._left())
+        self.push_screen(JobScreen(event.job_id, fetch=self._shown.source.questions.job, badge=self._badge))
 
     @on(View.ScheduleWanted)
     def _schedule_wanted(self, event: View.ScheduleWanted) -> None:
         from naq_tui.screens.schedule import ScheduleScreen
 
         self.dashboard.watch_schedule(event.schedule_id)
-        fetch = self._source.schedule
-        screen = ScheduleScreen(event.schedule_id, fetch=fetch, context=self._context_name, version=self._version)
-        self.push_screen(screen, lambda _: self._left())
+        fetch = self._shown.source.questions.schedule
+        self.push_screen(ScheduleScreen(event.schedule_id, fetch=fetch, badge=self._badge))
 
     @on(View.SchedulesWanted)
     def _schedules_wanted(self) -> None:
-        if not self._asking:
-            self._asking = True
-            self.run_worker(self._ask_for_schedules(), name="schedules")
-
-    async def _ask_for_schedules(self) -> None:
-        more = True
-        try:
-            while more:
-                news = await self._source.schedules(self.dashboard.schedules.mark)
-                self.dashboard.take_schedules(news)
-                self._paint_soon()
-                more = news.more
-        except NaqError as error:
-            self.dashboard.take_schedules(str(error))
-            self._paint_soon()
-        finally:
-            self._asking = False
+        self.run_worker(self._shown.ask_for_schedules(self._paint_soon), name="schedules")
 
     def _go_down_to(self, screen: Screen[Any]) -> None:
         """Leave everything that lies over a screen."""
         while self.screen is not screen:
             self.pop_screen()
-        self._left()
 
-    def _left(self) -> None:
-        self.call_after_refresh(self.paint)
-
-    async def _ingest(self) -> None:
-        try:
-            async with self._source as source:
-                async for batch in source:
-                    await self._take(batch)
-        except NaqError as error:
-            link = Link(ConnectionState.FAILED, self._now_ns(), str(error))
-            await self._take(Batch(link))
-
-    async def _take(self, batch: Batch) -> None:
-        for piece in _portions(batch):
-            self.dashboard.apply(piece, self._now_ns())
-            self._paint_soon()
-            self._say_alerts(piece)
-            await asyncio.sleep(0)
+    def _taken(self, batch: Batch) -> None:
+        self._paint_soon()
+        self._say_alerts(batch)
 
     def _say_alerts(self, batch: Batch) -> None:
         """Say of each alert that begins that it does, unless that was before we came."""
@@ -256,7 +207,7 @@ class NaqTop(App[None]):
 
     def _arm_second(self) -> None:
         """Wake up shortly after the clock shows another second."""
-        self.set_timer(1.01 - self._now_ns() % 1_000_000_000 / 1e9, self._second)
+        self.set_timer(1.01 - self._shown.now_ns() % 1_000_000_000 / 1e9, self._second)
 
     def _second(self) -> None:
         self.advance()
@@ -274,14 +225,18 @@ class NaqTop(App[None]):
 
     def _terminal_is_behind(self) -> bool:
         # Textual blocks in its writer after 30 frames that the terminal has not read; a frame left out costs nothing.
-        queue = getattr(getattr(self._driver, "_writer_thread", None), "_queue", None)
-        return queue is not None and queue.qsize() > _WRITES_BEHIND
+        writer = getattr(self._driver, "_writer_thread", None)
+        if writer is None:
+            return False
+        if not writer.is_alive():  # the terminal is gone, and with it whoever looked
+            self.exit(return_code=128 + signal.SIGHUP)
+            return True
+        return bool(writer._queue.qsize() > _WRITES_BEHIND)
 
     async def _run_command(self, command: Command, screen: Screen[object]) -> None:
-        name = f"action_{command.action}"
         places: list[MessagePump] = [*(screen.focused.ancestors_with_self if screen.focused else (screen,)), self]
         for place in places:
-            if hasattr(place, name):
+            if hasattr(place, command.method):
                 await self.run_action(command.action, place)  # type: ignore[arg-type]
                 return
 
@@ -290,32 +245,11 @@ def _scopes(screen: Screen[object]) -> tuple[Scope, ...]:
     return screen.scopes() if isinstance(screen, View) else (*getattr(screen, "SCOPES", ()), Scope.APP)
 
 
-def _portions(batch: Batch) -> Iterator[Batch]:
-    """A batch in pieces that are quick to apply; snapshot and gap come with the last."""
-    last = max(0, (len(batch.events) - 1) // _PORTION * _PORTION)
-    for start in range(0, last, _PORTION):
-        yield Batch(batch.link, batch.events[start : start + _PORTION])
-    yield Batch(batch.link, batch.events[last:], batch.missed, batch.snapshot)
-
-
 async def run_app(
     source: EventSource, *, clock: Clock = SYSTEM_CLOCK, title: str = "", version: str = "", mouse: bool = True
 ) -> int:
     """Run the monitor in this terminal until somebody leaves; returns the exit code for the process."""
     app = NaqTop(source=source, clock=clock, title=title, version=version)
-    with _leaving_on_signals(app):
+    with leaving_on_signals(app):
         await app.run_async(mouse=mouse)
     return app.return_code or 0
-
-
-@contextmanager
-def _leaving_on_signals(app: NaqTop) -> Iterator[None]:
-    """Leave in an orderly way when told to end, so that the terminal is as it was."""
-    loop = asyncio.get_running_loop()
-    for number in _ENDING:
-        loop.add_signal_handler(number, partial(app.exit, None, 128 + number))
-    try:
-        yield
-    finally:
-        for number in _ENDING:
-            loop.remove_signal_handler(number)

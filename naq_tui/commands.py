@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from textual.binding import Binding, BindingType
 
-__all__ = ["COMMANDS", "Command", "Scope", "bindings", "commands_of", "hints"]
+__all__ = ["COMMANDS", "Command", "Scope", "bindings", "commands_of", "hints", "places"]
 
 
 class Scope(StrEnum):
@@ -19,6 +19,7 @@ class Scope(StrEnum):
     MOVE = "Moving in a list or a text"
     TABLE = "Queues and workers"
     SORT = "In a table"
+    MARK = "In a table of what can be acted on"
     FEED = "Events"
     TYPING = "While typing a filter"
     COMPLETING = "While typing a filter of events"
@@ -32,7 +33,7 @@ class Command:
     """Something that a person can ask for."""
 
     action: str
-    """The action it runs, where it works."""
+    """The action it runs, where it works, with its arguments."""
     scope: Scope
     keys: str
     """As Textual calls them, separated by commas."""
@@ -49,6 +50,11 @@ class Command:
     always: bool = False
     """Whether it comes before whatever has the focus, and before keys that are typed right after it."""
 
+    @property
+    def method(self) -> str:
+        """The method that runs it."""
+        return f"action_{self.action.partition('(')[0]}"
+
 
 COMMANDS: tuple[Command, ...] = (
     Command("help", Scope.APP, "question_mark", "?", "Help", "Show all keys.", "help", 0),
@@ -57,9 +63,9 @@ COMMANDS: tuple[Command, ...] = (
         "pause", Scope.APP, "p", "p", "Pause", "Freeze what is shown, or go on; events are read meanwhile.", "pause", 3
     ),
     Command("quit", Scope.APP, "q", "q", "Quit", "Leave.", "quit", 1),
-    Command("overview", Scope.APP, "1", "1", "Overview", "Queues, workers and events.", "overview", 6),
-    Command("schedules", Scope.APP, "6", "6", "Schedules", "What comes again and again, and when.", "schedules", 6),
-    Command("alerts", Scope.APP, "a", "a", "Alerts", "Which alerts fire, and the rules behind them."),
+    Command("view('overview')", Scope.APP, "1", "1", "Overview", "Queues, workers and events."),
+    Command("view('schedules')", Scope.APP, "6", "6", "Schedules", "What comes again and again, and when."),
+    Command("view('alerts')", Scope.APP, "a", "a", "Alerts", "Which alerts fire, and the rules behind them."),
     Command("quit", Scope.APP, "ctrl+c,ctrl+q", "Ctrl-C Ctrl-Q", "Quit", "Leave, even while typing.", always=True),
     Command("next_pane", Scope.OVERVIEW, "tab", "Tab", "Next pane", "Go to the next pane.", "pane", 5),
     Command("previous_pane", Scope.OVERVIEW, "shift+tab", "Shift-Tab", "Previous pane", "Go to the pane before."),
@@ -85,6 +91,17 @@ COMMANDS: tuple[Command, ...] = (
     Command("open", Scope.TABLE, "enter", "Enter", "Its events", "Show only the events that name it.", "events", 4),
     Command("sort", Scope.SORT, "s", "s", "Sort", "Sort by the next column.", "sort", 7),
     Command("reverse", Scope.SORT, "r", "r", "Reverse", "Turn the order round.", "reverse", 8),
+    Command(
+        "mark",
+        Scope.MARK,
+        "space",
+        "Space",
+        "Mark",
+        "Mark the row, or take the mark away; what is done then is done to all that are marked.",
+        "mark",
+        8,
+    ),
+    Command("unmark", Scope.MARK, "u", "u", "Unmark all", "Take all marks away."),
     Command("open", Scope.FEED, "enter", "Enter", "Open job", "Open the job, or the schedule, of the line.", "job", 4),
     Command("follow", Scope.FEED, "f", "f", "Follow", "Keep to the newest line; scrolling up stops that.", "follow", 7),
     Command("keep", Scope.TYPING, "enter", "Enter", "Keep filter", "Keep the filter.", "keep", 1),
@@ -130,11 +147,12 @@ def _binding(command: Command) -> Binding:
     return Binding(command.keys, action, command.title, show=False, priority=command.always, tooltip=command.help)
 
 
-def hints(scopes: Sequence[Scope], here: str = "") -> list[Command]:
-    """The commands that the footer names, by the order in which it gives them up.
+def hints(scopes: Sequence[Scope]) -> list[Command]:
+    """The commands that the footer names, by the order in which it gives them up."""
+    return sorted((command for command in commands_of(scopes) if command.hint), key=lambda command: command.rank)
 
-    Args:
-        here: the action that leads to where we are; it is not named.
-    """
-    named = [command for command in commands_of(scopes) if command.hint and command.action != here]
-    return sorted(named, key=lambda command: command.rank)
+
+def places() -> list[Command]:
+    """The commands that lead to a view by its number, in their order."""
+    views = [command for command in COMMANDS if command.action.startswith("view(") and command.keys.isdigit()]
+    return sorted(views, key=lambda command: command.keys)

@@ -22,11 +22,11 @@ from naq_tui.text import countdown_text, inert, short_age_text
 
 if TYPE_CHECKING:
     from naq_runtime.snapshot import LeaderState
-    from naq_tui.live import LiveSource
     from naq_tui.model.alerts import AlertView
     from naq_tui.model.queues import QueueView
     from naq_tui.model.schedules import ScheduleBook, ScheduleView
     from naq_tui.model.workers import WorkerView
+    from naq_tui.sources.live import LiveSource
 
 __all__ = ["document", "print_once", "sample"]
 
@@ -60,7 +60,7 @@ async def sample(source: LiveSource, seconds: float, *, warm_up_s: float = 0.0) 
                 break
         more = True
         while more:
-            news = await source.schedules(dashboard.schedules.mark)
+            news = await source.questions.schedules(dashboard.schedules.mark)
             dashboard.take_schedules(news)
             more = news.more
     return dashboard

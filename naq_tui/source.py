@@ -1,7 +1,6 @@
 """Where the dashboard gets what it shows: batches of events, with the state that no event tells.
 
-`EventSource` is all that the application knows. `LiveSource` follows a server; `RecordedSource` plays what was
-recorded, for tests and screenshots.
+`EventSource` is all that the application knows of the world. What it is implemented by lies in `naq_tui.sources`.
 """
 
 from __future__ import annotations
@@ -13,7 +12,9 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from naq_runtime.events.models import StoredEvent
-from naq_runtime.snapshot import JobDetail, ScheduleDetail, ScheduleMark, ScheduleNews, Snapshot
+from naq_runtime.snapshot import Snapshot
+from naq_tui.acts import Actions
+from naq_tui.questions import Questions
 
 __all__ = ["Batch", "ConnectionState", "EventSource", "Link"]
 
@@ -73,31 +74,12 @@ class EventSource(Protocol):
         """The time by which its events are to be seen, when the reader's clock shows this."""
         ...
 
-    async def job(self, job_id: str) -> JobDetail:
-        """All that is known of a job.
-
-        Raises:
-            NotFound: nothing is known of it.
-            ServerError: it cannot be asked for now.
-        """
+    @property
+    def questions(self) -> Questions:
+        """What else it can be asked."""
         ...
 
-    async def schedules(self, since: ScheduleMark | None = None) -> ScheduleNews:
-        """The schedules that have changed since a mark, or all; and who leads the schedulers.
-
-        Nothing is read of them but for this: who shows them asks again.
-
-        Raises:
-            ServerError: they cannot be read now.
-        """
-        ...
-
-    async def schedule(self, schedule_id: str) -> ScheduleDetail:
-        """All that is known of a schedule.
-
-        Raises:
-            NotFound: there is none of this id.
-            SerializationError: its record cannot be read.
-            ServerError: it cannot be asked for now.
-        """
+    @property
+    def actions(self) -> Actions | None:
+        """What can be done there; ``None`` where nothing can or may be."""
         ...

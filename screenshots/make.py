@@ -24,8 +24,8 @@ import cairosvg  # noqa: E402
 
 from naq_runtime.clock import ManualClock  # noqa: E402
 from naq_tui.app import NaqTop  # noqa: E402
-from naq_tui.recorded import RecordedSource  # noqa: E402
 from naq_tui.source import Batch, ConnectionState, Link  # noqa: E402
+from naq_tui.sources.recorded import RecordedSource  # noqa: E402
 from tests.tui.recording import END_NS, TROUBLED_JOB, shop  # noqa: E402
 
 CELL = 12.2

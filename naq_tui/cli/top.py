@@ -77,7 +77,7 @@ def top(
 
 async def _replay(path: Path) -> int:
     from naq_tui.app import run_app
-    from naq_tui.replay import ReplaySource
+    from naq_tui.sources.replay import ReplaySource
 
     return await run_app(ReplaySource(path), title=path.name, version=VERSION)
 
@@ -86,7 +86,7 @@ async def _watch(config: NAQConfig, demo: bool) -> int:
     from contextlib import AsyncExitStack
 
     from naq_tui.app import run_app
-    from naq_tui.live import LiveSource
+    from naq_tui.sources.live import LiveSource
 
     async with AsyncExitStack() as stack:
         if demo:
@@ -99,8 +99,8 @@ async def _once(config: NAQConfig, demo: bool, form: Format) -> None:
     from contextlib import AsyncExitStack
 
     from naq_runtime.clock import SYSTEM_CLOCK
-    from naq_tui.live import LiveSource
     from naq_tui.once import print_once, sample
+    from naq_tui.sources.live import LiveSource
 
     async with AsyncExitStack() as stack:
         if demo:

@@ -38,7 +38,7 @@ class Figures(NamedTuple):
     failed_rate: float
     """Failed for good and timed out for good."""
     failed: int
-    """Since the monitor started."""
+    """For good, in the latest minute."""
     failed_share: float
     """Of the jobs that ended in the latest minute; 0 to 1."""
     wait: Quantiles | None
@@ -47,10 +47,10 @@ class Figures(NamedTuple):
     retried_rate: float
     """Attempts that failed or timed out, and are followed by another."""
     retried: int
-    """Since the monitor started."""
+    """In the latest minute."""
     cancelled_rate: float
     cancelled: int
-    """Since the monitor started."""
+    """In the latest minute."""
 
 
 class Tally:
@@ -58,14 +58,11 @@ class Tally:
 
     __slots__ = (
         "cancelled",
-        "cancelled_ever",
         "completed",
         "enqueued",
         "failed",
-        "failed_ever",
         "latest",
         "retried",
-        "retried_ever",
         "run",
         "wait",
     )
@@ -74,13 +71,10 @@ class Tally:
         self.enqueued = SecondCounts(history_s)
         self.completed = SecondCounts(history_s)
         self.failed = SecondCounts(history_s)
-        self.retried = SecondCounts(RATE_WINDOW_S + 2)
-        self.cancelled = SecondCounts(RATE_WINDOW_S + 2)
+        self.retried = SecondCounts(MINUTE_S + 2)
+        self.cancelled = SecondCounts(MINUTE_S + 2)
         self.wait = RollingSketch()
         self.run = RollingSketch()
-        self.failed_ever = 0
-        self.retried_ever = 0
-        self.cancelled_ever = 0
         self.latest = 0
         """The latest second in which anything happened."""
 
@@ -104,16 +98,13 @@ class Tally:
             self.enqueued.add(second)
         elif kind is _CANCELLED:
             self.cancelled.add(second)
-            self.cancelled_ever += 1
 
     def _count_error(self, event: JobEvent, second: int) -> None:
         """An attempt is over: so is the job, unless another attempt follows."""
         if event.final is False:
             self.retried.add(second)
-            self.retried_ever += 1
         else:
             self.failed.add(second)
-            self.failed_ever += 1
         if event.duration_ms is not None:
             self.run.observe(second, event.duration_ms)
 
@@ -129,14 +120,14 @@ class Tally:
             enqueued_rate=self.enqueued.total(first, last) / covered,
             done_rate=(completed + failed) / covered,
             failed_rate=failed / covered,
-            failed=self.failed_ever,
+            failed=failed_minute,
             failed_share=failed_minute / ended_minute if ended_minute else 0.0,
             wait=_p50_p95(self.wait, second),
             run=_p50_p95(self.run, second),
             retried_rate=self.retried.total(first, last) / covered,
-            retried=self.retried_ever,
+            retried=self.retried.total(second - MINUTE_S, second),
             cancelled_rate=self.cancelled.total(first, last) / covered,
-            cancelled=self.cancelled_ever,
+            cancelled=self.cancelled.total(second - MINUTE_S, second),
         )
 
     def ended(self, first: int, last: int) -> tuple[int, ...]:

@@ -27,7 +27,7 @@ _NOTES: tuple[tuple[str, str], ...] = (
     ("running 1/2", "with the jobs that may run at a time"),
     ("in/s out/s", "means of the latest 10 whole seconds"),
     ("p50 p95 fail %", "of the latest minute"),
-    ("failed", "of a queue: since the monitor started, retries left out; of a worker: since it started"),
+    ("failed", "of a queue: for good, in the latest minute; of a worker: since it started"),
 )
 
 

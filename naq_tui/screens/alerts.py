@@ -15,7 +15,7 @@ from naq_tui.state import Dashboard
 from naq_tui.widgets.document import Document
 from naq_tui.widgets.footer import Footer
 from naq_tui.widgets.line import EMPTY
-from naq_tui.widgets.status import Status
+from naq_tui.widgets.status import Badge, Status
 
 __all__ = ["Alerts"]
 
@@ -26,10 +26,11 @@ class Alerts(View):
     BINDINGS = bindings(Scope.BACK)
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.BACK,)
     HERE: ClassVar[str] = "alerts"
+    IS_OVER: ClassVar[bool] = True
 
-    def __init__(self, *, context: str, version: str) -> None:
+    def __init__(self, badge: Badge) -> None:
         super().__init__(id="alerts", classes="detail")
-        self._status = Status(context=context, version=version)
+        self._status = Status(badge)
         self._page = Document(lambda width: [EMPTY], classes="pane")
         self._painted: tuple[int, int] | None = None
 

@@ -18,7 +18,7 @@ from naq_tui.text import inert
 from naq_tui.widgets.document import Document, Layout
 from naq_tui.widgets.footer import Footer
 from naq_tui.widgets.line import EMPTY, Line
-from naq_tui.widgets.status import Status
+from naq_tui.widgets.status import Badge, Status
 
 __all__ = ["DetailScreen"]
 
@@ -41,11 +41,11 @@ class DetailScreen(View, Generic[Detail]):
     NOUN: ClassVar[str] = ""
     """What it is, in lower case."""
 
-    def __init__(self, thing_id: str, *, fetch: Callable[[str], Awaitable[Detail]], context: str, version: str) -> None:
+    def __init__(self, thing_id: str, *, fetch: Callable[[str], Awaitable[Detail]], badge: Badge) -> None:
         super().__init__(id=self.NOUN, classes="detail")
         self.thing_id = thing_id
         self._fetch = fetch
-        self._status = Status(context=context, version=version)
+        self._status = Status(badge)
         self._page = Document(_message_page(f"asking for the {self.NOUN} …"), classes="pane")
         self._detail: Detail | None = None
         self._asked_version = -1

@@ -20,7 +20,7 @@ from naq_tui.widgets.feed import Feed
 from naq_tui.widgets.filter import FilterBar, Known
 from naq_tui.widgets.footer import Footer
 from naq_tui.widgets.queues import Queues
-from naq_tui.widgets.status import Status
+from naq_tui.widgets.status import Badge, Status
 from naq_tui.widgets.table import Table
 from naq_tui.widgets.workers import Workers
 
@@ -39,9 +39,9 @@ class Overview(FilteredView):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  # Textual declares them so
     VERTICAL_BREAKPOINTS = [(0, "-tabs"), (30, "-stacked")]  # noqa: RUF012
 
-    def __init__(self, *, context: str, version: str) -> None:
+    def __init__(self, badge: Badge) -> None:
         super().__init__(id="overview")
-        self._status = Status(context=context, version=version)
+        self._status = Status(badge)
         self._queues = Queues(id="queues", classes="pane tab -active")
         self._chart = Chart(id="chart", classes="pane tab")
         self._workers = Workers(id="workers", classes="pane tab")

@@ -15,7 +15,7 @@ from naq_tui.widgets.filter import FilterBar
 from naq_tui.widgets.footer import Footer
 from naq_tui.widgets.lead import Lead
 from naq_tui.widgets.schedules import Schedules as Table
-from naq_tui.widgets.status import Status
+from naq_tui.widgets.status import Badge, Status
 
 __all__ = ["Schedules"]
 
@@ -31,9 +31,9 @@ class Schedules(FilteredView):
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.SCHEDULES,)
     HERE: ClassVar[str] = "schedules"
 
-    def __init__(self, *, context: str, version: str) -> None:
+    def __init__(self, badge: Badge) -> None:
         super().__init__(id="schedules")
-        self._status = Status(context=context, version=version)
+        self._status = Status(badge)
         self._lead = Lead()
         self._table = Table(id="table", classes="pane")
         self._painted = -1
@@ -70,7 +70,7 @@ class Schedules(FilteredView):
     def on_screen_resume(self) -> None:
         """It is visible, for the first time or again."""
         self._painted_s = -1
-        self.post_message(self.PaintWanted())
+        super().on_screen_resume()
 
     def show(self, dashboard: Dashboard, now_ns: int, behind: int | None) -> bool:
         """Ask again when it is time, and paint what has changed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Input
 
+from naq_tui.acts import Act, ActKind
 from naq_tui.commands import Scope
 from naq_tui.state import Dashboard
 from naq_tui.widgets.filter import FilterBar, FilterInput
@@ -24,7 +26,9 @@ class View(Screen[None]):
 
     SCOPES: ClassVar[tuple[Scope, ...]] = ()
     HERE: ClassVar[str] = ""
-    """The action that leads here from anywhere."""
+    """The name of the place, when a key leads here from anywhere."""
+    IS_OVER: ClassVar[bool] = False
+    """Whether it lies over whatever was on the screen, and its key leaves it again."""
 
     class PaintWanted(Message):
         """Something is visible now that was not painted lately."""
@@ -51,12 +55,32 @@ class View(Screen[None]):
     def hold(self, dashboard: Dashboard, now_ns: int) -> None:
         """Make sure that what is shown stays as it is now."""
 
+    def act(self, kind: ActKind) -> Act | None:
+        """What is wanted here by an act of this kind; ``None`` when there is nothing to do it to."""
+        return None
+
+    def row_text(self) -> str:
+        """What the cursor is on, as text to be copied; empty when it is on nothing."""
+        return ""
+
+    def equivalent(self) -> str:
+        """The ``naq`` command that tells the same as what the cursor is on; empty when there is none."""
+        return ""
+
+    def records(self) -> Iterable[Mapping[str, object]]:
+        """What is shown, row by row, to be written to a file: plain values by the names of the columns."""
+        return ()
+
     def scopes(self) -> tuple[Scope, ...]:
         """The places whose commands work now, the innermost first."""
         focused: tuple[Scope, ...] = getattr(self.focused, "SCOPES", ())
         if Scope.TYPING in focused:
             return focused
         return (*focused, *self.SCOPES, Scope.APP)
+
+    def on_screen_resume(self) -> None:
+        """It is visible, for the first time or again."""
+        self.post_message(self.PaintWanted())
 
     def on_descendant_focus(self) -> None:
         """Other keys work now."""
@@ -68,7 +92,7 @@ class View(Screen[None]):
 
     def _name_keys(self) -> None:
         for footer in self.query(Footer):
-            footer.show(self.scopes(), self.HERE)
+            footer.show(self.scopes(), f"view('{self.HERE}')")
 
 
 class FilteredView(View):

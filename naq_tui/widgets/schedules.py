@@ -77,7 +77,7 @@ class Schedules(Table[ScheduleView]):
     """One row a schedule; the one that is due next comes first."""
 
     NAME: ClassVar[str] = "Schedules"
-    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.SORT, Scope.MOVE)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.SORT, Scope.MARK, Scope.MOVE)
     TOP_STAYS: ClassVar[bool] = True
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:

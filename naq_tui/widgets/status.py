@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from naq_runtime.events.messages import duration_text
 from naq_tui.model.alerts import AlertBook
@@ -15,7 +16,7 @@ from naq_tui.widgets.flow import Item, justified
 from naq_tui.widgets.line import EMPTY, Line, LineWidget, Span, Tone
 from naq_tui.widgets.tones import SEVERITY_TONES
 
-__all__ = ["Status"]
+__all__ = ["Badge", "Status"]
 
 _LINKS: dict[ConnectionState, tuple[str, Tone]] = {
     ConnectionState.CONNECTING: ("◌ connecting", "warn"),
@@ -31,13 +32,20 @@ _ALARMING = 0.05
 _TIMED = (ConnectionState.CONNECTING, ConnectionState.RECONNECTING)
 
 
+class Badge(NamedTuple):
+    """What is being watched, and with what."""
+
+    context: str = ""
+    """The namespace, or the name of a recording."""
+    version: str = ""
+
+
 class Status(LineWidget):
     """Two lines that say how things stand."""
 
-    def __init__(self, *, context: str, version: str, id: str | None = None) -> None:
+    def __init__(self, badge: Badge, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._context_name = context
-        self._version = version
+        self._badge = badge
         self._lines: tuple[tuple[list[Item], list[Item]], ...] = ()
         self._vitals: Vitals | None = None
         self._vitals_version = -1
@@ -61,9 +69,10 @@ class Status(LineWidget):
         return Line(justified(left, right, self.size.width))
 
     def _about(self, dashboard: Dashboard) -> list[Item]:
-        items = [Item((("naq-top", "accent"), (f" {self._version}" if self._version else "", "faint")), 5)]
-        if self._context_name:
-            items.append(Item(((inert(self._context_name, 40), "strong"),), 3))
+        context, version = self._badge
+        items = [Item((("naq-top", "accent"), (f" {version}" if version else "", "faint")), 5)]
+        if context:
+            items.append(Item(((inert(context, 40), "strong"),), 3))
         server = dashboard.server
         link = dashboard.link
         if server:

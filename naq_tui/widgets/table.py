@@ -25,8 +25,8 @@ Row = TypeVar("Row")
 class Table(Scrolling, Generic[Row]):
     """Rows of one type under a heading of columns."""
 
-    BINDINGS = bindings(Scope.TABLE, Scope.SORT)
-    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.TABLE, Scope.SORT, Scope.MOVE)
+    BINDINGS = bindings(Scope.TABLE, Scope.SORT, Scope.MARK)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.TABLE, Scope.SORT, Scope.MARK, Scope.MOVE)
 
     TOP_STAYS: ClassVar[bool] = False
     """Whether the cursor stays on top, whichever row that is, once it is there; else it stays on its row."""
@@ -52,6 +52,7 @@ class Table(Scrolling, Generic[Row]):
         self._ordered: Ordered[Row] = Ordered(self.key)
         self._ordered.sort(self._sorted_by.order, descending=self._descending)
         self._cursor_key: str | None = None
+        self._marked: set[str] = set()
         self._hint: Sequence[Line] = ()
         self._arranged: tuple[int, list[tuple[Column[Row], int]]] = (0, [])
 
@@ -76,6 +77,12 @@ class Table(Scrolling, Generic[Row]):
     def cursor_key(self) -> str | None:
         """The key of the row with the cursor."""
         return self._cursor_key
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The keys of the rows that are marked, in their order; without marks, of the row with the cursor."""
+        marked = tuple(key for key in map(self.key, self.rows) if key in self._marked)
+        return marked or ((self._cursor_key,) if self.rows and self._cursor_key is not None else ())
 
     def set_rows(self, rows: Iterable[Row], hint: Sequence[Line] = ()) -> None:
         """Show these rows; the hint stands in for them when there are none."""
@@ -111,6 +118,18 @@ class Table(Scrolling, Generic[Row]):
         """Choose the row with the cursor."""
         if self._cursor_key is not None and self.rows:
             self.post_message(self.Opened(self._cursor_key))
+
+    def action_mark(self) -> None:
+        """Mark the row with the cursor, or take its mark away, and go on to the next."""
+        if self._cursor_key is not None and self.rows:
+            self._marked ^= {self._cursor_key}
+            self.action_down()
+            self.repaint()
+
+    def action_unmark(self) -> None:
+        """Take all marks away."""
+        self._marked.clear()
+        self.repaint()
 
     def action_sort(self) -> None:
         """Sort by the next column that is shown."""
@@ -190,7 +209,7 @@ class Table(Scrolling, Generic[Row]):
 
     def _row_line(self, position: int, y: int) -> Line:
         row = self.rows[position]
-        spans: list[Span] = [(" ", "text")]
+        spans: list[Span] = [("▪", "accent") if self._marked and self.key(row) in self._marked else (" ", "text")]
         for column, width in self._arrangement():
             spans += cell_spans(column.cell(row, width), width, column.align)
             spans.append((" " * GAP, "text"))

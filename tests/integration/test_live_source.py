@@ -18,8 +18,8 @@ from naq_runtime.services.manager import ServiceManager
 from naq_runtime.services.scheduler import SchedulerService
 from naq_runtime.snapshot import ScheduleMark, ScheduleNews
 from naq_tui.app import NaqTop
-from naq_tui.live import LiveSource
 from naq_tui.source import Batch, ConnectionState
+from naq_tui.sources.live import LiveSource
 from tests.support import sample_tasks as tasks
 from tests.support.restarting import restartable
 from tests.support.server import config_for
@@ -72,6 +72,19 @@ async def test_it_begins_with_what_was_and_goes_on_with_what_comes(config: NAQCo
     assert sorted(reader.sequences) == list(range(1, 102))  # the producer's own beginning is the first
     assert reader.missed == 0
     assert reader.states == [ConnectionState.CONNECTING, ConnectionState.CATCHING_UP, ConnectionState.LIVE]
+
+
+async def test_it_begins_with_the_whole_minute_that_figures_are_of(config: NAQConfig) -> None:
+    async with (
+        Queue(config=config) as queue,
+        LiveSource(config, history=10) as source,
+        aclosing(source.__aiter__()) as batches,
+    ):
+        await queue.enqueue_many(Job(tasks.add, (n,)) for n in range(300))
+        reader = Reader(batches)
+        await reader.until_state(ConnectionState.LIVE)
+
+    assert reader.sequences == list(range(1, 302))
 
 
 async def test_it_says_what_stands(config: NAQConfig) -> None:
@@ -146,9 +159,9 @@ async def test_all_about_one_job(config: NAQConfig) -> None:
         handle = await queue.enqueue(tasks.add, 20, right=22)
         await handle.result(timeout=10)
 
-        detail = await source.job(handle.job_id)
+        detail = await source.questions.job(handle.job_id)
         with pytest.raises(NotFound, match="nothing is known of job unheard-of"):
-            await source.job("unheard-of")
+            await source.questions.job("unheard-of")
 
     assert detail.job is not None
     assert (detail.job.args, detail.job.kwargs) == ((20,), {"right": 22})
@@ -188,7 +201,7 @@ class Watcher:
         self.news: list[ScheduleNews] = []
 
     async def ask(self) -> ScheduleNews:
-        news = await self._source.schedules(self.mark)
+        news = await self._source.questions.schedules(self.mark)
         self.mark = news.mark
         self.news.append(news)
         if news.whole:
@@ -298,9 +311,9 @@ async def test_all_about_one_schedule(config: NAQConfig) -> None:
         await schedules.schedule_job(Job(tasks.add, (20,), {"right": 22}), ScheduleConfig(every=60, schedule_id="a"))
         job_id = await schedules.trigger_now("a")
         await reader.until_sequences(3)
-        detail = await source.schedule("a")
+        detail = await source.questions.schedule("a")
         with pytest.raises(NotFound, match="there is no schedule unheard-of"):
-            await source.schedule("unheard-of")
+            await source.questions.schedule("unheard-of")
 
     assert detail.schedule.latest_job_id == job_id
     assert detail.job is not None
@@ -310,7 +323,7 @@ async def test_all_about_one_schedule(config: NAQConfig) -> None:
 
 async def test_without_a_connection_there_is_no_answer(config: NAQConfig) -> None:
     with pytest.raises(ServerError, match="no connection"):
-        await LiveSource(config).schedules()
+        await LiveSource(config).questions.schedules()
 
 
 async def test_a_schedule_made_elsewhere_appears_and_its_countdown_moves_on_after_a_tick(config: NAQConfig) -> None:

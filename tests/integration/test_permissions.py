@@ -35,8 +35,8 @@ from naq_runtime.prometheus.process import serving
 from naq_runtime.scheduler.chores import chores_of
 from naq_runtime.scheduler.scheduler import Scheduler
 from naq_runtime.services.statistics import writer_of
-from naq_tui.live import LiveSource
 from naq_tui.source import ConnectionState
+from naq_tui.sources.live import LiveSource
 from tests.support import sample_tasks as tasks
 from tests.support.scraping import scraped
 from tests.support.waiting import eventually
@@ -151,7 +151,7 @@ async def test_each_role_works_with_its_own_permissions() -> None:
                 return batch.link.state is ConnectionState.LIVE and "result_stored" in seen
 
             await eventually(watched)
-            detail = await source.job(handle.job_id)
+            detail = await source.questions.job(handle.job_id)
 
             parent = await queue.enqueue(tasks.nap, 0.2)
             child = await queue.enqueue_job(Job(tasks.add, (1,), depends_on=parent))

@@ -13,8 +13,8 @@ from naq_runtime.clock import ManualClock
 from naq_runtime.schedule import Schedule
 from naq_runtime.snapshot import JobDetail, LeaderState
 from naq_tui.app import NaqTop
-from naq_tui.recorded import RecordedSource
 from naq_tui.source import Batch
+from naq_tui.sources.recorded import RecordedSource
 from tests.tui import builders
 
 __all__ = ["Watched", "make_app", "watching"]

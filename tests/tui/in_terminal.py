@@ -6,7 +6,7 @@ import asyncio
 import sys
 
 from naq_tui.app import run_app
-from naq_tui.recorded import RecordedSource
+from naq_tui.sources.recorded import RecordedSource
 from tests.tui.builders import batch, queue, snapshot
 
 

@@ -11,12 +11,12 @@ from textual.command import CommandPalette
 from naq_tui.app import NaqTop
 from naq_tui.commands import COMMANDS, Command, Scope, commands_of
 from naq_tui.pages.help import help_page
-from naq_tui.recorded import RecordedSource
 from naq_tui.screens.help import Help
 from naq_tui.screens.job import JobScreen
 from naq_tui.screens.overview import Overview
 from naq_tui.screens.schedule import ScheduleScreen
 from naq_tui.screens.schedules import Schedules
+from naq_tui.sources.recorded import RecordedSource
 from naq_tui.widgets.document import Document
 from naq_tui.widgets.feed import Feed
 from naq_tui.widgets.filter import EventFilterInput, FilterInput
@@ -32,6 +32,7 @@ PLACES = {
     Scope.MOVE: (Scrolling, Feed, Table, Document),
     Scope.TABLE: (Table,),
     Scope.SORT: (Table,),
+    Scope.MARK: (Table,),
     Scope.SCHEDULES: (Schedules,),
     Scope.SCHEDULE: (ScheduleScreen,),
     Scope.FEED: (Feed,),
@@ -48,7 +49,7 @@ class TestCommands:
     @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: f"{command.scope}-{command.keys}")
     def test_each_is_an_action_where_it_works(self, command: Command) -> None:
         for place in PLACES[command.scope]:
-            assert hasattr(place, f"action_{command.action}"), place
+            assert hasattr(place, command.method), place
 
     @pytest.mark.parametrize(
         "places",
@@ -196,6 +197,5 @@ class TestEnding:
             await run()
         assert app.return_code == 1
 
-    def test_the_style_sheet_is_part_of_the_package(self) -> None:
-        assert isinstance(NaqTop.CSS_PATH, Path)
-        assert NaqTop.CSS_PATH.is_file()
+    def test_the_style_sheets_are_part_of_the_package(self) -> None:
+        assert {Path(path).stem for path in NaqTop.CSS_PATH} >= {"base", "overview", "detail"}

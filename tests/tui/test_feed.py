@@ -138,8 +138,8 @@ class TestFilter:
         async with watching(numbered(1, 300)) as watched:
             for key in ("slash", *"task_29", "enter", "k", "k", "enter"):
                 watched.app.post_message(events.Key(key, None if len(key) > 1 else key))
-            await eventually(lambda: watched.source.asked)
-            assert watched.source.asked == ["n0297"]
+            await eventually(lambda: watched.source.questions.asked)
+            assert watched.source.questions.asked == ["n0297"]
 
     async def test_a_slash_can_be_part_of_a_filter(self) -> None:
         async with watching(numbered(1, 3)) as watched:

@@ -161,8 +161,8 @@ async def test_in_the_schedules(text: str, size: tuple[int, int]) -> None:
         assert_harmless(watched.lines, size[0])
         await watched.go_to_schedules()
         assert_harmless(watched.lines, size[0])
-        watched.source.leader = leader(text, silent_s=9)
-        watched.source.trouble = NaqError(text)
+        watched.source.questions.leader = leader(text, silent_s=9)
+        watched.source.questions.trouble = NaqError(text)
         await watched.pass_time(1)
         await watched.settle()
         assert_harmless(watched.lines, size[0])
@@ -186,7 +186,7 @@ async def test_in_the_page_of_a_schedule(text: str, state: ScheduleState) -> Non
     job = Job(text, args=(safe,), kwargs={safe: safe})
     detail = ScheduleDetail(schedule=evil, job=job, events=stored(told_of_schedule(text)))
     async with watching(batch(), schedules=[schedule("nightly")]) as watched:
-        watched.source.details["nightly"] = detail
+        watched.source.questions.details["nightly"] = detail
         await watched.go_to_schedules()
         await watched.press("enter")
         await watched.settle()

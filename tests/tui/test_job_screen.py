@@ -56,7 +56,7 @@ class TestOpening:
         async with watching(batch(*DONE)) as watched:
             await watched.press("enter")
             await watched.settle()
-            assert watched.source.asked == ["job-1"]
+            assert watched.source.questions.asked == ["job-1"]
             assert "Job job-1" in watched.lines[2]
             assert "✓ completed" in watched.text
             assert "shop.mail.send" in watched.text
@@ -66,12 +66,12 @@ class TestOpening:
     async def test_it_is_the_job_under_the_cursor(self) -> None:
         async with watching(batch(job_event(job_id="first"), job_event(job_id="second"))) as watched:
             await watched.press("k", "enter")
-            assert watched.source.asked == ["first"]
+            assert watched.source.questions.asked == ["first"]
 
     async def test_an_event_of_no_job_opens_nothing(self) -> None:
         async with watching(batch(worker_event())) as watched:
             await watched.press("enter")
-            assert watched.source.asked == []
+            assert watched.source.questions.asked == []
             assert "Events 1" in watched.text
 
     async def test_a_double_click_opens_it_too(self) -> None:
@@ -82,14 +82,14 @@ class TestOpening:
 
     async def test_a_job_that_nobody_knows_is_said(self) -> None:
         async with watching(batch(*DONE)) as watched:
-            watched.source.jobs["job-1"] = NotFound("no job job-1")
+            watched.source.questions.jobs["job-1"] = NotFound("no job job-1")
             await watched.press("enter")
             await watched.settle()
             assert "nothing is known of this job: no job job-1" in watched.text
 
     async def test_a_server_that_cannot_be_asked_is_said(self) -> None:
         async with watching(batch(*DONE)) as watched:
-            watched.source.jobs["job-1"] = ServerUnreachable("nothing answers")
+            watched.source.questions.jobs["job-1"] = ServerUnreachable("nothing answers")
             await watched.press("enter")
             await watched.settle()
             assert "the server cannot be asked for it now: nothing answers" in watched.text
@@ -104,7 +104,7 @@ class TestStayingUpToDate:
             await watched.pass_time(1)
             await watched.feed(batch(*DONE[2:], first=3))
             assert "✓ completed" in watched.text
-            assert watched.source.asked == ["job-1", "job-1"]
+            assert watched.source.questions.asked == ["job-1", "job-1"]
 
     async def test_events_of_other_jobs_do_not(self) -> None:
         async with watching(batch(*RUNNING)) as watched:
@@ -112,7 +112,7 @@ class TestStayingUpToDate:
             await watched.settle()
             await watched.pass_time(1)
             await watched.feed(batch(job_event(job_id="other")))
-            assert watched.source.asked == ["job-1"]
+            assert watched.source.questions.asked == ["job-1"]
 
     async def test_it_asks_at_most_twice_a_second(self) -> None:
         async with watching(batch(*RUNNING)) as watched:
@@ -120,9 +120,9 @@ class TestStayingUpToDate:
             await watched.settle()
             for number in range(5):
                 await watched.feed(batch(job_event("result_stored", "job-1"), first=10 + number))
-            assert len(watched.source.asked) == 1
+            assert len(watched.source.questions.asked) == 1
             await watched.pass_time(0.6)
-            assert len(watched.source.asked) == 2
+            assert len(watched.source.questions.asked) == 2
 
     async def test_the_bar_of_a_running_job_grows(self) -> None:
         async with watching(batch(*RUNNING)) as watched:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from naq_runtime.job import JobStatus
-from naq_tui.recorded import RecordedSource
+from naq_tui.sources.recorded import RecordedSource
 from tests.tui.builders import batch, job_event
 
 
@@ -16,7 +16,7 @@ async def status_after(*kinds: str) -> JobStatus:
     source.end()
     async for _ in source:
         pass
-    return (await source.job("job-1")).status
+    return (await source.questions.job("job-1")).status
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from naq_runtime.events.models import Event
 from naq_runtime.naming import Names
 from naq_runtime.nats.direct import StoredMessage
 from naq_tui.app import NaqTop
-from naq_tui.replay import ReplaySource
 from naq_tui.source import Batch, ConnectionState
+from naq_tui.sources.replay import ReplaySource
 from tests.tui import builders
 from tests.tui.builders import job_event, worker_event
 
@@ -154,12 +154,12 @@ async def test_a_job_is_known_by_what_has_been_played_of_it(tmp_path: Path) -> N
     async with source:
         batches = aiter(source)
         await anext(batches)
-        early = await source.job("job-1")
+        early = await source.questions.job("job-1")
         clock.advance(10)
         await anext(batches)
-        late = await source.job("job-1")
+        late = await source.questions.job("job-1")
         with pytest.raises(NotFound):
-            await source.job("job-2")
+            await source.questions.job("job-2")
 
     assert (early.status, late.status) == ("queued", "completed")
     assert [str(stored.event.event_type) for stored in late.events] == ["enqueued", "started", "completed"]

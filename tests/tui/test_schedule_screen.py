@@ -47,7 +47,7 @@ class TestOpening:
             await watched.press("enter")
             await watched.settle()
             assert isinstance(watched.app.screen, JobScreen)
-            assert watched.source.asked == ["nightly-1"]
+            assert watched.source.questions.asked == ["nightly-1"]
             await watched.press("escape")
             assert watched.app.screen.id == "schedule"
 
@@ -67,7 +67,7 @@ class TestOpening:
     async def test_a_tick_is_seen_at_once(self) -> None:
         async with watching(BUSY, schedules=[RAN]) as watched:
             await open_first(watched)
-            watched.source.put_schedules(schedule(in_s=42, ago_s=0, ticks=5, last_job_id="nightly-2"))
+            watched.source.questions.put_schedules(schedule(in_s=42, ago_s=0, ticks=5, last_job_id="nightly-2"))
             await watched.pass_time(1)
             await watched.feed(batch(schedule_event("schedule_triggered", "nightly", job_id="nightly-2", tick=5)))
             await watched.settle()

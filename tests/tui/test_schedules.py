@@ -74,7 +74,7 @@ class TestWhatItShows:
     async def test_a_tick_puts_the_row_where_it_belongs(self) -> None:
         async with watching(BUSY, schedules=THREE) as watched:
             await watched.go_to_schedules()
-            watched.source.put_schedules(schedule("soon", in_s=300, ago_s=0, ticks=1))
+            watched.source.questions.put_schedules(schedule("soon", in_s=300, ago_s=0, ticks=1))
             await watched.pass_time(1)
             await watched.settle()
             assert order(watched) == ["later", "soon", "paused"]
@@ -83,12 +83,12 @@ class TestWhatItShows:
         async with watching(BUSY, schedules=THREE) as watched:
             await watched.go_to_schedules()
             table = watched.app.screen.query_one(Schedules)
-            watched.source.put_schedules(schedule("soon", in_s=300))
+            watched.source.questions.put_schedules(schedule("soon", in_s=300))
             await watched.pass_time(1)
             await watched.settle()
             assert (table.cursor_key, table.viewport.cursor) == ("later", 0)
             await watched.press("j")
-            watched.source.put_schedules(schedule("soon", in_s=2))
+            watched.source.questions.put_schedules(schedule("soon", in_s=2))
             await watched.pass_time(1)
             await watched.settle()
             assert (table.cursor_key, table.viewport.cursor) == ("soon", 0)
@@ -96,7 +96,7 @@ class TestWhatItShows:
     async def test_one_that_is_over_leaves(self) -> None:
         async with watching(BUSY, schedules=THREE) as watched:
             await watched.go_to_schedules()
-            watched.source.put_schedules(schedule("soon", state=ScheduleState.CANCELLED))
+            watched.source.questions.put_schedules(schedule("soon", state=ScheduleState.CANCELLED))
             await watched.pass_time(1)
             await watched.settle()
             assert order(watched) == ["later", "paused"]
@@ -153,7 +153,7 @@ class TestTheLead:
         async with watching(BUSY, schedules=THREE, leader=leader(silent_s=2.9)) as watched:
             await watched.go_to_schedules()
             assert "sch-1 leads" in watched.lines[2]
-            watched.source.leader = leader(silent_s=3.9)
+            watched.source.questions.leader = leader(silent_s=3.9)
             await watched.pass_time(1)
             await watched.settle()
             assert "! no scheduler runs   sch-1 is silent for 3 s" in watched.lines[2]
@@ -224,7 +224,9 @@ class TestMoving:
             await watched.write("/active")
             await watched.press("enter")
             assert order(watched) == ["soon", "later"]
-            watched.source.put_schedules(schedule("soon", state=ScheduleState.PAUSED), schedule("new", in_s=1))
+            watched.source.questions.put_schedules(
+                schedule("soon", state=ScheduleState.PAUSED), schedule("new", in_s=1)
+            )
             await watched.pass_time(1)
             await watched.settle()
             assert order(watched) == ["new", "later"]
@@ -237,10 +239,9 @@ class TestMoving:
 
     async def test_palette_and_footer_name_it(self) -> None:
         async with watching(BUSY) as watched:
-            assert "6 schedules" in watched.lines[-1]
-            assert "1 overview" not in watched.lines[-1]
+            assert "6 Schedules" in watched.lines[-1]
             await watched.go_to_schedules()
-            assert "1 overview" in watched.lines[-1]
+            assert "1 Overview" in watched.lines[-1]
             offered = {command.title for command in watched.app.get_system_commands(watched.app.screen)}
             assert {"Open schedule", "Filter schedules", "Sort", "Overview", "Schedules"} <= offered
 
@@ -249,19 +250,19 @@ class TestQuiet:
     async def test_nothing_is_asked_while_it_is_hidden(self) -> None:
         async with watching(BUSY, schedules=THREE) as watched:
             await watched.pass_time(3)
-            assert watched.source.asked_schedules == []
+            assert watched.source.questions.asked_schedules == []
             await watched.go_to_schedules()
             await watched.press("1")
-            asked = len(watched.source.asked_schedules)
+            asked = len(watched.source.questions.asked_schedules)
             await watched.pass_time(5)
-            assert len(watched.source.asked_schedules) == asked
+            assert len(watched.source.questions.asked_schedules) == asked
 
     async def test_while_it_is_visible_only_changes_are_asked_for_once_a_second(self) -> None:
         async with watching(BUSY, schedules=THREE) as watched:
             await watched.go_to_schedules()
             for _ in range(3):
                 await watched.pass_time(1)
-            first, *more = watched.source.asked_schedules
+            first, *more = watched.source.questions.asked_schedules
             assert first is None
             assert len(more) == 3
             assert all(mark is not None for mark in more)
@@ -269,10 +270,10 @@ class TestQuiet:
     async def test_many_come_in_parts_and_all_of_them_come(self) -> None:
         many = [schedule(f"s-{number:02}", in_s=number + 10) for number in range(25)]
         async with watching(BUSY, schedules=many) as watched:
-            watched.source.schedules_at_once = 10
+            watched.source.questions.schedules_at_once = 10
             await watched.go_to_schedules()
             assert "Schedules 25 " in watched.text
-            assert [mark and mark.sequence for mark in watched.source.asked_schedules] == [None, 10, 20]
+            assert [mark and mark.sequence for mark in watched.source.questions.asked_schedules] == [None, 10, 20]
             assert order(watched) == [one.schedule_id for one in many]
 
     async def test_nothing_changes_and_nothing_is_painted(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,7 +299,7 @@ class TestQuiet:
             await watched.go_to_schedules()
             await watched.press("p")
             before = watched.lines[2:]
-            watched.source.put_schedules(schedule("new"))
+            watched.source.questions.put_schedules(schedule("new"))
             await watched.pass_time(5)
             assert watched.lines[2:] == before
 
@@ -318,7 +319,7 @@ class TestTrouble:
             assert "connecting …" in watched.text
             await watched.feed(Batch(Link(ConnectionState.RECONNECTING, NOW_NS, "connection refused")))
             assert " connection refused" in watched.text
-            assert watched.source.asked_schedules == []
+            assert watched.source.questions.asked_schedules == []
             await watched.feed(BUSY)
             await watched.settle()
             assert "no schedules yet" in watched.text
@@ -326,19 +327,19 @@ class TestTrouble:
     async def test_when_the_link_is_lost_it_stays_and_nothing_is_asked(self) -> None:
         async with watching(BUSY, schedules=THREE, leader=leader()) as watched:
             await watched.go_to_schedules()
-            before, asked = watched.lines[2:], len(watched.source.asked_schedules)
+            before, asked = watched.lines[2:], len(watched.source.questions.asked_schedules)
             await watched.feed(Batch(Link(ConnectionState.RECONNECTING, NOW_NS, "connection refused")))
             await watched.pass_time(60)
             assert watched.lines[2:] == before
-            assert len(watched.source.asked_schedules) == asked
+            assert len(watched.source.questions.asked_schedules) == asked
             assert watched.app.screen.query_one(Schedules).styles.text_opacity < 1
 
     async def test_a_question_without_an_answer_says_why_until_there_is_one(self) -> None:
         async with watching(BUSY, schedules=THREE, leader=leader()) as watched:
-            watched.source.trouble = ServerUnreachable("the server does not answer")
+            watched.source.questions.trouble = ServerUnreachable("the server does not answer")
             await watched.go_to_schedules()
             assert "! the server does not answer" in watched.lines[2]
-            watched.source.trouble = None
+            watched.source.questions.trouble = None
             await watched.pass_time(1)
             await watched.settle()
             assert "sch-1 leads" in watched.lines[2]

@@ -13,8 +13,8 @@ from textual.pilot import Pilot
 from naq_runtime.clock import ManualClock
 from naq_runtime.snapshot import Snapshot
 from naq_tui.app import NaqTop
-from naq_tui.recorded import RecordedSource
 from naq_tui.source import Batch, ConnectionState, Link
+from naq_tui.sources.recorded import RecordedSource
 from tests.tui.builders import SECOND, alerts, batch, snapshot
 from tests.tui.harness import make_app
 from tests.tui.recording import END_NS, IMPORT_JOB, TROUBLED_JOB, Recording, shop

@@ -62,12 +62,31 @@ class Terminal:
     def attributes(self) -> list[object]:
         return list(termios.tcgetattr(self.slave))
 
+    def resize_until_it_is_stuck(self, within: float = 30.0) -> None:
+        """Have it draw everything again, until its main thread has waited for the writer for half a second."""
+        channel = Path(f"/proc/{self.process.pid}/wchan")
+        deadline, since, width = time.monotonic() + within, time.monotonic(), 120
+        while time.monotonic() - since < 0.5:
+            assert time.monotonic() < deadline, "it went on"
+            if "futex" not in channel.read_text():
+                since = time.monotonic()
+                width = 240 - width + 1
+                fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
+                self.process.send_signal(signal.SIGWINCH)
+            select.select([], [], [], 0.02)
+
+    def hang_up(self) -> None:
+        """The terminal is gone, without a signal."""
+        os.close(self.master)
+        os.close(self.slave)
+        self.master = self.slave = -1
+
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        os.close(self.master)
-        os.close(self.slave)
+        if self.master >= 0:
+            self.hang_up()
 
 
 @contextmanager
@@ -111,3 +130,21 @@ def test_a_crash_leaves_the_terminal_as_it_was_and_says_what_happened() -> None:
         assert b"a mistake of ours" in output
         assert output.rindex(b"\x1b[?1049l") < output.rindex(b"a mistake of ours")
         assert shown.attributes == shown.before
+
+
+def test_it_ends_with_its_terminal_though_no_signal_comes() -> None:
+    with terminal() as shown:
+        shown.read(until=b"default")
+        shown.hang_up()
+
+        assert shown.process.wait(10) == 128 + signal.SIGHUP
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel what the process waits for")
+def test_a_terminal_that_nobody_reads_does_not_keep_it_from_ending() -> None:
+    with terminal() as shown:
+        shown.read(until=b"default")
+        shown.resize_until_it_is_stuck()
+        shown.process.send_signal(signal.SIGTERM)
+
+        assert shown.process.wait(15) == 128 + signal.SIGTERM

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent
-from naq_tui.ordering import Ordering
+from naq_tui.sources.ordering import Ordering
 
 
 def event(sequence: int, timestamp_ns: int) -> StoredEvent:

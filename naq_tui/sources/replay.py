@@ -13,9 +13,9 @@ from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.events.archive import ArchivedEvent, ArchiveReader
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.snapshot import Snapshot
-from naq_tui.recorded import RecordedSource
-from naq_tui.recorded_workers import RecordedWorkers
 from naq_tui.source import Batch, ConnectionState, Link
+from naq_tui.sources.recorded import RecordedSource
+from naq_tui.sources.recorded_workers import RecordedWorkers
 
 __all__ = ["ReplaySource"]
 

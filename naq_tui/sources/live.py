@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.config import NAQConfig, redacted_url
-from naq_runtime.errors import NotFound, ServerError
+from naq_runtime.errors import ServerError
 from naq_runtime.events.models import StoredEvent
-from naq_runtime.snapshot import JobDetail, ScheduleDetail, ScheduleMark, ScheduleNews, Snapshot
-from naq_tui.ordering import Ordering
+from naq_runtime.snapshot import Snapshot
 from naq_tui.source import Batch, ConnectionState, Link
+from naq_tui.sources.live_questions import LiveQuestions
+from naq_tui.sources.ordering import Ordering
 
 if TYPE_CHECKING:
+    from naq_runtime.events.queries import RecentEvents
     from naq_runtime.events.storage import TailedEvents
     from naq_runtime.monitor import Monitor
     from naq_runtime.nats.connection import Connection
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["LiveSource"]
 
 _SNAPSHOT_S = 1.0
+_MINUTE_NS = 61_000_000_000
+_MOST_HISTORY = 50_000
+"""Events that are read at most before the first that come: as many as are kept."""
 _RETRY_S = 1.0
 _GATHER_S = 0.02
 """Events are handed over at most so often, so that many come in one batch."""
@@ -66,9 +71,7 @@ class LiveSource:
         """Puts our clock right, by what was last known of the server's."""
         self._link = Link(ConnectionState.CONNECTING, clock.time_ns(), redacted_url(config.nats.url))
         self._stack = contextlib.AsyncExitStack()
-        self._monitor: Monitor | None = None
-        self._schedules_anew = False
-        """Whether what was read of schedules is of before an outage: a killed server forgets its last records."""
+        self._questions = LiveQuestions()
 
     def __repr__(self) -> str:
         return f"<LiveSource {redacted_url(self._config.nats.url)} {self._link.state} at {self._last}>"
@@ -100,33 +103,15 @@ class LiveSource:
         """See `EventSource.time_of`: that of the server."""
         return self._on_server(now_ns)
 
-    async def job(self, job_id: str) -> JobDetail:
-        """See `EventSource.job`."""
-        if not job_id:
-            raise NotFound("this event is of no job")
-        return await self._connected().job(job_id)
+    @property
+    def questions(self) -> LiveQuestions:
+        """See `EventSource.questions`."""
+        return self._questions
 
-    async def schedules(self, since: ScheduleMark | None = None) -> ScheduleNews:
-        """See `EventSource.schedules`; after an outage all of them."""
-        monitor = self._connected()
-        anew, self._schedules_anew = self._schedules_anew, False
-        try:
-            return await monitor.schedules(None if anew else since)
-        except ServerError:
-            self._schedules_anew |= anew
-            raise
-
-    async def schedule(self, schedule_id: str) -> ScheduleDetail:
-        """See `EventSource.schedule`."""
-        return await self._connected().schedule(schedule_id)
-
-    def _connected(self) -> Monitor:
-        if self._monitor is None:
-            raise ServerError("there is no connection to the server now")
-        return self._monitor
-
-    async def _distrust_schedules(self) -> None:
-        self._schedules_anew = True
+    @property
+    def actions(self) -> None:
+        """See `EventSource.actions`."""
+        return None
 
     # One connection
 
@@ -136,17 +121,18 @@ class LiveSource:
         from naq_runtime.services.manager import ServiceManager
 
         services = await self._stack.enter_async_context(ServiceManager(self._config, role="monitor"))
-        monitor = self._monitor = await services.get_service(Monitor)
+        monitor = await services.get_service(Monitor)
+        self._questions.connect(monitor)
         self._on_server = monitor.on_server
         yield Batch(self._turn(ConnectionState.CATCHING_UP, self._address), snapshot=await monitor.snapshot())
         if self._last == 0:
-            recent, self._last = await monitor.recent(self._history)
+            recent, self._last = await self._recent(monitor)
             yield Batch(self._link, sorted(recent, key=lambda stored: stored.event.moment_ns))
         self._patient = True
         inbox = _Inbox()
         connection = services.connection
         connection.on_lost.append(inbox.nudge)
-        connection.on_restored.extend((self._distrust_schedules, inbox.nudge))
+        connection.on_restored.extend((self._questions.distrust, inbox.nudge))
         inbox.pump(partial(self._follow, monitor, inbox))
         inbox.pump(partial(_snapshots, monitor, inbox))
         inbox.pump(partial(_end, connection.closed, inbox))
@@ -156,6 +142,14 @@ class LiveSource:
                 yield self._batch(await inbox.get(), connection)
         finally:
             await inbox.close()
+
+    async def _recent(self, monitor: Monitor) -> RecentEvents:
+        """What to begin with: the last events, and at least those of the minute that figures are of."""
+        recent = await monitor.recent(self._history)
+        minute_ns = monitor.now_ns() - _MINUTE_NS
+        if len(recent.events) < self._history or recent.events[0].event.moment_ns < minute_ns:
+            return recent
+        return await monitor.events.recent(_MOST_HISTORY, since=minute_ns)
 
     async def _follow(self, monitor: Monitor, inbox: _Inbox) -> None:
         """Hand over the log as it grows; what several processes wrote at the same time is put in order."""
@@ -199,7 +193,7 @@ class LiveSource:
         return Batch(link, news.events, news.missed)
 
     async def _disconnect(self) -> None:
-        self._monitor, self._schedules_anew = None, True
+        self._questions.disconnect()
         await self._stack.aclose()
 
     @property

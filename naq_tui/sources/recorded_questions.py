@@ -1,24 +1,21 @@
-"""A source that plays batches from memory: for tests, pictures and demonstrations, with no server at all."""
+"""What a recording can be asked: of what it was given, or else of what its events tell."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from operator import itemgetter
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from naq_runtime.errors import NaqError, NotFound
 from naq_runtime.events.models import JobEvent, JobEventType, ScheduleEvent, StoredEvent
 from naq_runtime.job import JobStatus
 from naq_runtime.snapshot import JobDetail, LeaderState, ScheduleDetail, ScheduleMark, ScheduleNews
-from naq_tui.source import Batch, ConnectionState, Link
 
 if TYPE_CHECKING:
     from naq_runtime.schedule import Schedule
 
-__all__ = ["RecordedSource"]
+__all__ = ["RecordedQuestions"]
 
 _JOBS = 20_000
 """The jobs whose events are kept; the first of them go first."""
@@ -42,25 +39,20 @@ _STATUS_AFTER = {
 }
 
 
-class RecordedSource:
-    """Yields the batches that it is fed, in order, until `end` or `fail`.
+class RecordedQuestions:
+    """Answers about a job what it was given, or else what the events tell that were remembered; see `Questions`.
 
-    What it says of a job is what it was given, or else what the events tell that it has yielded. Schedules are those
-    that it was given, until they are put anew.
+    Schedules are those that it was given, until they are put anew.
     """
 
     def __init__(
         self,
-        batches: Iterable[Batch] = (),
         *,
         jobs: Mapping[str, JobDetail | NaqError] | None = None,
         schedules: Iterable[Schedule] = (),
         details: Mapping[str, ScheduleDetail | NaqError] | None = None,
         leader: LeaderState | None = None,
-        interval_s: float = 0.0,
     ) -> None:
-        self.is_open = False
-        """Whether it has been entered, and not left."""
         self.jobs: dict[str, JobDetail | NaqError] = dict(jobs or {})
         """Details that are given, or errors that are raised, instead of what the events tell."""
         self.asked: list[str] = []
@@ -76,59 +68,19 @@ class RecordedSource:
         """Every mark since which schedules were asked for."""
         self._schedules: dict[str, tuple[int, Schedule]] = {}
         self._written = 0
-        self._interval_s = interval_s
-        self._queue: asyncio.Queue[Batch | Exception | None] = asyncio.Queue()
         self._events: dict[str, deque[StoredEvent]] = {}
         self._schedule_events: dict[str, deque[StoredEvent]] = {}
-        self._link = Link(ConnectionState.LIVE, 0)
-        self.feed(*batches)
         self.put_schedules(*schedules)
 
-    async def __aenter__(self) -> Self:
-        self.is_open = True
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.is_open = False
-
-    async def __aiter__(self) -> AsyncIterator[Batch]:
-        while True:
-            entry = await self._queue.get()
-            try:
-                if isinstance(entry, Exception):
-                    raise entry
-                if entry is None:
-                    yield Batch(Link(ConnectionState.ENDED, self._link.since_ns, self._link.detail))
-                    return
-                self._remember(entry)
-                yield entry
-            finally:
-                self._queue.task_done()
-            if self._interval_s:
-                await asyncio.sleep(self._interval_s)
-
-    def time_of(self, now_ns: int) -> int:
-        """See `EventSource.time_of`: the time of the reader."""
-        return now_ns
-
-    def feed(self, *batches: Batch) -> None:
-        """Add batches to what is to be yielded."""
-        for batch in batches:
-            self._queue.put_nowait(batch)
-
-    def end(self) -> None:
-        """After what was fed, say that the recording is over, and stop."""
-        self._queue.put_nowait(None)
-
-    def fail(self, error: Exception) -> None:
-        """After what was fed, raise this."""
-        self._queue.put_nowait(error)
-
-    async def taken(self) -> None:
-        """Wait until everything that was fed has been dealt with."""
-        await self._queue.join()
+    def remember(self, events: Iterable[StoredEvent]) -> None:
+        """Take in what can be asked about from now on."""
+        for stored in events:
+            if isinstance(stored.event, JobEvent):
+                self._events.setdefault(stored.event.job_id, deque(maxlen=_EVENTS_OF_A_JOB)).append(stored)
+                if len(self._events) > _JOBS:
+                    del self._events[next(iter(self._events))]
+            elif isinstance(stored.event, ScheduleEvent):
+                self._schedule_events.setdefault(stored.event.schedule_id, deque(maxlen=_EVENTS)).append(stored)
 
     async def job(self, job_id: str) -> JobDetail:
         """All that is known of a job."""
@@ -177,16 +129,6 @@ class RecordedSource:
             raise NotFound(f"no schedule {schedule_id} has been recorded")
         events = tuple(self._schedule_events.get(schedule_id, ()))
         return ScheduleDetail(schedule=self._schedules[schedule_id][1], events=events)
-
-    def _remember(self, batch: Batch) -> None:
-        self._link = batch.link
-        for stored in batch.events:
-            if isinstance(stored.event, JobEvent):
-                self._events.setdefault(stored.event.job_id, deque(maxlen=_EVENTS_OF_A_JOB)).append(stored)
-                if len(self._events) > _JOBS:
-                    del self._events[next(iter(self._events))]
-            elif isinstance(stored.event, ScheduleEvent):
-                self._schedule_events.setdefault(stored.event.schedule_id, deque(maxlen=_EVENTS)).append(stored)
 
 
 def _status(events: Iterable[StoredEvent]) -> JobStatus:

@@ -1,0 +1,56 @@
+"""What can be done from the monitor. Each act is bound to names and ids, and never to where a cursor is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+__all__ = ["Act", "ActKind", "Actions"]
+
+
+class ActKind(StrEnum):
+    """What is done to each target; the value is the verb."""
+
+    RETRY = "retry"
+    """A job that has failed, or lies among the dead letters."""
+    CANCEL = "cancel"
+    """A job that has not ended."""
+    DELETE = "delete"
+    """A job from the dead letters, for good."""
+    PAUSE = "pause"
+    """A queue, or with ``noun`` a schedule."""
+    RESUME = "resume"
+    PURGE = "purge"
+    """A queue: every job that waits in it."""
+    TRIGGER = "trigger"
+    """A schedule, now."""
+    STOP = "stop"
+    """A worker, in an orderly way."""
+    ACKNOWLEDGE = "acknowledge"
+    """An alert."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Something that somebody wants to be done, once they have said yes to it."""
+
+    kind: ActKind
+    noun: str
+    """What the targets are, in the singular: ``job``, ``queue``, ``schedule``, ``worker`` or ``alert``."""
+    targets: tuple[str, ...]
+    """Their ids or names."""
+    of: str = ""
+    """How they were chosen, when it was by more than marks: the filter that they match."""
+
+
+class Actions(Protocol):
+    """Does what was asked for, one target at a time."""
+
+    async def perform(self, kind: ActKind, noun: str, target: str) -> None:
+        """Do one thing; it is done when this returns.
+
+        Raises:
+            NaqError: it cannot be done, and why.
+        """
+        ...

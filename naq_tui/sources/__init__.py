@@ -1,0 +1,1 @@
+"""Where the dashboard gets what it shows: a server, a file, or memory."""

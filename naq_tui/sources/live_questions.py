@@ -1,0 +1,59 @@
+"""What a server can be asked, while there is a connection to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from naq_runtime.errors import NotFound, ServerError
+from naq_runtime.snapshot import JobDetail, ScheduleDetail, ScheduleMark, ScheduleNews
+
+if TYPE_CHECKING:
+    from naq_runtime.monitor import Monitor
+
+__all__ = ["LiveQuestions"]
+
+
+class LiveQuestions:
+    """Asks the monitor of the connection that stands now; see `Questions`."""
+
+    def __init__(self) -> None:
+        self._monitor: Monitor | None = None
+        self._schedules_anew = False
+        """Whether what was read of schedules is of before an outage: a killed server forgets its last records."""
+
+    def connect(self, monitor: Monitor) -> None:
+        """Ask this one from now on."""
+        self._monitor = monitor
+
+    def disconnect(self) -> None:
+        """There is nobody to ask."""
+        self._monitor, self._schedules_anew = None, True
+
+    async def distrust(self) -> None:
+        """What was read before may have been forgotten by the server."""
+        self._schedules_anew = True
+
+    async def job(self, job_id: str) -> JobDetail:
+        """See `Questions.job`."""
+        if not job_id:
+            raise NotFound("this event is of no job")
+        return await self._connected().job(job_id)
+
+    async def schedules(self, since: ScheduleMark | None = None) -> ScheduleNews:
+        """See `Questions.schedules`; after an outage all of them."""
+        monitor = self._connected()
+        anew, self._schedules_anew = self._schedules_anew, False
+        try:
+            return await monitor.schedules(None if anew else since)
+        except ServerError:
+            self._schedules_anew |= anew
+            raise
+
+    async def schedule(self, schedule_id: str) -> ScheduleDetail:
+        """See `Questions.schedule`."""
+        return await self._connected().schedule(schedule_id)
+
+    def _connected(self) -> Monitor:
+        if self._monitor is None:
+            raise ServerError("there is no connection to the server now")
+        return self._monitor
