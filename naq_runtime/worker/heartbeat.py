@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 _STOPPED_TTL_S = 5.0
 """How long the last record of a worker that stopped can be seen."""
+_LOOK_S = 1.0
+"""What has changed of what runs is written so soon, also between two beats."""
 
 
 class Heartbeat:
@@ -26,6 +28,7 @@ class Heartbeat:
 
     Args:
         describe: the worker's record as of now.
+        renew: a record with what the worker does now, the rest as it was.
         beaten: is told of each record that was written.
     """
 
@@ -35,6 +38,7 @@ class Heartbeat:
         interval_s: float,
         *,
         describe: Callable[[], WorkerRecord],
+        renew: Callable[[WorkerRecord], WorkerRecord],
         beaten: Callable[[WorkerRecord], None],
     ) -> None:
         self._bucket = bucket
@@ -42,6 +46,8 @@ class Heartbeat:
         self._interval_s = interval_s
         self.lease_s = interval_s * LEASE_BEATS
         self._describe = describe
+        self._renew = renew
+        self._written: WorkerRecord | None = None
         self._beaten = beaten
 
     def set_interval(self, interval_s: float) -> None:
@@ -53,16 +59,34 @@ class Heartbeat:
     async def run(self) -> None:
         """Beat until cancelled; while the server is away, go on trying."""
         while True:
-            with contextlib.suppress(TimeoutError):  # a new interval counts at once
-                async with asyncio.timeout(self._interval_s):
-                    await self._anew.wait()
+            await self._rest()
             self._anew.clear()
             await self.beat()
+
+    async def _rest(self) -> None:
+        """Until the interval is over, or there is a new one; meanwhile the record says what runs."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._interval_s
+        while not self._anew.is_set() and (left_s := until - loop.time()) > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(left_s, _LOOK_S)):
+                    await self._anew.wait()
+            await self._tell_change()
+
+    async def _tell_change(self) -> None:
+        """Write the record anew when another number of jobs runs; that is no beat, and nothing is measured for it."""
+        if self._written is None:
+            return
+        record = self._renew(self._written)
+        if (record.state, record.running_by_queue) != (self._written.state, self._written.running_by_queue):
+            self._written = record
+            with contextlib.suppress(ServerError):  # the next beat says it
+                await self._bucket.put(record.worker_id, encode_worker(record), self.lease_s)
 
     async def beat(self) -> None:
         """Renew the lease now."""
         record = self._describe()
-        encoded = encode_worker(record)
+        self._written, encoded = record, encode_worker(record)
         try:
             await self._bucket.put(record.worker_id, encoded, self.lease_s)
             await self._bucket.remember(record.worker_id, encoded)
