@@ -138,6 +138,7 @@ def _queue(view: QueueView) -> dict[str, Any]:
         "waiting": state.waiting if state else None,
         "running": state.running if state else None,
         "paused": state.paused if state else None,
+        "workers": state.workers if state else None,
         "concurrency_limit": state.concurrency_limit if state else None,
         "rate_limit": state.rate_limit if state else None,
         "in_per_s": round(figures.enqueued_rate, 2),
@@ -206,7 +207,11 @@ def _print_raw(content: dict[str, Any]) -> None:
         print(f"rate {name} {msgspec.json.encode(value).decode()}")
     for queue in content["queues"]:
         paused = "yes" if queue["paused"] else "no"
-        print(f"queue {inert(queue['name'])} waiting={queue['waiting']} running={queue['running']} paused={paused}")
+        workers = "-" if queue["workers"] is None else queue["workers"]
+        print(
+            f"queue {inert(queue['name'])} waiting={queue['waiting']} running={queue['running']} paused={paused} "
+            f"workers={workers}"
+        )
     for worker in content["workers"]:
         running = f"{worker.get('active_jobs', 0)}/{worker['concurrency_limit']}"
         stuck = len(worker.get("stuck_job_ids", ()))
@@ -252,7 +257,12 @@ def _print_queues(queues: list[dict[str, Any]]) -> None:
 def _remarks(queue: dict[str, Any]) -> str:
     """What holds a queue back, behind its figures."""
     limit, rate = queue["concurrency_limit"], inert(queue["rate_limit"] or "", 40)
-    marks = ("‖ paused" if queue["paused"] else "", f"{limit} at once" if limit else "", rate)
+    marks = (
+        "‖ paused" if queue["paused"] else "",
+        "! no worker" if queue["workers"] == 0 and queue["waiting"] else "",
+        f"{limit} at once" if limit else "",
+        rate,
+    )
     return "".join(f"  {mark}" for mark in marks if mark)
 
 
