@@ -82,6 +82,7 @@ class Heartbeat:
             self._written = record
             with contextlib.suppress(ServerError):  # the next beat says it
                 await self._bucket.put(record.worker_id, encode_worker(record), self.lease_s)
+                await self._bucket.remember(record.worker_id, encode_worker(record))
 
     async def beat(self) -> None:
         """Renew the lease now."""
