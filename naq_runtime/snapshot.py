@@ -96,7 +96,7 @@ class JobDetail(Struct, frozen=True, kw_only=True):
     result: JobResult | None = None
     """``None`` until it has ended, and after its outcome has expired."""
     events: tuple[StoredEvent, ...] = ()
-    """In causal order."""
+    """In causal order; also those of workers that were lost while they ran it."""
 
 
 class LeaderState(Struct, frozen=True, kw_only=True, omit_defaults=True):
