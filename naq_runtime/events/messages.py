@@ -21,7 +21,9 @@ __all__ = [
 
 
 def duration_text(milliseconds: float) -> str:
-    """A duration in the unit that suits it: ``0.4 ms``, ``12 ms``, ``3.21 s``, ``4 m 05 s``, ``2 h 10 m``."""
+    """A duration in the unit that suits it: ``19 µs``, ``0.4 ms``, ``12 ms``, ``3.21 s``, ``2 h 10 m``."""
+    if 0.0005 <= milliseconds < 0.095:
+        return f"{milliseconds * 1000:.0f} µs"
     if milliseconds < 9.95:
         return f"{milliseconds:.1f} ms"
     if milliseconds < 999.5:
