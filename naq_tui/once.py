@@ -14,7 +14,7 @@ from naq_runtime.clock import SYSTEM_CLOCK
 from naq_runtime.events.messages import duration_text, size_text
 from naq_runtime.events.models import JobEventType, StoredEvent
 from naq_tui.cli.format import Format
-from naq_tui.cli.output import EventPrinter, event_json
+from naq_tui.cli.output import EventPrinter, event_json, note
 from naq_tui.model.schedules import DUE_NS
 from naq_tui.model.tally import Quantiles
 from naq_tui.state import Dashboard
@@ -108,6 +108,8 @@ def print_once(dashboard: Dashboard, form: Format, now_ns: int | None = None) ->
     """
     now_ns = now_ns or time.time_ns()
     content = document(dashboard, now_ns)
+    if not (content["queues"] or content["workers"] or content["events"]):
+        note("there is no queue, no worker and no event: is it another --namespace?")
     if form is Format.JSON:
         print(msgspec.json.format(msgspec.json.encode(content)).decode())
         return

@@ -59,7 +59,7 @@ async def stream(
     from naq_runtime.events.filters import EventFilter
     from naq_runtime.monitor import Monitor
     from naq_runtime.services.manager import ServiceManager
-    from naq_tui.cli.output import EventPrinter
+    from naq_tui.cli.output import EventPrinter, note
 
     wanted = EventFilter(
         filter,
@@ -72,6 +72,8 @@ async def stream(
     async with ServiceManager(config, role="monitor") as services:
         monitor = await services.get_service(Monitor)
         last = await _print_stored(monitor.events, wanted, since, until, tail, printer)
+        if not printer.printed and tail != 0:
+            note(f"no such event is stored in namespace {config.namespace}")
         if follow and until is None:
             services.connection.on_lost.append(_say_lost)
             services.connection.on_restored.append(_say_restored)
@@ -94,7 +96,7 @@ async def history(
     from naq_runtime.events.storage import NATSJobEventStorage
     from naq_runtime.naming import check_name
     from naq_runtime.services.manager import ServiceManager
-    from naq_tui.cli.output import print_events
+    from naq_tui.cli.output import note, print_events
 
     check_name("job id", job_id)
     wanted = EventFilter(filter)
@@ -104,7 +106,10 @@ async def history(
         events = await EventQueries(storage, services.clock).history(job_id)
     if not events:
         raise NotFound(f"no events of job {job_id}: it never was, or they have expired")
-    print_events([stored for stored in events if wanted.matches(stored.event)], format)
+    found = [stored for stored in events if wanted.matches(stored.event)]
+    print_events(found, format)
+    if not found:
+        note(f"none of the {len(events):,} events of job {job_id} matches")
 
 
 def _several(text: str | None) -> list[str] | None:
