@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
+from naq_runtime.config_mistakes import SettingMistake, is_secret, mistake_of, variable_of, where_set
 from naq_runtime.errors import ConfigError
 from naq_runtime.naming import Names, check_name
 from naq_runtime.processors.settings import KINDS, Settings, WebhookConfig
@@ -60,8 +61,6 @@ __all__ = [
     "split_urls",
 ]
 
-_SECRETS = {"password", "token", "secret", "webhook", "headers", "headers[...]"}
-"""Keys whose values are not shown."""
 _BY_NAME = {"processors", "alerts", "webhooks"}
 """Sections with a table for each name."""
 
@@ -120,16 +119,23 @@ class NAQConfig(Section, frozen=True, kw_only=True):
             (``{"nats.url": …}``); ``None`` values are passed over.
 
         Raises:
-            ConfigError: naming the key, what was expected and what came.
+            ConfigError: naming the file or the variable, the key, what was expected and what came.
         """
         environ = os.environ if environ is None else environ
         path = file or _default_file(environ)
         tree = _read_toml(path) if path else {}
-        for key, text in _from_environment(environ).items():
-            _put(tree, key, text)
-        for key, value in (arguments or {}).items():
-            if value is not None:
-                _put(tree, key, value)
+        variables = _from_environment(environ)
+        given = {key: value for key, value in (arguments or {}).items() if value is not None}
+        try:
+            return cls._of(tree, {**variables, **given})
+        except ConfigError as mistake:
+            key = mistake.key if isinstance(mistake, SettingMistake) else ""
+            raise ConfigError(f"{where_set(key, given, variables, path)}{mistake}") from mistake
+
+    @classmethod
+    def _of(cls, tree: dict[str, Any], above: Mapping[str, object]) -> NAQConfig:
+        for key, value in above.items():
+            _put(tree, key, value)
         tables = {section: _tables(tree, section) for section in _BY_NAME}
         tree["processors"] = {name: read_processor(name, table) for name, table in tables["processors"].items()}
         for section, kind in (("alerts", AlertConfig), ("webhooks", WebhookConfig)):
@@ -152,7 +158,7 @@ def settings_of(config: NAQConfig) -> dict[str, Any]:
 
 def shown_setting(key: str, value: object) -> str:
     """A value as others may see it: secrets are hidden."""
-    if _is_secret(key) and value is not None:
+    if is_secret(key) and value is not None:
         return "(hidden)"
     return redacted_url(str(value)) if key == "nats.url" else str(value)
 
@@ -193,8 +199,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
         else:
             keys = [option.name]
         for key in keys:
-            variable = "NAQ_" + key.replace(".", "_").upper()
-            if variable in environ:
+            if (variable := variable_of(key)) in environ:
                 found[key] = environ[variable]
     return found
 
@@ -204,7 +209,7 @@ def _put(tree: dict[str, Any], key: str, value: object) -> None:
     for section in sections:
         inner = tree.setdefault(section, {})
         if not isinstance(inner, dict):
-            raise ConfigError(f"setting {section}: expected a table, got {inner!r}")
+            raise SettingMistake(section, f"setting {section}: expected a table, got {inner!r}")
         tree = inner
     tree[name] = value
 
@@ -213,7 +218,7 @@ def _tables(tree: Mapping[str, Any], section: str) -> dict[str, Any]:
     """The tables of a section that has one for each name."""
     found = tree.get(section, {})
     if not isinstance(found, dict):
-        raise ConfigError(f"setting {section}: expected tables [{section}.NAME], got another value")
+        raise SettingMistake(section, f"setting {section}: expected tables [{section}.NAME], got another value")
     return found
 
 
@@ -224,7 +229,8 @@ def read_processor(name: str, table: Any) -> Settings:
         ConfigError: naming the key, what was expected and what came.
     """
     if isinstance(table, dict) and (kind := table.get("kind")) not in KINDS:
-        raise ConfigError(f"setting processors.{name}.kind: expected one of {', '.join(KINDS)}, got {kind!r}")
+        key = f"processors.{name}.kind"
+        raise SettingMistake(key, f"setting {key}: expected one of {', '.join(KINDS)}, got {kind!r}")
     settings: Settings = _read_table("processors", name, table, Settings)
     return settings
 
@@ -234,7 +240,7 @@ def _read_table(section: str, name: str, table: Any, kind: Any) -> Any:
     try:
         check_name(section.removesuffix("s"), name)
     except ValueError as error:
-        raise ConfigError(f"setting {section}: {error}") from error
+        raise SettingMistake(section, f"setting {section}: {error}") from error
     return _converted(table, kind, f"{section}.{name}")
 
 
@@ -242,29 +248,4 @@ def _converted(tree: Any, kind: Any, section: str = "") -> Any:
     try:
         return msgspec.convert(tree, kind, strict=False)
     except (msgspec.ValidationError, ValueError) as error:
-        raise ConfigError(_explain(error, tree, section)) from error
-
-
-def _explain(error: Exception, tree: Any, section: str) -> str:
-    """Name the key, what was expected, and what came."""
-    text, _, path = str(error).partition(" - at `$")
-    key = path.rstrip("`").lstrip(".")
-    if not key:
-        return f"setting {section}: {text[0].lower()}{text[1:]}" if section else f"config: {text}"
-    value: Any = tree
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    full = f"{section}.{key}" if section else key
-    problem = f"setting {full}: {text[0].lower()}{text[1:]}"
-    if isinstance(value, Mapping) or (section and value is None):
-        return problem
-    shown = "(hidden)" if _is_secret(full) else repr(value)
-    return f"{problem.partition(', got ')[0]}, got {shown}"
-
-
-def _is_secret(key: str) -> bool:
-    """Whether the value of a setting is not to be shown: the address of a webhook has its secret in it."""
-    names = key.split(".")
-    section, name = names[0], names[-1]
-    is_address = section == "webhooks" or (section == "processors" and name == "url")
-    return is_address or not _SECRETS.isdisjoint(names)
+        raise mistake_of(error, tree, kind, section) from error

@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+import msgspec
+
 from naq_runtime.alerts.store import read_board
 from naq_runtime.errors import NotFound, SerializationError
 from naq_runtime.events.offset import ClockOffset
@@ -15,6 +17,7 @@ from naq_runtime.events.queries import EventQueries, RecentEvents
 from naq_runtime.events.storage import EventTail, NATSJobEventStorage
 from naq_runtime.job import JobStatus
 from naq_runtime.jobs.store import TOMBSTONE, Found, found
+from naq_runtime.losses import with_losses
 from naq_runtime.naming import check_name
 from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.nats.control import Control
@@ -209,12 +212,14 @@ class Monitor:
         return await self.events.follow(filters, after)
 
     async def job(self, job_id: str) -> JobDetail:
-        """All that is known of a job.
+        """All that is known of a job; among its events, the losses of workers that ran it.
 
         Raises:
             NotFound: nothing is.
         """
-        return await self._jobs.detail(job_id)
+        detail = await self._jobs.detail(job_id)
+        events = await with_losses(self._connection, self._names, detail.events)
+        return msgspec.structs.replace(detail, events=events)
 
     async def standings(self, job_ids: Collection[str]) -> dict[str, JobStatus | None]:
         """Where some jobs stand, ``None`` for those of which nothing is known."""

@@ -41,15 +41,15 @@ class ServerState(Struct, frozen=True, kw_only=True):
 
 
 class QueueState(Struct, frozen=True, kw_only=True):
-    """A queue, as the stream of jobs counts it."""
+    """A queue, as the stream of jobs counts it, and the workers say what runs."""
 
     name: str
     waiting: int
-    """Jobs that no worker has yet."""
+    """Jobs that have not begun: nobody has them yet, or a worker that has not come to them, or one that is lost."""
     running: int
-    """Jobs that are with a worker: running, or about to."""
+    """Jobs that living workers have begun."""
     redelivered: int = 0
-    """Of those running, the ones that had been with a worker before."""
+    """Of those with workers, the ones that had been with one before."""
     pulls: int = 0
     """Requests of workers that wait for a job."""
     paused: bool = False
@@ -57,6 +57,8 @@ class QueueState(Struct, frozen=True, kw_only=True):
     """Jobs that may run at a time over all workers; 0 for no limit."""
     rate_limit: str = ""
     """``100/60s``; empty for no limit."""
+    workers: int | None = None
+    """How many living workers take its jobs; ``None`` where that is not known."""
 
 
 class StreamState(Struct, frozen=True, kw_only=True):
@@ -94,7 +96,7 @@ class JobDetail(Struct, frozen=True, kw_only=True):
     result: JobResult | None = None
     """``None`` until it has ended, and after its outcome has expired."""
     events: tuple[StoredEvent, ...] = ()
-    """In causal order."""
+    """In causal order; also those of workers that were lost while they ran it."""
 
 
 class LeaderState(Struct, frozen=True, kw_only=True, omit_defaults=True):

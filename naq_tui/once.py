@@ -14,7 +14,7 @@ from naq_runtime.clock import SYSTEM_CLOCK
 from naq_runtime.events.messages import duration_text, size_text
 from naq_runtime.events.models import JobEventType, StoredEvent
 from naq_tui.cli.format import Format
-from naq_tui.cli.output import EventPrinter, event_json
+from naq_tui.cli.output import EventPrinter, event_json, note
 from naq_tui.model.schedules import DUE_NS
 from naq_tui.model.tally import Quantiles
 from naq_tui.state import Dashboard
@@ -108,6 +108,8 @@ def print_once(dashboard: Dashboard, form: Format, now_ns: int | None = None) ->
     """
     now_ns = now_ns or time.time_ns()
     content = document(dashboard, now_ns)
+    if not (content["queues"] or content["workers"] or content["events"]):
+        note("there is no queue, no worker and no event: is it another --namespace?")
     if form is Format.JSON:
         print(msgspec.json.format(msgspec.json.encode(content)).decode())
         return
@@ -138,6 +140,7 @@ def _queue(view: QueueView) -> dict[str, Any]:
         "waiting": state.waiting if state else None,
         "running": state.running if state else None,
         "paused": state.paused if state else None,
+        "workers": state.workers if state else None,
         "concurrency_limit": state.concurrency_limit if state else None,
         "rate_limit": state.rate_limit if state else None,
         "in_per_s": round(figures.enqueued_rate, 2),
@@ -206,7 +209,11 @@ def _print_raw(content: dict[str, Any]) -> None:
         print(f"rate {name} {msgspec.json.encode(value).decode()}")
     for queue in content["queues"]:
         paused = "yes" if queue["paused"] else "no"
-        print(f"queue {inert(queue['name'])} waiting={queue['waiting']} running={queue['running']} paused={paused}")
+        workers = "-" if queue["workers"] is None else queue["workers"]
+        print(
+            f"queue {inert(queue['name'])} waiting={queue['waiting']} running={queue['running']} paused={paused} "
+            f"workers={workers}"
+        )
     for worker in content["workers"]:
         running = f"{worker.get('active_jobs', 0)}/{worker['concurrency_limit']}"
         stuck = len(worker.get("stuck_job_ids", ()))
@@ -252,7 +259,12 @@ def _print_queues(queues: list[dict[str, Any]]) -> None:
 def _remarks(queue: dict[str, Any]) -> str:
     """What holds a queue back, behind its figures."""
     limit, rate = queue["concurrency_limit"], inert(queue["rate_limit"] or "", 40)
-    marks = ("‖ paused" if queue["paused"] else "", f"{limit} at once" if limit else "", rate)
+    marks = (
+        "‖ paused" if queue["paused"] else "",
+        "! no worker" if queue["workers"] == 0 and queue["waiting"] else "",
+        f"{limit} at once" if limit else "",
+        rate,
+    )
     return "".join(f"  {mark}" for mark in marks if mark)
 
 

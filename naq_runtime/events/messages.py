@@ -24,9 +24,11 @@ _LONGEST_MS = 1000 * 365 * 86_400_000
 
 
 def duration_text(milliseconds: float) -> str:
-    """A duration in the unit that suits it: ``0.4 ms``, ``12 ms``, ``3.21 s``, ``4 m 05 s``, ``2 h 10 m``."""
+    """A duration in the unit that suits it: ``19 µs``, ``0.4 ms``, ``12 ms``, ``3.21 s``, ``2 h 10 m``."""
     if not abs(milliseconds) < _LONGEST_MS:  # as only somebody says who means harm; it may be infinite by now
         return "over 1000 years"
+    if 0.0005 <= milliseconds < 0.095:
+        return f"{milliseconds * 1000:.0f} µs"
     if milliseconds < 9.95:
         return f"{milliseconds:.1f} ms"
     if milliseconds < 999.5:

@@ -66,9 +66,8 @@ async def queue_states(connection: Connection, names: Names) -> tuple[QueueState
 async def queue_ages(connection: Connection, names: Names, now_ns: int) -> dict[str, float]:
     """For how many seconds the oldest job of each queue has waited that no worker was given; 0 where none waits.
 
-    A job that a worker was given counts as one that runs, also while it waits there for a slot, which it does for a
-    tenth of a second at most. The server counts what was handed back with it, until somebody takes it again; so the age
-    of such jobs counts once nothing of their queue runs.
+    The server does not tell what was handed back, or lies with a worker that is lost, from what runs; so the age of
+    such jobs counts once nothing of their queue runs.
 
     Args:
         now_ns: by the clock of the server.
@@ -156,21 +155,20 @@ async def stream_states(connection: Connection, names: Names) -> tuple[StreamSta
     return tuple(states)
 
 
-def queue_state(name: str, consumer: Mapping[str, Any], workers: Sequence[WorkerRecord] | None = None) -> QueueState:
-    """A queue, as the server describes its consumer.
+def queue_state(name: str, consumer: Mapping[str, Any], workers: Sequence[WorkerRecord]) -> QueueState:
+    """A queue, as the server describes its consumer, and the workers what they do.
 
-    The server counts what was handed back with what runs, until it is delivered again. Where that may take a while, as
-    the queue is held back or nobody works on it, only those run of which the workers say so.
+    The server counts as delivered what runs, and also what workers have fetched ahead, what they have handed back until
+    it is delivered again, and what one held that is lost: all of that waits. Workers say within a second what runs, and
+    the server knows at once that it has ended.
 
     Args:
-        workers: what they say of themselves; where that is not known, all that the server counts is taken to run.
+        workers: what those say of themselves that live.
     """
     limits = limits_of(consumer)
-    delivered = running = consumer.get("num_ack_pending", 0)
-    if workers is not None:
-        here = [one for one in workers if name in one.queue_names and one.state is not WorkerState.STOPPED]
-        if limits.paused or limits.rate is not None or not here:
-            running = min(delivered, sum(one.running_by_queue.get(name, 0) for one in here))
+    delivered = consumer.get("num_ack_pending", 0)
+    here = [one for one in workers if name in one.queue_names and one.state is not WorkerState.STOPPED]
+    running = min(delivered, sum(one.running_by_queue.get(name, 0) for one in here))
     return QueueState(
         name=name,
         waiting=consumer.get("num_pending", 0) + delivered - running,
@@ -180,6 +178,7 @@ def queue_state(name: str, consumer: Mapping[str, Any], workers: Sequence[Worker
         paused=limits.paused,
         concurrency_limit=limits.concurrency,
         rate_limit=str(limits.rate or ""),
+        workers=len(here),
     )
 
 

@@ -79,6 +79,7 @@ class EventService(EventReading):
         self._storage = storage
         self._numbers = count(1)
         self._lost_at_ns: int | None = None
+        self._has_told_loss = False
         self._listening: list[Callable[[], None]] = []
         self._processors = Processors()
         self._began_ns = clock.time_ns()
@@ -365,10 +366,13 @@ class EventService(EventReading):
     async def _connection_lost(self) -> None:
         if self._lost_at_ns is None:
             self._lost_at_ns = self._clock.monotonic_ns()
-            self.system(SystemEventType.CONNECTION_LOST)
+            self._has_told_loss = not self._is_to_announce  # who has said nothing yet, may only read
+            if self._has_told_loss:
+                self.system(SystemEventType.CONNECTION_LOST)
 
     async def _connection_restored(self) -> None:
         if self._lost_at_ns is not None:
             outage_ms = (self._clock.monotonic_ns() - self._lost_at_ns) / 1e6
             self._lost_at_ns = None
-            self.system(SystemEventType.CONNECTION_RESTORED, outage_ms=outage_ms)
+            if self._has_told_loss:
+                self.system(SystemEventType.CONNECTION_RESTORED, outage_ms=outage_ms)

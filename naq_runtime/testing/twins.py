@@ -227,7 +227,7 @@ class MemoryQueues(QueueService):
         """See `QueueService.states`."""
         prefix = self._names.queue_consumer("")
         queues = sorted(name.removeprefix(prefix) for name in self._memory.consumers if name.startswith(prefix))
-        return tuple([queue_state(queue, await self._consumer(queue).info()) for queue in queues])
+        return tuple([queue_state(queue, await self._consumer(queue).info(), ()) for queue in queues])
 
     async def _last_sequence(self) -> int:
         return sys.maxsize

@@ -17,7 +17,9 @@ log = logging.getLogger(__name__)
 class Holding:
     """One job in the worker's hands; ``delivery`` is the latest by which it was given."""
 
-    __slots__ = ("cancel_reason", "cancelled_by", "delivery", "has_ended", "is_doubtful", "runs_again")
+    __slots__ = (
+        "cancel_reason", "cancelled_by", "delivery", "has_ended", "is_doubtful", "may_have_begun", "runs_again",
+    )  # fmt: skip
 
     def __init__(self, delivery: Delivery) -> None:
         self.delivery = delivery
@@ -27,6 +29,8 @@ class Holding:
         """Who wanted it to end, begun or not."""
         self.is_doubtful = False
         """Whether the server may have given it to another worker meanwhile."""
+        self.may_have_begun = False
+        """Whether a worker before may have begun it, so that nobody knows since when it waits."""
         self.has_ended = False
         """Whether its attempt has ended, and is not written down yet."""
         self.runs_again = False

@@ -70,7 +70,6 @@ class JobHandler:
             services.names,
             services.serializer,
             events,
-            returning,
             worker_id=worker_id,
             poison_after=services.config.jobs.poison_after,
         )
@@ -92,10 +91,10 @@ class JobHandler:
             if isinstance(error, KeyboardInterrupt):
                 raise
 
-    async def hand_back(self, holding: Holding, delay_s: float = 0.0) -> None:
+    async def hand_back(self, holding: Holding, delay_s: float = 0.0, *, begun: bool = False) -> None:
         """Let another worker have a job."""
         self._custody.release(holding)
-        await self._returning.hand_back(holding.delivery, delay_s)
+        await self._returning.hand_back(holding.delivery, delay_s, begun=begun)
 
     def end_job(self, holding: Holding, reason: str, by: str) -> bool:
         """End a job that is held, begun or not; ``False`` for one that cannot be ended here any more."""
@@ -138,13 +137,15 @@ class JobHandler:
                 execution = cancelled(job, holding.cancel_reason, worker_id=self._worker_id, now_ns=now_ns)
             if execution is None:
                 begun, now_ns = True, self._clock.time_ns()
-                report_started(self._events, job, self._worker_id, now_ns, stored_ns=delivery.stored_ns)
+                waited = not holding.may_have_begun
+                stored_ns = delivery.stored_ns
+                report_started(self._events, job, self._worker_id, now_ns, stored_ns=stored_ns, has_waited=waited)
                 execution = await self._executor.run(job, delivery.payload, dependencies, started_ns=now_ns)
             self._settlement.add(holding, execution, delivery.payload)
         except (asyncio.CancelledError, ServerError) as cause:
             if begun:
                 self._interrupted(job, cause)
-            await self.hand_back(holding)
+            await self.hand_back(holding, begun=begun)
         except GeneratorExit:
             if not self._ended_while_closed(holding, job):
                 raise
@@ -178,7 +179,9 @@ class JobHandler:
         if await self.inheritance.is_over(job):
             await self._acknowledge(holding)
             return None
-        return await self.inheritance.poisonous(job, holding.delivery, self._clock.time_ns())
+        past = await self._returning.past(holding.delivery)
+        holding.may_have_begun = past.may_have_begun
+        return self.inheritance.poisonous(job, past, self._clock.time_ns())
 
     async def _acknowledge(self, holding: Holding) -> None:
         await holding.delivery.acknowledge()

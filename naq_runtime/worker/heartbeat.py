@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 _STOPPED_TTL_S = 5.0
 """How long the last record of a worker that stopped can be seen."""
+_LOOK_S = 1.0
+"""What has changed of what runs is written so soon, also between two beats."""
 
 
 class Heartbeat:
@@ -26,6 +28,7 @@ class Heartbeat:
 
     Args:
         describe: the worker's record as of now.
+        renew: a record with what the worker does now, the rest as it was.
         beaten: is told of each record that was written.
         failed: is told of what went wrong otherwise than by the server, once until it goes well again.
     """
@@ -36,6 +39,7 @@ class Heartbeat:
         interval_s: float,
         *,
         describe: Callable[[], WorkerRecord],
+        renew: Callable[[WorkerRecord], WorkerRecord],
         beaten: Callable[[WorkerRecord], None],
         failed: Callable[[Exception], None],
     ) -> None:
@@ -44,9 +48,11 @@ class Heartbeat:
         self._interval_s = interval_s
         self.lease_s = interval_s * LEASE_BEATS
         self._describe = describe
+        self._renew = renew
+        self._written: WorkerRecord | None = None
         self._beaten = beaten
         self._failed = failed
-        self._is_failing = False
+        self._failing: set[Callable[[], Awaitable[None]]] = set()
 
     def set_interval(self, interval_s: float) -> None:
         """Beat so often from now on."""
@@ -61,27 +67,46 @@ class Heartbeat:
     async def run(self) -> None:
         """Beat until cancelled, now and at every interval; while the server is away, go on trying."""
         while True:
-            await self._beat_on()
-            with contextlib.suppress(TimeoutError):  # a new interval counts at once
-                async with asyncio.timeout(self._interval_s):
-                    await self._anew.wait()
+            await self._guarded(self.beat)
+            await self._rest()
             self._anew.clear()
 
-    async def _beat_on(self) -> None:
+    async def _guarded(self, say: Callable[[], Awaitable[None]]) -> None:
         try:
-            await self.beat()
+            await say()
         except Exception as error:  # supervision: a worker that lives must go on saying so
             log.error("a heartbeat failed", exc_info=error, extra={"action": "heartbeat_failed"})
-            if not self._is_failing:
+            if say not in self._failing:
                 self._failed(error)
-            self._is_failing = True
+            self._failing.add(say)
         else:
-            self._is_failing = False
+            self._failing.discard(say)
+
+    async def _rest(self) -> None:
+        """Until the interval is over, or there is a new one; meanwhile the record says what runs."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._interval_s
+        while not self._anew.is_set() and (left_s := until - loop.time()) > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(left_s, _LOOK_S)):
+                    await self._anew.wait()
+            await self._guarded(self._tell_change)
+
+    async def _tell_change(self) -> None:
+        """Write the record anew when another number of jobs runs; that is no beat, and nothing is measured for it."""
+        if self._written is None:
+            return
+        record = self._renew(self._written)
+        if (record.state, record.running_by_queue) != (self._written.state, self._written.running_by_queue):
+            self._written = record
+            with contextlib.suppress(ServerError):  # the next beat says it
+                await self._bucket.put(record.worker_id, encode_worker(record), self.lease_s)
+                await self._bucket.remember(record.worker_id, encode_worker(record))
 
     async def beat(self) -> None:
         """Renew the lease now."""
         record = self._describe()
-        encoded = encode_worker(record)
+        self._written, encoded = record, encode_worker(record)
         try:
             await self._bucket.put(record.worker_id, encoded, self.lease_s)
             await self._bucket.remember(record.worker_id, encoded)

@@ -19,7 +19,7 @@ from naq_runtime.serializer import Outcome, Serializer
 from naq_runtime.services.events import EventService
 from naq_runtime.worker.execution import failed
 from naq_runtime.worker.reporting import report_settled
-from naq_runtime.worker.returning import Returning
+from naq_runtime.worker.returning import Past
 
 __all__ = ["Inheritance", "execution_of"]
 
@@ -40,7 +40,6 @@ class Inheritance:
         names: Names,
         serializer: Serializer,
         events: EventService,
-        returning: Returning,
         *,
         worker_id: str,
         poison_after: int,
@@ -49,7 +48,6 @@ class Inheritance:
         self._names = names
         self._serializer = serializer
         self._events = events
-        self._returning = returning
         self._worker_id = worker_id
         self._poison_after = poison_after
         self._doubtful_until = 0.0
@@ -77,16 +75,11 @@ class Inheritance:
         await self._report(outcome)
         return True
 
-    async def poisonous(self, job: Job, delivery: Delivery, now_ns: int) -> Execution | None:
-        """The end of a job that has taken too many workers with it.
-
-        Raises:
-            ServerError: that cannot be told now.
-        """
-        deaths = await self._returning.deaths(delivery)
-        if deaths < self._poison_after:
+    def poisonous(self, job: Job, past: Past, now_ns: int) -> Execution | None:
+        """The end of a job that has taken too many workers with it."""
+        if past.deaths < self._poison_after:
             return None
-        error = WorkerKilled(f"{deaths} workers died while they ran it: it is not tried again")
+        error = WorkerKilled(f"{past.deaths} workers died while they ran it: it is not tried again")
         return failed(job, error, worker_id=self._worker_id, now_ns=now_ns)
 
     async def _outcome_of(self, job: Job) -> Outcome | None:

@@ -88,7 +88,21 @@ class Portrait:
         """
         statistics = self._events.statistics()
         return msgspec.structs.replace(
-            self._blank,
+            self.redraw(self._blank, state, running, stuck),
+            cpu_percent=self._usage.cpu_percent(),
+            rss_bytes=self._usage.rss_bytes(),
+            loop_lag_ms=self._lag.take_ms(),
+            events_buffered=statistics.buffered,
+            events_dropped=statistics.dropped,
+            clock_skew_ms=self._events.clock_skew_ms,
+        )
+
+    def redraw(
+        self, record: WorkerRecord, state: WorkerState, running: Sequence[str], stuck: Sequence[str]
+    ) -> WorkerRecord:
+        """A record with what the worker does now, and with what it cost when that was drawn; see `draw`."""
+        return msgspec.structs.replace(
+            record,
             state=state,
             beat_at_ns=self._clock.time_ns(),
             active_jobs=len(running),
@@ -98,10 +112,4 @@ class Portrait:
             jobs_completed=self._counts.completed,
             jobs_failed=self._counts.failed,
             jobs_interrupted=self._counts.interrupted,
-            cpu_percent=self._usage.cpu_percent(),
-            rss_bytes=self._usage.rss_bytes(),
-            loop_lag_ms=self._lag.take_ms(),
-            events_buffered=statistics.buffered,
-            events_dropped=statistics.dropped,
-            clock_skew_ms=self._events.clock_skew_ms,
         )

@@ -69,6 +69,7 @@ class Presence:
             LeaseBucket(connection, names, names.workers_bucket),
             services.config.worker.heartbeat_interval,
             describe=self._describe,
+            renew=self._renew,
             beaten=partial(report_beat, events),
             failed=partial(report_beat_failed, events, worker_id),
         )
@@ -121,3 +122,7 @@ class Presence:
     def _describe(self) -> WorkerRecord:
         doing = self._doing()
         return self._portrait.draw(WorkerState.STOPPED if self._is_over else doing.state, doing.running, doing.stuck)
+
+    def _renew(self, record: WorkerRecord) -> WorkerRecord:
+        doing = self._doing()
+        return self._portrait.redraw(record, doing.state, doing.running, doing.stuck)

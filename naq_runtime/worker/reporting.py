@@ -45,13 +45,20 @@ class EventSink(Protocol):
 
 
 def report_started(
-    events: EventSink, job: Job, worker_id: str, started_ns: int, *, stored_ns: int | None = None
+    events: EventSink,
+    job: Job,
+    worker_id: str,
+    started_ns: int,
+    *,
+    stored_ns: int | None = None,
+    has_waited: bool = True,
 ) -> None:
     """A worker begins with the job.
 
     Args:
         started_ns: by the clock of the worker.
         stored_ns: when the job came into its queue, by the clock of the server, where there is one.
+        has_waited: whether it has waited from then on, and was with no worker that may have begun it.
     """
     if not events.enabled:
         return
@@ -72,7 +79,7 @@ def report_started(
             function_name=str(job.function),
             worker_id=worker_id,
             attempt=job.attempt,
-            wait_ms=max(0, started_ns + offset_ns - runnable_ns) / 1e6 if job.enqueued_at_ns else None,
+            wait_ms=max(0, started_ns + offset_ns - runnable_ns) / 1e6 if job.enqueued_at_ns and has_waited else None,
         )
     )
 

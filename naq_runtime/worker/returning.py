@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -19,17 +20,28 @@ from naq_runtime.nats.connection import Connection
 from naq_runtime.nats.pull import Delivery
 from naq_runtime.nats.streams import Streams, living_for
 
-__all__ = ["Returning"]
+__all__ = ["Past", "Returning"]
 
 log = logging.getLogger(__name__)
 
 _NOTE_LIVES_S = 86_400
 
 
-class _Note(Struct):
+class _Note(Struct, omit_defaults=True):
     deliveries: int
     deaths: int
     """Of workers, among them."""
+    begun: bool = False
+    """Whether a worker had begun it."""
+
+
+class Past(NamedTuple):
+    """What became of a job that was delivered before."""
+
+    deaths: int = 0
+    """How many workers died while they held it."""
+    may_have_begun: bool = False
+    """Whether one of its workers had begun it, or may have."""
 
 
 class Returning:
@@ -40,33 +52,39 @@ class Returning:
         self._streams = streams
         self._names = names
 
-    async def hand_back(self, delivery: Delivery, delay_s: float = 0.0) -> None:
-        """Let another worker have a job, at once or after a while; while the server is away, it comes by itself."""
+    async def hand_back(self, delivery: Delivery, delay_s: float = 0.0, *, begun: bool = False) -> None:
+        """Let another worker have a job, at once or after a while; while the server is away, it comes by itself.
+
+        Args:
+            begun: whether it had been begun here.
+        """
         try:
             if delivery.headers is None or TOMBSTONE not in delivery.headers:  # which no worker dies of
-                await self._leave_note(delivery)
+                await self._leave_note(delivery, begun)
             await delivery.hand_back(delay_s)
         except ServerError as error:
             log.debug("not handed back: %s", error, extra={"action": "hand_back_failed"})
 
-    async def _leave_note(self, delivery: Delivery) -> None:
-        note = msgspec.json.encode(_Note(delivery.deliveries, await self.deaths(delivery)))
+    async def _leave_note(self, delivery: Delivery, begun: bool) -> None:
+        past = await self.past(delivery)
+        note = msgspec.json.encode(_Note(delivery.deliveries, past.deaths, begun or past.may_have_begun))
         await self._connection.publish(self._note_of(delivery), note, headers=living_for(_NOTE_LIVES_S))
 
-    async def deaths(self, delivery: Delivery) -> int:
-        """How many workers died while they held the job.
+    async def past(self, delivery: Delivery) -> Past:
+        """What became of the job when it was delivered before.
 
         Raises:
             ServerError: that cannot be told now.
         """
         if delivery.deliveries == 1:
-            return 0
+            return Past()
         messages = await self._streams.last(self._names.jobs_stream, [self._note_of(delivery)])
         try:
             note = msgspec.json.decode(messages[-1].data, type=_Note) if messages else _Note(0, 0)
         except msgspec.MsgspecError:
             note = _Note(0, 0)
-        return note.deaths + max(0, delivery.deliveries - 1 - note.deliveries)
+        deaths = note.deaths + max(0, delivery.deliveries - 1 - note.deliveries)
+        return Past(deaths, note.begun or deaths > 0)
 
     async def forget(self, settled: Sequence[Delivery]) -> None:
         """Remove the notes of jobs that are settled; those that cannot be removed now leave by themselves."""

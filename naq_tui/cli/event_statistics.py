@@ -170,6 +170,8 @@ def _note_what_is_missing(answer: EventStatistics) -> None:
     from naq_tui.cli.format import iso_text
     from naq_tui.cli.output import note
 
+    if not answer.total.types:
+        note("nothing of that time is in the log of this namespace")
     if not answer.is_exact:
         note(
             f"this is of {iso_text(answer.since_ns)} to {iso_text(answer.until_ns)}: "

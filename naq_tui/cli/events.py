@@ -58,13 +58,15 @@ async def stream(
     """
     from naq_runtime.monitor import Monitor
     from naq_runtime.services.manager import ServiceManager
-    from naq_tui.cli.output import EventPrinter
+    from naq_tui.cli.output import EventPrinter, note
 
     wanted = _wanted(filter, job_id=job_id, event_type=event_type, queue_name=queue, worker_id=worker)
     printer = EventPrinter(format)
     async with ServiceManager(config, role="monitor") as services:
         monitor = await services.get_service(Monitor)
         last = await _print_stored(monitor.events, wanted, since, until, tail, printer)
+        if not printer.printed and tail != 0:
+            note(f"no such event is stored in namespace {config.namespace}")
         if follow and until is None:
             services.connection.on_lost.append(_say_lost)
             services.connection.on_restored.append(_say_restored)
@@ -86,7 +88,7 @@ async def history(
     from naq_runtime.events.storage import NATSJobEventStorage
     from naq_runtime.naming import check_name
     from naq_runtime.services.manager import ServiceManager
-    from naq_tui.cli.output import print_events
+    from naq_tui.cli.output import note, print_events
 
     check_name("job id", job_id)
     wanted = as_filter(filter) if filter else None
@@ -96,7 +98,10 @@ async def history(
         events = await EventQueries(storage, services.clock).history(job_id)
     if not events:
         raise NotFound(f"no events of job {job_id}: it never was, or they have expired")
-    print_events(events if wanted is None else [one for one in events if wanted.matches(one.event)], format)
+    found = events if wanted is None else [stored for stored in events if wanted.matches(stored.event)]
+    print_events(found, format)
+    if not found:
+        note(f"none of the {len(events):,} events of job {job_id} matches")
 
 
 def _wanted(filter: str | None, **several: str | None) -> EventFilter:

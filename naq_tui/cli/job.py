@@ -74,7 +74,7 @@ async def result(
     from naq_runtime.services.jobs import JobService
     from naq_runtime.services.manager import ServiceManager
     from naq_tui.cli.acting import print_result
-    from naq_tui.pages.phases import ENDED
+    from naq_tui.pages.life import ENDED
 
     check_name("job id", job_id)
     async with ServiceManager(config) as services:

@@ -28,7 +28,8 @@ from naq_tui.cli.output import (
 )
 from naq_tui.model.line import said
 from naq_tui.pages.history import Dependency, History
-from naq_tui.pages.phases import ENDED, phases
+from naq_tui.pages.life import ENDED
+from naq_tui.pages.phases import phases, ran_ms, waited_ms
 from naq_tui.text import age_text, clock_text, count_text, inert, inert_lines, moment_text, percent_text
 
 __all__ = ["argument_lines", "document", "error_lines", "needs", "page"]
@@ -155,13 +156,13 @@ def _facts(history: History, now_ns: int) -> Iterator[tuple[str, Line]]:
     if history.due_ns and detail.status is JobStatus.SCHEDULED:
         yield "retry at" if history.is_retried else "due", _moment(history.due_ns, now_ns)
     found = phases(detail, now_ns)
-    waited = sum(phase.milliseconds for phase in found if phase.kind == "waiting")
-    yield "waited", [(duration_text(waited) if found else "", "")]
+    waited, planned = waited_ms(found)
+    besides = f"  besides {duration_text(planned)} not runnable" if planned > 0 else ""
+    yield "waited", [(duration_text(waited) if found else "", ""), (besides, "dim")]
     runs = [phase for phase in found if phase.kind == "running"]
     yield "attempt", [(_attempt_text(history) if runs or _attempt(history) > 1 else "", "")]
     several = f"  in {len(runs)} runs" if len(runs) > 1 else ""
-    ran = sum(phase.milliseconds for phase in runs)
-    yield "ran", [(duration_text(ran) if runs else "", ""), (several, "dim")]
+    yield "ran", [(duration_text(ran_ms(runs)) if runs else "", ""), (several, "dim")]
     yield "worker", [(inert(_worker(history) or ""), "")]
     yield from _limits(detail.job)
 
@@ -330,8 +331,8 @@ def _said_by_events(detail: JobDetail, name: str) -> Iterator[str]:
 
 
 def _enqueued_ns(history: History) -> int:
-    """By its event, whose time is that of the server; without one, by the clock of who enqueued it."""
-    by_event = _at(history, JobEventType.ENQUEUED, JobEventType.SCHEDULED, JobEventType.WAITING_FOR_DEPENDENCIES)
+    """By its first event, whose time is that of the server; without one, by the clock of who enqueued it."""
+    by_event = history.begun_ns
     job = history.detail.job
     return by_event or (job.enqueued_at_ns if job is not None else 0)
 

@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
@@ -203,8 +202,8 @@ def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Span]], room: int
 
 # Events
 
-_COLUMNS = (("Time", 8), ("Job ID", 8), ("Event", 19), ("Queue", 12), ("Worker", 20))
-"""Name and width outside of a terminal; the message takes the rest."""
+_COLUMNS = (("Time", 8), ("Job ID", 20), ("Event", 19), ("Queue", 12), ("Worker", 20))
+"""Name, and the least width outside of a terminal, where nothing is cut; the message takes the rest."""
 _WIDE, _NARROW = (8, 8, 14, 12, 20), (8, 8, 14, 0, 12)
 """The widths in a terminal; the queue is left out of a narrow one."""
 _ROOMY = 100
@@ -243,16 +242,19 @@ class EventPrinter:
         self._form = form
         self._console: Console | None = None
         self._begun = False
+        self.printed = 0
+        """How many events it has printed."""
 
     def print(self, stored: StoredEvent) -> None:
         """Print one event, and flush."""
+        self.printed += 1
         match self._form:
             case Format.JSON:
                 print(json_text(event_json(stored)), flush=True)
             case Format.RAW:
                 event = stored.event
                 words = (f"{event.timestamp:.6f}", _token(_subject(event)), _token(event.event_type))
-                print(*words, inert(event.message), flush=True)
+                print(*words, *_about(event), inert(event.message, _RAW_LIMIT), flush=True)
             case Format.TABLE:
                 self._print_row(stored)
 
@@ -265,13 +267,13 @@ class EventPrinter:
             self._begun = True
         event = stored.event
         cells = (
-            datetime.fromtimestamp(event.timestamp).strftime("%H:%M:%S"),
-            _subject(event)[:8],
+            clock_text(event.moment_ns),
+            _subject(event),
             str(event.event_type),
             _queues(event),
             getattr(event, "worker_id", None) or "-",
         )
-        print(_padded(cells) + (inert(event.message) or "-"), flush=True)
+        print(_padded(cells) + (inert(event.message, _RAW_LIMIT) or "-"), flush=True)
 
     def _print_styled(self, line: Said) -> None:
         """As wide as the terminal is, in the words of the monitor."""
@@ -298,7 +300,9 @@ class EventPrinter:
 
 
 def _padded(cells: Sequence[str]) -> str:
-    return "".join(fit(inert(cell), width) + "  " for cell, (_, width) in zip(cells, _COLUMNS, strict=True))
+    shown = [inert(cell) for cell in cells]
+    widths = [max(width, cell_len(cell)) for cell, (_, width) in zip(shown, _COLUMNS, strict=True)]
+    return "".join(fit(cell, width) + "  " for cell, width in zip(shown, widths, strict=True))
 
 
 def _token(text: str) -> str:
@@ -311,6 +315,12 @@ def _subject(event: Any) -> str:
     if isinstance(event, JobEvent):
         return event.job_id
     return getattr(event, "schedule_id", None) or getattr(event, "alert", None) or "-"
+
+
+def _about(event: Any) -> list[str]:
+    """The queue and the worker of an event, for scripts; what a worker takes jobs of is said where it starts."""
+    found = {"queue": getattr(event, "queue_name", None), "worker": getattr(event, "worker_id", None)}
+    return [f"{name}={_token(value)}" for name, value in found.items() if value]
 
 
 def _queues(event: Any) -> str:

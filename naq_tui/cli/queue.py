@@ -362,7 +362,7 @@ def _page(queue: _Queue) -> Iterator[Line]:
     from naq_tui.text import inert
 
     state = queue.state
-    redelivered = f"  {state.redelivered:,} of them had been with a worker before" if state.redelivered else ""
+    redelivered = f"  {state.redelivered:,} jobs have come to a worker again" if state.redelivered else ""
     yield from facts(
         [
             ("queue", [(inert(state.name), "bold")]),

@@ -25,6 +25,17 @@ class QueueView:
     ended: tuple[int, ...]
     """Jobs that ended in each second of the latest minute, the oldest first."""
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether it is held back on purpose."""
+        return self.state is not None and self.state.paused
+
+    @property
+    def is_deserted(self) -> bool:
+        """Whether jobs wait that no worker will take, unless one comes."""
+        state = self.state
+        return state is not None and state.workers == 0 and state.waiting > 0
+
 
 class QueueBook:
     """One tally a queue."""

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
+import msgspec
+
 from naq_runtime.events.models import JobEvent, JobEventType, WorkerEvent, WorkerEventType
 from naq_runtime.worker.record import WorkerRecord, WorkerState
 from naq_runtime.worker.roll import is_lost
@@ -24,6 +26,9 @@ _ENDS = frozenset((JobEventType.COMPLETED, JobEventType.FAILED, JobEventType.TIM
 """With each of these a worker has room for another job."""
 _ELSEWHERE = frozenset(("queued", "scheduled", "waiting"))
 """States of a job that is cancelled before any worker has it."""
+_TURNS = frozenset((WorkerEventType.BUSY, WorkerEventType.IDLE))
+_AT_WORK = frozenset((WorkerState.STARTING, WorkerState.IDLE, WorkerState.BUSY))
+"""States that busy and idle follow; who is leaving remains so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class WorkerBook:
         self._records: dict[str, WorkerRecord] = {}
         self._lost: dict[str, tuple[WorkerRecord, int]] = {}
         self._stopped: dict[str, int] = {}
+        self._turned: dict[str, WorkerEvent] = {}
         self._ended: dict[str, SecondCounts] = {}
 
     def __len__(self) -> int:
@@ -71,6 +77,10 @@ class WorkerBook:
             return self._lost.pop(event.worker_id, None) is not None
         if event.event_type is WorkerEventType.STARTED:
             self._stopped.pop(event.worker_id, None)
+        elif event.event_type in _TURNS:
+            _make_room(self._turned, self._limit)
+            self._turned[event.worker_id] = event
+            return event.worker_id in self._records
         return False
 
     def see(self, records: tuple[WorkerRecord, ...], now_ns: int, *, steady_s: float) -> bool:
@@ -110,9 +120,17 @@ class WorkerBook:
         for worker, record in self._records.items():
             counts = self._ended.get(worker)
             rate = counts.total(second - RATE_WINDOW_S, second - 1) / RATE_WINDOW_S if counts else 0.0
-            yield _view(record, False, rate, now_ns)
+            yield _view(self._as_of_late(record), False, rate, now_ns)
         for record, _ in self._lost.values():
             yield _view(record, True, 0.0, now_ns)
+
+    def _as_of_late(self, record: WorkerRecord) -> WorkerRecord:
+        """What it is doing by the later of its record and what it has said since."""
+        said = self._turned.get(record.worker_id)
+        if said is None or said.timestamp_ns <= record.beat_at_ns or record.state not in _AT_WORK:
+            return record
+        state = WorkerState.BUSY if said.event_type is WorkerEventType.BUSY else WorkerState.IDLE
+        return msgspec.structs.replace(record, state=state, active_jobs=said.active_jobs or 0)
 
     def _has_stopped(self, record: WorkerRecord) -> bool:
         if record.state is WorkerState.STOPPED:

@@ -10,7 +10,7 @@ from naq_runtime.job import JobStatus
 from naq_runtime.snapshot import JobDetail
 from naq_tui.model.seconds import SECOND_NS
 from naq_tui.pages.history import History
-from naq_tui.pages.phases import Phase
+from naq_tui.pages.phases import Phase, ran_ms, waited_ms
 from naq_tui.text import age_text, fit, inert, moment_text
 from naq_tui.widgets.columns import fitted
 from naq_tui.widgets.flow import width_of
@@ -105,14 +105,12 @@ def _course(history: History, found: list[Phase], now_ns: int) -> Iterator[Fact]
         yield "enqueued", _moment(found[0].start_ns, now_ns)
     if history.due_ns and (history.detail.status is JobStatus.SCHEDULED or history.all(JobEventType.SCHEDULED)):
         yield "retry at" if history.is_retried else "scheduled", _due(history, now_ns)
-    waits = [phase for phase in found if phase.kind == "waiting"]
-    if waits:
-        yield "waited", list(_waited(waits))
+    if any(phase.kind == "waiting" for phase in found):
+        yield "waited", list(_waited(found))
     runs = [phase for phase in found if phase.kind == "running"]
     if runs:
-        ran = sum(phase.milliseconds for phase in runs)
         count = f"  in {len(runs)} runs" if len(runs) > 1 else ""
-        yield "ran", [(duration_text(ran), "text"), (count, "warn")]
+        yield "ran", [(duration_text(ran_ms(runs)), "text"), (count, "warn")]
         yield "worker", [(inert(runs[-1].worker or "-", 64), "text")]
 
 
@@ -130,10 +128,9 @@ def _due(history: History, now_ns: int) -> list[Span]:
     return [(moment_text(due, now_ns), "text"), (f"  in {age_text(left)}", "accent" if waits else "dim")]
 
 
-def _waited(waits: list[Phase]) -> Iterator[Span]:
+def _waited(found: list[Phase]) -> Iterator[Span]:
     """For a worker; what was planned, or was for other jobs to end, comes beside it."""
-    planned = sum(phase.planned_until_ns - phase.start_ns for phase in waits) / 1e6
-    total = sum(phase.milliseconds for phase in waits)
-    yield duration_text(max(0.0, total - planned)), "text"
+    waited, planned = waited_ms(found)
+    yield duration_text(waited), "text"
     if planned > 0:
         yield f"  besides {duration_text(planned)} not runnable", "dim"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from naq_runtime.events.models import JobEvent, JobEventType
 from naq_runtime.job import JobStatus
 from naq_runtime.snapshot import JobDetail
+from naq_tui.pages.life import BEGINS, latest_life
 
 __all__ = ["Dependency", "History"]
 
@@ -29,7 +30,7 @@ class Dependency:
 
 
 class History:
-    """The events of one job, by type."""
+    """The events of the latest life of one job, by type."""
 
     def __init__(self, detail: JobDetail) -> None:
         self.detail = detail
@@ -37,7 +38,7 @@ class History:
         self._latest: dict[JobEventType, int] = {}
         """The place of the latest event of each type."""
         by_type = self._by_type
-        for place, stored in enumerate(detail.events):
+        for place, stored in enumerate(latest_life(detail)):
             event = stored.event
             if isinstance(event, JobEvent):
                 kind = event.event_type
@@ -55,6 +56,12 @@ class History:
         """The latest event of any of these types."""
         kind = max(kinds, key=self._place)
         return self._by_type[kind][-1] if kind in self._by_type else None
+
+    @property
+    def begun_ns(self) -> int:
+        """When somebody enqueued it; 0 when no event says so."""
+        begins = [self._by_type[kind][0] for kind in BEGINS if kind in self._by_type]
+        return min((event.moment_ns for event in begins), default=0)
 
     def _place(self, kind: JobEventType) -> int:
         return self._latest.get(kind, -1)

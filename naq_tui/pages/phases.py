@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
-from naq_runtime.events.models import JobEvent, JobEventType
+from naq_runtime.events.models import Event, JobEvent, JobEventType, WorkerEvent, WorkerEventType
 from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.snapshot import JobDetail
+from naq_tui.pages.life import ENDED, latest_life
 
-__all__ = ["ENDED", "Outcome", "Phase", "Wait", "phases"]
+__all__ = ["Outcome", "Phase", "Wait", "phases", "ran_ms", "waited_ms"]
 
 Wait = Literal["queue", "time", "retry", "jobs"]
 """What it waits for: a worker, its time, its next attempt, or other jobs."""
 
 Outcome = Literal["", "completed", "failed", "timed_out", "interrupted", "cancelled", "lost"]
-"""How a run ended: ``lost`` when it began anew somewhere else; empty while it lasts, and for waiting."""
-
-ENDED = frozenset((JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED))
-"""A job of such a status does not go on by itself."""
+"""How a run ended: ``lost`` with its worker, or so it seems; empty while it lasts, and for waiting."""
 
 _WAITS: dict[JobEventType, Wait] = {
     JobEventType.ENQUEUED: "queue",
@@ -53,11 +51,15 @@ class Phase:
     wait: Wait = "queue"
     due_ns: int = 0
     """When a wait for a time, or for an attempt, was to be over; 0 when nobody said."""
+    told_ms: float | None = None
+    """How long it lasted, as measured by who was there; ``None`` when its length is that between two events."""
+    is_guess: bool = False
+    """Whether nobody knows when it ended: it is drawn up to what came next."""
 
     @property
     def milliseconds(self) -> float:
         """How long it lasted."""
-        return (self.end_ns - self.start_ns) / 1e6
+        return (self.end_ns - self.start_ns) / 1e6 if self.told_ms is None else self.told_ms
 
     @property
     def planned_until_ns(self) -> int:
@@ -68,11 +70,26 @@ class Phase:
 
 
 def phases(detail: JobDetail, now_ns: int) -> list[Phase]:
-    """The stretches of waiting and running, in order, as far as events or the outcome tell them."""
-    found = _from_events([stored.event for stored in detail.events if isinstance(stored.event, JobEvent)])
+    """The stretches of waiting and running of its latest life, in order, as far as events or the outcome tell them.
+
+    What is between the loss of a worker and the next run is none of both.
+    """
+    found = _from_events([stored.event for stored in latest_life(detail)])
     if not found:
         found = list(_without_events(detail))
     return [_closed(phase, now_ns, detail.status in ENDED) for phase in found]
+
+
+def waited_ms(found: Sequence[Phase]) -> tuple[float, float]:
+    """For how long it waited for a worker, and for how long it could not run anyway, in milliseconds."""
+    waits = [phase for phase in found if phase.kind == "waiting"]
+    planned = sum(phase.planned_until_ns - phase.start_ns for phase in waits) / 1e6
+    return max(0.0, sum(phase.milliseconds for phase in waits) - planned), planned
+
+
+def ran_ms(found: Sequence[Phase]) -> float:
+    """For how long it ran, as far as that is known, in milliseconds."""
+    return sum(phase.milliseconds for phase in found if phase.kind == "running" and not phase.is_guess)
 
 
 def _closed(phase: Phase, now_ns: int, ended: bool) -> Phase:
@@ -81,9 +98,13 @@ def _closed(phase: Phase, now_ns: int, ended: bool) -> Phase:
     return replace(phase, end_ns=phase.start_ns if ended else max(now_ns, phase.start_ns), open=not ended)
 
 
-def _from_events(events: Sequence[JobEvent]) -> list[Phase]:
+def _from_events(events: Sequence[Event]) -> list[Phase]:
     found: list[Phase] = []
     for event in events:
+        if isinstance(event, WorkerEvent) and event.event_type is WorkerEventType.LOST:
+            _lose(found, event)
+        if not isinstance(event, JobEvent):
+            continue
         kind = event.event_type
         if kind in _WAITS:
             _begin_to_wait(found, event)
@@ -96,10 +117,16 @@ def _from_events(events: Sequence[JobEvent]) -> list[Phase]:
     return found
 
 
-def _close(found: list[Phase], at: int, outcome: Outcome = "") -> None:
+def _close(found: list[Phase], at: int, outcome: Outcome = "", **known: Any) -> None:
     """What lasts is over."""
     if found and found[-1].open:
-        found[-1] = replace(found[-1], end_ns=max(at, found[-1].start_ns), outcome=outcome, open=False)
+        found[-1] = replace(found[-1], end_ns=max(at, found[-1].start_ns), outcome=outcome, open=False, **known)
+
+
+def _lose(found: list[Phase], event: WorkerEvent) -> None:
+    """The worker was seen for the last time; what it ran has been nowhere since."""
+    if found and found[-1].kind == "running" and found[-1].worker == event.worker_id:
+        _close(found, event.moment_ns, "lost")
 
 
 def _begin_to_wait(found: list[Phase], event: JobEvent) -> None:
@@ -111,7 +138,8 @@ def _begin_to_wait(found: list[Phase], event: JobEvent) -> None:
     if wait == "retry" and found and found[-1].open and found[-1].kind == "waiting":
         found[-1] = replace(found[-1], wait=wait, due_ns=due)
         return
-    _close(found, at, "lost" if found and found[-1].kind == "running" else "")
+    is_lost = bool(found) and found[-1].kind == "running"
+    _close(found, at, "lost" if is_lost else "", is_guess=is_lost)
     attempt = (event.retry_count or 1) + 1 if wait == "retry" else 1
     found.append(Phase("waiting", at, at, attempt, open=True, wait=wait, due_ns=due))
 
@@ -120,20 +148,27 @@ def _begin_to_run(found: list[Phase], event: JobEvent) -> None:
     at, attempt = event.moment_ns, event.attempt or 1
     last = found[-1] if found and found[-1].open else None
     if last is not None and last.kind == "waiting":
-        found[-1] = replace(last, end_ns=max(at, last.start_ns), attempt=attempt, open=False)
+        _close(found, at, attempt=attempt, told_ms=_told(last, event))
     else:
         begun = at - int((event.wait_ms or 0) * 1e6)
-        overlaps = last is not None and begun < last.start_ns
-        _close(found, at if overlaps else begun, "lost")
+        overlaps = bool(found) and begun < found[-1].end_ns
+        _close(found, at if overlaps else begun, "lost", is_guess=True)
         if event.wait_ms is not None and not overlaps:
             found.append(Phase("waiting", begun, at, attempt))
     found.append(Phase("running", at, at, attempt, event.worker_id or "", open=True))
 
 
+def _told(wait: Phase, started: JobEvent) -> float | None:
+    """What the worker says of a wait in the queue: it goes from when the server had the job."""
+    if wait.wait != "queue" or started.wait_ms is None:
+        return None
+    return min(started.wait_ms, max(0, started.moment_ns - wait.start_ns) / 1e6)
+
+
 def _end(found: list[Phase], event: JobEvent) -> None:
     at, outcome, attempt = event.moment_ns, _ENDS[event.event_type], event.attempt or 1
     if found and found[-1].open and found[-1].kind == "running":
-        _close(found, at, outcome)
+        _close(found, at, outcome, told_ms=event.duration_ms)
     else:
         begun = at - int((event.duration_ms or 0) * 1e6)
         _close(found, begun)

@@ -14,7 +14,7 @@ from naq_tui.model.line import level_mark, said
 from naq_tui.model.seconds import SECOND_NS
 from naq_tui.pages.code import plain_lines
 from naq_tui.pages.history import Dependency, History
-from naq_tui.pages.phases import ENDED
+from naq_tui.pages.life import ENDED
 from naq_tui.text import age_text, clip, clock_text, count_text, fit, inert, inert_lines, percent_text, wrap
 from naq_tui.widgets.columns import fitted
 from naq_tui.widgets.feed_line import TONES

@@ -27,12 +27,8 @@ _NO_QUEUES = (
 )
 
 
-def _paused(queue: QueueView) -> bool:
-    return queue.state is not None and queue.state.paused
-
-
 def _name(queue: QueueView, width: int) -> list[Span]:
-    return [(inert(queue.name, 64), "warn" if _paused(queue) else "name")]
+    return [(inert(queue.name, 64), "warn" if queue.is_paused or queue.is_deserted else "name")]
 
 
 def _waiting(queue: QueueView, width: int) -> list[Span]:
@@ -51,8 +47,10 @@ def _running(queue: QueueView, width: int) -> list[Span]:
 
 
 def _out(queue: QueueView, width: int) -> list[Span]:
-    """What leaves the queue; while it is paused, only what runs already does."""
-    return [("‖ paused", "warn")] if _paused(queue) else _rate(queue.figures.done_rate)
+    """What leaves the queue; while it is paused, only what runs already does, and without workers nothing."""
+    if queue.is_paused:
+        return [("‖ paused", "warn")]
+    return [("! nobody", "warn")] if queue.is_deserted else _rate(queue.figures.done_rate)
 
 
 def _rate_limit(queue: QueueView, width: int) -> list[Span]:
@@ -117,8 +115,10 @@ class Queues(Table[QueueView]):
 
     def title(self) -> Content:
         """The heading in the border."""
-        paused = sum(_paused(row) for row in self.rows)
+        paused = sum(row.is_paused for row in self.rows)
+        deserted = sum(row.is_deserted and not row.is_paused for row in self.rows)
         marks = [(f" ‖ {paused} paused", "bold $warning")] if paused else []
+        marks += [(f" ! {deserted} without a worker", "bold $warning")] if deserted else []
         return Content.assemble(self.NAME, " ", (count_text(len(self.rows)), "$foreground 60%"), *marks)
 
 

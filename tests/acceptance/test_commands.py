@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -150,8 +151,9 @@ async def test_the_history_of_a_job_in_all_formats(config: NAQConfig) -> None:
     header, *rows = table.out.splitlines()
     assert header.split() == ["Time", "Job", "ID", "Event", "Queue", "Worker", "Message"]
     assert [row.split()[2] for row in rows] == kinds
-    assert all(row.split()[1] == handle.job_id[:8] for row in rows)
-    assert raw.out.splitlines()[0].split()[1:] == [handle.job_id, "enqueued", "tests.support.sample_tasks.add"]
+    assert all(row.split()[1] == handle.job_id for row in rows)
+    first = raw.out.splitlines()[0].split()
+    assert first[1:] == [handle.job_id, "enqueued", "queue=default", "tests.support.sample_tasks.add"]
     assert [event["event_type"] for event in document] == kinds
     assert document[1]["worker_id"] == "teller"
 
@@ -244,6 +246,25 @@ async def test_a_history_is_filtered(config: NAQConfig, history_of_failures: int
         "events", "history", "two", "--filter", "type:failed OR type:started", "-f", "raw", config=config
     )
     assert [line.split()[2] for line in finished.out.splitlines()] == ["started", "failed"]
+
+
+async def test_that_nothing_was_found_is_said_beside_the_data(config: NAQConfig, history_of_failures: int) -> None:
+    elsewhere = ("--namespace", f"{config.namespace}x")
+    asked = [
+        await naq("events", "stream", "--no-follow", "--queue", "nosuch", config=config),
+        await naq("events", "history", "two", "--filter", "type:progress", config=config),
+        await naq("events", "stats", *elsewhere, config=config),
+        await naq_top("--once", *elsewhere, config=config),
+    ]
+
+    assert [finished.code for finished in asked] == [0] * 4
+    assert [re.sub("[0-9]+ events", "all events", finished.err.partition(": ")[2]) for finished in asked] == [
+        f"no such event is stored in namespace {config.namespace}\n",
+        "none of the all events of job two matches\n",
+        "nothing of that time is in the log of this namespace\n",
+        "there is no queue, no worker and no event: is it another --namespace?\n",
+    ]
+    assert asked[0].out + asked[1].out == ""
 
 
 async def test_a_mistake_in_a_filter_is_pointed_at(config: NAQConfig) -> None:

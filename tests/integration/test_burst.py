@@ -71,12 +71,12 @@ async def test_what_was_handed_back_and_nobody_works_on_waits(config: NAQConfig,
         await queue.enqueue(tasks.nap, 60.0, mark)
         async with running_worker(config) as worker:
             await eventually(mark.exists)
-            (state,) = (await monitor.snapshot()).queues
-            assert (state.waiting, state.running) == (0, 1)
+
+            async def stands(waiting: int, running: int) -> bool:
+                (state,) = (await monitor.snapshot()).queues
+                return (state.waiting, state.running) == (waiting, running)
+
+            await eventually(lambda: stands(0, 1))
             worker.request_stop(at_once=True)
 
-        async def told() -> bool:
-            (state,) = (await monitor.snapshot()).queues
-            return (state.waiting, state.running) == (1, 0)
-
-        await eventually(told)
+        await eventually(lambda: stands(1, 0))

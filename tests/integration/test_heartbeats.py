@@ -85,7 +85,9 @@ async def test_a_beat_that_fails_is_told_once_and_the_next_ones_come(services: S
             raise faults.pop()
         return record("anna", WorkerState.IDLE)
 
-    beating = Heartbeat(bucket, 0.1, describe=describe, beaten=beaten.append, failed=failures.append)
+    beating = Heartbeat(
+        bucket, 0.1, describe=describe, renew=lambda known: known, beaten=beaten.append, failed=failures.append
+    )
     running = asyncio.create_task(beating.run())
     await eventually(lambda: len(beaten) == 2)
     running.cancel()

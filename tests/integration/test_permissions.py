@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,6 +39,7 @@ from naq_runtime.services.statistics import writer_of
 from naq_tui.source import ConnectionState
 from naq_tui.sources.live import LiveSource
 from tests.support import sample_tasks as tasks
+from tests.support.restarting import RestartableServer, restartable
 from tests.support.scraping import scraped
 from tests.support.waiting import eventually
 from tests.support.workers import running_worker
@@ -172,7 +174,37 @@ async def test_each_role_works_with_its_own_permissions() -> None:
     assert detail.result.result == 42
 
 
-def refusals(server: EmbeddedServer) -> list[str]:
+async def test_who_only_reads_says_nothing_also_when_the_server_was_away(tmp_path: Path) -> None:
+    async with restartable(tmp_path, SERVER) as server:
+        async with ServiceManager(config_of(server.url, "admin")) as services:
+            await ready(services)
+        reading, back = config_of(server.url, "monitor"), asyncio.Event()
+        async with (
+            LiveSource(reading) as source,
+            aclosing(source.__aiter__()) as batches,
+            ServiceManager(reading, role="monitor") as services,
+            serving(services),
+        ):
+            events = await services.get_service(EventService)
+
+            async def note() -> None:
+                back.set()
+
+            async def shown(state: ConnectionState) -> bool:
+                return (await anext(batches)).link.state is state
+
+            services.connection.on_restored.append(note)
+            await eventually(lambda: shown(ConnectionState.LIVE))
+            await server.kill()
+            await eventually(lambda: shown(ConnectionState.RECONNECTING))
+            await server.start()
+            await back.wait()
+            await eventually(lambda: shown(ConnectionState.LIVE))
+            assert events.statistics().buffered == events.statistics().failed_flushes == 0
+        assert refusals(server) == []
+
+
+def refusals(server: EmbeddedServer | RestartableServer) -> list[str]:
     """What the server has refused, as it says itself."""
     return [line for line in server.log.read_text().splitlines() if "Violation" in line]
 

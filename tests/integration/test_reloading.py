@@ -104,7 +104,7 @@ async def test_a_file_with_a_mistake_changes_nothing_and_is_an_error(config: NAQ
         (error,) = await eventually(lambda: told(config, "error"))
 
         assert (error.part, error.error_type) == ("config", "ConfigError")
-        assert "setting worker.concurrency: expected `int` >= 1, got -1" in (error.error_message or "")
+        assert "setting worker.concurrency: expected a whole number >= 1, got -1" in (error.error_message or "")
         assert await changes(config) == {}
         assert process.returncode is None
 

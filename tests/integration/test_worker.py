@@ -270,8 +270,12 @@ async def test_the_depth_of_a_queue_is_what_the_stream_says(config: NAQConfig, s
 
         async with running_worker(make_impatient(config), "deep", concurrency=4) as worker:
             await eventually(lambda: worker.active == 4)
-            (deep,) = (await monitor.snapshot()).queues
-            assert (deep.waiting, deep.running) == (6, 4)
+
+            async def told() -> bool:
+                (deep,) = (await monitor.snapshot()).queues
+                return (deep.waiting, deep.running) == (6, 4)
+
+            await eventually(told)
 
 
 async def test_all_about_a_job_can_be_asked_before_while_and_after_it_runs(

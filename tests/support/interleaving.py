@@ -26,7 +26,6 @@ from naq_runtime.testing.streams import MemoryStreams, MemoryTopology
 from naq_runtime.testing.twins import MemoryConnection, MemoryEvents
 from naq_runtime.testing.worker import MemoryWorker
 from naq_runtime.worker.inheritance import Inheritance
-from naq_runtime.worker.returning import Returning
 
 __all__ = ["LEASE_S", "Crash", "Elsewhere", "InTurns", "Site", "Ticking", "Turns"]
 
@@ -214,7 +213,6 @@ class Site:
             names,
             serializer,
             self._events,
-            Returning(services.connection, self._in_turns, names),
             worker_id="memory",
             poison_after=100,
         )

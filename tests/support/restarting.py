@@ -15,16 +15,21 @@ __all__ = ["RestartableServer", "restartable"]
 
 
 class RestartableServer:
-    """A server with a store that stays, on a port that stays."""
+    """A server with a store that stays, on a port that stays.
 
-    def __init__(self, store: Path) -> None:
+    Args:
+        config: what its configuration says besides.
+    """
+
+    def __init__(self, store: Path, config: str | None = None) -> None:
         self._store = store
-        self._server = EmbeddedServer(store=store)
+        self._config = config
+        self._server = EmbeddedServer(store=store, config=config)
 
     async def start(self) -> None:
         """Start it, with what it had."""
         port = int(self._server.url.rpartition(":")[2]) if self._server.url else 0
-        self._server = EmbeddedServer(store=self._store, port=port)
+        self._server = EmbeddedServer(store=self._store, port=port, config=self._config)
         await self._server.__aenter__()
 
     async def kill(self) -> None:
@@ -42,11 +47,16 @@ class RestartableServer:
         """Where it listens; the same after a restart."""
         return self._server.url
 
+    @property
+    def log(self) -> Path:
+        """What it has said since it was started last."""
+        return self._server.log
+
 
 @asynccontextmanager
-async def restartable(folder: Path) -> AsyncIterator[RestartableServer]:
+async def restartable(folder: Path, config: str | None = None) -> AsyncIterator[RestartableServer]:
     """A running one, that keeps its data in the folder."""
-    server = RestartableServer(folder / "store")
+    server = RestartableServer(folder / "store", config)
     await server.start()
     try:
         yield server

@@ -22,6 +22,15 @@ async def test_a_paused_queue_says_so(size: tuple[int, int]) -> None:
         assert "Queues 2 ‖ 1 paused" in watched.lines[2]
 
 
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_queue_whose_jobs_nobody_takes_says_so(size: tuple[int, int]) -> None:
+    queues = [queue("mail", 7, workers=0), queue("none", 0, workers=0), queue("other", 7, workers=1)]
+    async with watching(batch(snapshot=snapshot(queues)), size=size) as watched:
+        assert "! nobody" in row_of(watched, "mail")
+        assert "nobody" not in row_of(watched, "none") + row_of(watched, "other")
+        assert "Queues 3 ! 1 without a worker" in watched.lines[2]
+
+
 async def test_a_queue_that_is_resumed_shows_its_rate_again() -> None:
     async with watching(batch(snapshot=snapshot([queue("mail", paused=True)]))) as watched:
         await watched.feed(batch(snapshot=snapshot([queue("mail")])))

@@ -33,6 +33,17 @@ def test_the_document_tells_pauses_and_limits() -> None:
     assert (other["paused"], other["concurrency_limit"], other["rate_limit"]) == (False, 0, "")
 
 
+def test_a_queue_whose_jobs_nobody_takes_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    dashboard = Dashboard()
+    dashboard.apply(batch(snapshot=snapshot([queue("mail", 7, workers=0), queue("other", 7, workers=2)])), NOW_NS)
+
+    print_once(dashboard, Format.TABLE)
+    mail, other = (line for line in capsys.readouterr().out.splitlines() if line.startswith(("mail", "other")))
+
+    assert (mail.endswith("! no worker"), "worker" in other) == (True, False)
+    assert [one["workers"] for one in document(dashboard, NOW_NS)["queues"]] == [0, 2]
+
+
 def test_the_document_counts_retries_and_cancellations_apart() -> None:
     events = [job_event("failed", queue_name="mail", ago_s=3, final=False), job_event("cancelled", queue_name="mail")]
     content = document(seen(*events), NOW_NS)
@@ -60,8 +71,8 @@ def test_raw_lines_say_it_in_words_that_scripts_can_split(capsys: pytest.Capture
     print_once(seen(), Format.RAW)
     out = capsys.readouterr().out
 
-    assert "queue mail waiting=7 running=1 paused=yes\n" in out
-    assert "queue other waiting=0 running=0 paused=no\n" in out
+    assert "queue mail waiting=7 running=1 paused=yes workers=-\n" in out
+    assert "queue other waiting=0 running=0 paused=no workers=-\n" in out
     assert "worker w-1 busy 3/8 stuck=2\n" in out
 
 

@@ -11,9 +11,9 @@ from naq_runtime.events.models import JobEventType
 from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.snapshot import JobDetail
 from naq_tui.pages.job import job_page
-from naq_tui.pages.phases import Phase, phases
+from naq_tui.pages.phases import Phase, phases, ran_ms
 from naq_tui.pages.timeline import timeline
-from tests.tui.builders import NOW_NS, SECOND, job_event, stored
+from tests.tui.builders import NOW_NS, SECOND, job_event, stored, worker_event
 
 
 def found(*events: Any, status: JobStatus = JobStatus.RUNNING) -> list[Phase]:
@@ -120,6 +120,78 @@ def test_a_run_whose_worker_died_ends_when_the_next_begins() -> None:
     events = (job_event("started", ago_s=60, worker_id="w-1"), job_event("started", ago_s=20, worker_id="w-2"))
 
     assert shapes(*events) == [("running", "lost", 40), ("running", "", 20)]
+
+
+def test_a_run_ends_with_its_worker_and_what_follows_is_no_wait() -> None:
+    events = (
+        job_event("enqueued", ago_s=61),
+        job_event("started", ago_s=60, worker_id="w-1"),
+        worker_event("lost", "w-1", ago_s=52),
+        job_event("started", ago_s=20, worker_id="w-2"),
+        job_event("completed", ago_s=5, worker_id="w-2"),
+    )
+
+    assert shapes(*events) == [("waiting", "queue", 1), ("running", "lost", 8), ("running", "completed", 15)]
+    assert ran_ms(found(*events)) == 23_000
+
+
+def test_the_wait_that_an_older_worker_tells_after_a_loss_is_none() -> None:
+    events = (
+        job_event("started", ago_s=60, worker_id="w-1", wait_ms=2.0),
+        worker_event("lost", "w-1", ago_s=52),
+        job_event("started", ago_s=20, worker_id="w-2", wait_ms=40_000.0),
+    )
+
+    assert [phase.kind for phase in found(*events)] == ["waiting", "running", "running"]
+
+
+def test_a_run_of_which_nobody_knows_the_end_is_not_counted() -> None:
+    events = (
+        job_event("started", ago_s=60, worker_id="w-1"),
+        job_event("started", ago_s=20, worker_id="w-2"),
+        job_event("completed", ago_s=5, worker_id="w-2"),
+    )
+
+    assert ran_ms(found(*events)) == 15_000
+
+
+def test_times_are_those_that_the_events_tell() -> None:
+    events = (
+        job_event("enqueued", ago_s=60),
+        job_event("started", ago_s=50, wait_ms=9_000.0),
+        job_event("completed", ago_s=40, duration_ms=9_990.0),
+    )
+
+    assert [phase.milliseconds for phase in found(*events)] == [9_000, 9_990]
+
+
+FIRST_LIFE = (
+    job_event("enqueued", ago_s=90),
+    job_event("started", ago_s=80),
+    job_event("failed", ago_s=70, final=True),
+    job_event("result_stored", ago_s=70),
+)
+
+
+def test_an_earlier_life_of_the_same_id_is_not_counted() -> None:
+    events = (*FIRST_LIFE, job_event("enqueued", ago_s=30), job_event("started", ago_s=20))
+
+    assert shapes(*events) == [("waiting", "queue", 10), ("running", "", 20)]
+
+
+def test_a_new_life_in_which_nothing_has_happened_yet_is_a_wait() -> None:
+    assert shapes(*FIRST_LIFE, job_event("enqueued", ago_s=30), status=JobStatus.QUEUED) == [("waiting", "queue", 30)]
+
+
+def test_the_clock_of_a_producer_that_is_a_little_ahead_makes_no_new_life() -> None:
+    events = (
+        job_event("started", ago_s=10),
+        job_event("completed", ago_s=9.999),
+        job_event("enqueued", ago_s=9.998),
+        job_event("result_stored", ago_s=9.997),
+    )
+
+    assert ("running", "completed") in [shape[:2] for shape in shapes(*events, status=JobStatus.COMPLETED)]
 
 
 def test_an_interrupted_run_costs_no_attempt() -> None:

@@ -250,6 +250,28 @@ class TestWorkers:
         dashboard.advance(NOW_NS + LOST_SHOWN_S * SECOND)
         assert "w-1" not in workers_of(dashboard)
 
+    def test_a_worker_is_busy_or_idle_as_it_has_said_last(self) -> None:
+        idle = worker("w-1", state=WorkerState.IDLE, active_jobs=0, beat_ago_s=4)
+        dashboard = dashboard_of(
+            batch(snapshot=snapshot(workers=[idle])),
+            batch(worker_event("busy", "w-1", ago_s=3, active_jobs=1, concurrency_limit=8)),
+            batch(snapshot=snapshot(workers=[idle])),
+        )
+        shown = workers_of(dashboard)["w-1"].record
+        assert (shown.state, shown.active_jobs) == ("busy", 1)
+
+        later = worker("w-1", state=WorkerState.IDLE, active_jobs=0, beat_ago_s=2)
+        dashboard.apply(batch(snapshot=snapshot(workers=[later])), NOW_NS)
+        assert workers_of(dashboard)["w-1"].record.state == "idle"
+
+    def test_a_worker_that_is_leaving_is_not_called_idle(self) -> None:
+        dashboard = dashboard_of(
+            batch(snapshot=snapshot(workers=[worker("w-1", state=WorkerState.STOPPING, beat_ago_s=4)])),
+            batch(worker_event("idle", "w-1", ago_s=3)),
+        )
+
+        assert workers_of(dashboard)["w-1"].record.state == "stopping"
+
     def test_a_worker_s_rate_is_of_its_own_jobs(self) -> None:
         dashboard = dashboard_of(
             batch(

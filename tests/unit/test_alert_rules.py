@@ -179,12 +179,15 @@ def test_rules_are_tables_of_the_config(load: Load) -> None:
     ("text", "said"),
     [
         ('[alerts.late]\nrule = "queue_age > 1"', "setting alerts.late.rule: column 13: expected a duration such as"),
-        ("[alerts.late]\nmessage = 'x'", "setting alerts.late: object missing required field `rule`"),
+        ("[alerts.late]\nmessage = 'x'", "setting alerts.late.rule: it must be given"),
         (
             '[alerts.late]\nrule = "worker_lost"\nseverity = "bad"',
-            "setting alerts.late.severity: invalid enum value 'bad'",
+            "setting alerts.late.severity: expected critical, info or warning, got 'bad'",
         ),
-        ('[alerts.late]\nrule = "worker_lost"\nseveriti = "bad"', "setting alerts.late: object contains unknown field"),
+        (
+            '[alerts.late]\nrule = "worker_lost"\nseveriti = "bad"',
+            "setting alerts.late.severiti: not known, did you mean severity?",
+        ),
         (
             '[alerts.late]\nrule = "queue_age > 1m"\nmessage = "{queue} is {vlue}"',
             "setting alerts.late.message: expected one of {value}, {threshold}, {queue}, got {vlue}",

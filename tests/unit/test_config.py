@@ -135,48 +135,76 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("text", "key", "expected", "got"),
         [
-            ("[worker]\nconcurrency = 0", "worker.concurrency", "`int` >= 1", "0"),
-            ("[worker]\nconcurrency = 10_001", "worker.concurrency", "`int` <= 10000", "10001"),
-            ('[worker]\nconcurrency = "many"', "worker.concurrency", "`int`", "'many'"),
-            ("[events]\nbatch_size = 1001", "events.batch_size", "`int` <= 1000", "1001"),
-            ("[events]\nflush_interval = 0", "events.flush_interval", "`float` > 0", "0"),
-            ("[events]\nmax_bytes = -2", "events.max_bytes", "`int` >= -1", "-2"),
-            ("[jobs]\nack_wait = 0.5", "jobs.ack_wait", "`float` >= 1", "0.5"),
-            ("[nats]\nconnect_timeout = nan", "nats.connect_timeout", "`float` > 0", "nan"),
-            ("[streams]\nreplicas = 6", "streams.replicas", "`int` <= 5", "6"),
-            ("namespace = 5", "namespace", "`str`", "5"),
-            ('nats = "here"', "nats", "`object`", "'here'"),
+            ("[worker]\nconcurrency = 0", "worker.concurrency", "a whole number >= 1", "0"),
+            ("[worker]\nconcurrency = 10_001", "worker.concurrency", "a whole number <= 10000", "10001"),
+            ('[worker]\nconcurrency = "many"', "worker.concurrency", "a whole number", "'many'"),
+            ("[events]\nbatch_size = 1001", "events.batch_size", "a whole number <= 1000", "1001"),
+            ("[events]\nflush_interval = 0", "events.flush_interval", "a number of seconds > 0", "0"),
+            ("[events]\nmax_bytes = -2", "events.max_bytes", "a whole number >= -1", "-2"),
+            ("[jobs]\nack_wait = 0.5", "jobs.ack_wait", "a number of seconds >= 1", "0.5"),
+            ("[nats]\nconnect_timeout = nan", "nats.connect_timeout", "a number of seconds > 0", "nan"),
+            ("[streams]\nreplicas = 6", "streams.replicas", "a whole number <= 5", "6"),
+            ('[events]\nmax_age = "7d"', "events.max_age", "a number of seconds", "'7d'"),
+            ('[results]\nlarge = "no"', "results.large", "refuse or store", "'no'"),
+            (
+                '[alerts.x]\nrule = "worker_lost"\nseverity = "high"',
+                "alerts.x.severity",
+                "critical, info or warning",
+                "'high'",
+            ),
+            ("namespace = 5", "namespace", "a text", "5"),
+            ('nats = "here"', "nats", "a table", "'here'"),
         ],
     )
     def test_a_value_out_of_range_is_refused_by_key_expectation_and_value(
-        self, load: Load, text: str, key: str, expected: str, got: str
+        self, load: Load, tmp_path: Path, text: str, key: str, expected: str, got: str
     ) -> None:
         words = refusal(load, text)
 
-        assert words.startswith(f"setting {key}: expected {expected}")
+        assert words.startswith(f"{tmp_path / 'given.toml'}: setting {key}: expected {expected}")
         assert words.endswith(f", got {got}")
 
     def test_the_environment_is_refused_in_the_same_words(self, load: Load) -> None:
         words = refusal(load, "", {"NAQ_WORKER_CONCURRENCY": "many"})
 
-        assert words.startswith("setting worker.concurrency: expected `int`")
-        assert words.endswith(", got 'many'")
+        assert words == "NAQ_WORKER_CONCURRENCY: setting worker.concurrency: expected a whole number, got 'many'"
+
+    def test_an_argument_is_refused_without_naming_a_file_that_does_not_set_it(self, load: Load) -> None:
+        words = refusal(load, "[worker]\nconcurrency = 3", {}, {"worker.concurrency": 0})
+
+        assert words == "setting worker.concurrency: expected a whole number >= 1, got 0"
 
     def test_a_table_that_is_a_value_in_the_file_is_refused_even_when_the_environment_sets_one_of_its_keys(
         self, load: Load
     ) -> None:
         words = refusal(load, 'nats = "here"', {"NAQ_NATS_URL": "nats://there"})
-        assert words == "setting nats: expected a table, got 'here'"
+        assert words.endswith("given.toml: setting nats: expected a table, got 'here'")
 
     def test_a_namespace_that_cannot_be_one_is_refused(self, load: Load) -> None:
         words = refusal(load, 'namespace = "Team.A"')
         assert "namespace 'Team.A' is not valid: use 1 to 32 lower-case letters" in words
 
-    def test_an_unknown_key_is_refused_by_name(self, load: Load) -> None:
-        assert "unknown field `concurency`" in refusal(load, "[worker]\nconcurency = 3")
-        assert "unknown field `wroker`" in refusal(load, "[wroker]\nconcurrency = 3")
-        assert "unknown field `nmaespace`" in refusal(load, 'nmaespace = "a"')
-        assert "unknown field `colour`" in refusal(load, "", {}, {"worker.colour": "red"})
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("[worker]\nconcurency = 3", "setting worker.concurency: not known, did you mean concurrency?"),
+            ("[wroker]\nconcurrency = 3", "setting wroker: not known, did you mean worker?"),
+            ('nmaespace = "a"', "setting nmaespace: not known, did you mean namespace?"),
+            (
+                '[processors.hook]\nkind = "webhook"\nurl = "http://h"\ntimeot = 3',
+                "setting processors.hook.timeot: not known, did you mean timeout?",
+            ),
+        ],
+    )
+    def test_an_unknown_key_is_refused_by_name_with_the_one_that_is_near(
+        self, load: Load, text: str, words: str
+    ) -> None:
+        assert refusal(load, text).endswith(f"given.toml: {words}")
+
+    def test_of_an_unknown_key_that_is_near_none_all_are_named(self, load: Load) -> None:
+        words = refusal(load, "", {}, {"streams.colour": "red"})
+
+        assert words == "setting streams.colour: not known (there is replicas)"
 
     @pytest.mark.parametrize("key", ["nats.connect_timeout", "nats.request_timeout", "events.max_age", "results.ttl"])
     def test_a_duration_without_end_is_refused(self, load: Load, key: str) -> None:

@@ -108,6 +108,8 @@ def test_what_an_event_does_not_know_is_left_out_of_its_message(event: Event) ->
     ("milliseconds", "text"),
     [
         (0, "0.0 ms"),
+        (0.019, "19 µs"),
+        (0.097, "0.1 ms"),
         (0.44, "0.4 ms"),
         (9.94, "9.9 ms"),
         (12, "12 ms"),
