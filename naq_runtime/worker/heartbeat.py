@@ -90,7 +90,8 @@ class Heartbeat:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(left_s, _LOOK_S)):
                     await self._anew.wait()
-            await self._guarded(self._tell_change)
+            if not self._anew.is_set():
+                await self._guarded(self._tell_change)
 
     async def _tell_change(self) -> None:
         """Write the record anew when another number of jobs runs; that is no beat, and nothing is measured for it."""
