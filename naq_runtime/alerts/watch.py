@@ -264,8 +264,8 @@ class AlertWatch:
         if not self._events.enabled:
             return True
         if await store_once(self._services.streams, self._services.names, [event]):
-            what, labels = event.event_type.value, ascii(event.labels or {})  # which jobs may have named
-            log.warning("%s: %s %s", what, event.alert, labels, extra={"action": what})
+            what = event.event_type.value
+            log.warning("%s: %s", what, ascii(event.message), extra={"action": what})  # jobs may have named its labels
             self._events.show(event)
         return True
 
