@@ -108,10 +108,12 @@ class JobList:
         self._new.discard(job.job_id)
 
     def _count(self, event: JobEvent) -> None:
-        """Of a job that was not found: it may be new, or have come to be what is looked for."""
-        is_news = event.event_type in (_ARRIVALS if self.query.is_empty else MOVES)
-        if self.query.ids is not None or not is_news or len(self._new) >= _MOST_NEW:
+        """Of a job that was not found: it may be new, or have come to be what is looked for, or be so no more."""
+        if self.query.ids is not None or event.event_type not in (_ARRIVALS if self.query.is_empty else MOVES):
             return
-        if event.job_id not in self._new and self.query.matches(after(event)):
-            self.version += 1
+        before = len(self._new)
+        if not self.query.matches(after(event)):
+            self._new.discard(event.job_id)
+        elif before < _MOST_NEW:
             self._new.add(event.job_id)
+        self.version += len(self._new) != before

@@ -10,16 +10,18 @@ import pytest
 
 from naq_runtime.errors import ServerUnreachable
 from naq_runtime.events.models import JobEvent
-from naq_runtime.finding.found import FoundJob
+from naq_runtime.finding.found import FoundJob, JobPage
+from naq_runtime.finding.query import JobQuery
 from naq_runtime.job import JobStatus
 from naq_tui.acts import Act, ActKind
+from naq_tui.model.jobs import JobList
 from naq_tui.model.log import LOG_LIMIT
 from naq_tui.screens.job import JobScreen
 from naq_tui.screens.jobs import Jobs
 from naq_tui.source import Batch, ConnectionState, Link
 from naq_tui.widgets.jobs import Jobs as Table
 from tests.support.waiting import eventually
-from tests.tui.builders import NOW_NS, SECOND, batch, job_event, snapshot
+from tests.tui.builders import NOW_NS, SECOND, batch, job_event, snapshot, stored
 from tests.tui.harness import Watched, watching
 
 QUIET = batch(snapshot=snapshot())
@@ -153,13 +155,19 @@ class TestWhatHappens:
             await watched.feed(batch(job_event("started", "done-1", ago_s=41)))
             assert "✓ completed" in watched.line_with("done-1")
 
-    async def test_what_happens_while_a_page_is_under_way_is_not_lost(self) -> None:
-        async with watching(QUIET) as watched:
-            watched.source.questions.found = {"queued-1": QUEUED}
-            await watched.pilot.press("3")
-            watched.source.feed(batch(job_event("started", "queued-1", ago_s=0.2, worker_id="w-7")))
-            await settled(watched)
-            assert "▸ running" in watched.line_with("queued-1")
+    def test_what_happens_while_a_page_is_under_way_is_not_lost(self) -> None:
+        jobs = JobList(JobQuery())
+        jobs.hear(stored([job_event("started", "queued-1", ago_s=0.2, worker_id="w-7")]))
+        jobs.take(JobPage(jobs=(QUEUED, DONE), looked=2))
+        assert jobs.jobs["queued-1"].status is JobStatus.RUNNING
+        assert jobs.new == 0
+
+    def test_a_page_that_is_older_than_what_was_heard_changes_nothing(self) -> None:
+        jobs = JobList(JobQuery())
+        jobs.take(JobPage(jobs=(QUEUED,), looked=1, more=True))
+        jobs.hear(stored([job_event("started", "queued-1", ago_s=0.2)]))
+        jobs.take(JobPage(jobs=(QUEUED,), looked=1))
+        assert jobs.jobs["queued-1"].status is JobStatus.RUNNING
 
     async def test_new_jobs_come_in_while_one_looks_at_the_top(self) -> None:
         async with looking(*FIVE) as watched:
@@ -170,6 +178,18 @@ class TestWhatHappens:
             await settled(watched)
             assert ids(watched)[0] == "new-1"
             assert "new" not in watched.line_with("Jobs 6")
+
+    async def test_what_is_not_looked_for_any_more_is_no_news(self) -> None:
+        async with looking(*FIVE) as watched:
+            await watched.press("slash")
+            await watched.write("state:running")
+            await watched.press("enter")
+            await settled(watched)
+            await watched.press("space")
+            await watched.feed(batch(job_event("started", "new-1", "mail"), job_event("started", "new-2", "mail")))
+            assert "▲ 2 new" in watched.text
+            await watched.feed(batch(job_event("completed", "new-1", "mail"), first=3))
+            assert "▲ 1 new" in watched.text
 
     async def test_they_wait_while_something_is_marked_until_n(self) -> None:
         async with looking(*FIVE) as watched:
