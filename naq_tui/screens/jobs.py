@@ -305,8 +305,9 @@ class Jobs(FilteredView):
             self._read_failures()
 
     def _may_renew(self) -> bool:
-        is_due = not 0 <= self._now_ns - (self._begun_ns or 0) < _RENEW_NS
-        return is_due and bool(self._jobs.new) and self._search.rests and self._search.is_short and self._table.on_top
+        if not self._search.rests or 0 <= self._now_ns - (self._begun_ns or 0) < _RENEW_NS:
+            return False
+        return bool(self._jobs.trouble or (self._jobs.new and self._search.is_short and self._table.on_top))
 
     # Painting
 
@@ -334,8 +335,11 @@ class Jobs(FilteredView):
 
     def _show_jobs(self) -> None:
         jobs = self._jobs
-        if jobs.jobs or jobs.is_over or jobs.trouble or not self._table.rows:
+        self._table.trouble = jobs.trouble
+        if jobs.jobs or jobs.is_over or not self._table.rows:
             self._table.show(jobs, self._now_ns, self._hint(jobs.trouble))
+        else:
+            self._table.tick(self._now_ns)
         if self._table.marks_all:
             self._table.mark_found()
 

@@ -81,6 +81,8 @@ class Jobs(Table[FoundJob]):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         self._now_ns = 0
         self._list: JobList | None = None
+        self.trouble = ""
+        """Why nothing newer can be found."""
         self._marks_all = False
         last = Column("ago", 6, self._last, lambda j: j.moment_ns, rank=4)
         super().__init__(
@@ -200,6 +202,8 @@ class Jobs(Table[FoundJob]):
         if self._list is None:
             return Content("")
         parts: list[tuple[str, str]] = []
+        if self.trouble:
+            parts += [("! not looked for again: ", "$warning"), (clip(inert(self.trouble, 200), 48), ""), (" ", "")]
         if self._list.name:
             parts += [("✗ ", "bold $error"), (clip(inert(self._list.name, 200), 48), ""), (" ", "")]
         if self._list.query.text:

@@ -204,6 +204,18 @@ class TestWhatHappens:
             assert "new-1" in ids(watched)
             assert "1 marked" in watched.text
 
+    async def test_what_was_found_stays_while_nothing_can_be_found_and_it_tries_again(self) -> None:
+        async with looking(*FIVE) as watched:
+            watched.source.questions.trouble = ServerUnreachable("the server does not answer")
+            await watched.press("n")
+            await settled(watched)
+            assert len(ids(watched)) == 5
+            assert "! not looked for again: the server does not answer" in watched.text
+            watched.source.questions.trouble = None
+            await watched.pass_time(3)
+            await settled(watched)
+            assert "not looked for again" not in watched.text
+
     async def test_after_an_outage_it_looks_again(self) -> None:
         async with looking(*FIVE) as watched:
             asked = len(watched.source.questions.asked_queries)
