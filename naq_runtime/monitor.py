@@ -5,7 +5,7 @@ worker.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import msgspec
@@ -33,6 +33,9 @@ from naq_runtime.worker.roll import WorkerStatus
 
 if TYPE_CHECKING:
     from naq_runtime.events.filters import Filters
+    from naq_runtime.events.models import StoredEvent
+    from naq_runtime.finding.found import JobPage
+    from naq_runtime.finding.query import JobQuery
 
 __all__ = ["Monitor", "QueueCounts", "StandingJob"]
 
@@ -220,6 +223,20 @@ class Monitor:
         detail = await self._jobs.detail(job_id)
         events = await with_losses(self._connection, self._names, detail.events)
         return msgspec.structs.replace(detail, events=events)
+
+    def find_jobs(self, query: JobQuery) -> AsyncGenerator[JobPage, None]:
+        """The jobs that are wanted, wherever they stand and however they ended, page by page; see `JobFinder.pages`.
+
+        Each page can raise a `ServerError`.
+        """
+        from naq_runtime.finding.finder import JobFinder  # only who searches loads it
+
+        return JobFinder(self._services, self._jobs.rules).pages(query)
+
+    async def failures(self, since_ns: int, limit: int = 20_000) -> list[StoredEvent]:
+        """The last attempts that failed and were told of since a moment of the server's clock, oldest first."""
+        wanted = {"category": "job", "event_type": ["failed", "timed_out"]}
+        return (await self.events.recent(limit, wanted, since=since_ns)).events
 
     async def standings(self, job_ids: Collection[str]) -> dict[str, JobStatus | None]:
         """Where some jobs stand, ``None`` for those of which nothing is known."""

@@ -176,6 +176,10 @@ class NaqTop(App[None]):
         fetch = self._shown.source.questions.schedule
         self.push_screen(ScheduleScreen(event.schedule_id, fetch=fetch, badge=self._badge))
 
+    @on(View.QuestionsWanted)
+    def _questions_wanted(self, event: View.QuestionsWanted) -> None:
+        event.ask(self._shown.source.questions)
+
     @on(View.SchedulesWanted)
     def _schedules_wanted(self) -> None:
         self.run_worker(self._shown.ask_for_schedules(self._paint_soon), name="schedules")

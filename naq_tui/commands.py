@@ -23,6 +23,8 @@ class Scope(StrEnum):
     FEED = "Events"
     TYPING = "While typing a filter"
     COMPLETING = "While typing a filter of events"
+    JOBS = "Jobs"
+    FAILURES = "Failures, in jobs"
     SCHEDULES = "Schedules"
     SCHEDULE = "In a schedule"
     BACK = "In a job, in a schedule and in this help"
@@ -64,6 +66,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("quit", Scope.APP, "q", "q", "Quit", "Leave.", "quit", 1),
     Command("view('overview')", Scope.APP, "1", "1", "Overview", "Queues, workers and events."),
+    Command("view('jobs')", Scope.APP, "3", "3", "Jobs", "Every job, wherever it stands; why jobs fail."),
     Command("view('schedules')", Scope.APP, "6", "6", "Schedules", "What comes again and again, and when."),
     Command("view('alerts')", Scope.APP, "a", "a", "Alerts", "Which alerts fire, and the rules behind them."),
     Command("quit", Scope.APP, "ctrl+c,ctrl+q", "Ctrl-C Ctrl-Q", "Quit", "Leave, even while typing.", always=True),
@@ -101,6 +104,7 @@ COMMANDS: tuple[Command, ...] = (
         "mark",
         8,
     ),
+    Command("mark_all", Scope.MARK, "asterisk", "*", "Mark all", "Mark every row that matches."),
     Command("unmark", Scope.MARK, "u", "u", "Unmark all", "Take all marks away."),
     Command("open", Scope.FEED, "enter", "Enter", "Open job", "Open the job, or the schedule, of the line.", "job", 4),
     Command("follow", Scope.FEED, "f", "f", "Follow", "Keep to the newest line; scrolling up stops that.", "follow", 7),
@@ -111,6 +115,25 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "complete", Scope.COMPLETING, "tab", "Tab", "Complete", "Take the first of what may come next.", "complete", 4
     ),
+    Command(
+        "open", Scope.JOBS, "enter", "Enter", "Open", "Open the job of the row, or the jobs of a group.", "open", 4
+    ),
+    Command(
+        "filter",
+        Scope.JOBS,
+        "slash",
+        "/",
+        "Find jobs",
+        "Find jobs: an id, words, state:failed, queue:email, args:ada, error:Timeout, time>-1h, duration>2s.",
+        "find",
+        2,
+        always=True,
+    ),
+    Command("failures", Scope.JOBS, "F", "F", "Failures", "Show why jobs fail, by error, or the jobs.", "failures", 3),
+    Command("renew", Scope.JOBS, "n", "n", "Look again", "Look again, for what has come since.", "new", 7),
+    Command("back", Scope.JOBS, "escape", "Esc", "Back", "Leave the group, clear the filter, then go back."),
+    Command("longer", Scope.FAILURES, "plus", "+", "Longer", "Look further back.", "longer", 5),
+    Command("shorter", Scope.FAILURES, "minus", "-", "Shorter", "Look back less far.", "shorter", 5),
     Command("open", Scope.SCHEDULES, "enter", "Enter", "Open schedule", "Open the schedule of the row.", "open", 4),
     Command(
         "filter",

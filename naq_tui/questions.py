@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import AsyncGenerator, Sequence
+from typing import TYPE_CHECKING, Protocol
 
+from naq_runtime.events.models import StoredEvent
 from naq_runtime.snapshot import JobDetail, ScheduleDetail, ScheduleMark, ScheduleNews
+
+if TYPE_CHECKING:
+    from naq_runtime.finding.found import JobPage
+    from naq_runtime.finding.query import JobQuery
 
 __all__ = ["Questions"]
 
@@ -18,6 +24,17 @@ class Questions(Protocol):
         Raises:
             NotFound: nothing is known of it.
         """
+        ...
+
+    def find_jobs(self, query: JobQuery) -> AsyncGenerator[JobPage, None]:
+        """The jobs that are wanted, page by page, those to which something happened last first.
+
+        The next page is looked for when it is asked for; each can raise a `ServerError`.
+        """
+        ...
+
+    async def failures(self, since_ns: int) -> Sequence[StoredEvent]:
+        """The last attempts that failed, of jobs, since a moment; at most 20,000 of them, oldest first."""
         ...
 
     async def schedules(self, since: ScheduleMark | None = None) -> ScheduleNews:

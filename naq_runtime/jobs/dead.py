@@ -131,6 +131,12 @@ class DeadLetters:
             raise NotFound(f"there is no dead letter of job {job_id}")
         return _read(messages[-1])
 
+    async def find_all(self, job_ids: Sequence[str]) -> dict[str, DeadLetter]:
+        """The letters of those of the jobs that have one, by id."""
+        subjects = [self._names.dead("*", job_id) for job_id in job_ids]
+        letters = map(_read, await self._streams.last(self._names.dead_stream, subjects))
+        return {letter.job_id: letter for letter in letters}
+
     async def list(self, wanted: DeadFilter | None = None) -> AsyncIterator[DeadLetter]:
         """The letters that are meant, oldest first."""
         async for page in self._streams.scan(self._names.dead_stream, self._names.dead("*", "*")):

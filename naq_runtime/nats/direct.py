@@ -118,14 +118,15 @@ async def _last_of_each(connection: Connection, stream: str, subjects: Sequence[
 
 
 async def all_of(
-    connection: Connection, stream: str, subjects: Sequence[str], *, up_to: int
+    connection: Connection, stream: str, subjects: Sequence[str], *, up_to: int | None = None
 ) -> list[StoredMessage] | None:
     """The last message of every subject that matches, up to a sequence; ``None`` when there are more than 1,000.
 
     In a stream that keeps one message a subject, these are all of its messages.
     """
     try:
-        page = await _request(connection, stream, {"multi_last": list(subjects), "up_to_seq": up_to})
+        asked = {"multi_last": list(subjects)} | ({} if up_to is None else {"up_to_seq": up_to})
+        page = await _request(connection, stream, asked)
     except StreamMissing:
         return []
     if page is None or page.pending:

@@ -13,7 +13,7 @@ from naq_runtime.errors import JetStreamError, SerializationError, StreamMissing
 from naq_runtime.naming import Names
 from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.nats.connection import Connection
-from naq_runtime.nats.direct import STREAM_NOT_FOUND, page_from
+from naq_runtime.nats.direct import STREAM_NOT_FOUND, messages_from, page_from
 from naq_runtime.nats.queues import limits_of
 from naq_runtime.snapshot import QueueState, ServerState, StreamState
 from naq_runtime.worker.record import WorkerRecord, WorkerState, decode_worker
@@ -90,6 +90,35 @@ async def queue_ages(connection: Connection, names: Names, now_ns: int) -> dict[
         return state.name, max(0, now_ns - stored_ns) / 1e9
 
     return dict(await each_of(consumers, age))
+
+
+async def held_jobs(connection: Connection, names: Names) -> list[str]:
+    """The ids of the jobs that were delivered and not acknowledged: those that run, and those that are about to.
+
+    All others between what a consumer has seen acknowledged and what it has delivered have left the stream.
+    """
+    found = []
+    for queue, consumer in (await _consumers(connection, names)).items():
+        if not consumer.get("num_ack_pending", 0):
+            continue
+        first, last = consumer["ack_floor"]["stream_seq"] + 1, consumer["delivered"]["stream_seq"]
+        subject = names.job(queue, "*")
+        async for page in messages_from(connection, names.jobs_stream, first, until=last, subject=subject):
+            found += [message.subject.rpartition(".")[2] for message in page]
+    return found
+
+
+async def delivered_up_to(connection: Connection, names: Names) -> dict[str, int]:
+    """The sequence behind which no job of a queue has ever been with a worker, by queue."""
+    consumers = await _consumers(connection, names)
+    return {queue: int(consumer["delivered"]["stream_seq"]) for queue, consumer in consumers.items()}
+
+
+async def _consumers(connection: Connection, names: Names) -> dict[str, dict[str, Any]]:
+    """Those of the queues, as the server describes them, by queue."""
+    prefix = names.queue_consumer("")
+    rows = await paged(connection, f"CONSUMER.LIST.{names.jobs_stream}", "consumers")
+    return {row["name"].removeprefix(prefix): row for row in rows if row["name"].startswith(prefix)}
 
 
 def _before_waiting(state: QueueState, consumer: Mapping[str, Any]) -> int | None:

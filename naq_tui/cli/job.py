@@ -9,13 +9,14 @@ import typer
 from naq_runtime.errors import NotFound
 from naq_tui.cli.context import EXIT_CONDITION, command, fail
 from naq_tui.cli.format import Format, a_span
+from naq_tui.cli.job_find import find
 
 if TYPE_CHECKING:
     from naq_runtime.config import NAQConfig
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Show, await, cancel and retry jobs.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Find, show, await, cancel and retry jobs.", no_args_is_help=True, rich_markup_mode=None)
 
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job.")]
 JobIds = Annotated[list[str], typer.Argument(metavar="ID...", help="The jobs.")]
@@ -149,6 +150,7 @@ async def events(job_id: JobId, *, format: FormatOption = Format.TABLE, config: 
     await history(job_id, format=format, config=config)
 
 
+app.command("find")(command(find))
 app.command("show")(command(show))
 app.command("result")(command(result))
 app.command("cancel")(command(cancel))

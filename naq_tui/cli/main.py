@@ -30,7 +30,7 @@ class Entry(NamedTuple):
 COMMANDS: dict[str, dict[str, Entry]] = {
     "Jobs": {
         "enqueue": Entry("enqueue:enqueue", "Put a job into a queue, for now or for later."),
-        "job": Entry("job:app", "Show, await, cancel and retry jobs."),
+        "job": Entry("job:app", "Find, show, await, cancel and retry jobs."),
         "dead": Entry("dead:app", "List, retry and delete jobs that failed for good."),
         "schedule": Entry("schedule:app", "Have jobs come again and again."),
     },

@@ -12,6 +12,7 @@ __all__ = ["make_view"]
 
 _PLACES = {
     "overview": "Overview",
+    "jobs": "Jobs",
     "schedules": "Schedules",
     "alerts": "Alerts",
 }

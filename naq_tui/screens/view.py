@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,6 +13,7 @@ from textual.widgets import Input
 
 from naq_tui.acts import Act, ActKind
 from naq_tui.commands import Scope
+from naq_tui.questions import Questions
 from naq_tui.state import Dashboard
 from naq_tui.widgets.filter import FilterBar, FilterInput
 from naq_tui.widgets.footer import Footer
@@ -35,6 +36,13 @@ class View(Screen[None]):
 
     class SchedulesWanted(Message):
         """It is time to ask for schedules again."""
+
+    @dataclass
+    class QuestionsWanted(Message):
+        """Somebody wants to ask the source that is on show."""
+
+        ask: Callable[[Questions], None]
+        """Called with what it can be asked."""
 
     @dataclass
     class JobWanted(Message):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from naq_runtime.errors import NotFound, ServerError
+from naq_runtime.events.models import StoredEvent
 from naq_runtime.snapshot import JobDetail, ScheduleDetail, ScheduleMark, ScheduleNews
 
 if TYPE_CHECKING:
+    from naq_runtime.finding.found import JobPage
+    from naq_runtime.finding.query import JobQuery
     from naq_runtime.monitor import Monitor
 
 __all__ = ["LiveQuestions"]
@@ -38,6 +43,16 @@ class LiveQuestions:
         if not job_id:
             raise NotFound("this event is of no job")
         return await self._connected().job(job_id)
+
+    async def find_jobs(self, query: JobQuery) -> AsyncGenerator[JobPage, None]:
+        """See `Questions.find_jobs`."""
+        async with aclosing(self._connected().find_jobs(query)) as pages:
+            async for page in pages:
+                yield page
+
+    async def failures(self, since_ns: int) -> Sequence[StoredEvent]:
+        """See `Questions.failures`."""
+        return await self._connected().failures(since_ns)
 
     async def schedules(self, since: ScheduleMark | None = None) -> ScheduleNews:
         """See `Questions.schedules`; after an outage all of them."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from naq_runtime.errors import NaqError, NotFound
 from naq_runtime.events.models import JobEvent, JobEventType, ScheduleEvent, StoredEvent
+from naq_runtime.finding.failures import FAILURES
+from naq_runtime.finding.found import FoundJob, JobPage, of_events
 from naq_runtime.job import JobStatus
 from naq_runtime.snapshot import JobDetail, LeaderState, ScheduleDetail, ScheduleMark, ScheduleNews
 
 if TYPE_CHECKING:
+    from naq_runtime.finding.query import JobQuery
     from naq_runtime.schedule import Schedule
 
 __all__ = ["RecordedQuestions"]
@@ -61,7 +64,13 @@ class RecordedQuestions:
         """Details of schedules, instead of what they and the events tell."""
         self.leader = leader
         self.trouble: NaqError | None = None
-        """Raised when somebody asks for schedules."""
+        """Raised when somebody asks for schedules, for jobs or for failures."""
+        self.found: dict[str, FoundJob] = {}
+        """Jobs that are found, whatever the events tell of them."""
+        self.jobs_at_once = 500
+        """So many are found with one page."""
+        self.asked_queries: list[str] = []
+        """The text of every query that jobs were asked for by."""
         self.schedules_at_once = 10_000
         """So many are told in one answer."""
         self.asked_schedules: list[ScheduleMark | None] = []
@@ -94,6 +103,30 @@ class RecordedQuestions:
         if not events:
             raise NotFound(f"no event of job {job_id} has been recorded")
         return JobDetail(job_id=job_id, status=_status(events), events=tuple(events))
+
+    async def find_jobs(self, query: JobQuery) -> AsyncGenerator[JobPage, None]:
+        """The jobs of which events were remembered, and those that were put."""
+        self.asked_queries.append(query.text)
+        if self.trouble is not None:
+            raise self.trouble
+        told = [job for events in self._events.values() if (job := of_events(_of_jobs(events))) is not None]
+        jobs = {job.job_id: job for job in told} | self.found
+        ids = query.ids
+        wanted = [job for job in jobs.values() if (ids is None or job.job_id in ids) and query.matches(job)]
+        wanted.sort(key=lambda job: job.moment_ns, reverse=True)
+        size = self.jobs_at_once
+        for start in range(0, len(wanted) - size, size):
+            page = wanted[start : start + size]
+            yield JobPage(jobs=tuple(page), looked=size, back_to_ns=page[-1].moment_ns, more=True)
+        last = wanted[(len(wanted) - 1) // size * size :] if wanted else ()
+        yield JobPage(jobs=tuple(last), looked=len(last))
+
+    async def failures(self, since_ns: int) -> Sequence[StoredEvent]:
+        """Those that were remembered."""
+        if self.trouble is not None:
+            raise self.trouble
+        told = [stored for events in self._events.values() for stored in events]
+        return [one for one in told if one.event.event_type in FAILURES and one.event.moment_ns >= since_ns]
 
     def put_schedules(self, *schedules: Schedule) -> None:
         """Have these schedules, in place of those with the same ids."""
@@ -129,6 +162,10 @@ class RecordedQuestions:
             raise NotFound(f"no schedule {schedule_id} has been recorded")
         events = tuple(self._schedule_events.get(schedule_id, ()))
         return ScheduleDetail(schedule=self._schedules[schedule_id][1], events=events)
+
+
+def _of_jobs(events: Iterable[StoredEvent]) -> Iterator[JobEvent]:
+    return (stored.event for stored in events if isinstance(stored.event, JobEvent))
 
 
 def _status(events: Iterable[StoredEvent]) -> JobStatus:

@@ -8,10 +8,10 @@ from typing import Any, Generic, TypeVar
 
 from rich.cells import cell_len
 
-from naq_tui.text import Align, clip, fit
+from naq_tui.text import Align, clip, fit, inert
 from naq_tui.widgets.line import Span
 
-__all__ = ["GAP", "Column", "arrange", "cell_spans", "fitted"]
+__all__ = ["GAP", "Column", "arrange", "cell_spans", "dotted", "fitted"]
 
 GAP = 2
 """Cells between two columns."""
@@ -73,6 +73,12 @@ def cell_spans(spans: Sequence[Span], width: int, align: Align) -> list[Span]:
         text, tone = spans[0]
         return [(fit(text, width, align), tone)]
     return _aligned(fitted(spans, width), width, align)
+
+
+def dotted(name: str, width: int) -> str:
+    """A dotted name, inert, and with what is before its last dot only where there is room for all of it."""
+    shown = inert(name, 200)
+    return shown if len(shown) <= width else shown.rpartition(".")[2] or shown
 
 
 def fitted(spans: Iterable[Span], width: int) -> list[Span]:

@@ -12,7 +12,9 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from naq_runtime.events.filters import Completion, EventFilter, FilterError, complete
+from naq_runtime.events.filters import Completion, FilterError, complete
+from naq_runtime.events.filters.fields import Vocabulary
+from naq_runtime.events.filters.grammar import parse
 from naq_tui.commands import Scope, bindings, commands_of
 from naq_tui.widgets.filter_hint import FilterHint
 
@@ -105,11 +107,15 @@ class EventFilterInput(FilterInput):
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.TYPING, Scope.COMPLETING)
     known: Known = {}  # noqa: RUF012  # replaced as a whole, never changed
 
+    def __init__(self, placeholder: str, vocabulary: Vocabulary | None = None) -> None:
+        super().__init__(placeholder)
+        self._vocabulary = vocabulary
+
     @property
     def mistake(self) -> FilterError | None:
         """What is wrong with what is typed."""
         try:
-            EventFilter(self.value)
+            parse(self.value, self._vocabulary)
         except FilterError as error:
             return error
         return None
@@ -117,7 +123,7 @@ class EventFilterInput(FilterInput):
     @property
     def completion(self) -> Completion:
         """What may come where the cursor is."""
-        return complete(self.value, self.cursor_position, self.known)
+        return complete(self.value, self.cursor_position, self.known, self._vocabulary)
 
     def action_keep(self) -> None:
         """Keep what is typed, if it is a filter; else go to what is wrong."""
@@ -144,18 +150,25 @@ class FilterBar(Vertical):
         placeholder: what to type.
         known: values for a filter of events, by field, asked for whenever somebody begins to type; without it, the
             text is no filter, and only looked for.
+        vocabulary: the fields that can be asked for, when it is not a filter of events.
     """
 
-    def __init__(self, placeholder: str, known: Callable[[], Known] | None = None) -> None:
+    def __init__(
+        self, placeholder: str, known: Callable[[], Known] | None = None, vocabulary: Vocabulary | None = None
+    ) -> None:
         super().__init__()
         self._placeholder = placeholder
         self._known = known
+        self._vocabulary = vocabulary
 
     def compose(self) -> ComposeResult:
         """The prompt and the input, and below them what there is to say of a filter."""
         with Horizontal():
             yield Static("/", markup=False, id="prompt")
-            yield FilterInput(self._placeholder) if self._known is None else EventFilterInput(self._placeholder)
+            if self._known is None:
+                yield FilterInput(self._placeholder)
+            else:
+                yield EventFilterInput(self._placeholder, self._vocabulary)
         if self._known is not None:
             yield FilterHint()
 

@@ -15,7 +15,7 @@ from naq_tui.model.schedules import ScheduleView
 from naq_tui.model.timing import STATES, when_text
 from naq_tui.state import Dashboard
 from naq_tui.text import clip, count_text, countdown_text, inert, short_age_text
-from naq_tui.widgets.columns import Column
+from naq_tui.widgets.columns import Column, dotted
 from naq_tui.widgets.feed_line import TONES
 from naq_tui.widgets.line import Line, Span
 from naq_tui.widgets.table import Table
@@ -43,9 +43,7 @@ def _queue(view: ScheduleView, width: int) -> list[Span]:
 
 
 def _function(view: ScheduleView, width: int) -> list[Span]:
-    """With its module only where there is room for all of it."""
-    name = inert(view.schedule.function_name, 200)
-    return [(name if len(name) <= width else name.rpartition(".")[2] or name, "text")]
+    return [(dotted(view.schedule.function_name, width), "text")]
 
 
 def _lag(view: ScheduleView, width: int) -> list[Span]:

@@ -126,6 +126,11 @@ class Table(Scrolling, Generic[Row]):
             self.action_down()
             self.repaint()
 
+    def action_mark_all(self) -> None:
+        """Mark every row that there is."""
+        self._marked = set(map(self.key, self.rows))
+        self.repaint()
+
     def action_unmark(self) -> None:
         """Take all marks away."""
         self._marked.clear()

@@ -356,3 +356,32 @@ async def test_a_wish_that_makes_no_sense_is_refused(config: NAQConfig, argument
 
     assert (finished.code, finished.out) == (2, "")
     assert message in " ".join(finished.err.split())
+
+
+async def test_jobs_are_found_by_what_they_are(config: NAQConfig, project: Path) -> None:
+    async with worker_process(config, "-m", "bakery", cwd=project):
+        await naq("enqueue", "bakery.add", "20", "22", "--id", "sum", "--wait", config=config)
+        await naq("enqueue", "bakery.bake", "2", "--id", "bread", "--wait", config=config)
+        await naq("enqueue", "bakery.add", "1", "--id", "later", "--in", "1h", config=config)
+
+        dead = await naq("job", "find", "state:dead", "--format", "raw", config=config)
+        by_argument = await naq("job", "find", "args:22", "--format", "json", config=config)
+        table = await naq("job", "find", config=config)
+        first = await naq("job", "find", "--limit", "1", "--format", "raw", config=config)
+        nothing = await naq("job", "find", "queue:other", config=config)
+
+    assert dead.out.startswith("bread dead default bakery.bake ValueError: the oven")
+    assert "\x1b" not in dead.out
+    assert dead.out.count("\n") == 1
+    (document,) = map(json.loads, by_argument.out.splitlines())
+    assert [document[name] for name in ("job_id", "state", "arguments")] == ["sum", "completed", "20, 22"]
+    assert [line.split()[3] for line in table.out.splitlines()[1:]] == ["later", "bread", "sum"]
+    assert (first.out.count("\n"), "there may be older ones" in first.err) == (1, True)
+    assert (nothing.out, nothing.err) == ("", "naq: there are no such jobs\n")
+
+
+async def test_a_filter_of_jobs_with_a_mistake_is_refused(config: NAQConfig) -> None:
+    finished = await naq("job", "find", "state:lost", config=config)
+
+    assert (finished.code, finished.out) == (2, "")
+    assert "unknown state 'lost'" in finished.err

@@ -27,6 +27,7 @@ from naq_runtime import (
 from naq_runtime.errors import ServerUnreachable
 from naq_runtime.events.models import JobEventType, StoredEvent
 from naq_runtime.events.storage import NATSJobEventStorage
+from naq_runtime.finding.query import JobQuery
 from naq_runtime.jobs.overdue import Overdue
 from naq_runtime.monitor import Monitor
 from naq_runtime.nats.connection import Msg
@@ -154,6 +155,10 @@ async def test_each_role_works_with_its_own_permissions() -> None:
 
             await eventually(watched)
             detail = await source.questions.job(handle.job_id)
+            pages = source.questions.find_jobs(JobQuery("state:completed,dead,queued,running"))
+            found = [job.job_id async for page in pages for job in page.jobs]
+            assert found == [handle.job_id]
+            assert await source.questions.failures(0) == []
 
             parent = await queue.enqueue(tasks.nap, 0.2)
             child = await queue.enqueue_job(Job(tasks.add, (1,), depends_on=parent))

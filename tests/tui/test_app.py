@@ -13,11 +13,13 @@ from naq_tui.commands import COMMANDS, Command, Scope, commands_of
 from naq_tui.pages.help import help_page
 from naq_tui.screens.help import Help
 from naq_tui.screens.job import JobScreen
+from naq_tui.screens.jobs import Jobs
 from naq_tui.screens.overview import Overview
 from naq_tui.screens.schedule import ScheduleScreen
 from naq_tui.screens.schedules import Schedules
 from naq_tui.sources.recorded import RecordedSource
 from naq_tui.widgets.document import Document
+from naq_tui.widgets.failures import Failures
 from naq_tui.widgets.feed import Feed
 from naq_tui.widgets.filter import EventFilterInput, FilterInput
 from naq_tui.widgets.moves import Scrolling
@@ -33,6 +35,8 @@ PLACES = {
     Scope.TABLE: (Table,),
     Scope.SORT: (Table,),
     Scope.MARK: (Table,),
+    Scope.JOBS: (Jobs,),
+    Scope.FAILURES: (Failures,),
     Scope.SCHEDULES: (Schedules,),
     Scope.SCHEDULE: (ScheduleScreen,),
     Scope.FEED: (Feed,),
@@ -56,6 +60,8 @@ class TestCommands:
         [
             (Scope.TABLE, Scope.SORT, Scope.MOVE, Scope.OVERVIEW),
             (Scope.FEED, Scope.MOVE, Scope.OVERVIEW),
+            (Scope.SORT, Scope.MARK, Scope.MOVE, Scope.JOBS),
+            (Scope.FAILURES, Scope.SORT, Scope.MOVE, Scope.JOBS),
             (Scope.SORT, Scope.MOVE, Scope.SCHEDULES),
             (Scope.MOVE, Scope.SCHEDULE, Scope.BACK),
         ],

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from rich.cells import cell_len
 
 from naq_runtime.errors import NaqError
 from naq_runtime.events.models import Event, JobEvent
+from naq_runtime.finding.found import FoundJob
 from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.schedule import ScheduleState
 from naq_runtime.snapshot import JobDetail, ScheduleDetail, ServerState, Snapshot
+from naq_tui.screens.jobs import Jobs
 from naq_tui.source import Batch, ConnectionState, Link
 from tests.tui.builders import (
     NOW_NS,
@@ -230,3 +233,55 @@ async def test_markup_in_a_queue_that_is_chosen_as_a_filter() -> None:
         await watched.press("tab", "enter")
         assert "/ [/red]" in watched.text
         assert "Events 17 of 17" in watched.text
+
+
+@pytest.mark.parametrize("size", [(60, 20), (120, 40), (200, 60)])
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_in_the_jobs_and_in_why_they_fail(text: str, size: tuple[int, int]) -> None:
+    evil = FoundJob(
+        job_id=text,
+        status=JobStatus.FAILED,
+        dead=True,
+        queue_name=text,
+        function_name=text,
+        arguments=text,
+        worker_id=text,
+        error_type=text,
+        error_message=text,
+        moment_ns=NOW_NS,
+    )
+    failed = job_event("failed", "job-1", text, function_name=text, error_type=text, error_message=text)
+    async with watching(batch(failed), size=size) as watched:
+        watched.source.questions.found = {text: evil, "plain": replace(evil, job_id="plain", dead=False)}
+        for keys in (("3",), ("F",), ("enter",), ("asterisk",)):
+            await watched.press(*keys)
+            for _ in range(3):
+                await watched.settle()
+            assert_harmless(watched.lines, size[0])
+        view = watched.app.screen
+        assert isinstance(view, Jobs)
+        assert not NEVER & set(view.row_text())
+
+
+async def test_a_job_with_figures_beyond_all_sense() -> None:
+    huge = 10**400
+    job = FoundJob(
+        job_id="job-1",
+        status=JobStatus.RUNNING,
+        attempt=huge,
+        wait_ms=1e300,
+        duration_ms=1e300,
+        enqueued_at_ns=2**63,
+        started_at_ns=-(2**63),
+        run_at_ns=2**63,
+        moment_ns=2**63,
+    )
+    async with watching(batch(), size=(200, 60)) as watched:
+        watched.source.questions.found = {
+            status: replace(job, job_id=status, status=JobStatus(status)) for status in JobStatus
+        }
+        await watched.press("3")
+        for _ in range(3):
+            await watched.settle()
+        assert_harmless(watched.lines, 200)
+        assert ">99…" in watched.text

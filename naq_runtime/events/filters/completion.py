@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
 
-from naq_runtime.events.filters.fields import Field, Kind, field_named, fields
+from naq_runtime.events.filters.fields import Field, Kind, Vocabulary, of_events
 
 __all__ = ["Completion", "complete"]
 
@@ -45,18 +45,25 @@ class Completion:
         return text[: self.start] + option + text[self.end :], self.start + len(option)
 
 
-def complete(text: str, cursor: int, known: Mapping[str, Iterable[str]] | None = None) -> Completion:
+def complete(
+    text: str,
+    cursor: int,
+    known: Mapping[str, Iterable[str]] | None = None,
+    vocabulary: Vocabulary | None = None,
+) -> Completion:
     """What may come where the cursor is.
 
     Args:
         cursor: an index in the text, from 0 up to its length.
         known: values that there are, such as the names of queues, by the short name of their field.
+        vocabulary: the fields that can be asked for, when it is not a filter of events.
     """
+    vocabulary = vocabulary or of_events()
     start, term = _term(text[:cursor])
     condition = _CONDITION.fullmatch(term)
-    asked = field_named(condition[1]) if condition else None
+    asked = vocabulary.named(condition[1]) if condition else None
     if condition is None:
-        return Completion(start, _end(_REST_OF_NAME, text, cursor), tuple(_names(term)))
+        return Completion(start, _end(_REST_OF_NAME, text, cursor), tuple(_names(term, vocabulary.fields)))
     if asked is None or not _fits(asked, condition[2]):
         return Completion(cursor, cursor, ())
     typed = condition[3].rpartition(",")[2] if condition[2] == ":" else condition[3]
@@ -86,11 +93,11 @@ def _term(before: str) -> tuple[int, str]:
     return start, before[start:]
 
 
-def _names(typed: str) -> list[str]:
-    exact = fields().get(typed)
+def _names(typed: str, fields: Mapping[str, Field]) -> list[str]:
+    exact = fields.get(typed)
     if exact is not None and not exact.kind.is_text and exact.kind is not Kind.FLAG:
         return [f"{typed}{sign}" for sign in _SIGNS if sign != "=" or exact.kind is not Kind.TIME]
-    found = [one for name, one in fields().items() if name.startswith(typed.lower())]
+    found = [one for name, one in fields.items() if name.startswith(typed.lower())]
     return [f"{one.name}{_sign(one)}" for one in found][:_MOST]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -26,7 +26,7 @@ from naq_runtime.events.models import (
     WorkerEventType,
 )
 
-__all__ = ["CATEGORIES", "Field", "Kind", "category_of", "field_named", "fields", "near"]
+__all__ = ["CATEGORIES", "Field", "Kind", "Vocabulary", "category_of", "field_named", "fields", "near", "of_events"]
 
 _MODELS: dict[str, type[msgspec.Struct]] = {
     "job": JobEvent,
@@ -91,6 +91,25 @@ class Field:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "get", _getter(self))
+
+
+class Vocabulary:
+    """The fields that filters of one kind of thing can ask for.
+
+    Args:
+        fields: those that are offered, by their names, in the order in which they are.
+        others: further names of fields.
+    """
+
+    def __init__(self, fields: Mapping[str, Field], others: Mapping[str, Field]) -> None:
+        self.fields = fields
+        self._by_any_name = {**others, **fields}
+        self.names = tuple(self._by_any_name)
+        """All of them."""
+
+    def named(self, name: str) -> Field | None:
+        """The field of a name."""
+        return self._by_any_name.get(name)
 
 
 _SHORT = {
@@ -219,19 +238,20 @@ def fields() -> dict[str, Field]:
 
 
 @cache
-def _by_any_name() -> dict[str, Field]:
+def of_events() -> Vocabulary:
+    """What can be asked about events: the short names are offered, those of the models are known."""
     canonical = {one.attributes[0]: one for one in reversed(fields().values()) if len(one.attributes) == 1}
     canonical["job_id"] = fields()["job"]
-    return canonical | fields()
+    return Vocabulary(fields(), canonical)
 
 
 def field_named(name: str) -> Field | None:
     """The field of a name: the short one, or that of the models."""
-    return _by_any_name().get(name)
+    return of_events().named(name)
 
 
 def near(name: str, known: tuple[str, ...] | None = None) -> str:
     """What somebody may have meant, as the end of a sentence; empty when nothing is near."""
-    candidates = {one.lower(): one for one in (known if known is not None else _by_any_name())}
+    candidates = {one.lower(): one for one in (known if known is not None else of_events().names)}
     found = difflib.get_close_matches(name.lower(), candidates, n=1, cutoff=0.6)
     return f", did you mean {candidates[found[0]]}?" if found else ""

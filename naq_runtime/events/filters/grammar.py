@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from naq_runtime.errors import FilterError
-from naq_runtime.events.filters.fields import Field, Kind, field_named, near
+from naq_runtime.events.filters.fields import Field, Kind, Vocabulary, near, of_events
 from naq_runtime.events.filters.nodes import (
     EVERYTHING,
     All,
@@ -69,8 +69,11 @@ _SIGNS = (":", "=", "<", ">")
 _FLAGS = {"true": True, "yes": True, "false": False, "no": False}
 
 
-def parse(text: str) -> Node:
+def parse(text: str, vocabulary: Vocabulary | None = None) -> Node:
     """The tree of a filter; `EVERYTHING` of an empty text.
+
+    Args:
+        vocabulary: the fields that can be asked for, when it is not a filter of events.
 
     Raises:
         FilterError: the text is no filter; it says where, and what was expected there.
@@ -82,7 +85,7 @@ def parse(text: str) -> Node:
     from lark import UnexpectedInput
 
     try:
-        node: Node = _parser()(text)
+        node: Node = _parser(vocabulary or of_events())(text)
     except UnexpectedInput as error:
         raise _explained(text, error) from None
     except _Wrong as wrong:
@@ -100,11 +103,13 @@ class _Wrong(Exception):
 
 
 @cache
-def _parser() -> Callable[[str], Any]:
+def _parser(vocabulary: Vocabulary) -> Callable[[str], Any]:
     from lark import Lark, Transformer, v_args
 
     # lark finds the builders of nodes by the names of the rules.
     builders = {rule: staticmethod(build) for rule, build in _BUILDERS.items()}
+    for rule, build in _BUILDERS_BY_FIELDS.items():
+        builders[rule] = staticmethod(partial(build, vocabulary))
     transformer = v_args(inline=True)(type("Builders", (Transformer,), builders))()
     return Lark(_GRAMMAR, parser="lalr", transformer=transformer, maybe_placeholders=False).parse
 
@@ -157,9 +162,9 @@ def _group(node: Node) -> Node:
     return node
 
 
-def _word(token: Token) -> Node:
+def _word(vocabulary: Vocabulary, token: Token) -> Node:
     like = _OPPOSITE_ELSEWHERE.match(token)
-    if like is not None and field_named(like[1]) is not None:
+    if like is not None and vocabulary.named(like[1]) is not None:
         raise _Wrong(f"the opposite of a condition is !{token[1:]}", _start(token))
     return Text(str(token))
 
@@ -172,10 +177,10 @@ def _regex(token: Token) -> Node:
     return _pattern(token)
 
 
-def _condition(name: Token, sign: Token, *values: Token) -> Node:
-    asked = field_named(name)
+def _condition(vocabulary: Vocabulary, name: Token, sign: Token, *values: Token) -> Node:
+    asked = vocabulary.named(name)
     if asked is None:
-        advice = near(name) or "; a text with such signs in it goes into quotes"
+        advice = near(name, vocabulary.names) or "; a text with such signs in it goes into quotes"
         raise _Wrong(f"unknown field {str(name)!r}{advice}", _start(name))
     end = sign.end_pos
     for token in values:
@@ -298,8 +303,8 @@ _BUILDERS: dict[str, Callable[..., Node]] = {
     "all": _all,
     "opposite": Not.of,
     "group": _group,
-    "condition": _condition,
-    "word": _word,
     "quoted": _quoted,
     "regex": _regex,
 }
+_BUILDERS_BY_FIELDS: dict[str, Callable[..., Node]] = {"condition": _condition, "word": _word}
+"""Those that look at the fields that there are."""

@@ -16,7 +16,7 @@ from naq_runtime.events.models import AlertEvent, Event, JobEvent, ScheduleEvent
 
 __all__ = ["Predicate", "compiled", "line_of"]
 
-Predicate = Callable[[Event], bool]
+Predicate = Callable[[Any], bool]
 
 _IN_A_ROW = 8
 """So many tests are asked one from within the other."""
@@ -53,18 +53,19 @@ def _clock_of_second(second: int) -> str:
         return "--:--:--"
 
 
-def compiled(node: Node, now_ns: int) -> Predicate:
-    """Whether an event matches.
+def compiled(node: Node, now_ns: int, line: Callable[[Any], str] = line_of) -> Predicate:
+    """Whether an event matches, or whatever else the fields of the tree are of.
 
     Args:
         now_ns: what ages are counted from, in nanoseconds since 1970.
+        line: the text of it in which words are looked for.
     """
-    compile_ = partial(compiled, now_ns=now_ns)
+    compile_ = partial(compiled, now_ns=now_ns, line=line)
     match node:
         case Text(text):
-            return _of_line(containing(Wanted(text)))
+            return _of_line(containing(Wanted(text)), line)
         case Pattern():
-            return _of_line(searching(node))
+            return _of_line(searching(node), line)
         case Matched():
             return _matched(node, now_ns)
         case Compared():
@@ -89,8 +90,8 @@ def _cost(node: Node) -> int:
     return 0
 
 
-def _of_line(test: Test) -> Predicate:
-    return lambda event: test(line_of(event))
+def _of_line(test: Test, line: Callable[[Any], str]) -> Predicate:
+    return lambda event: test(line(event))
 
 
 def _opposite(test: Predicate) -> Predicate:
