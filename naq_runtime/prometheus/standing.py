@@ -50,6 +50,7 @@ class StandingMetrics(Collector):
             yield from _queues(standing)
             yield from _workers(standing.snapshot)
             yield from _streams(standing.snapshot)
+            yield _alerts(standing.snapshot)
             yield from _processors(standing.processors)
 
 
@@ -88,6 +89,13 @@ def _streams(snapshot: Snapshot) -> Iterable[Metric]:
         messages.add_metric((stream.name,), stream.messages)
         size.add_metric((stream.name,), stream.bytes)
     return messages, size
+
+
+def _alerts(snapshot: Snapshot) -> Metric:
+    firing = GaugeMetricFamily("naq_alerts_firing", "Alerts of a rule that fire.", labels=("alert", "severity"))
+    for record in snapshot.alerts:
+        firing.add_metric((record.name, record.severity), len(record.firing))
+    return firing
 
 
 def _processors(processors: Iterable[ProcessorState]) -> Iterable[Metric]:
