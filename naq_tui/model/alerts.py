@@ -19,6 +19,11 @@ class AlertView(NamedTuple):
     record: AlertRecord
     alert: Alert
 
+    @property
+    def target(self) -> str:
+        """What tells it from all others: ``mail-failures queue=mail``."""
+        return " ".join((self.record.name, *(f"{name}={value}" for name, value in self.alert.labels.items())))
+
 
 class AlertBook:
     """The records of the latest snapshot, by the clock of the server."""
