@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-__all__ = ["Act", "ActKind", "Actions"]
+__all__ = ["JOB_ACTS", "Act", "ActKind", "Actions", "job_text"]
 
 
 class ActKind(StrEnum):
@@ -45,6 +45,15 @@ class Act:
     """How they were chosen, when it was by more than marks: the filter that they match."""
     about: Mapping[str, str] = field(default_factory=dict)
     """What is known of some targets, a few words each."""
+
+
+JOB_ACTS = (ActKind.RETRY, ActKind.CANCEL, ActKind.DELETE)
+"""What can be done to a job."""
+
+
+def job_text(function_name: str | None, queue_name: str) -> str:
+    """What is known of a job, as an act names it: ``shop.mail.send in mail``."""
+    return f"{function_name} in {queue_name}" if function_name else f"in {queue_name}"
 
 
 class Actions(Protocol):
