@@ -21,7 +21,7 @@ class Wording(NamedTuple):
     done: str
     """``{} cancelled``."""
     what: str
-    """What will happen to each of them."""
+    """What will happen, to one as to many."""
     yes: str
     """The word on the button."""
     final: bool = False
@@ -30,57 +30,70 @@ class Wording(NamedTuple):
 
 _WORDINGS: dict[tuple[str, ActKind], Wording] = {
     ("job", ActKind.RETRY): Wording(
-        "Retry {}", "{} put back", "It goes back into its queue, and runs again from its first attempt.", "retry"
+        "Retry {}",
+        "{} put back",
+        "A job that is retried goes back into its queue, and runs again from its first attempt.",
+        "retry",
     ),
     ("job", ActKind.CANCEL): Wording(
         "Cancel {}",
         "{} cancelled",
-        "It ends wherever it stands: waiting, or running. A plain function in a thread is only told so.",
+        "A job that is cancelled ends wherever it stands. A plain function that runs in a thread is only told so.",
         "cancel",
         final=True,
     ),
     ("job", ActKind.DELETE): Wording(
         "Delete {} from the dead letters",
         "{} deleted",
-        "It leaves the dead letters, with its arguments, and cannot be retried any more.",
+        "A dead letter that is deleted is gone, with the arguments of its job, which cannot be retried any more.",
         "delete",
         final=True,
     ),
     ("queue", ActKind.PAUSE): Wording(
-        "Pause {}", "{} paused", "No more of its jobs begin until it is resumed. Those that run go on.", "pause"
+        "Pause {}",
+        "{} paused",
+        "No more jobs of a paused queue begin until it is resumed. Those that run go on.",
+        "pause",
     ),
-    ("queue", ActKind.RESUME): Wording("Resume {}", "{} resumed", "Its jobs begin again.", "resume"),
+    ("queue", ActKind.RESUME): Wording("Resume {}", "{} resumed", "The jobs of a resumed queue begin again.", "resume"),
     ("queue", ActKind.PURGE): Wording(
         "Purge {}",
         "{} purged",
-        "Every job that waits in it for a worker is cancelled. Those that run stay, and so do those that wait for "
+        "Every job that waits there for a worker is cancelled. Those that run stay, and so do those that wait for "
         "their time or for other jobs.",
         "purge",
         final=True,
     ),
     ("schedule", ActKind.PAUSE): Wording(
-        "Pause {}", "{} paused", "No more jobs come of it until it is resumed.", "pause"
+        "Pause {}", "{} paused", "No more jobs come of a paused schedule until it is resumed.", "pause"
     ),
     ("schedule", ActKind.RESUME): Wording(
-        "Resume {}", "{} resumed", "It goes on with its next tick. What was due meanwhile is passed over.", "resume"
+        "Resume {}",
+        "{} resumed",
+        "A schedule that is resumed goes on with its next tick. What was due meanwhile is passed over.",
+        "resume",
     ),
     ("schedule", ActKind.TRIGGER): Wording(
-        "Trigger {}", "{} triggered", "A job of it comes now, besides those that are due.", "trigger"
+        "Trigger {}", "{} triggered", "A job comes at once, besides those that are due.", "trigger"
     ),
     ("schedule", ActKind.CANCEL): Wording(
-        "Cancel {}", "{} cancelled", "No more jobs come of it, ever. Those that have come stay.", "cancel", final=True
+        "Cancel {}",
+        "{} cancelled",
+        "No more jobs come of a cancelled schedule, ever. Those that have come stay.",
+        "cancel",
+        final=True,
     ),
     ("worker", ActKind.STOP): Wording(
         "Stop {}",
         "{} asked to stop",
-        "It takes no more jobs, lets those that run come to their end, and leaves. Asked again, it hands them back "
-        "at once.",
+        "A worker that is stopped takes no more jobs, lets those that run come to their end, and leaves. Asked again, "
+        "it hands them back at once.",
         "stop",
     ),
     ("alert", ActKind.ACKNOWLEDGE): Wording(
         "Acknowledge {}",
         "{} acknowledged",
-        "Others see that you care for it, until it is over. It goes on firing, and calls its webhook all the same.",
+        "Others see that you care for it, until it is over. The alert goes on, and its webhook is called all the same.",
         "acknowledge",
     ),
 }

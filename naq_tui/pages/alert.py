@@ -47,9 +47,9 @@ def _standing(row: AlertRow, now_ns: int) -> Iterator[Fact]:
         return
     yield "series", [(inert(labels_text(alert.labels), 300) or "all together", "name")]
     yield "value", [(measured(record, alert), "strong")]
-    yield "holds since", list(_moment(alert.since_ns, now_ns))
+    yield "since", list(_moment(alert.since_ns, now_ns))
     if alert.fired_ns:
-        yield "fires since", list(_moment(alert.fired_ns, now_ns))
+        yield "fired", list(_moment(alert.fired_ns, now_ns))
         yield "seen", list(_seen(alert, now_ns))
 
 

@@ -30,11 +30,11 @@ _TICK_S = 0.1
 
 
 class _Body(Document, can_focus=False):
-    """As high as what it says."""
+    """As high as what it says, and never so high that there is no room for the buttons."""
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """The lines at this width."""
-        return len(self._layout_lines(width - 1))
+        return min(len(self._layout_lines(width - 1)), viewport.height * 6 // 10)
 
 
 class _Bar(LineWidget):

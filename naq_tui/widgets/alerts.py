@@ -43,13 +43,17 @@ _UNWATCHED = "! some rules are watched by nobody: naq run-scheduler"
 
 def measured(record: AlertRecord, alert: Alert) -> str:
     """The last value, and what it is held against: ``7.2 % > 5 %``."""
+    return " ".join(_measured(record, alert)).rstrip()
+
+
+def _measured(record: AlertRecord, alert: Alert) -> tuple[str, str]:
     if alert.value is None:
-        return "no data"
+        return "no data", ""
     try:
         rule = parse_rule(record.rule)
     except ConfigError:  # of a version with other metrics
-        return f"{alert.value:g}"
-    return f"{value_text(rule.metric.unit, alert.value)} {rule.threshold_text}"
+        return f"{alert.value:g}", ""
+    return value_text(rule.metric.unit, alert.value), rule.threshold_text
 
 
 def state_of(row: AlertRow) -> Sequence[Span]:
@@ -77,9 +81,12 @@ def _labels(row: AlertRow, width: int) -> list[Span]:
 
 
 def _value(row: AlertRow, width: int) -> list[Span]:
+    """With the threshold where there is room for it."""
     if row.alert is None:
         return [("-", "faint")]
-    return [(measured(row.record, row.alert), "good" if row.alert.clear_since_ns else "strong")]
+    value, threshold = _measured(row.record, row.alert)
+    text = f"{value} {threshold}".rstrip()
+    return [(text if len(text) <= width else value, "good" if row.alert.clear_since_ns else "strong")]
 
 
 def _severity(row: AlertRow, width: int) -> list[Span]:
@@ -107,7 +114,7 @@ class Alerts(Table[AlertRow]):
                 Column("state", 9, lambda row, _: state_of(row), lambda row: row.urgency, "left", 0, descending=False),
                 Column("alert", 14, _name, lambda row: row.record.name, "left", 0, most=28, descending=False),
                 Column("series", 12, _labels, lambda row: row.key, "left", 2, most=40, descending=False),
-                Column("value", 14, _value, None, rank=1, most=26),
+                Column("value", 12, _value, None, rank=1, most=26),
                 Column("for", 6, self._age, lambda row: -row.alert.since_ns if row.alert else 0, rank=3),
                 Column("severity", 8, _severity, lambda row: row.record.severity, "left", 5, descending=False),
                 Column("note", 12, self._note, None, "left", 4, most=40),

@@ -19,7 +19,9 @@ from naq_runtime.services.jobs import JobService
 from naq_runtime.services.queues import QueueService
 from naq_runtime.services.scheduler import SchedulerService
 from naq_tui.acts import ActKind
+from naq_tui.app import NaqTop
 from naq_tui.caller import caller
+from naq_tui.screens.confirm import Confirm
 from naq_tui.source import ConnectionState
 from naq_tui.sources.live import LiveSource
 from naq_tui.sources.live_actions import LiveActions
@@ -212,3 +214,28 @@ async def test_while_the_server_is_away_nothing_is_tried(tmp_path: Path) -> None
 
             with pytest.raises(ServerUnreachable, match="no connection"):
                 await source.actions.perform(ActKind.PAUSE, "queue", "mail")
+
+
+# From the screen
+
+
+async def test_a_queue_is_paused_from_the_screen_and_the_screen_shows_it(config: NAQConfig) -> None:
+    app = NaqTop(source=LiveSource(config))
+
+    def screen() -> str:
+        return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+    async with Queue("mail", config=config) as queue, app.run_test(size=(120, 40)) as pilot:
+        await queue.enqueue(tasks.add, 1)
+        await eventually(lambda: "│ mail " in screen())
+        await pilot.press("tab", "P")
+        await eventually(lambda: "Pause queue mail" in screen())
+        await pilot.press("y")
+        await eventually(lambda: "‖ 1 paused" in screen() and not isinstance(app.screen, Confirm))
+
+        async with running_worker(config, "mail"):
+            await pilot.press("P")
+            await eventually(lambda: "Resume queue mail" in screen())
+            await pilot.press("enter")
+            await eventually(lambda: "‖ 1 paused" not in screen())
+            await eventually(lambda: "✓ completed" in screen())

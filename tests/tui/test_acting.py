@@ -80,7 +80,7 @@ class TestTheQuestion:
             await watched.press("j", "P")
 
             assert "Pause queue mail" in watched.text
-            assert "No more of its jobs begin until it is resumed" in watched.text
+            assert "No more jobs of a paused queue begin until it is resumed" in watched.text
             assert "5 waiting, 2 running" in watched.line_with("mail  5")
             assert "cannot be undone" not in watched.text
             assert deeds.done == []
