@@ -10,22 +10,21 @@ from textual.content import Content
 from naq_tui.acts import Act, ActKind
 from naq_tui.commands import Scope, bindings
 from naq_tui.model.alerts import AlertRow
-from naq_tui.model.seconds import SECOND_NS
 from naq_tui.pages.alert import alert_page
 from naq_tui.pages.code import plain_lines
-from naq_tui.screens.view import View
+from naq_tui.screens.following import AlertsView
 from naq_tui.state import Dashboard
 from naq_tui.text import inert
 from naq_tui.widgets.alerts import alert_act
 from naq_tui.widgets.document import Document
 from naq_tui.widgets.footer import Footer
 from naq_tui.widgets.line import EMPTY
-from naq_tui.widgets.status import Badge, Status
+from naq_tui.widgets.status import Badge
 
 __all__ = ["AlertScreen"]
 
 
-class AlertScreen(View):
+class AlertScreen(AlertsView):
     """The page of an alert, or of a rule that has none; it follows the latest snapshot.
 
     Args:
@@ -36,16 +35,14 @@ class AlertScreen(View):
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ALERT_ACTS, Scope.BACK)
 
     def __init__(self, key: str, *, badge: Badge) -> None:
-        super().__init__(id="alert", classes="detail")
+        super().__init__(badge, id="alert")
         self._key = key
         self._row: AlertRow | None = None
-        self._status = Status(badge)
         self._page = Document(lambda width: [EMPTY], classes="pane")
-        self._painted: tuple[int, int] | None = None
 
     def compose(self) -> ComposeResult:
         """The strip, the page and the footer."""
-        yield self._status
+        yield self.status
         yield self._page
         yield Footer()
 
@@ -55,29 +52,15 @@ class AlertScreen(View):
         self._page.focus()
         self.post_message(self.PaintWanted())
 
-    def show(self, dashboard: Dashboard, now_ns: int, behind: int | None) -> bool:
-        """Lay the page out again when alerts have changed, and once a second for its ages."""
-        self._status.show(dashboard, now_ns, behind)
-        self.set_class(dashboard.stale and dashboard.heard_at_ns is not None, "-stale")
-        moment_ns = dashboard.as_of(now_ns)
-        what = (dashboard.versions.alerts, moment_ns // SECOND_NS)
-        if what != self._painted and (behind is None or self._painted is None):
-            self._painted = what
-            self._lay_out(dashboard.alerts.row(self._key), moment_ns)
-        return False
-
-    def act(self, kind: ActKind) -> Act | None:
-        """What is wanted of the alert."""
-        return alert_act(kind, [self._row] if self._row is not None else [])
-
-    def action_back(self) -> None:
-        """Go back."""
-        self.dismiss()
-
-    def _lay_out(self, row: AlertRow | None, now_ns: int) -> None:
-        self._row = row
+    def show_alerts(self, dashboard: Dashboard, now_ns: int) -> None:
+        """The one that is meant, laid out anew."""
+        row = self._row = dashboard.alerts.row(self._key)
         if row is None:
             text = "Its rule is not there any more."
             self._page.set_layout(lambda width: [EMPTY, *plain_lines(text, width)])
         else:
             self._page.set_layout(lambda width: alert_page(row, self._key, width, now_ns))
+
+    def act(self, kind: ActKind) -> Act | None:
+        """What is wanted of the alert."""
+        return alert_act(kind, [self._row] if self._row is not None else [])

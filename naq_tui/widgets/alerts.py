@@ -113,11 +113,11 @@ class Alerts(Table[AlertRow]):
             (
                 Column("state", 9, lambda row, _: state_of(row), lambda row: row.urgency, "left", 0, descending=False),
                 Column("alert", 14, _name, lambda row: row.record.name, "left", 0, most=28, descending=False),
-                Column("series", 12, _labels, lambda row: row.key, "left", 2, most=40, descending=False),
+                Column("series", 14, _labels, lambda row: row.key, "left", 2, most=40, descending=False),
                 Column("value", 12, _value, None, rank=1, most=26),
                 Column("for", 6, self._age, lambda row: -row.alert.since_ns if row.alert else 0, rank=3),
                 Column("severity", 8, _severity, lambda row: row.record.severity, "left", 5, descending=False),
-                Column("note", 12, self._note, None, "left", 4, most=40),
+                Column("note", 11, self._note, None, "left", 4, most=40),
                 Column("rule", 16, _rule, lambda row: row.record.rule, "left", 6, most=60, descending=False),
             ),
             id=id,
