@@ -21,6 +21,7 @@ from naq_runtime.services.scheduler import SchedulerService
 from naq_tui.acts import ActKind
 from naq_tui.app import NaqTop
 from naq_tui.caller import caller
+from naq_tui.cli import top
 from naq_tui.screens.confirm import Confirm
 from naq_tui.source import ConnectionState
 from naq_tui.sources.live import LiveSource
@@ -195,6 +196,22 @@ async def test_an_alert_is_acknowledged_with_who_and_when(make_config: MakeConfi
 
 async def test_a_source_that_is_only_to_be_looked_at_has_no_actions(config: NAQConfig) -> None:
     assert LiveSource(config, read_only=True).actions is None
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+async def test_naq_top_with_read_only_has_such_a_source(
+    config: NAQConfig, read_only: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[LiveSource] = []
+
+    async def run_app(source: LiveSource, **options: object) -> int:
+        shown.append(source)
+        return 0
+
+    monkeypatch.setattr("naq_tui.app.run_app", run_app)
+    await top._watch(config, demo=False, read_only=read_only)
+
+    assert [source.actions is None for source in shown] == [read_only]
 
 
 async def test_without_a_connection_nothing_is_done() -> None:
