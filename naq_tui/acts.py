@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-__all__ = ["Act", "ActKind", "Actions"]
+__all__ = ["JOB_ACTS", "Act", "ActKind", "Actions", "job_text"]
 
 
 class ActKind(StrEnum):
@@ -15,7 +16,7 @@ class ActKind(StrEnum):
     RETRY = "retry"
     """A job that has failed, or lies among the dead letters."""
     CANCEL = "cancel"
-    """A job that has not ended."""
+    """A job that has not ended, or a schedule, for good."""
     DELETE = "delete"
     """A job from the dead letters, for good."""
     PAUSE = "pause"
@@ -42,13 +43,27 @@ class Act:
     """Their ids or names."""
     of: str = ""
     """How they were chosen, when it was by more than marks: the filter that they match."""
+    about: Mapping[str, str] = field(default_factory=dict)
+    """What is known of some targets, a few words each."""
+
+
+JOB_ACTS = (ActKind.RETRY, ActKind.CANCEL, ActKind.DELETE)
+"""What can be done to a job."""
+
+
+def job_text(function_name: str | None, queue_name: str) -> str:
+    """What is known of a job, as an act names it: ``shop.mail.send in mail``."""
+    return f"{function_name} in {queue_name}" if function_name else f"in {queue_name}"
 
 
 class Actions(Protocol):
     """Does what was asked for, one target at a time."""
 
-    async def perform(self, kind: ActKind, noun: str, target: str) -> None:
+    async def perform(self, kind: ActKind, noun: str, target: str) -> str | None:
         """Do one thing; it is done when this returns.
+
+        Returns:
+            What came of it, where there is more to say than that it is done.
 
         Raises:
             NaqError: it cannot be done, and why.

@@ -16,7 +16,9 @@ from textual.timer import Timer
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.events.models import AlertEvent, AlertEventType
-from naq_tui.commands import Command, Scope, bindings, commands_of
+from naq_tui.acting import refusal
+from naq_tui.acts import ActKind
+from naq_tui.commands import Command, Scope, act_bindings, bindings, commands_of
 from naq_tui.leaving import leaving_on_signals
 from naq_tui.screens.places import make_view
 from naq_tui.screens.view import View
@@ -49,7 +51,7 @@ class NaqTop(App[None]):
 
     TITLE = "naq-top"
     CSS_PATH = [*sorted(Path(__file__).with_name("styles").glob("*.tcss"))]  # noqa: RUF012  # Textual declares it so
-    BINDINGS = bindings(Scope.APP)
+    BINDINGS = [*bindings(Scope.APP), *act_bindings()]  # noqa: RUF012  # Textual declares it so
 
     def __init__(self, *, source: EventSource, clock: Clock = SYSTEM_CLOCK, title: str = "", version: str = "") -> None:
         super().__init__()
@@ -110,7 +112,12 @@ class NaqTop(App[None]):
             return
         now_ns = self._shown.now_ns()
         behind = None if self._frozen_at is None else self.dashboard.log.end - self._frozen_at
-        unfinished = [view for view in self._visible_views() if view.show(self.dashboard, now_ns, behind)]
+        acting = refusal(self._shown) is None
+        unfinished = []
+        for view in self._visible_views():
+            view.allow_acts(acting)
+            if view.show(self.dashboard, now_ns, behind):
+                unfinished.append(view)
         if unfinished:
             self._paint_soon(_MORE_S)
 
@@ -126,7 +133,7 @@ class NaqTop(App[None]):
         if isinstance(self.screen, Help):
             self.screen.dismiss()
         else:
-            self.push_screen(Help())
+            self.push_screen(Help(acting=refusal(self._shown) is None))
 
     def action_view(self, name: str) -> None:
         """Go to a view, or back from one that lies over others."""
@@ -152,6 +159,23 @@ class NaqTop(App[None]):
                 view.hold(self.dashboard, self._shown.now_ns())
             self._frozen_at = self.dashboard.log.end
         self.paint()
+
+    def action_act(self, kinds: str) -> None:
+        """Ask whether to do what the view on top means by one of these kinds, and do it."""
+        view, actions = self.screen, self._shown.source.actions
+        if not isinstance(view, View):
+            return
+        refused = refusal(self._shown)
+        if actions is None or refused is not None:
+            self.notify(refused or "", severity="warning", markup=False)
+            return
+        act = next((act for act in map(view.act, map(ActKind, kinds.split())) if act is not None), None)
+        if act is None:
+            self.notify(f"there is nothing here to {' or '.join(kinds.split())}", severity="warning", markup=False)
+            return
+        from naq_tui.screens.confirm import Confirm
+
+        self.push_screen(Confirm(act, partial(actions.perform, act.kind, act.noun)), view.acted)
 
     async def action_quit(self) -> None:
         """Leave."""

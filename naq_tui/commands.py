@@ -8,7 +8,9 @@ from enum import StrEnum
 
 from textual.binding import Binding, BindingType
 
-__all__ = ["COMMANDS", "Command", "Scope", "bindings", "commands_of", "hints", "places"]
+from naq_tui.acts import ActKind
+
+__all__ = ["ACTS", "COMMANDS", "Command", "Scope", "act_bindings", "bindings", "commands_of", "hints", "places"]
 
 
 class Scope(StrEnum):
@@ -27,7 +29,20 @@ class Scope(StrEnum):
     FAILURES = "Failures, in jobs"
     SCHEDULES = "Schedules"
     SCHEDULE = "In a schedule"
-    BACK = "In a job, in a schedule and in this help"
+    ALERTS = "Alerts"
+    JOB_ACTS = "What can be done to a job"
+    QUEUE_ACTS = "What can be done to a queue"
+    WORKER_ACTS = "What can be done to a worker"
+    SCHEDULE_ACTS = "What can be done to a schedule"
+    ALERT_ACTS = "What can be done to an alert"
+    CONFIRM = "Before something is done"
+    BACK = "In a job, in a schedule, in an alert and in this help"
+
+
+ACTS = (Scope.JOB_ACTS, Scope.QUEUE_ACTS, Scope.WORKER_ACTS, Scope.SCHEDULE_ACTS, Scope.ALERT_ACTS)
+"""What changes something. The application binds these keys, and asks the view that is on top what is meant: a view says
+what it has by naming these scopes among its own, or those of the widget with the focus, and by its `act`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +71,12 @@ class Command:
     def method(self) -> str:
         """The method that runs it."""
         return f"action_{self.action.partition('(')[0]}"
+
+
+def _act(kind: ActKind, scope: Scope, key: str, title: str, help: str, *, rank: int, hint: str = "") -> Command:
+    """A command that changes something, after a question; what pauses also lets go on what is paused."""
+    kinds = f"{kind} {ActKind.RESUME}" if kind is ActKind.PAUSE else kind.value
+    return Command(f"act('{kinds}')", scope, key, key, title, help, hint or kind.value, rank)
 
 
 COMMANDS: tuple[Command, ...] = (
@@ -150,6 +171,69 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "open", Scope.SCHEDULE, "enter", "Enter", "Open last job", "Open the job that it made last.", "last job", 3
     ),
+    Command("open", Scope.ALERTS, "enter", "Enter", "Open alert", "Show all that is known of the alert.", "open", 4),
+    Command("back", Scope.ALERTS, "escape,backspace", "Esc", "Back", "Go back.", "back", 2),
+    _act(
+        ActKind.RETRY,
+        Scope.JOB_ACTS,
+        "R",
+        "Retry job",
+        "Put the job, when it has failed for good, back into its queue; it begins anew.",
+        rank=4,
+    ),
+    _act(ActKind.CANCEL, Scope.JOB_ACTS, "X", "Cancel job", "End the job, wherever it stands.", rank=4),
+    _act(ActKind.DELETE, Scope.JOB_ACTS, "D", "Delete job", "Delete the job from the dead letters, for good.", rank=6),
+    _act(
+        ActKind.PAUSE,
+        Scope.QUEUE_ACTS,
+        "P",
+        "Pause queue",
+        "Begin no more jobs of the queue, or let it go on that is paused.",
+        rank=4,
+        hint="pause queue",
+    ),
+    _act(
+        ActKind.PURGE, Scope.QUEUE_ACTS, "D", "Purge queue", "Cancel all jobs of the queue that no worker has.", rank=6
+    ),
+    _act(
+        ActKind.STOP,
+        Scope.WORKER_ACTS,
+        "X",
+        "Stop worker",
+        "Have the worker leave when its jobs have ended; asked again, it hands them back at once.",
+        rank=4,
+    ),
+    _act(
+        ActKind.PAUSE,
+        Scope.SCHEDULE_ACTS,
+        "P",
+        "Pause schedule",
+        "Have no more jobs come of the schedule, or let it go on that is paused or has failed.",
+        rank=4,
+        hint="pause schedule",
+    ),
+    _act(ActKind.TRIGGER, Scope.SCHEDULE_ACTS, "T", "Trigger schedule", "Have a job of the schedule come now.", rank=5),
+    _act(ActKind.CANCEL, Scope.SCHEDULE_ACTS, "X", "Cancel schedule", "End the schedule, for good.", rank=6),
+    _act(
+        ActKind.ACKNOWLEDGE,
+        Scope.ALERT_ACTS,
+        "A",
+        "Acknowledge alert",
+        "Say that you care for the alert, until it is over.",
+        rank=3,
+        hint="ack",
+    ),
+    Command("yes", Scope.CONFIRM, "y", "y", "Yes", "Do it."),
+    Command(
+        "no",
+        Scope.CONFIRM,
+        "n,escape",
+        "n Esc",
+        "No",
+        "Do nothing; once it is begun: begin no more of it, then give up.",
+    ),
+    Command("choose", Scope.CONFIRM, "enter", "Enter", "Choose", "Do what the button with the mark says."),
+    Command("other", Scope.CONFIRM, "tab,shift+tab,left,right", "Tab ← →", "Other button", "Go to the other button."),
     Command("back", Scope.BACK, "escape,backspace", "Esc", "Back", "Go back.", "back", 2),
 )
 
@@ -162,6 +246,14 @@ def commands_of(scopes: Iterable[Scope]) -> list[Command]:
 def bindings(*scopes: Scope) -> list[BindingType]:
     """The bindings of the commands of these places."""
     return [_binding(command) for command in commands_of(scopes)]
+
+
+def act_bindings() -> list[BindingType]:
+    """The bindings of all keys that change something: each is for whatever it means where it is pressed."""
+    meant: dict[str, dict[str, None]] = {}
+    for command in commands_of(ACTS):
+        meant.setdefault(command.keys, {})[command.action.split("'")[1]] = None
+    return [Binding(key, f"app.act('{' '.join(kinds)}')", show=False) for key, kinds in meant.items()]
 
 
 def _binding(command: Command) -> Binding:

@@ -44,6 +44,8 @@ class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """From when on there has been nothing to measure; 0 while there is."""
     acknowledged_by: str = ""
     """Who has seen it, and cares for it; not in the leader's record."""
+    acknowledged_ns: Count = 0
+    """When they said so; not in the leader's record."""
 
 
 class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -38,6 +38,8 @@ class Note(Struct, frozen=True, kw_only=True, omit_defaults=True):
     since_ns: Count = 0
     """Which alert is meant: the one that fires since then."""
     by: str = ""
+    at_ns: Count = 0
+    """When they said so, by the server's clock."""
     reason: str = ""
 
 
@@ -83,7 +85,7 @@ class Board(NamedTuple):
         note = self.acknowledged.get((name, alert_key(alert.labels)))
         if note is None or note.since_ns != alert.since_ns:
             return alert
-        return replace(alert, acknowledged_by=note.by)
+        return replace(alert, acknowledged_by=note.by, acknowledged_ns=note.at_ns)
 
 
 async def read_board(streams: Streams, names: Names) -> Board:
@@ -139,13 +141,13 @@ async def silence(streams: Streams, names: Names, name: str, note: Note, for_s: 
     _check(await streams.publish([Outgoing(_key(names, "silence", name), msgspec.json.encode(note), headers)]))
 
 
-async def acknowledge(streams: Streams, names: Names, name: str, alert: Alert, by: str) -> None:
+async def acknowledge(streams: Streams, names: Names, name: str, alert: Alert, by: str, at_ns: int) -> None:
     """Say that somebody cares for an alert, until it is over.
 
     Raises:
         ServerError: it is uncertain.
     """
-    note = msgspec.json.encode(Note(since_ns=alert.since_ns, by=by))
+    note = msgspec.json.encode(Note(since_ns=alert.since_ns, by=by, at_ns=at_ns))
     subject = _key(names, f"ack.{name}", alert_key(alert.labels))
     _check(await streams.publish([Outgoing(subject, note, living_for(_ACKNOWLEDGED_S))]))
 

@@ -26,7 +26,8 @@ _RATE = "naq.rate"
 _CONSUMER_NOT_FOUND = 10014
 _LOOKS = 100
 _LOOK_AGAIN_S = 0.02
-_SOON_NS = 50_000_000
+_SOON_NS = (50_000_000, 500_000_000, 1_500_000_000)
+"""How far ahead a pause ends by its time; the next one is for a server that had heard of it too late."""
 
 FOR_GOOD_NS = 7_258_118_400_000_000_000
 """The year 2200: a pause until then ends by `QueueConsumer.resume` only."""
@@ -118,10 +119,15 @@ class QueueConsumer:
         when a pause ends by its time.
         """
         info = await self.info()
-        if info.get("paused"):
-            soon_ns = nanoseconds_of(info["ts"]) + _SOON_NS
-            await self._connection.api(self._pause, {"pause_until": _moment(soon_ns)})
-            await self._seen(lambda info: not info.get("paused"))
+        if not info.get("paused"):
+            return
+        for spare_ns in _SOON_NS:
+            soon_ns = nanoseconds_of(info["ts"]) + spare_ns
+            answer = await self._connection.api(self._pause, {"pause_until": _moment(soon_ns)})
+            if answer.get("paused"):
+                break
+            info = await self.info()  # the word came after that moment, as over a slow link
+        await self._seen(lambda info: not info.get("paused"))
 
     async def limit(self, *, concurrency: int | None, rate: Rate | str | None) -> QueueLimits:
         """Set limits; returns all that stand then.

@@ -92,7 +92,7 @@ class AlertService:
         if not found:
             raise NotFound(f"no such alert of {name} fires now; 'naq alerts list' shows those that do")
         for alert in found:
-            await acknowledge(self._streams, self._names, name, alert, by or "somebody")
+            await acknowledge(self._streams, self._names, name, alert, by or "somebody", self.now_ns())
         return found
 
     async def _record(self, name: str) -> AlertRecord:

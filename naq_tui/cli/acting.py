@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
-import socket
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
@@ -17,7 +15,7 @@ from naq_tui.cli.context import EXIT_CONDITION, EXIT_FAILURE, EXIT_INTERRUPTED, 
 from naq_tui.cli.output import json_text, note
 from naq_tui.text import inert
 
-__all__ = ["Unmet", "ask", "caller", "check_can_ask", "do_all", "print_result"]
+__all__ = ["Unmet", "ask", "check_can_ask", "do_all", "print_result"]
 
 T = TypeVar("T")
 
@@ -87,11 +85,3 @@ async def do_all(things: Sequence[T], do: Callable[[T], Awaitable[str | None]]) 
     if codes:
         alike = len(codes) == len(things) and len(set(codes)) == 1
         raise typer.Exit(codes[0] if alike else EXIT_FAILURE)
-
-
-def caller() -> str:
-    """Who gives the command, for the events: ``ada@build-7``."""
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (ImportError, KeyError, OSError):
-        return f"somebody@{socket.gethostname()}"

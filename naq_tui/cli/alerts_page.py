@@ -93,6 +93,7 @@ def _document(record: AlertRecord, now_ns: int) -> dict[str, Any]:
                 **moment_json("fired", alert.fired_ns),
                 "clearing": bool(alert.clear_since_ns),
                 "acknowledged_by": alert.acknowledged_by or None,
+                **moment_json("acknowledged", alert.acknowledged_ns),
             }
             for alert in record.alerts
         ],

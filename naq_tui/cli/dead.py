@@ -136,7 +136,7 @@ async def retry(
 
     Example: naq dead retry --queue mail --error 'Connection*' --dry-run
     """
-    from naq_tui.cli.acting import caller
+    from naq_tui.caller import caller
 
     by = caller()
 

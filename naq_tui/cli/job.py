@@ -111,7 +111,8 @@ async def cancel(
     from naq_runtime.naming import check_name
     from naq_runtime.services.jobs import JobService
     from naq_runtime.services.manager import ServiceManager
-    from naq_tui.cli.acting import Unmet, caller, do_all
+    from naq_tui.caller import caller
+    from naq_tui.cli.acting import Unmet, do_all
 
     for job_id in job_ids:
         check_name("job id", job_id)

@@ -47,6 +47,9 @@ def top(
         Path | None,
         typer.Option("--replay", metavar="FILE", help="Play a file of 'naq events export'; no server is needed."),
     ] = None,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Only look: what could change something is refused.")
+    ] = False,
     once: Annotated[bool, typer.Option("--once", help="Print one snapshot of everything, and end.")] = False,
     format: Annotated[Format, typer.Option("--format", "-f", help="How --once prints.")] = Format.TABLE,
     version: Annotated[
@@ -71,7 +74,7 @@ def top(
     if once:
         asyncio.run(_once(config, demo, format))
     else:
-        code = asyncio.run(_replay(replay) if replay is not None else _watch(config, demo))
+        code = asyncio.run(_replay(replay) if replay is not None else _watch(config, demo, read_only))
         sys.exit(code)
 
 
@@ -82,7 +85,7 @@ async def _replay(path: Path) -> int:
     return await run_app(ReplaySource(path), title=path.name, version=VERSION)
 
 
-async def _watch(config: NAQConfig, demo: bool) -> int:
+async def _watch(config: NAQConfig, demo: bool, read_only: bool) -> int:
     from contextlib import AsyncExitStack
 
     from naq_tui.app import run_app
@@ -92,7 +95,7 @@ async def _watch(config: NAQConfig, demo: bool) -> int:
         if demo:
             config = await _demo(stack)
         title = "demo" if demo else config.namespace
-        return await run_app(LiveSource(config), title=title, version=VERSION)
+        return await run_app(LiveSource(config, read_only=read_only), title=title, version=VERSION)
 
 
 async def _once(config: NAQConfig, demo: bool, form: Format) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from naq_runtime.alerts.record import Alert, AlertRecord, AlertState
 
-__all__ = ["SEVERITIES", "AlertBook", "AlertView"]
+__all__ = ["SEVERITIES", "AlertBook", "AlertRow", "AlertView"]
 
 SEVERITIES = ("critical", "warning", "info")
 """The worst first."""
+_URGENCY = (AlertState.FIRING, AlertState.PENDING, AlertState.NO_DATA, AlertState.OK)
 
 
 class AlertView(NamedTuple):
@@ -18,6 +19,39 @@ class AlertView(NamedTuple):
 
     record: AlertRecord
     alert: Alert
+
+    @property
+    def target(self) -> str:
+        """What tells it from all others: ``mail-failures queue=mail``."""
+        return " ".join((self.record.name, *(f"{name}={value}" for name, value in self.alert.labels.items())))
+
+
+class AlertRow(NamedTuple):
+    """A rule with one of its alerts, or without any."""
+
+    record: AlertRecord
+    alert: Alert | None
+
+    @property
+    def key(self) -> str:
+        """What tells it from all others."""
+        return self.record.name if self.alert is None else AlertView(self.record, self.alert).target
+
+    @property
+    def state(self) -> AlertState:
+        """How it stands."""
+        return self.record.state if self.alert is None else self.alert.state
+
+    @property
+    def fires(self) -> bool:
+        """Whether it can be acknowledged."""
+        return self.alert is not None and self.alert.state is AlertState.FIRING
+
+    @property
+    def urgency(self) -> tuple[int, int, int]:
+        """The most urgent is the least: what fires, the worst first, and then what has been there for longest."""
+        since_ns = 0 if self.alert is None else self.alert.since_ns
+        return _URGENCY.index(self.state), _rank(self.record.severity), since_ns
 
 
 class AlertBook:
@@ -49,9 +83,16 @@ class AlertBook:
             counts[severity] += len(record.firing)
         return [(severity, count) for severity, count in counts.items() if count]
 
-    def quiet(self) -> Iterable[AlertRecord]:
-        """The rules of which no alert is pending or fires."""
-        return [record for record in self.records if not record.alerts]
+    def rows(self) -> Iterator[AlertRow]:
+        """All alerts, and the rules of which none is pending or fires."""
+        return (AlertRow(record, alert) for record in self.records for alert in record.alerts or (None,))
+
+    def row(self, key: str) -> AlertRow | None:
+        """One of them; that of its rule when the alert is over, and ``None`` when there is no such rule any more."""
+        if (found := next((row for row in self.rows() if row.key == key), None)) is not None:
+            return found
+        rule = next((one for one in self.records if f"{key} ".startswith(f"{one.name} ")), None)
+        return None if rule is None else AlertRow(rule, None)
 
 
 def _rank(severity: str) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from naq_runtime.events.messages import rhythm_text
 from naq_runtime.schedule import Schedule, ScheduleState
+from naq_tui.acts import Act, ActKind
 from naq_tui.model.line import Mark
 from naq_tui.text import count_text, inert, moment_text
 
-__all__ = ["STATES", "missed_text", "overlap_text", "span_text", "when_text"]
+__all__ = ["STATES", "missed_text", "overlap_text", "schedule_act", "span_text", "when_text"]
 
 STATES: dict[ScheduleState, Mark] = {
     ScheduleState.ACTIVE: ("● active", "good"),
@@ -23,6 +26,24 @@ _OVERLAPS = {
     "buffer": "one comes when the one before has ended",
     "cancel": "another one comes, and the one before is cancelled",
 }
+
+
+_ACTS: dict[ActKind, tuple[ScheduleState, ...]] = {
+    ActKind.PAUSE: (ScheduleState.ACTIVE,),
+    ActKind.RESUME: (ScheduleState.PAUSED, ScheduleState.FAILED),
+    ActKind.TRIGGER: (ScheduleState.ACTIVE, ScheduleState.PAUSED, ScheduleState.FAILED),
+    ActKind.CANCEL: (ScheduleState.ACTIVE, ScheduleState.PAUSED, ScheduleState.FAILED),
+}
+"""The states in which something can be done to a schedule."""
+
+
+def schedule_act(kind: ActKind, chosen: Sequence[Schedule], now_ns: int) -> Act | None:
+    """What is wanted of the schedules that are chosen; ``None`` when none of them stands so that it can be done."""
+    able = [schedule for schedule in chosen if schedule.state in _ACTS.get(kind, ())]
+    if not able:
+        return None
+    about = {one.schedule_id: f"{when_text(one, now_ns)}, {one.function_name}" for one in able}
+    return Act(kind, "schedule", tuple(about), about=about)
 
 
 def when_text(schedule: Schedule, now_ns: int, *, utc: bool = True) -> str:

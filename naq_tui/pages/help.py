@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from naq_tui.commands import Command, Scope, commands_of
+from naq_tui.commands import ACTS, Command, Scope, commands_of
 from naq_tui.text import fit, wrap
 from naq_tui.widgets.line import EMPTY, Line, Span
 
@@ -31,11 +31,16 @@ _NOTES: tuple[tuple[str, str], ...] = (
 )
 
 
-def help_page(width: int) -> list[Line]:
-    """The commands by place, then what the marks mean."""
+def help_page(width: int, *, acting: bool = True) -> list[Line]:
+    """The commands by place, then what the marks mean.
+
+    Args:
+        acting: whether anything can be changed.
+    """
     lines: list[Line] = []
     for scope in Scope:
-        lines += _group(scope, width)
+        if acting or scope not in (*ACTS, Scope.CONFIRM):
+            lines += _group(scope, width)
     notes = [line for key, text in _NOTES for line in _note(key, text, width)]
     return [*lines, EMPTY, _heading("What it shows"), *notes]
 

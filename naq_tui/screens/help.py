@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -21,9 +22,13 @@ class Help(ModalScreen[None]):
     BINDINGS = bindings(Scope.BACK, Scope.APP)
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.BACK,)
 
+    def __init__(self, *, acting: bool) -> None:
+        super().__init__()
+        self._acting = acting
+
     def compose(self) -> ComposeResult:
-        """The page."""
-        page = Document(help_page, classes="pane")
+        """The page; without the keys that change something where nothing can be changed."""
+        page = Document(partial(help_page, acting=self._acting), classes="pane")
         page.set_border(Content("Keys"), Content("Esc goes back"))
         yield page
 

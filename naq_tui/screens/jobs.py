@@ -17,7 +17,7 @@ from naq_runtime.events.filters import EventFilter
 from naq_runtime.finding.found import ENDED, FoundJob
 from naq_runtime.finding.query import JobQuery, of_jobs
 from naq_runtime.job import JobStatus
-from naq_tui.acts import Act, ActKind
+from naq_tui.acts import Act, ActKind, job_text
 from naq_tui.commands import Scope, bindings
 from naq_tui.model.failures import FailureBook
 from naq_tui.model.jobs import JobList
@@ -143,10 +143,16 @@ class Jobs(FilteredView):
     def act(self, kind: ActKind) -> Act | None:
         """The jobs that are marked, or that with the cursor: those of them to which it can be done."""
         may = _MAY.get(kind)
-        targets = tuple(job.job_id for job in self._table.chosen if may is not None and may(job))
-        if self._shows_failures or not targets:
+        chosen = [job for job in self._table.chosen if may is not None and may(job)]
+        if self._shows_failures or not chosen:
             return None
-        return Act(kind, "job", targets, self.needle or self._jobs.name if self._table.marks_all else "")
+        return Act(
+            kind,
+            "job",
+            tuple(job.job_id for job in chosen),
+            of=self.needle or self._jobs.name if self._table.marks_all else "",
+            about={job.job_id: job_text(job.function_name, job.queue_name) for job in chosen},
+        )
 
     def row_text(self) -> str:
         """The line with the cursor, as words."""

@@ -11,6 +11,7 @@ from textual.containers import Container
 from textual.content import Content
 
 from naq_runtime.events.filters import FilterError, finding
+from naq_tui.acts import Act, ActKind
 from naq_tui.commands import Scope, bindings
 from naq_tui.model.known import known_values
 from naq_tui.screens.view import FilteredView
@@ -92,6 +93,11 @@ class Overview(FilteredView):
         """Bring even hidden panes up to now, and keep the events as they are."""
         self._show_panes(dashboard, dashboard.as_of(now_ns), hidden=True)
         self._feed.hold()
+
+    def act(self, kind: ActKind) -> Act | None:
+        """What is wanted in the pane with the focus."""
+        pane = self.focused
+        return pane.act(kind) if isinstance(pane, Queues | Workers | Feed) else None
 
     def action_next_pane(self) -> None:
         """Go to the next pane."""

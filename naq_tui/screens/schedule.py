@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from naq_runtime.snapshot import ScheduleDetail
+from naq_tui.acts import Act, ActKind
 from naq_tui.commands import Scope, bindings
+from naq_tui.model.timing import schedule_act
 from naq_tui.pages.schedule import schedule_page
 from naq_tui.screens.detail import DetailScreen
 from naq_tui.state import Dashboard
@@ -19,7 +21,7 @@ class ScheduleScreen(DetailScreen[ScheduleDetail]):
     """The page of a schedule; its countdowns go on."""
 
     BINDINGS = bindings(Scope.SCHEDULE)
-    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.SCHEDULE, Scope.BACK)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.SCHEDULE, Scope.SCHEDULE_ACTS, Scope.BACK)
     NOUN: ClassVar[str] = "schedule"
 
     def happened(self, dashboard: Dashboard) -> int:
@@ -29,6 +31,10 @@ class ScheduleScreen(DetailScreen[ScheduleDetail]):
     def lines(self, detail: ScheduleDetail, width: int, now_ns: int) -> Sequence[Line]:
         """See `schedule_page`."""
         return schedule_page(detail, width, now_ns)
+
+    def act(self, kind: ActKind) -> Act | None:
+        """What is wanted of the schedule."""
+        return None if self.detail is None else schedule_act(kind, [self.detail.schedule], 0)
 
     def action_open(self) -> None:
         """Open the job that it made last."""

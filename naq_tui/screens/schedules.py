@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 
+from naq_tui.acts import Act, ActKind
 from naq_tui.commands import Scope, bindings
 from naq_tui.model.seconds import SECOND_NS
 from naq_tui.screens.view import FilteredView
@@ -81,6 +82,10 @@ class Schedules(FilteredView):
         if behind is None or self._painted < 0:
             self._show(dashboard, dashboard.as_of(now_ns))
         return False
+
+    def act(self, kind: ActKind) -> Act | None:
+        """What is wanted of the schedules that are marked, or of the one with the cursor."""
+        return self._table.act(kind)
 
     def action_open(self) -> None:
         """Open the schedule with the cursor."""

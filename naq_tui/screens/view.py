@@ -12,12 +12,13 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from naq_tui.acts import Act, ActKind
-from naq_tui.commands import Scope
+from naq_tui.commands import ACTS, Scope
 from naq_tui.questions import Questions
 from naq_tui.state import Dashboard
 from naq_tui.widgets.filter import FilterBar, FilterInput
 from naq_tui.widgets.footer import Footer
 from naq_tui.widgets.line import LineWidget
+from naq_tui.widgets.table import Table
 
 __all__ = ["FilteredView", "View"]
 
@@ -56,6 +57,9 @@ class View(Screen[None]):
 
         schedule_id: str
 
+    may_act = False
+    """Whether things can be changed now where the view looks."""
+
     def show(self, dashboard: Dashboard, now_ns: int, behind: int | None) -> bool:
         """Paint what has changed; true when there is more to do soon. ``behind`` is not ``None`` while frozen."""
         raise NotImplementedError
@@ -66,6 +70,17 @@ class View(Screen[None]):
     def act(self, kind: ActKind) -> Act | None:
         """What is wanted here by an act of this kind; ``None`` when there is nothing to do it to."""
         return None
+
+    def acted(self, done: tuple[str, ...] | None) -> None:
+        """Something was done to these: they are marked no more."""
+        for table in self.query(Table):
+            table.unmark(done or ())
+
+    def allow_acts(self, allowed: bool) -> None:
+        """Name the keys that change something, or do not."""
+        if allowed != self.may_act:
+            self.may_act = allowed
+            self._name_keys()
 
     def row_text(self) -> str:
         """What the cursor is on, as text to be copied; empty when it is on nothing."""
@@ -84,7 +99,8 @@ class View(Screen[None]):
         focused: tuple[Scope, ...] = getattr(self.focused, "SCOPES", ())
         if Scope.TYPING in focused:
             return focused
-        return (*focused, *self.SCOPES, Scope.APP)
+        here = (*focused, *self.SCOPES, Scope.APP)
+        return here if self.may_act else tuple(scope for scope in here if scope not in ACTS)
 
     def on_screen_resume(self) -> None:
         """It is visible, for the first time or again."""

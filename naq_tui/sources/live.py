@@ -16,6 +16,7 @@ from naq_runtime.errors import ServerError
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.snapshot import Snapshot
 from naq_tui.source import Batch, ConnectionState, Link
+from naq_tui.sources.live_actions import LiveActions
 from naq_tui.sources.live_questions import LiveQuestions
 from naq_tui.sources.ordering import Ordering
 
@@ -56,10 +57,17 @@ class LiveSource:
         config: where, and which namespace.
         history: how many of the last events to begin with.
         patient: whether to go on trying when there is no server at the start; else its error is raised.
+        read_only: whether nothing may be done there.
     """
 
     def __init__(
-        self, config: NAQConfig, *, history: int = 2_000, patient: bool = True, clock: Clock = SYSTEM_CLOCK
+        self,
+        config: NAQConfig,
+        *,
+        history: int = 2_000,
+        patient: bool = True,
+        read_only: bool = False,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._config = config
         self._history = history
@@ -72,6 +80,7 @@ class LiveSource:
         self._link = Link(ConnectionState.CONNECTING, clock.time_ns(), redacted_url(config.nats.url))
         self._stack = contextlib.AsyncExitStack()
         self._questions = LiveQuestions()
+        self._actions = None if read_only else LiveActions()
 
     def __repr__(self) -> str:
         return f"<LiveSource {redacted_url(self._config.nats.url)} {self._link.state} at {self._last}>"
@@ -109,9 +118,9 @@ class LiveSource:
         return self._questions
 
     @property
-    def actions(self) -> None:
+    def actions(self) -> LiveActions | None:
         """See `EventSource.actions`."""
-        return None
+        return self._actions
 
     # One connection
 
@@ -123,6 +132,8 @@ class LiveSource:
         services = await self._stack.enter_async_context(ServiceManager(self._config, role="monitor"))
         monitor = await services.get_service(Monitor)
         self._questions.connect(monitor)
+        if self._actions is not None:
+            self._actions.connect(services)
         self._on_server = monitor.on_server
         yield Batch(self._turn(ConnectionState.CATCHING_UP, self._address), snapshot=await monitor.snapshot())
         if self._last == 0:
@@ -194,6 +205,8 @@ class LiveSource:
 
     async def _disconnect(self) -> None:
         self._questions.disconnect()
+        if self._actions is not None:
+            self._actions.disconnect()
         await self._stack.aclose()
 
     @property

@@ -26,6 +26,11 @@ class Document(Scrolling):
         self._layout_lines = layout
         self._lines: Sequence[Line] = ()
 
+    @property
+    def lines(self) -> Sequence[Line]:
+        """The whole page, at the width that it has now."""
+        return self._lines
+
     def set_layout(self, layout: Layout) -> None:
         """Show another page, at the same place."""
         self._layout_lines = layout

@@ -11,6 +11,7 @@ from textual.message import Message
 
 from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.models import JobEvent, ScheduleEvent
+from naq_tui.acts import JOB_ACTS, Act, ActKind, job_text
 from naq_tui.commands import Scope, bindings
 from naq_tui.model.line import Said, said
 from naq_tui.model.log import EventLog, Filtered, LogView
@@ -37,7 +38,7 @@ class Feed(Scrolling):
 
     NAME: ClassVar[str] = "Events"
     BINDINGS = bindings(Scope.FEED)
-    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.FEED, Scope.MOVE)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.FEED, Scope.JOB_ACTS, Scope.MOVE)
 
     @dataclass
     class Opened(Message):
@@ -137,6 +138,15 @@ class Feed(Scrolling):
             self.post_message(self.ScheduleOpened(event.schedule_id))
         else:
             self.app.bell()
+
+    def act(self, kind: ActKind) -> Act | None:
+        """What is wanted of the job of the line with the cursor."""
+        if kind not in JOB_ACTS or not len(self.viewport):
+            return None
+        event = self._view.at(self.viewport.cursor).event
+        if not isinstance(event, JobEvent):
+            return None
+        return Act(kind, "job", (event.job_id,), about={event.job_id: job_text(event.function_name, event.queue_name)})
 
     def action_follow(self) -> None:
         """Keep to the newest line."""

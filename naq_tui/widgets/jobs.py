@@ -69,7 +69,7 @@ class Jobs(Table[FoundJob]):
     """One row a job; the one to which something happened last comes first."""
 
     NAME: ClassVar[str] = "Jobs"
-    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.SORT, Scope.MARK, Scope.MOVE)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.JOB_ACTS, Scope.SORT, Scope.MARK, Scope.MOVE)
 
     @dataclass
     class MoreWanted(Message):

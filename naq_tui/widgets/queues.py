@@ -8,6 +8,9 @@ from typing import ClassVar
 from textual.content import Content
 
 from naq_runtime.events.messages import duration_text
+from naq_runtime.snapshot import QueueState
+from naq_tui.acts import Act, ActKind
+from naq_tui.commands import Scope
 from naq_tui.model.queues import QueueView
 from naq_tui.model.tally import Quantiles
 from naq_tui.state import Dashboard
@@ -101,6 +104,7 @@ class Queues(Table[QueueView]):
     """One row a queue."""
 
     NAME: ClassVar[str] = "Queues"
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.QUEUE_ACTS, *Table.SCOPES)
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(COLUMNS, id=id, classes=classes)
@@ -108,6 +112,18 @@ class Queues(Table[QueueView]):
     def key(self, row: QueueView) -> str:
         """The queue's name."""
         return row.name
+
+    def act(self, kind: ActKind) -> Act | None:
+        """What is wanted of the queues that are chosen; those that run are paused before others are resumed."""
+        chosen = {
+            ActKind.PAUSE: [queue for queue in self.chosen if not queue.is_paused],
+            ActKind.RESUME: [queue for queue in self.chosen if queue.is_paused],
+            ActKind.PURGE: self.chosen,
+        }.get(kind)
+        if not chosen:
+            return None
+        about = {queue.name: _about(queue.state) for queue in chosen if queue.state is not None}
+        return Act(kind, "queue", tuple(queue.name for queue in chosen), about=about)
 
     def show(self, dashboard: Dashboard, now_ns: int) -> None:
         """Show the queues as they are now."""
@@ -120,6 +136,10 @@ class Queues(Table[QueueView]):
         marks = [(f" ‖ {paused} paused", "bold $warning")] if paused else []
         marks += [(f" ! {deserted} without a worker", "bold $warning")] if deserted else []
         return Content.assemble(self.NAME, " ", (count_text(len(self.rows)), "$foreground 60%"), *marks)
+
+
+def _about(state: QueueState) -> str:
+    return f"{count_text(state.waiting)} waiting, {count_text(state.running)} running"
 
 
 def _hint(dashboard: Dashboard) -> Sequence[Line]:

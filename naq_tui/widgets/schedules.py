@@ -10,9 +10,10 @@ from textual.content import Content
 
 from naq_runtime.events.messages import duration_text
 from naq_runtime.schedule import ScheduleState
+from naq_tui.acts import Act, ActKind
 from naq_tui.commands import Scope
 from naq_tui.model.schedules import ScheduleView
-from naq_tui.model.timing import STATES, when_text
+from naq_tui.model.timing import STATES, schedule_act, when_text
 from naq_tui.state import Dashboard
 from naq_tui.text import clip, count_text, countdown_text, inert, short_age_text
 from naq_tui.widgets.columns import Column, dotted
@@ -75,7 +76,7 @@ class Schedules(Table[ScheduleView]):
     """One row a schedule; the one that is due next comes first."""
 
     NAME: ClassVar[str] = "Schedules"
-    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.SORT, Scope.MARK, Scope.MOVE)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.SCHEDULE_ACTS, Scope.SORT, Scope.MARK, Scope.MOVE)
     TOP_STAYS: ClassVar[bool] = True
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
@@ -134,6 +135,10 @@ class Schedules(Table[ScheduleView]):
             self.change_rows(shown, {*changes.gone, *hidden})
         else:
             self.repaint()
+
+    def act(self, kind: ActKind) -> Act | None:
+        """What is wanted of the schedules that are chosen."""
+        return schedule_act(kind, [view.schedule for view in self.chosen], self._now_ns)
 
     def tick(self, now_ns: int) -> None:
         """Let the countdowns of the rows on the screen go on."""

@@ -79,10 +79,15 @@ class Table(Scrolling, Generic[Row]):
         return self._cursor_key
 
     @property
+    def chosen(self) -> Sequence[Row]:
+        """The rows that are marked, in their order; without marks, the row with the cursor."""
+        marked = [row for row in self.rows if self.key(row) in self._marked] if self._marked else []
+        return marked or self.rows[self.viewport.cursor : self.viewport.cursor + 1]
+
+    @property
     def targets(self) -> tuple[str, ...]:
-        """The keys of the rows that are marked, in their order; without marks, of the row with the cursor."""
-        marked = tuple(key for key in map(self.key, self.rows) if key in self._marked)
-        return marked or ((self._cursor_key,) if self.rows and self._cursor_key is not None else ())
+        """Their keys."""
+        return tuple(map(self.key, self.chosen))
 
     def set_rows(self, rows: Iterable[Row], hint: Sequence[Line] = ()) -> None:
         """Show these rows; the hint stands in for them when there are none."""
@@ -98,6 +103,11 @@ class Table(Scrolling, Generic[Row]):
         """
         self._ordered.change(changed, gone)
         self._settle()
+
+    def unmark(self, keys: Iterable[str]) -> None:
+        """Take the marks away from some rows."""
+        self._marked.difference_update(keys)
+        self.repaint()
 
     def line(self, y: int) -> Line:
         """The heading, then the rows of the window, or the hint."""

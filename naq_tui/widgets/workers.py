@@ -9,6 +9,8 @@ from textual.content import Content
 
 from naq_runtime.events.messages import duration_text, size_text
 from naq_runtime.worker.record import WorkerState
+from naq_tui.acts import Act, ActKind
+from naq_tui.commands import Scope
 from naq_tui.model.workers import WorkerView
 from naq_tui.state import Dashboard
 from naq_tui.text import SKEW_SHOWN_MS, age_text, clip, count_text, inert, rate_text, short_age_text, skew_text
@@ -140,6 +142,7 @@ class Workers(Table[WorkerView]):
     """One row a worker."""
 
     NAME: ClassVar[str] = "Workers"
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.WORKER_ACTS, *Table.SCOPES)
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(COLUMNS, id=id, classes=classes)
@@ -151,6 +154,14 @@ class Workers(Table[WorkerView]):
     def row_back(self, row: WorkerView) -> Back:
         """A lost worker stands out."""
         return "bad" if row.lost else ""
+
+    def act(self, kind: ActKind) -> Act | None:
+        """What is wanted of the workers that are chosen; those that are lost hear nothing."""
+        chosen = [worker.record for worker in self.chosen if not worker.lost]
+        if kind is not ActKind.STOP or not chosen:
+            return None
+        about = {one.worker_id: f"{one.hostname}:{one.pid}, {count_text(one.active_jobs)} running" for one in chosen}
+        return Act(kind, "worker", tuple(about), about=about)
 
     def show(self, dashboard: Dashboard, now_ns: int) -> None:
         """Show the workers as they are now."""

@@ -52,6 +52,24 @@ class TestPause:
             await queue.resume()
             assert await handle.result(timeout=2) == "rested"
 
+    async def test_a_worker_that_asked_during_the_pause_is_served_though_the_word_came_late(
+        self, config: NAQConfig, queues: QueueService, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        too_late_ns = -1_000_000
+        monkeypatch.setattr("naq_runtime.nats.queues._SOON_NS", (too_late_ns, 500_000_000))
+
+        async def asked() -> bool:
+            return (await queues.state("default")).pulls > 0
+
+        async with Queue("default", config=config) as queue:
+            handle = await queue.enqueue(tasks.add, 1, 2)
+            await queue.pause()
+            async with running_worker(config):
+                await eventually(asked)
+                await queue.resume()
+
+                assert await handle.result(timeout=5) == 3
+
     async def test_a_pause_takes_effect_within_a_second_however_much_was_asked_for_ahead(
         self, config: NAQConfig, tmp_path: Path
     ) -> None:

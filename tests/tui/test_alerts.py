@@ -6,13 +6,25 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from naq_runtime.alerts.record import AlertRecord
+from naq_runtime.alerts.record import AlertRecord, AlertState
+from naq_tui.screens.view import View
+from naq_tui.widgets.alerts import Alerts
 from tests.tui.builders import NOW_NS, SECOND, alert_event, alerts, batch, snapshot
-from tests.tui.harness import watching
+from tests.tui.harness import Watched, watching
 
 
 def renamed(record: AlertRecord, text: str) -> AlertRecord:
     return replace(record, name=text, rule=text, text=text, alerts=tuple(_labelled(record, text)))
+
+
+def acknowledged(record: AlertRecord, at_ns: int) -> AlertRecord:
+    seen = (replace(alert, acknowledged_ns=at_ns) if alert.acknowledged_by else alert for alert in record.alerts)
+    return replace(record, alerts=tuple(seen))
+
+
+async def go_to_alerts(watched: Watched) -> None:
+    await watched.press("a")
+    await watched.settle()
 
 
 def _labelled(record: AlertRecord, text: str) -> list[object]:
@@ -41,39 +53,122 @@ async def test_rules_that_nobody_evaluates_any_more_are_told_of() -> None:
         await watched.press("a")
         await watched.settle()
 
-        assert "Nobody evaluates some of these rules now" in watched.text
+        assert "some rules are watched by nobody: naq run-scheduler" in watched.text
 
-
-async def test_the_page_shows_what_fires_what_is_about_to_and_what_is_quiet() -> None:
-    async with watching(batch(snapshot=snapshot(alerts=alerts()))) as watched:
-        await watched.press("a")
+        await watched.press("enter")
         await watched.settle()
-        text = watched.text
+        assert "Nobody evaluates this rule now" in watched.text
+
+
+async def test_the_list_shows_what_fires_then_what_is_about_to_then_what_is_quiet() -> None:
+    async with watching(batch(snapshot=snapshot(alerts=alerts())), size=(200, 40)) as watched:
+        await go_to_alerts(watched)
+        table = watched.app.screen.query_one(Alerts)
+        failing = watched.line_with("│ ⚑ firing   mail-failures")
+        lost, late = watched.line_with("worker-lost "), watched.line_with("│ ◔ pending  late")
 
         await watched.press("a")
         await watched.settle()
         assert "Queues" in watched.text
 
-    firing, pending, quiet = (text.index(heading) for heading in ("Firing", "Pending", "Quiet"))
-    assert firing < text.index("worker-lost") < text.index("mail-failures") < pending
-    assert pending < text.index("late") < quiet < text.rindex("no data")
-    for said in (
-        "3.4 % > 5 %",
-        "queue=mail",
-        "look at the relay: 3.4 % of mail",
-        "clear now",
-        "seen by ada",
-        "silenced for 10 m",
-    ):
-        assert said in text, said
+    assert [row.record.name for row in table.rows] == ["worker-lost", "mail-failures", "late", "quiet", "depth"]
+    for said in ("queue=mail", "3.4 % > 5 %", "15 m", "warning", "clear now", "failed_rate{queue=mail} > 5% for 2m"):
+        assert said in failing, said
+    assert "seen by ada, silenced 10 m" in lost
+    assert "1 m 12 s > 1 m 00 s" in late
+
+
+async def test_the_title_counts_them() -> None:
+    async with watching(batch(snapshot=snapshot(alerts=alerts()))) as watched:
+        await go_to_alerts(watched)
+
+        assert "Alerts  ⚑ 2 firing  ◔ 1 pending  2 quiet" in watched.text
+
+
+async def test_one_that_ends_leaves_the_list_and_its_rule_is_quiet() -> None:
+    async with watching(batch(snapshot=snapshot(alerts=alerts()))) as watched:
+        await go_to_alerts(watched)
+        await watched.press("j")
+        ended = [replace(record, alerts=(), state=AlertState.OK) for record in alerts()]
+        await watched.feed(batch(snapshot=snapshot(alerts=ended)))
+
+        assert "⚑ firing" not in watched.text
+        assert "✓ ok" in watched.line_with(" mail-failures ")
+
+
+class TestOneAlert:
+    async def test_enter_tells_all_that_is_known_of_it(self) -> None:
+        async with watching(batch(snapshot=snapshot(alerts=alerts()))) as watched:
+            await go_to_alerts(watched)
+            await watched.press("j", "enter")
+            await watched.settle()
+            text = watched.text
+
+        for said in (
+            "⚑ firing",
+            "queue=mail",
+            "3.4 % > 5 %",
+            "08:45:00  15 m 00 s ago",
+            "by nobody yet",
+            "failed_rate{queue=mail} > 5% for 2m clear < 4%",
+            "look at the relay: 3.4 % of mail",
+            "It is clear now, and over when it stays so.",
+            "sch-1",
+        ):
+            assert said in text, said
+
+    async def test_it_tells_who_has_seen_it_and_when(self) -> None:
+        seen = [acknowledged(record, NOW_NS - 30 * SECOND) for record in alerts()]
+        async with watching(batch(snapshot=snapshot(alerts=seen))) as watched:
+            await go_to_alerts(watched)
+            await watched.press("enter")
+            await watched.settle()
+
+            assert "by ada  08:59:30  30 s ago" in watched.text
+            assert "silenced for 10 m" in watched.text
+
+    async def test_its_ages_go_on(self) -> None:
+        async with watching(batch(snapshot=snapshot(alerts=alerts()))) as watched:
+            await go_to_alerts(watched)
+            await watched.press("j", "enter")
+            await watched.pass_time(5)
+
+            assert "15 m 05 s ago" in watched.text
+
+    async def test_when_it_is_over_its_page_says_so(self) -> None:
+        async with watching(batch(snapshot=snapshot(alerts=alerts()))) as watched:
+            await go_to_alerts(watched)
+            await watched.press("j", "enter")
+            ended = [replace(record, alerts=(), state=AlertState.OK) for record in alerts()]
+            await watched.feed(batch(snapshot=snapshot(alerts=ended)))
+            assert "⚐ mail-failures queue=mail is over." in watched.text
+
+            await watched.feed(batch(snapshot=snapshot()))
+            assert "Its rule is not there any more." in watched.text
+
+            await watched.press("escape")
+            await watched.settle()
+            assert "no rules of alerts are evaluated" in watched.text
+
+
+async def test_what_is_shown_can_be_copied_and_written() -> None:
+    async with watching(batch(snapshot=snapshot(alerts=alerts()))) as watched:
+        await go_to_alerts(watched)
+        await watched.press("j")
+        view = watched.app.screen
+        assert isinstance(view, View)
+
+        assert view.row_text() == "mail-failures queue=mail 3.4 % > 5 % (firing)"
+        assert view.equivalent() == "naq alerts list"
+        assert [record["alert"] for record in view.records()][:2] == ["worker-lost", "mail-failures"]
 
 
 async def test_without_rules_the_page_says_how_to_have_some() -> None:
     async with watching(batch(snapshot=snapshot())) as watched:
-        await watched.press("a")
-        await watched.settle()
+        await go_to_alerts(watched)
 
-        assert "[alerts.NAME]" in watched.text
+        assert "[alerts.mail-failures]" in watched.text
+        assert "naq run-scheduler" in watched.text
 
 
 async def test_an_alert_that_begins_is_told_of_and_stands_out_in_the_feed() -> None:
@@ -109,12 +204,14 @@ async def test_what_alerts_say_is_inert() -> None:
     records = [renamed(record, hostile) for record in alerts()]
     async with watching(batch(snapshot=snapshot(alerts=records))) as watched:
         await watched.feed(batch(alert_event(alert=hostile, rule=hostile, labels={"queue": hostile}, text=hostile)))
-        await watched.press("a")
-        await watched.settle()
+        await go_to_alerts(watched)
         text = watched.text
+        await watched.press("enter")
+        await watched.settle()
+        text += watched.text
         (toast,) = watched.app._notifications
 
-    assert "[red]" in text
+    assert text.count("[red]") > 10
     for sign in ("\x1b", "\u202e"):
         assert sign not in text
         assert sign not in toast.message + toast.title

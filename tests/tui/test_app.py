@@ -9,8 +9,11 @@ import pytest
 from textual.command import CommandPalette
 
 from naq_tui.app import NaqTop
-from naq_tui.commands import COMMANDS, Command, Scope, commands_of
+from naq_tui.commands import ACTS, COMMANDS, Command, Scope, commands_of
 from naq_tui.pages.help import help_page
+from naq_tui.screens.alert import AlertScreen
+from naq_tui.screens.alerts import Alerts
+from naq_tui.screens.confirm import Confirm
 from naq_tui.screens.help import Help
 from naq_tui.screens.job import JobScreen
 from naq_tui.screens.jobs import Jobs
@@ -42,7 +45,10 @@ PLACES = {
     Scope.FEED: (Feed,),
     Scope.TYPING: (FilterInput, EventFilterInput),
     Scope.COMPLETING: (EventFilterInput,),
-    Scope.BACK: (Help, JobScreen, ScheduleScreen),
+    Scope.ALERTS: (Alerts,),
+    **dict.fromkeys(ACTS, (NaqTop,)),
+    Scope.CONFIRM: (Confirm,),
+    Scope.BACK: (Help, JobScreen, ScheduleScreen, AlertScreen),
 }
 BUSY = batch(
     job_event("completed", "job-1", duration_ms=3.0), snapshot=snapshot([queue("default", 3, 1)], [worker("w-1")])
@@ -58,12 +64,15 @@ class TestCommands:
     @pytest.mark.parametrize(
         "places",
         [
-            (Scope.TABLE, Scope.SORT, Scope.MOVE, Scope.OVERVIEW),
-            (Scope.FEED, Scope.MOVE, Scope.OVERVIEW),
-            (Scope.SORT, Scope.MARK, Scope.MOVE, Scope.JOBS),
+            (Scope.TABLE, Scope.SORT, Scope.MARK, Scope.MOVE, Scope.OVERVIEW, Scope.QUEUE_ACTS),
+            (Scope.TABLE, Scope.SORT, Scope.MARK, Scope.MOVE, Scope.OVERVIEW, Scope.WORKER_ACTS),
+            (Scope.FEED, Scope.MOVE, Scope.OVERVIEW, Scope.JOB_ACTS),
+            (Scope.SORT, Scope.MARK, Scope.MOVE, Scope.SCHEDULES, Scope.SCHEDULE_ACTS),
+            (Scope.MOVE, Scope.SCHEDULE, Scope.BACK, Scope.SCHEDULE_ACTS),
+            (Scope.SORT, Scope.MARK, Scope.MOVE, Scope.ALERTS, Scope.ALERT_ACTS),
+            (Scope.MOVE, Scope.CONFIRM),
+            (Scope.SORT, Scope.MARK, Scope.MOVE, Scope.JOBS, Scope.JOB_ACTS),
             (Scope.FAILURES, Scope.SORT, Scope.MOVE, Scope.JOBS),
-            (Scope.SORT, Scope.MOVE, Scope.SCHEDULES),
-            (Scope.MOVE, Scope.SCHEDULE, Scope.BACK),
         ],
     )
     def test_no_key_means_two_things_in_one_place(self, places: tuple[Scope, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from naq_runtime.finding.found import FoundJob
 from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.schedule import ScheduleState
 from naq_runtime.snapshot import JobDetail, ScheduleDetail, ServerState, Snapshot
+from naq_tui.acts import Act, ActKind
+from naq_tui.screens.confirm import Confirm
 from naq_tui.screens.jobs import Jobs
 from naq_tui.source import Batch, ConnectionState, Link
 from tests.tui.builders import (
@@ -30,6 +33,7 @@ from tests.tui.builders import (
     worker,
     worker_event,
 )
+from tests.tui.deeds import Deeds
 from tests.tui.harness import watching
 
 HOSTILE = (
@@ -204,6 +208,39 @@ async def test_as_the_reason_of_a_lost_link(text: str) -> None:
         await watched.feed(Batch(Link(ConnectionState.RECONNECTING, NOW_NS, text)))
         assert_harmless(watched.lines, 120)
         await watched.feed(Batch(Link(ConnectionState.FAILED, NOW_NS, text)))
+        assert_harmless(watched.lines, 120)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("size", [(60, 20), (120, 40)])
+async def test_in_the_question_and_the_report_of_an_act(text: str, size: tuple[int, int]) -> None:
+    act = Act(ActKind.DELETE, "job", (text, "plain"), of=text, about={text: text, "plain": text})
+    deeds = Deeds()
+    deeds.failing = {text: NaqError(text), "plain": NaqError(text)}
+    async with watching(everywhere("plain"), size=size) as watched:
+        watched.app.push_screen(Confirm(act, partial(deeds.perform, act.kind, act.noun)))
+        await watched.settle()
+        assert "Delete 2 jobs" in watched.text
+        assert_harmless(watched.lines, size[0])
+        await watched.press("y")
+        await watched.settle()
+        assert "2 failed" in watched.text
+        assert_harmless(watched.lines, size[0])
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_in_the_question_about_one_and_in_what_came_of_it(text: str) -> None:
+    act = Act(ActKind.TRIGGER, "schedule", (text,))
+    deeds = Deeds()
+    deeds.remark = text
+    async with watching(everywhere("plain")) as watched:
+        watched.app.push_screen(Confirm(act, partial(deeds.perform, act.kind, act.noun)))
+        await watched.settle()
+        assert_harmless(watched.lines, 120)
+        await watched.press("y")
+        await watched.settle()
+        (toast,) = watched.app._notifications
+        assert not set(toast.message) & NEVER
         assert_harmless(watched.lines, 120)
 
 

@@ -1,0 +1,22 @@
+"""Whether anything can be changed where the screen looks, and why not."""
+
+from __future__ import annotations
+
+from naq_tui.source import ConnectionState
+from naq_tui.stage import Stage
+
+__all__ = ["refusal"]
+
+_PAST = (ConnectionState.REPLAYING, ConnectionState.ENDED)
+
+
+def refusal(stage: Stage) -> str | None:
+    """Why nothing can be done to what is on show; ``None`` when it can."""
+    link = stage.dashboard.link
+    if link is not None and link.state in _PAST:
+        return "what is on show is past: nothing can be done to it"
+    if stage.source.actions is None:
+        return "naq-top was started with --read-only: nothing can be changed"
+    if stage.dashboard.stale:
+        return "there is no connection to the server now: nothing can be done"
+    return None

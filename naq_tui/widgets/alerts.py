@@ -1,0 +1,193 @@
+"""The alerts and their rules: what fires first, then what is about to, then what is quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
+
+from textual.content import Content
+
+from naq_runtime.alerts.record import Alert, AlertRecord, AlertState
+from naq_runtime.alerts.rules import labels_text, parse_rule
+from naq_runtime.errors import ConfigError
+from naq_runtime.events.messages import value_text
+from naq_tui.acts import Act, ActKind
+from naq_tui.commands import Scope
+from naq_tui.model.alerts import AlertRow
+from naq_tui.model.seconds import SECOND_NS
+from naq_tui.state import Dashboard
+from naq_tui.text import count_text, inert, short_age_text
+from naq_tui.widgets.columns import Column, fitted
+from naq_tui.widgets.line import Back, Line, Span
+from naq_tui.widgets.table import Table
+from naq_tui.widgets.tones import SEVERITY_TONES
+from naq_tui.widgets.waiting import waiting_lines
+
+__all__ = ["Alerts", "alert_act", "measured", "state_of"]
+
+_STATES: dict[AlertState, Span] = {
+    AlertState.PENDING: ("◔ pending", "dim"),
+    AlertState.NO_DATA: ("? no data", "warn"),
+    AlertState.OK: ("✓ ok", "good"),
+}
+_NO_RULES = (
+    Line(((" no rules of alerts are evaluated", "text"),)),
+    Line(),
+    Line(((" [alerts.mail-failures]", "key"), ("  in the config of the schedulers", "dim"))),
+    Line(((' rule = "failed_rate{queue=mail} > 5% for 2m"', "key"),)),
+    Line(),
+    Line(((" naq run-scheduler", "key"), ("  the one that leads evaluates them", "dim"))),
+)
+_UNWATCHED = "! some rules are watched by nobody: naq run-scheduler"
+
+
+def measured(record: AlertRecord, alert: Alert) -> str:
+    """The last value, and what it is held against: ``7.2 % > 5 %``."""
+    return " ".join(_measured(record, alert)).rstrip()
+
+
+def _measured(record: AlertRecord, alert: Alert) -> tuple[str, str]:
+    if alert.value is None:
+        return "no data", ""
+    try:
+        rule = parse_rule(record.rule)
+    except ConfigError:  # of a version with other metrics
+        return f"{alert.value:g}", ""
+    return value_text(rule.metric.unit, alert.value), rule.threshold_text
+
+
+def state_of(row: AlertRow) -> Sequence[Span]:
+    """How it stands, with its glyph."""
+    if row.fires:
+        return [("⚑ firing", SEVERITY_TONES.get(row.record.severity, "warn"))]
+    return [_STATES.get(row.state, ("✓ ok", "good"))]
+
+
+def alert_act(kind: ActKind, chosen: Sequence[AlertRow]) -> Act | None:
+    """What is wanted of the alerts that are chosen: those that fire can be acknowledged."""
+    if kind is not ActKind.ACKNOWLEDGE:
+        return None
+    about = {row.key: measured(row.record, row.alert) for row in chosen if row.alert is not None and row.fires}
+    return Act(kind, "alert", tuple(about), about=about) if about else None
+
+
+def _name(row: AlertRow, width: int) -> list[Span]:
+    return [(inert(row.record.name, 64), "strong" if row.fires else "text")]
+
+
+def _labels(row: AlertRow, width: int) -> list[Span]:
+    text = inert(labels_text(row.alert.labels), 200) if row.alert is not None else ""
+    return [(text, "name") if text else ("-", "faint")]
+
+
+def _value(row: AlertRow, width: int) -> list[Span]:
+    """With the threshold where there is room for it."""
+    if row.alert is None:
+        return [("-", "faint")]
+    value, threshold = _measured(row.record, row.alert)
+    text = f"{value} {threshold}".rstrip()
+    return [(text if len(text) <= width else value, "good" if row.alert.clear_since_ns else "strong")]
+
+
+def _severity(row: AlertRow, width: int) -> list[Span]:
+    tone = SEVERITY_TONES.get(row.record.severity, "warn") if row.fires else "dim"
+    return [(inert(row.record.severity, 10), tone)]
+
+
+def _rule(row: AlertRow, width: int) -> list[Span]:
+    return [(inert(row.record.rule), "dim")]
+
+
+class Alerts(Table[AlertRow]):
+    """One row an alert, and one a rule that has none; the most urgent comes first."""
+
+    NAME: ClassVar[str] = "Alerts"
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.ALERT_ACTS, Scope.SORT, Scope.MARK, Scope.MOVE)
+    TOP_STAYS: ClassVar[bool] = True
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        self._now_ns = 0
+        self._unwatched = False
+        self._hidden = 0
+        super().__init__(
+            (
+                Column("state", 9, lambda row, _: state_of(row), lambda row: row.urgency, "left", 0, descending=False),
+                Column("alert", 14, _name, lambda row: row.record.name, "left", 0, most=28, descending=False),
+                Column("series", 14, _labels, lambda row: row.key, "left", 2, most=40, descending=False),
+                Column("value", 12, _value, None, rank=1, most=26),
+                Column("for", 6, self._age, lambda row: -row.alert.since_ns if row.alert else 0, rank=3),
+                Column("severity", 8, _severity, lambda row: row.record.severity, "left", 5, descending=False),
+                Column("note", 11, self._note, None, "left", 4, most=40),
+                Column("rule", 16, _rule, lambda row: row.record.rule, "left", 6, most=60, descending=False),
+            ),
+            id=id,
+            classes=classes,
+        )
+
+    def key(self, row: AlertRow) -> str:
+        """The rule's name, with the labels of the alert."""
+        return row.key
+
+    def row_back(self, row: AlertRow) -> Back:
+        """What is critical stands out until somebody cares for it."""
+        critical = row.fires and row.record.severity == "critical"
+        return "bad" if critical and row.alert is not None and not row.alert.acknowledged_by else ""
+
+    def show(self, dashboard: Dashboard, now_ns: int) -> None:
+        """Show the alerts as they are now."""
+        book = dashboard.alerts
+        self._now_ns = now_ns
+        self._unwatched = book.unwatched(now_ns)
+        self._hidden = sum(record.hidden for record in book.records)
+        self.set_rows(book.rows(), _NO_RULES if dashboard.snapshot else waiting_lines(dashboard.link))
+        self.set_border(self.title(), self.subtitle())
+
+    def act(self, kind: ActKind) -> Act | None:
+        """What is wanted of the alerts that are chosen."""
+        return alert_act(kind, self.chosen)
+
+    def title(self) -> Content:
+        """The heading in the border."""
+        firing = sum(row.fires for row in self.rows)
+        pending = sum(row.state is AlertState.PENDING for row in self.rows)
+        parts = [(f"  ⚑ {count_text(firing)} firing", "bold $error")] if firing else []
+        parts += [(f"  ◔ {count_text(pending)} pending", "$foreground 75%")] if pending else []
+        parts += [(f"  {count_text(len(self.rows) - firing - pending)} quiet", "$foreground 60%")] if self.rows else []
+        parts += [(f"  … {count_text(self._hidden)} more", "$foreground 60%")] if self._hidden else []
+        return Content.assemble(self.NAME, *parts)
+
+    def subtitle(self) -> Content:
+        """Whether nobody looks after them."""
+        return Content.styled(_UNWATCHED, "bold $warning") if self._unwatched else Content("")
+
+    def records(self) -> Iterator[Mapping[str, object]]:
+        """What is shown, row by row."""
+        for record, alert in self.rows:
+            yield {
+                "alert": record.name,
+                "state": (record.state if alert is None else alert.state).value,
+                "severity": record.severity,
+                "labels": labels_text(alert.labels) if alert else None,
+                "value": alert.value if alert else None,
+                "since_ns": alert.since_ns if alert else None,
+                "acknowledged_by": alert.acknowledged_by or None if alert else None,
+                "rule": record.rule,
+            }
+
+    def _age(self, row: AlertRow, width: int) -> list[Span]:
+        if row.alert is None:
+            return [("-", "faint")]
+        return [(short_age_text((self._now_ns - row.alert.since_ns) / SECOND_NS), "text")]
+
+    def _note(self, row: AlertRow, width: int) -> list[Span]:
+        """Who has seen it, whether it ends, and whether its webhook keeps quiet."""
+        notes: list[Span] = []
+        if row.alert is not None and row.alert.acknowledged_by:
+            notes.append((f"seen by {inert(row.alert.acknowledged_by, 40)}", "good"))
+        if row.alert is not None and row.alert.clear_since_ns:
+            notes.append(("clear now", "good"))
+        left_ns = row.record.silenced_until_ns - self._now_ns
+        if left_ns > 0:
+            notes.append((f"silenced {short_age_text(left_ns / SECOND_NS)}", "warn"))
+        parted = [span for note in notes for span in ((", ", "dim"), note)]
+        return fitted(parted[1:], width)  # type: ignore[arg-type]  # a list of spans is a sequence of spans
