@@ -114,12 +114,6 @@ class Jobs(Table[FoundJob]):
         return self.rows[self.viewport.cursor] if self.rows else None
 
     @property
-    def chosen(self) -> list[FoundJob]:
-        """Those that are marked; without marks, the one with the cursor."""
-        found = self._list.jobs if self._list is not None else {}
-        return [found[job_id] for job_id in self.targets if job_id in found]
-
-    @property
     def marks_all(self) -> bool:
         """Whether all that match were marked, and none of them unmarked since."""
         return self._marks_all
