@@ -317,8 +317,12 @@ class TestActing:
     async def test_an_act_is_bound_to_the_jobs_to_which_it_can_be_done(self) -> None:
         async with looking(*FIVE) as watched:
             await watched.press("asterisk")
-            assert view(watched).act(ActKind.RETRY) == Act(ActKind.RETRY, "job", ("died-1",))
-            assert view(watched).act(ActKind.DELETE) == Act(ActKind.DELETE, "job", ("died-1",))
+            assert view(watched).act(ActKind.RETRY) == Act(
+                ActKind.RETRY, "job", ("died-1",), about={"died-1": "shop.mail.send in mail"}
+            )
+            assert view(watched).act(ActKind.DELETE) == Act(
+                ActKind.DELETE, "job", ("died-1",), about={"died-1": "shop.mail.send in mail"}
+            )
             cancelled = view(watched).act(ActKind.CANCEL)
             assert cancelled is not None
             assert set(cancelled.targets) == {"runs-1", "queued-1", "later-1"}
@@ -326,7 +330,9 @@ class TestActing:
 
     async def test_without_marks_it_is_the_row_with_the_cursor(self) -> None:
         async with looking(*FIVE) as watched:
-            assert view(watched).act(ActKind.CANCEL) == Act(ActKind.CANCEL, "job", ("later-1",))
+            assert view(watched).act(ActKind.CANCEL) == Act(
+                ActKind.CANCEL, "job", ("later-1",), about={"later-1": "shop.mail.send in mail"}
+            )
             assert view(watched).act(ActKind.RETRY) is None
 
     async def test_all_that_match_are_marked_those_of_later_pages_too(self) -> None:
