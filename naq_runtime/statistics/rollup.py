@@ -64,7 +64,7 @@ class View(StrEnum):
     """By queue and function."""
 
 
-class Group(Struct, omit_defaults=True):
+class Group(Struct, omit_defaults=True, gc=False):
     """What happened in one unit of time to jobs of one queue and function, at one worker.
 
     Each of the three is ``None`` for events that do not say, and ``(others)`` for what had no place of its own.
@@ -226,6 +226,12 @@ class Tally:
         """Add groups of a shorter unit."""
         for group in groups:
             self.at(group.start_s * _SECOND_NS, group.queue, group.function, group.worker).merge(group)
+
+    def forget_before(self, time_ns: int) -> None:
+        """Drop the units that began before a time."""
+        gone = [key for key in self._groups if key[0] * _SECOND_NS < time_ns]
+        for key in gone:
+            del self._groups[key]
 
     def _place(self, key: tuple[int, str | None, str | None, str | None]) -> Group:
         start_s, *names = key
