@@ -13,6 +13,8 @@ __all__ = ["make_view"]
 _PLACES = {
     "overview": "Overview",
     "schedules": "Schedules",
+    "statistics": "Statistics",
+    "server": "Server",
     "alerts": "Alerts",
 }
 """The classes of the views, by the names of their modules."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import on
 from textual.message import Message
@@ -13,6 +13,7 @@ from textual.widgets import Input
 
 from naq_tui.acts import Act, ActKind
 from naq_tui.commands import Scope
+from naq_tui.questions import Questions
 from naq_tui.state import Dashboard
 from naq_tui.widgets.filter import FilterBar, FilterInput
 from naq_tui.widgets.footer import Footer
@@ -35,6 +36,14 @@ class View(Screen[None]):
 
     class SchedulesWanted(Message):
         """It is time to ask for schedules again."""
+
+    @dataclass
+    class AnswerWanted(Message):
+        """Something is to be asked of the source that is on show."""
+
+        topic: str
+        """What was still being asked about it is given up."""
+        ask: Callable[[Questions], Coroutine[Any, Any, None]]
 
     @dataclass
     class JobWanted(Message):

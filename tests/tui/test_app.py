@@ -16,6 +16,8 @@ from naq_tui.screens.job import JobScreen
 from naq_tui.screens.overview import Overview
 from naq_tui.screens.schedule import ScheduleScreen
 from naq_tui.screens.schedules import Schedules
+from naq_tui.screens.server import Server
+from naq_tui.screens.statistics import Statistics
 from naq_tui.sources.recorded import RecordedSource
 from naq_tui.widgets.document import Document
 from naq_tui.widgets.feed import Feed
@@ -35,6 +37,8 @@ PLACES = {
     Scope.MARK: (Table,),
     Scope.SCHEDULES: (Schedules,),
     Scope.SCHEDULE: (ScheduleScreen,),
+    Scope.STATISTICS: (Statistics,),
+    Scope.SERVER: (Server,),
     Scope.FEED: (Feed,),
     Scope.TYPING: (FilterInput, EventFilterInput),
     Scope.COMPLETING: (EventFilterInput,),
@@ -57,6 +61,8 @@ class TestCommands:
             (Scope.TABLE, Scope.SORT, Scope.MOVE, Scope.OVERVIEW),
             (Scope.FEED, Scope.MOVE, Scope.OVERVIEW),
             (Scope.SORT, Scope.MOVE, Scope.SCHEDULES),
+            (Scope.SORT, Scope.MOVE, Scope.STATISTICS),
+            (Scope.SORT, Scope.MOVE, Scope.SERVER),
             (Scope.MOVE, Scope.SCHEDULE, Scope.BACK),
         ],
     )
