@@ -5,7 +5,7 @@ worker.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import msgspec
@@ -15,12 +15,14 @@ from naq_runtime.errors import NotFound, SerializationError
 from naq_runtime.events.offset import ClockOffset
 from naq_runtime.events.queries import EventQueries, RecentEvents
 from naq_runtime.events.storage import EventTail, NATSJobEventStorage
+from naq_runtime.jetstream import Consumer, ServerDetail
 from naq_runtime.job import JobStatus
 from naq_runtime.jobs.store import TOMBSTONE, Found, found
 from naq_runtime.losses import with_losses
 from naq_runtime.naming import check_name
 from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.nats.control import Control
+from naq_runtime.nats.inspecting import Inspector, read_consumers
 from naq_runtime.nats.roll import worker_status
 from naq_runtime.nats.state import queue_states, server_state, stream_states
 from naq_runtime.services.jobs import JobService
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from naq_runtime.events.models import StoredEvent
     from naq_runtime.finding.found import JobPage
     from naq_runtime.finding.query import JobQuery
+    from naq_runtime.statistics.reader import Progress, StatisticsReader
+    from naq_runtime.statistics.trends import EventTrends
 
 __all__ = ["Monitor", "QueueCounts", "StandingJob"]
 
@@ -78,6 +82,8 @@ class Monitor:
         self._bucket = LeaseBucket(services.connection, services.names, services.names.workers_bucket)
         self._control = Control(services.connection, services.names)
         self._schedules = ScheduleWatch(services)
+        self._inspector = Inspector(services.connection, services.names)
+        self._statistics: StatisticsReader | None = None
         self._offset = ClockOffset(services.clock, services.connection.server_clock)
 
     @classmethod
@@ -248,6 +254,47 @@ class Monitor:
                 return None
 
         return dict(zip(job_ids, await asyncio.gather(*map(standing, job_ids)), strict=True))
+
+    # Statistics
+
+    async def trends(self, window_s: float, by: Sequence[str] = (), *, progress: Progress | None = None) -> EventTrends:
+        """What happened lately, counted, and how it went; asked again, only what has come since is read.
+
+        Args:
+            window_s: how far back.
+            by: which of ``queue``, ``function`` and ``worker`` to tell apart.
+            progress: told now and then how many events were read, of how many.
+
+        Raises:
+            ServerError: it cannot be read now.
+        """
+        if self._statistics is None:
+            from naq_runtime.services.statistics import reader_of  # few look at statistics
+
+            self._statistics = reader_of(self._services)
+        return await self._statistics.trends(window_s, by, progress=progress)
+
+    def read_statistics_anew(self) -> None:
+        """Trust nothing that was counted before: a server that was killed has forgotten its last events."""
+        self._statistics = None
+
+    # The server
+
+    async def server(self) -> ServerDetail:
+        """What JetStream tells of itself: the account, and the streams of the namespace.
+
+        Raises:
+            ServerError: the server cannot be asked now; what only the permissions deny is told in the answer.
+        """
+        return await self._inspector.server(self.now_ns())
+
+    async def consumers(self, stream: str) -> tuple[Consumer, ...]:
+        """The consumers of a stream of the namespace, by name.
+
+        Raises:
+            ServerError: the server cannot be asked now, or the permissions do not allow it.
+        """
+        return await read_consumers(self._connection, self._names, stream)
 
     # Schedules
 

@@ -208,6 +208,10 @@ class NaqTop(App[None]):
     def _schedules_wanted(self) -> None:
         self.run_worker(self._shown.ask_for_schedules(self._paint_soon), name="schedules")
 
+    @on(View.AnswerWanted)
+    def _answer_wanted(self, event: View.AnswerWanted) -> None:
+        self.run_worker(event.ask(self._shown.source.questions), group=event.topic, exclusive=True)
+
     def _go_down_to(self, screen: Screen[Any]) -> None:
         """Leave everything that lies over a screen."""
         while self.screen is not screen:

@@ -29,6 +29,8 @@ class Scope(StrEnum):
     FAILURES = "Failures, in jobs"
     SCHEDULES = "Schedules"
     SCHEDULE = "In a schedule"
+    STATISTICS = "Statistics"
+    SERVER = "Server"
     ALERTS = "Alerts"
     JOB_ACTS = "What can be done to a job"
     QUEUE_ACTS = "What can be done to a queue"
@@ -89,6 +91,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("view('overview')", Scope.APP, "1", "1", "Overview", "Queues, workers and events."),
     Command("view('jobs')", Scope.APP, "3", "3", "Jobs", "Every job, wherever it stands; why jobs fail."),
     Command("view('schedules')", Scope.APP, "6", "6", "Schedules", "What comes again and again, and when."),
+    Command("view('statistics')", Scope.APP, "7", "7", "Statistics", "Counts, rates and percentiles over a time."),
+    Command("view('server')", Scope.APP, "8", "8", "Server", "Streams, consumers, limits and the cluster."),
     Command("view('alerts')", Scope.APP, "a", "a", "Alerts", "Which alerts fire, and the rules behind them."),
     Command("quit", Scope.APP, "ctrl+c,ctrl+q", "Ctrl-C Ctrl-Q", "Quit", "Leave, even while typing.", always=True),
     Command("next_pane", Scope.OVERVIEW, "tab", "Tab", "Next pane", "Go to the next pane.", "pane", 5),
@@ -171,6 +175,25 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "open", Scope.SCHEDULE, "enter", "Enter", "Open last job", "Open the job that it made last.", "last job", 3
     ),
+    Command("group(1)", Scope.STATISTICS, "tab", "Tab", "Group", "Count by queue, function or worker.", "group", 3),
+    Command("group(-1)", Scope.STATISTICS, "shift+tab", "Shift-Tab", "Group before", "Go back to the grouping before."),
+    Command("window(1)", Scope.STATISTICS, "plus", "+ -", "Longer", "Count over 5 min, 1 h or 24 h.", "time", 4),
+    Command("window(-1)", Scope.STATISTICS, "minus", "-", "Shorter", "Count over a shorter time."),
+    Command(
+        "filter",
+        Scope.STATISTICS,
+        "slash",
+        "/",
+        "Filter rows",
+        "Show only rows whose name contains a text.",
+        "filter",
+        2,
+        always=True,
+    ),
+    Command("swap", Scope.STATISTICS, "h", "h", "Histogram", "Histogram or chart, where one has room.", "bars", 6),
+    Command("back", Scope.STATISTICS, "escape", "Esc", "Back", "Clear the filter, then go back to the overview."),
+    Command("next_pane", Scope.SERVER, "tab", "Tab", "Next pane", "Go to the other table.", "pane", 4),
+    Command("back", Scope.SERVER, "escape", "Esc", "Back", "Go back to the streams, then to the overview."),
     Command("open", Scope.ALERTS, "enter", "Enter", "Open alert", "Show all that is known of the alert.", "open", 4),
     Command("back", Scope.ALERTS, "escape,backspace", "Esc", "Back", "Go back.", "back", 2),
     _act(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from naq_runtime.events.models import StoredEvent
@@ -11,8 +11,13 @@ from naq_runtime.snapshot import JobDetail, ScheduleDetail, ScheduleMark, Schedu
 if TYPE_CHECKING:
     from naq_runtime.finding.found import JobPage
     from naq_runtime.finding.query import JobQuery
+    from naq_runtime.jetstream import Consumer, ServerDetail
+    from naq_runtime.statistics.trends import EventTrends
 
-__all__ = ["Questions"]
+__all__ = ["Progress", "Questions"]
+
+Progress = Callable[[int, int], None]
+"""Told now and then how much of how much was read."""
 
 
 class Questions(Protocol):
@@ -50,5 +55,33 @@ class Questions(Protocol):
         Raises:
             NotFound: there is none of this id.
             SerializationError: its record cannot be read.
+        """
+        ...
+
+    async def statistics(
+        self, window_s: float, by: Sequence[str] = (), *, progress: Progress | None = None
+    ) -> EventTrends:
+        """What happened lately, counted, and how it went.
+
+        Args:
+            window_s: how far back.
+            by: which of ``queue``, ``function`` and ``worker`` to tell apart.
+            progress: told how many events were read, of how many, where many must be.
+        """
+        ...
+
+    async def server(self) -> ServerDetail:
+        """What the server tells of itself, of the account and of the streams.
+
+        Raises:
+            NotFound: there is no server behind this source.
+        """
+        ...
+
+    async def consumers(self, stream: str) -> Sequence[Consumer]:
+        """The consumers of a stream, by name.
+
+        Raises:
+            NotFound: there is no server behind this source.
         """
         ...

@@ -26,6 +26,7 @@ from naq_runtime.clock import ManualClock  # noqa: E402
 from naq_tui.app import NaqTop  # noqa: E402
 from naq_tui.source import Batch, ConnectionState, Link  # noqa: E402
 from naq_tui.sources.recorded import RecordedSource  # noqa: E402
+from tests.tui.figures import consumers, detail  # noqa: E402
 from tests.tui.recording import END_NS, TROUBLED_JOB, shop  # noqa: E402
 
 CELL = 12.2
@@ -56,6 +57,8 @@ PICTURES = (
     Picture("filter", (120, 40), ("slash", *"failed")),
     Picture("schedules", (120, 40), ("6",)),
     Picture("schedule", (120, 40), ("6", "down", "enter")),
+    Picture("statistics", (120, 40), ("7",)),
+    Picture("server", (120, 40), ("8", "end")),
     Picture("help", (120, 40), ("question_mark",)),
     Picture("disconnected", (120, 40), lost_for_s=12),
 )
@@ -72,6 +75,8 @@ async def take(picture: Picture) -> str:
         details=shown.details(),
         leader=shown.leader,
     )
+    source.questions.server_detail = detail(END_NS)
+    source.questions.consumers_of = {"NAQ_JOBS": consumers()}
     clock = ManualClock(END_NS)
     app = NaqTop(source=source, clock=clock, title="shop", version="0.1.0")
     async with app.run_test(size=picture.size) as pilot:
@@ -84,6 +89,7 @@ async def take(picture: Picture) -> str:
 
         await settle()
         await pilot.press(*picture.keys)
+        await settle()
         if picture.lost_for_s:
             source.feed(Batch(Link(ConnectionState.RECONNECTING, END_NS, "connection refused")))
             await source.taken()

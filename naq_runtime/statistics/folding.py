@@ -7,17 +7,21 @@ that an emitter whose clock is wrong puts nothing into the future, and nothing w
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 
 from naq_runtime.clock import nanoseconds_of
-from naq_runtime.nats.direct import StoredMessage
+from naq_runtime.events.codec import event_key
+from naq_runtime.events.models import Event
 from naq_runtime.statistics.rollup import Group, Tally
 from naq_runtime.statistics.sketch import Sketch, nanoseconds
 
-__all__ = ["LATEST_NS", "UNREADABLE", "Told", "count", "stored_ns", "told_by"]
+if TYPE_CHECKING:
+    from naq_runtime.nats.direct import StoredMessage
+
+__all__ = ["LATEST_NS", "UNREADABLE", "Told", "count", "stored_ns", "told_by", "told_of"]
 
 LATEST_NS = 7 * 24 * 3600 * 1_000_000_000
 """An event is stored so long after it happened at most."""
@@ -66,6 +70,22 @@ def told_by(message: StoredMessage) -> Told:
     if event is None:
         return Told(at_ns, at_ns, None)
     return Told(min(at_ns, max(event.timestamp_ns + event.clock_offset_ns, at_ns - LATEST_NS)), at_ns, event)
+
+
+def told_of(event: Event) -> Told:
+    """The same of an event that was read already: it happened when it says."""
+    category, _, event_type = event_key(event).partition(".")
+    brief = _Brief(
+        event.moment_ns,
+        event_type,
+        category,
+        queue_name=getattr(event, "queue_name", None),
+        function_name=getattr(event, "function_name", None),
+        worker_id=getattr(event, "worker_id", None),
+        wait_ms=getattr(event, "wait_ms", None),
+        duration_ms=getattr(event, "duration_ms", None),
+    )
+    return Told(event.moment_ns, event.moment_ns, brief)
 
 
 def count(told: Told, tally: Tally) -> None:

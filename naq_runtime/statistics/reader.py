@@ -15,19 +15,21 @@ from naq_runtime.errors import ConfigError, StreamMissing
 from naq_runtime.naming import Names
 from naq_runtime.nats.direct import Bounds, StoredMessage
 from naq_runtime.nats.streams import Streams
-from naq_runtime.statistics.answer import EventStatistics, statistics_of
+from naq_runtime.statistics.answer import EventStatistics
+from naq_runtime.statistics.counting import Counting, Span
 from naq_runtime.statistics.folding import count, told_by
-from naq_runtime.statistics.rollup import DAY, MINUTE, OTHERS, UNITS, Gap, Group, Rollup, Tally, Unit, View
+from naq_runtime.statistics.latest import Latest
+from naq_runtime.statistics.rollup import DAY, HOUR, MINUTE, UNITS, Gap, Rollup, Tally, Unit
 from naq_runtime.statistics.store import Head, RollupStore
+from naq_runtime.statistics.trends import EventTrends, step_ns_of
 
 __all__ = ["EventLog", "Progress", "StatisticsReader", "StreamLog"]
 
 Progress = Callable[[int, int], None]
 """Told now and then how many events were read, of how many."""
-_NAMES = ("queue", "function", "worker")
 _MOST_HOURS = 100_000
-_EVER = 10**30
-"""A unit that holds all times."""
+_FINE_EVENTS = 200_000
+"""So many events are read at most for steps that are shorter than a minute."""
 
 
 class EventLog(Protocol):
@@ -69,26 +71,10 @@ class StreamLog:
             return 0
 
 
-class _Span(NamedTuple):
-    """From a moment to before another one."""
-
-    since_ns: int
-    until_ns: int
-
-    def has(self, other: _Span) -> bool:
-        """Whether the other one lies wholly in it."""
-        return self.since_ns <= other.since_ns and other.until_ns <= self.until_ns
-
-    def shared(self, other: _Span) -> _Span | None:
-        """What lies in both."""
-        since_ns, until_ns = max(self.since_ns, other.since_ns), min(self.until_ns, other.until_ns)
-        return _Span(since_ns, until_ns) if since_ns < until_ns else None
-
-
 class _Wider(Exception):
     """What there is does not tell the span apart from a wider one."""
 
-    def __init__(self, span: _Span) -> None:
+    def __init__(self, span: Span) -> None:
         self.span = span
 
 
@@ -97,42 +83,11 @@ class _Asked(NamedTuple):
 
     first: int
     last: int
-    spans: tuple[_Span, ...]
+    spans: tuple[Span, ...]
     periods: Sequence[int] = ()
     """Where its roll-ups are filed."""
-    within: tuple[_Span, ...] = ()
+    within: tuple[Span, ...] = ()
     """The units of time that these cut; empty when the range is that of no roll-up."""
-
-
-class _Counting:
-    """What was counted so far."""
-
-    def __init__(self, by: Sequence[str]) -> None:
-        self.groups: dict[tuple[str | None, str | None, str | None], Group] = {}
-        self.gaps: dict[tuple[str, int], Gap] = {}
-        self.rolled_up = self.scanned = 0
-        self.view = View.WORKERS if "worker" in by else View.JOBS
-        self._by = [name in by for name in _NAMES]
-
-    def add(self, groups: Iterable[Group]) -> None:
-        """Count what groups of a roll-up did."""
-        for group in groups:
-            self.rolled_up += sum(group.types.values())
-            self._add(group)
-
-    def add_scanned(self, groups: Iterable[Group]) -> None:
-        """Count what was read of single events."""
-        for group in groups:
-            self.scanned += sum(group.types.values())
-            self._add(group)
-
-    def _add(self, group: Group) -> None:
-        queue, function, worker = self._by
-        key = (group.queue if queue else None, group.function if function else None, group.worker if worker else None)
-        there = self.groups.get(key)
-        if there is None:
-            there = self.groups[key] = Group(0, *key)
-        there.merge(group)
 
 
 class StatisticsReader:
@@ -146,6 +101,8 @@ class StatisticsReader:
         self._log = log
         self._store = store
         self._now_ns = now_ns
+        self._latest: dict[int, Latest] = {}
+        """By the length of a step."""
 
     async def read(
         self,
@@ -159,15 +116,48 @@ class StatisticsReader:
         """See `EventService.get_event_statistics`."""
         asked = span = self._span(hours, since_ns, until_ns)
         while True:
-            counting = _Counting(by)
+            counting = Counting(by)
             try:
                 ended = await self._count(span, counting, progress)
             except _Wider as wider:
-                span = _Span(min(span.since_ns, wider.span.since_ns), max(span.until_ns, wider.span.until_ns))
+                span = Span(min(span.since_ns, wider.span.since_ns), max(span.until_ns, wider.span.until_ns))
                 continue
-            return _answer(asked, span, counting, by, ended)
+            return counting.statistics(asked, span, ended)
 
-    def _span(self, hours: float, since_ns: int | None, until_ns: int | None) -> _Span:
+    async def trends(self, window_s: float, by: Sequence[str] = (), *, progress: Progress | None = None) -> EventTrends:
+        """What happened lately, and how it went; asked again, it reads only what has come since.
+
+        The window is of whole steps but for its end, which is now: so it is a little longer than what was asked for.
+
+        Args:
+            window_s: how far back.
+            by: which of ``queue``, ``function`` and ``worker`` to tell apart.
+            progress: told now and then how many events were read, of how many.
+        """
+        window = self._span(window_s / 3600, None, None)
+        until_ns, step_ns = window.until_ns, step_ns_of(window.until_ns - window.since_ns)
+        asked = Span(window.since_ns // step_ns * step_ns, until_ns)
+        while True:
+            span = Span(window.since_ns // step_ns * step_ns, until_ns)
+            counting = Counting(by, step_ns)
+            latest = self._latest.setdefault(step_ns, Latest(self._log, step_ns))
+            try:
+                if step_ns >= MINUTE.length_ns:
+                    ended = await self._count(span, counting, progress, latest)
+                elif not await self._count_events(span, counting, progress, latest):
+                    step_ns = MINUTE.length_ns
+                    continue
+                else:
+                    ended = ()
+            except _Wider as wider:
+                if step_ns >= DAY.length_ns:
+                    until_ns = max(until_ns, wider.span.until_ns)
+                step_ns = HOUR.length_ns if step_ns < HOUR.length_ns else DAY.length_ns
+                continue
+            span = Span(span.since_ns, max(span.until_ns, latest.newest_ns + 1))
+            return await counting.trends(asked._replace(until_ns=span.until_ns), span, ended)
+
+    def _span(self, hours: float, since_ns: int | None, until_ns: int | None) -> Span:
         """The time that is asked for."""
         until_ns = self._now_ns() if until_ns is None else until_ns
         if since_ns is None:
@@ -176,9 +166,11 @@ class StatisticsReader:
             since_ns = until_ns - int(hours * 3600e9)
         if not since_ns < until_ns:
             raise ConfigError("statistics are of a time that begins before it ends: let it begin earlier, or end later")
-        return _Span(max(0, since_ns), until_ns)
+        return Span(max(0, since_ns), until_ns)
 
-    async def _count(self, span: _Span, counting: _Counting, progress: Progress | None) -> tuple[int, ...]:
+    async def _count(
+        self, span: Span, counting: Counting, progress: Progress | None, latest: Latest | None = None
+    ) -> tuple[int, ...]:
         """Count it all; returns when logs ended in this time that are no more."""
         heads = [standing.head for standing in await self._store.heads()]
         bounds = await self._log.bounds()  # read last, so that no head is ahead of it
@@ -190,12 +182,12 @@ class StatisticsReader:
                 ended.append(head.mark_ns)
             await self._count_rolled_up(head, span, counting, bounds)
         if bounds.created:
-            await self._count_rest(current, span, counting, bounds, progress)
+            await self._count_rest(current, span, counting, bounds, progress, latest)
         return tuple(ended)
 
     # Roll-ups
 
-    async def _count_rolled_up(self, head: Head, span: _Span, counting: _Counting, bounds: Bounds) -> None:
+    async def _count_rolled_up(self, head: Head, span: Span, counting: Counting, bounds: Bounds) -> None:
         through = 0
         cut: list[_Asked] = []
         lost: list[tuple[int, int]] = []
@@ -204,7 +196,7 @@ class StatisticsReader:
             through = head.through_of(unit)
             periods = {period for one in (*cut, whole) for period in one.periods}
             rollups = await self._store.read(head.log, unit, sorted(periods), counting.view) if periods else []
-            cut = [finer for one in (*cut, whole) for finer in _counted(one, unit, rollups, counting)]
+            cut = [finer for one in (*cut, whole) async for finer in _counted(one, unit, rollups, counting)]
             lost += _holes(whole, rollups, since_first=unit is not DAY and head.pending(unit).period in whole.periods)
         for first, last in lost:
             if head.log == bounds.created and bounds.first <= first:
@@ -219,7 +211,13 @@ class StatisticsReader:
     # Events
 
     async def _count_rest(
-        self, head: Head, span: _Span, counting: _Counting, bounds: Bounds, progress: Progress | None
+        self,
+        head: Head,
+        span: Span,
+        counting: Counting,
+        bounds: Bounds,
+        progress: Progress | None,
+        latest: Latest | None,
     ) -> None:
         """What is in no roll-up yet."""
         through = min(head.through, bounds.last)
@@ -228,13 +226,31 @@ class StatisticsReader:
             since = await self._log.since(span.since_ns)  # what was stored before cannot have happened later
             if through + 1 < first and 0 < since <= first:
                 counting.gaps[head.log, first] = Gap(through + 1, first - 1, head.mark_ns, span.until_ns)
-            if since:
-                await self._scan(max(first, since), bounds.last, (span,), counting, progress)
+            if not since:
+                return
+            first = max(first, since)
+            if latest is None:
+                await self._scan(first, bounds.last, (span,), counting, progress)
+                return
+            await counting.add_scanned(
+                await latest.read(bounds, through=through, first=first, since_ns=span.since_ns, progress=progress)
+            )
+
+    async def _count_events(self, span: Span, counting: Counting, progress: Progress | None, latest: Latest) -> bool:
+        """Count it all by the events alone; ``False`` when they are too many, or some of that time may be gone."""
+        bounds = await self._log.bounds()
+        since = await self._log.since(span.since_ns) if bounds.first <= bounds.last else 0
+        if since and (bounds.last - since >= _FINE_EVENTS or 1 < since <= bounds.first):
+            return False
+        if since:
+            groups = await latest.read(bounds, through=0, first=since, since_ns=span.since_ns, progress=progress)
+            await counting.add_scanned(groups)
+        return True
 
     async def _scan(
-        self, first: int, last: int, spans: Iterable[_Span], counting: _Counting, progress: Progress | None = None
+        self, first: int, last: int, spans: Iterable[Span], counting: Counting, progress: Progress | None = None
     ) -> None:
-        tally = Tally(_EVER, most=10**9)
+        tally = Tally(counting.step_ns, most=10**9)
         async for page in self._log.scan(first - 1):
             for message in page:
                 if message.sequence > last:
@@ -246,10 +262,10 @@ class StatisticsReader:
                 progress(min(last, page[-1].sequence) - first + 1, last - first + 1)
             if page[-1].sequence >= last:
                 break
-        counting.add_scanned(tally.groups)
+        await counting.add_scanned(tally.groups)
 
 
-def _periods(head: Head, unit: Unit, span: _Span) -> Sequence[int]:
+def _periods(head: Head, unit: Unit, span: Span) -> Sequence[int]:
     """Where the roll-ups of a unit are filed that are part of none of a longer one, and may be of a span."""
     if unit is DAY:
         return range(1)
@@ -259,26 +275,26 @@ def _periods(head: Head, unit: Unit, span: _Span) -> Sequence[int]:
     return range(max(pending, span.since_ns // unit.filed_ns), head.mark_ns // unit.filed_ns + 1)
 
 
-def _counted(asked: _Asked, unit: Unit, rollups: Sequence[Rollup], counting: _Counting) -> Iterator[_Asked]:
+async def _counted(asked: _Asked, unit: Unit, rollups: Sequence[Rollup], counting: Counting) -> AsyncIterator[_Asked]:
     """Count what the roll-ups of a range say of whole units; what is still to be looked at in a shorter one."""
     inside = [one for one in rollups if asked.first <= one.first and one.last <= asked.last]
     ranges = [list(parts) for _, parts in groupby(inside, key=lambda one: (one.first, one.last))]
     if asked.within and not _are_all(asked, ranges):
         raise _Wider(_whole(asked.within))
     for parts in ranges:
-        cut: dict[_Span, None] = {}
-        within: dict[_Span, None] = {}
+        cut: dict[Span, None] = {}
+        within: dict[Span, None] = {}
         everything = (group for part in parts for group in part.groups)
         for start_s, groups in groupby(everything, key=lambda group: group.start_s):
-            time = _Span(start_s * 10**9, start_s * 10**9 + unit.length_ns)
+            time = Span(start_s * 10**9, start_s * 10**9 + unit.length_ns)
             shared = [common for span in asked.spans if (common := span.shared(time))]
-            if shared == [time]:
-                counting.add(groups)
+            if shared == [time] and counting.tells_apart(unit):
+                await counting.add(groups)
             elif shared:
                 cut.update(dict.fromkeys(shared))
                 within[time] = None
         for gap in (gap for part in parts for gap in part.gaps):
-            if any(span.shared(_Span(gap.after_ns, gap.before_ns)) for span in asked.spans):
+            if any(span.shared(Span(gap.after_ns, gap.before_ns)) for span in asked.spans):
                 counting.gaps[parts[0].log, gap.first] = gap
         if cut:
             yield _Asked(parts[0].first, parts[0].last, tuple(cut), _made_of(parts[0], unit), tuple(within))
@@ -317,31 +333,5 @@ def _are_all(asked: _Asked, ranges: Sequence[Sequence[Rollup]]) -> bool:
     return expected == asked.last + 1
 
 
-def _whole(spans: Iterable[_Span]) -> _Span:
-    return _Span(min(span.since_ns for span in spans), max(span.until_ns for span in spans))
-
-
-def _answer(
-    asked: _Span, span: _Span, counting: _Counting, by: Sequence[str], ended: tuple[int, ...]
-) -> EventStatistics:
-    whole = Group(0)
-    for group in counting.groups.values():
-        whole.merge(group)
-    named = [
-        statistics_of(group, queue=group.queue, function=group.function, worker=group.worker)
-        for group in counting.groups.values()
-    ]
-    return EventStatistics(
-        since_ns=span.since_ns,
-        until_ns=span.until_ns,
-        asked_since_ns=asked.since_ns,
-        asked_until_ns=asked.until_ns,
-        is_exact=span == asked,
-        total=statistics_of(whole),
-        groups=tuple(sorted(named, key=lambda one: -one.events)) if by else (),
-        has_others=any(OTHERS in key for key in counting.groups),
-        gaps=tuple(sorted(counting.gaps.values(), key=lambda gap: (gap.after_ns, gap.first))),
-        ended_logs_ns=ended,
-        rolled_up=counting.rolled_up,
-        scanned=counting.scanned,
-    )
+def _whole(spans: Iterable[Span]) -> Span:
+    return Span(min(span.since_ns for span in spans), max(span.until_ns for span in spans))

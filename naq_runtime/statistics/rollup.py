@@ -227,6 +227,12 @@ class Tally:
         for group in groups:
             self.at(group.start_s * _SECOND_NS, group.queue, group.function, group.worker).merge(group)
 
+    def forget_before(self, time_ns: int) -> None:
+        """Drop the units that began before a time."""
+        gone = [key for key in self._groups if key[0] * _SECOND_NS < time_ns]
+        for key in gone:
+            del self._groups[key]
+
     def _place(self, key: tuple[int, str | None, str | None, str | None]) -> Group:
         start_s, *names = key
         queue, function, worker = (name and name[:_LONGEST_NAME] for name in names)

@@ -13,7 +13,7 @@ from itertools import accumulate
 
 import msgspec
 
-__all__ = ["RELATIVE_ERROR", "Sketch", "add_counts", "bucket_of", "nanoseconds", "quantiles_of"]
+__all__ = ["RELATIVE_ERROR", "Sketch", "add_counts", "bounds_ms", "bucket_of", "nanoseconds", "quantiles_of"]
 
 _SUB_BITS = 6
 _STEPS = 1 << _SUB_BITS
@@ -36,13 +36,19 @@ def bucket_of(duration_ns: int) -> int:
     return (shift << _SUB_BITS) + (duration_ns >> shift)
 
 
+def bounds_ms(bucket: int) -> tuple[float, float]:
+    """From how many milliseconds on a duration is counted in a bucket, and from how many on no more."""
+    shift = max(0, (bucket >> _SUB_BITS) - 1)
+    low = (bucket - (shift << _SUB_BITS)) << shift
+    return low / 1e6, (low + (1 << shift)) / 1e6
+
+
 def _middle_ms(bucket: int) -> float:
     """The milliseconds in the middle of a bucket."""
     if bucket < 2 * _STEPS:
         return bucket / 1e6
-    shift = (bucket >> _SUB_BITS) - 1
-    low = (bucket - (shift << _SUB_BITS)) << shift
-    return (low + (1 << shift) / 2) / 1e6
+    low_ms, high_ms = bounds_ms(bucket)
+    return (low_ms + high_ms) / 2
 
 
 def quantiles_of(counts: Mapping[int, int], shares: Iterable[float]) -> tuple[float, ...]:

@@ -192,6 +192,7 @@ class RollupStore:
             for message in await self._streams.last(self._stream, wanted[start : start + _PERIODS_AT_A_TIME]):
                 if (filed := _filed(message)) is not None:
                     rollups.append(filed.rollup)
+                await asyncio.sleep(0)  # one may be large
         return sorted(rollups, key=lambda one: (one.first, one.last))
 
 

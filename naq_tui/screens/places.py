@@ -14,6 +14,8 @@ _PLACES = {
     "overview": "Overview",
     "jobs": "Jobs",
     "schedules": "Schedules",
+    "statistics": "Statistics",
+    "server": "Server",
     "alerts": "Alerts",
 }
 """The classes of the views, by the names of their modules."""

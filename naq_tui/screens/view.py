@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import on
 from textual.message import Message
@@ -44,6 +44,14 @@ class View(Screen[None]):
 
         ask: Callable[[Questions], None]
         """Called with what it can be asked."""
+
+    @dataclass
+    class AnswerWanted(Message):
+        """Something is to be asked of the source that is on show."""
+
+        topic: str
+        """What was still being asked about it is given up."""
+        ask: Callable[[Questions], Coroutine[Any, Any, None]]
 
     @dataclass
     class JobWanted(Message):

@@ -13,7 +13,10 @@ from naq_runtime.snapshot import JobDetail, ScheduleDetail, ScheduleMark, Schedu
 if TYPE_CHECKING:
     from naq_runtime.finding.found import JobPage
     from naq_runtime.finding.query import JobQuery
+    from naq_runtime.jetstream import Consumer, ServerDetail
     from naq_runtime.monitor import Monitor
+    from naq_runtime.statistics.trends import EventTrends
+    from naq_tui.questions import Progress
 
 __all__ = ["LiveQuestions"]
 
@@ -37,6 +40,8 @@ class LiveQuestions:
     async def distrust(self) -> None:
         """What was read before may have been forgotten by the server."""
         self._schedules_anew = True
+        if self._monitor is not None:
+            self._monitor.read_statistics_anew()
 
     async def job(self, job_id: str) -> JobDetail:
         """See `Questions.job`."""
@@ -67,6 +72,20 @@ class LiveQuestions:
     async def schedule(self, schedule_id: str) -> ScheduleDetail:
         """See `Questions.schedule`."""
         return await self._connected().schedule(schedule_id)
+
+    async def statistics(
+        self, window_s: float, by: Sequence[str] = (), *, progress: Progress | None = None
+    ) -> EventTrends:
+        """See `Questions.statistics`."""
+        return await self._connected().trends(window_s, by, progress=progress)
+
+    async def server(self) -> ServerDetail:
+        """See `Questions.server`."""
+        return await self._connected().server()
+
+    async def consumers(self, stream: str) -> Sequence[Consumer]:
+        """See `Questions.consumers`."""
+        return await self._connected().consumers(stream)
 
     def _connected(self) -> Monitor:
         if self._monitor is None:

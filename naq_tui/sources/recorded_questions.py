@@ -13,10 +13,14 @@ from naq_runtime.finding.failures import FAILURES
 from naq_runtime.finding.found import FoundJob, JobPage, of_events
 from naq_runtime.job import JobStatus
 from naq_runtime.snapshot import JobDetail, LeaderState, ScheduleDetail, ScheduleMark, ScheduleNews
+from naq_tui.sources.recorded_statistics import RecordedStatistics
 
 if TYPE_CHECKING:
     from naq_runtime.finding.query import JobQuery
+    from naq_runtime.jetstream import Consumer, ServerDetail
     from naq_runtime.schedule import Schedule
+    from naq_runtime.statistics.trends import EventTrends
+    from naq_tui.questions import Progress
 
 __all__ = ["RecordedQuestions"]
 
@@ -75,6 +79,15 @@ class RecordedQuestions:
         """So many are told in one answer."""
         self.asked_schedules: list[ScheduleMark | None] = []
         """Every mark since which schedules were asked for."""
+        self.server_detail: ServerDetail | NaqError = NotFound("there is no server behind a recording")
+        """What is told of the server, or the error that is raised."""
+        self.consumers_of: dict[str, Sequence[Consumer] | NaqError] = {}
+        """The consumers by stream; of others there are none."""
+        self.trends: EventTrends | NaqError | None = None
+        """Told instead of what the events add up to."""
+        self.asked_statistics: list[tuple[float, tuple[str, ...]]] = []
+        """Every window that statistics were asked for, and by what they were told apart."""
+        self._statistics = RecordedStatistics()
         self._schedules: dict[str, tuple[int, Schedule]] = {}
         self._written = 0
         self._events: dict[str, deque[StoredEvent]] = {}
@@ -83,6 +96,8 @@ class RecordedQuestions:
 
     def remember(self, events: Iterable[StoredEvent]) -> None:
         """Take in what can be asked about from now on."""
+        events = list(events)
+        self._statistics.count(events)
         for stored in events:
             if isinstance(stored.event, JobEvent):
                 self._events.setdefault(stored.event.job_id, deque(maxlen=_EVENTS_OF_A_JOB)).append(stored)
@@ -162,6 +177,28 @@ class RecordedQuestions:
             raise NotFound(f"no schedule {schedule_id} has been recorded")
         events = tuple(self._schedule_events.get(schedule_id, ()))
         return ScheduleDetail(schedule=self._schedules[schedule_id][1], events=events)
+
+    async def statistics(
+        self, window_s: float, by: Sequence[str] = (), *, progress: Progress | None = None
+    ) -> EventTrends:
+        """See `Questions.statistics`: what was given, or else what the events add up to."""
+        self.asked_statistics.append((window_s, tuple(by)))
+        if isinstance(self.trends, NaqError):
+            raise self.trends
+        return self.trends or await self._statistics.trends(window_s, by)
+
+    async def server(self) -> ServerDetail:
+        """See `Questions.server`."""
+        if isinstance(self.server_detail, NaqError):
+            raise self.server_detail
+        return self.server_detail
+
+    async def consumers(self, stream: str) -> Sequence[Consumer]:
+        """See `Questions.consumers`."""
+        found = self.consumers_of.get(stream, ())
+        if isinstance(found, NaqError):
+            raise found
+        return found
 
 
 def _of_jobs(events: Iterable[StoredEvent]) -> Iterator[JobEvent]:

@@ -8,6 +8,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from textual import events
 from textual.content import Content
+from textual.geometry import Size
 from textual.message import Message
 
 from naq_tui.commands import Scope, bindings
@@ -54,6 +55,7 @@ class Table(Scrolling, Generic[Row]):
         self._cursor_key: str | None = None
         self._marked: set[str] = set()
         self._hint: Sequence[Line] = ()
+        self._lines_given = 0
         self._arranged: tuple[int, list[tuple[Column[Row], int]]] = (0, [])
 
     def key(self, row: Row) -> str:
@@ -94,6 +96,8 @@ class Table(Scrolling, Generic[Row]):
         self._hint = hint
         self._ordered.set(rows)
         self._settle()
+        if self.styles.is_auto_height and self._lines_wanted() != self._lines_given:
+            self.refresh(layout=True)
 
     def change_rows(self, changed: Sequence[Row], gone: Collection[str] = ()) -> None:
         """Show some rows anew, or for the first time, and others no more; all else stays as it is.
@@ -108,6 +112,11 @@ class Table(Scrolling, Generic[Row]):
         """Take the marks away from some rows."""
         self._marked.difference_update(keys)
         self.repaint()
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Where a style makes the height follow the rows: all of them, under their heading."""
+        self._lines_given = self._lines_wanted()
+        return self._lines_given
 
     def line(self, y: int) -> Line:
         """The heading, then the rows of the window, or the hint."""
@@ -203,6 +212,9 @@ class Table(Scrolling, Generic[Row]):
         elif self.rows:
             self._cursor_key = self.key(self.rows[self.viewport.cursor])
         self.repaint()
+
+    def _lines_wanted(self) -> int:
+        return max(len(self.rows), len(self._hint)) + 1
 
     def _arrangement(self) -> list[tuple[Column[Row], int]]:
         width = self.size.width - 2

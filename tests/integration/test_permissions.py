@@ -303,7 +303,13 @@ async def rolled_up(services: ServiceManager) -> int:
         answer = await (await reading.get_service(EventService)).get_event_statistics(
             until_ns=time.time_ns() + 3600 * 10**9
         )
+        watching = await reading.get_service(Monitor)
+        trends, told = await watching.trends(3600, ("queue",)), await watching.server()
+        listed = await watching.consumers("NAQ_JOBS")
     assert answer.rolled_up > 0
+    assert trends.statistics.rolled_up > 0
+    assert told.missing == ()
+    assert [one.name for one in listed] == ["queue-default"]
     return counted
 
 

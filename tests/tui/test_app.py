@@ -20,6 +20,8 @@ from naq_tui.screens.jobs import Jobs
 from naq_tui.screens.overview import Overview
 from naq_tui.screens.schedule import ScheduleScreen
 from naq_tui.screens.schedules import Schedules
+from naq_tui.screens.server import Server
+from naq_tui.screens.statistics import Statistics
 from naq_tui.sources.recorded import RecordedSource
 from naq_tui.widgets.document import Document
 from naq_tui.widgets.failures import Failures
@@ -42,6 +44,8 @@ PLACES = {
     Scope.FAILURES: (Failures,),
     Scope.SCHEDULES: (Schedules,),
     Scope.SCHEDULE: (ScheduleScreen,),
+    Scope.STATISTICS: (Statistics,),
+    Scope.SERVER: (Server,),
     Scope.FEED: (Feed,),
     Scope.TYPING: (FilterInput, EventFilterInput),
     Scope.COMPLETING: (EventFilterInput,),
@@ -73,6 +77,8 @@ class TestCommands:
             (Scope.MOVE, Scope.CONFIRM),
             (Scope.SORT, Scope.MARK, Scope.MOVE, Scope.JOBS, Scope.JOB_ACTS),
             (Scope.FAILURES, Scope.SORT, Scope.MOVE, Scope.JOBS),
+            (Scope.SORT, Scope.MOVE, Scope.STATISTICS),
+            (Scope.SORT, Scope.MOVE, Scope.SERVER),
         ],
     )
     def test_no_key_means_two_things_in_one_place(self, places: tuple[Scope, ...]) -> None:
