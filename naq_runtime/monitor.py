@@ -22,6 +22,7 @@ from naq_runtime.nats.roll import worker_status
 from naq_runtime.nats.state import queue_states, server_state, stream_states
 from naq_runtime.services.jobs import JobService
 from naq_runtime.services.manager import ServiceManager
+from naq_runtime.services.surroundings import Surroundings
 from naq_runtime.skews import ClockSkew, read_skews
 from naq_runtime.snapshot import JobDetail, ScheduleDetail, ScheduleMark, ScheduleNews, Snapshot
 from naq_runtime.watching import ScheduleWatch
@@ -69,6 +70,8 @@ class Monitor:
         self._storage = NATSJobEventStorage(services.connection, services.config, services.topology)
         self.events = EventQueries(self._storage, services.clock)
         """Everything that can be asked of the log."""
+        self.surroundings = Surroundings(services, self._storage, self.events)
+        """What lies around a job."""
         self._bucket = LeaseBucket(services.connection, services.names, services.names.workers_bucket)
         self._control = Control(services.connection, services.names)
         self._schedules = ScheduleWatch(services)

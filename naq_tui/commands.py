@@ -25,6 +25,8 @@ class Scope(StrEnum):
     COMPLETING = "While typing a filter of events"
     SCHEDULES = "Schedules"
     SCHEDULE = "In a schedule"
+    SECTIONS = "In a page of sections"
+    JOB = "In a job"
     BACK = "In a job, in a schedule and in this help"
 
 
@@ -127,6 +129,12 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "open", Scope.SCHEDULE, "enter", "Enter", "Open last job", "Open the job that it made last.", "last job", 3
     ),
+    Command("enter", Scope.SECTIONS, "enter", "Enter", "Open or fold", "Fold the section, or open the job.", "open", 3),
+    Command("next_section", Scope.SECTIONS, "tab", "Tab", "Next section", "Go to the next section.", "section", 5),
+    Command(
+        "previous_section", Scope.SECTIONS, "shift+tab", "Shift-Tab", "Previous section", "Go to the section before."
+    ),
+    Command("raw", Scope.JOB, "e", "e", "Events as JSON", "Show the events as they are stored.", "events", 6),
     Command("back", Scope.BACK, "escape,backspace", "Esc", "Back", "Go back.", "back", 2),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from naq_runtime.snapshot import JobDetail, ScheduleDetail, ScheduleMark, ScheduleNews
+from naq_runtime.surroundings import Family, Neighbours, QueueStory
 
 __all__ = ["Questions"]
 
@@ -17,6 +18,24 @@ class Questions(Protocol):
 
         Raises:
             NotFound: nothing is known of it.
+        """
+        ...
+
+    async def family(self, detail: JobDetail) -> Family:
+        """The jobs that one depends on, and those that depend on it."""
+        ...
+
+    async def queue_story(self, queue: str, since_ns: int, until_ns: int | None = None) -> QueueStory:
+        """What happened to a queue in a time, up to now or to a moment, and how it was held back before."""
+        ...
+
+    async def neighbours(self, function: str, queue: str, *, but: str, before_ns: int) -> Neighbours:
+        """How a function went lately.
+
+        Args:
+            queue: where other runs of it are looked for.
+            but: a job whose runs are left out of these.
+            before_ns: they ended before this moment.
         """
         ...
 

@@ -20,7 +20,7 @@ from naq_runtime.statistics.folding import count, told_by
 from naq_runtime.statistics.rollup import DAY, MINUTE, OTHERS, UNITS, Gap, Group, Rollup, Tally, Unit, View
 from naq_runtime.statistics.store import Head, RollupStore
 
-__all__ = ["EventLog", "Progress", "StatisticsReader", "StreamLog"]
+__all__ = ["EventLog", "FunctionCount", "Progress", "StatisticsReader", "StreamLog"]
 
 Progress = Callable[[int, int], None]
 """Told now and then how many events were read, of how many."""
@@ -67,6 +67,15 @@ class StreamLog:
             return await self._streams.since(self._names.events_stream, time_ns)
         except StreamMissing:
             return 0
+
+
+class FunctionCount(NamedTuple):
+    """What happened to the jobs of a function."""
+
+    group: Group
+    since_ns: int
+    """The time that is covered."""
+    until_ns: int
 
 
 class _Span(NamedTuple):
@@ -157,15 +166,29 @@ class StatisticsReader:
         progress: Progress | None = None,
     ) -> EventStatistics:
         """See `EventService.get_event_statistics`."""
-        asked = span = self._span(hours, since_ns, until_ns)
+        asked = self._span(hours, since_ns, until_ns)
+        span, counting, ended = await self._counted(asked, by, progress)
+        return _answer(asked, span, counting, by, ended)
+
+    async def function(self, name: str, hours: float, progress: Progress | None = None) -> FunctionCount:
+        """What happened to the jobs of a function until now, with all their durations.
+
+        Args:
+            progress: what it raises ends the counting.
+        """
+        (since_ns, until_ns), counting, _ = await self._counted(self._span(hours, None, None), ("function",), progress)
+        return FunctionCount(counting.groups.get((None, name, None)) or Group(0, None, name), since_ns, until_ns)
+
+    async def _counted(
+        self, span: _Span, by: Sequence[str], progress: Progress | None
+    ) -> tuple[_Span, _Counting, tuple[int, ...]]:
+        """The span that could be counted, what there was, and when logs ended in it."""
         while True:
             counting = _Counting(by)
             try:
-                ended = await self._count(span, counting, progress)
+                return span, counting, await self._count(span, counting, progress)
             except _Wider as wider:
                 span = _Span(min(span.since_ns, wider.span.since_ns), max(span.until_ns, wider.span.until_ns))
-                continue
-            return _answer(asked, span, counting, by, ended)
 
     def _span(self, hours: float, since_ns: int | None, until_ns: int | None) -> _Span:
         """The time that is asked for."""

@@ -88,8 +88,8 @@ def document(detail: JobDetail, standings: Standings) -> dict[str, Any]:
     return {
         "job_id": detail.job_id,
         "status": detail.status.value,
-        "function_name": function_of(detail),
-        "queue_name": queue_of(detail),
+        "function_name": history.function_name or None,
+        "queue_name": history.queue_name or None,
         "attempt": _attempt(history),
         "worker_id": _worker(history),
         **moment_json("enqueued_at", _enqueued_ns(history)),
@@ -149,8 +149,8 @@ def _facts(history: History, now_ns: int) -> Iterator[tuple[str, Line]]:
     buried = ("  † dead letter", "yellow") if history.burial is not None else ("", "")
     yield "job", [(inert(detail.job_id), "bold")]
     yield "status", [_STATUS[detail.status], buried]
-    yield "function", [(inert(function_of(detail) or "-"), "")]
-    yield "queue", [(inert(queue_of(detail) or "-"), "")]
+    yield "function", [(inert(history.function_name or "-"), "")]
+    yield "queue", [(inert(history.queue_name or "-"), "")]
     yield "enqueued", _moment(_enqueued_ns(history), now_ns)
     if history.due_ns and detail.status is JobStatus.SCHEDULED:
         yield "retry at" if history.is_retried else "due", _moment(history.due_ns, now_ns)
@@ -309,24 +309,6 @@ def _event_row(stored: StoredEvent, start_ns: int) -> list[Span]:
 
 
 # What is known
-
-
-def function_of(detail: JobDetail) -> str | None:
-    """``module.qualname``, as far as it is known."""
-    if detail.job is not None:
-        return str(detail.job.function)
-    return next(_said_by_events(detail, "function_name"), None)
-
-
-def queue_of(detail: JobDetail) -> str | None:
-    """The name of its queue, as far as it is known."""
-    if detail.job is not None and detail.job.queue_name:
-        return detail.job.queue_name
-    return next(_said_by_events(detail, "queue_name"), None)
-
-
-def _said_by_events(detail: JobDetail, name: str) -> Iterator[str]:
-    return (value for stored in detail.events if (value := getattr(stored.event, name, None)))
 
 
 def _enqueued_ns(history: History) -> int:

@@ -11,6 +11,8 @@ from naq_runtime.errors import NaqError, NotFound
 from naq_runtime.events.models import JobEvent, JobEventType, ScheduleEvent, StoredEvent
 from naq_runtime.job import JobStatus
 from naq_runtime.snapshot import JobDetail, LeaderState, ScheduleDetail, ScheduleMark, ScheduleNews
+from naq_runtime.surroundings import Family, Member, Neighbours, QueueStory
+from naq_tui.sources.recorded_surroundings import RecordedSurroundings
 
 if TYPE_CHECKING:
     from naq_runtime.schedule import Schedule
@@ -67,13 +69,18 @@ class RecordedQuestions:
         self.asked_schedules: list[ScheduleMark | None] = []
         """Every mark since which schedules were asked for."""
         self._schedules: dict[str, tuple[int, Schedule]] = {}
+        self.families: dict[str, Family | NaqError] = {}
+        """Families of jobs that are given, or errors that are raised, instead of what the events tell."""
         self._written = 0
+        self._around = RecordedSurroundings()
         self._events: dict[str, deque[StoredEvent]] = {}
         self._schedule_events: dict[str, deque[StoredEvent]] = {}
         self.put_schedules(*schedules)
 
     def remember(self, events: Iterable[StoredEvent]) -> None:
         """Take in what can be asked about from now on."""
+        events = tuple(events)
+        self._around.remember(events)
         for stored in events:
             if isinstance(stored.event, JobEvent):
                 self._events.setdefault(stored.event.job_id, deque(maxlen=_EVENTS_OF_A_JOB)).append(stored)
@@ -94,6 +101,24 @@ class RecordedQuestions:
         if not events:
             raise NotFound(f"no event of job {job_id} has been recorded")
         return JobDetail(job_id=job_id, status=_status(events), events=tuple(events))
+
+    async def family(self, detail: JobDetail) -> Family:
+        """The jobs around one."""
+        known = self.families.get(detail.job_id)
+        if isinstance(known, NaqError):
+            raise known
+        if known is not None:
+            return known
+        members = ((job_id, _member(events)) for job_id, events in self._events.items())
+        return self._around.family(detail.job_id, members)
+
+    async def queue_story(self, queue: str, since_ns: int, until_ns: int | None = None) -> QueueStory:
+        """What happened to a queue."""
+        return self._around.queue_story(queue, since_ns, until_ns)
+
+    async def neighbours(self, function: str, queue: str, *, but: str, before_ns: int) -> Neighbours:
+        """How a function went."""
+        return self._around.neighbours(function, queue, but, before_ns)
 
     def put_schedules(self, *schedules: Schedule) -> None:
         """Have these schedules, in place of those with the same ids."""
@@ -129,6 +154,11 @@ class RecordedQuestions:
             raise NotFound(f"no schedule {schedule_id} has been recorded")
         events = tuple(self._schedule_events.get(schedule_id, ()))
         return ScheduleDetail(schedule=self._schedules[schedule_id][1], events=events)
+
+
+def _member(events: Iterable[StoredEvent]) -> Member:
+    names = (stored.event.function_name for stored in events if isinstance(stored.event, JobEvent))
+    return Member(_status(events), next(filter(None, names), ""))
 
 
 def _status(events: Iterable[StoredEvent]) -> JobStatus:
