@@ -12,6 +12,7 @@ from naq_runtime.jobs.store import JobStore
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.services.statistics import reader_of
 from naq_runtime.snapshot import JobDetail
+from naq_runtime.statistics.reader import FunctionCount
 from naq_runtime.surroundings import Family, Neighbours, QueueStory
 
 __all__ = ["Surroundings"]
@@ -23,9 +24,11 @@ _MOST_TOLD = 1_000
 _MOST_RUNS = 5
 _NEAR_NS = 600_000_000_000
 """Other runs are looked for so long before a job."""
+_LATE_NS = 5_000_000_000
+"""Events are stored at most so long after they happened, while all is well."""
 _HOURS = (1.0, 1 / 6, 1 / 60)
 """Spans of time in which a function is looked at: the first of which not too many events must be read one by one."""
-_MOST_SCANNED = 100_000
+_MOST_SCANNED = 20_000
 
 _HOLDS = (SystemEventType.QUEUE_PAUSED, SystemEventType.QUEUE_RESUMED, SystemEventType.QUEUE_LIMITED)
 _SHIFTS = (WorkerEventType.STARTED, WorkerEventType.STOPPED, WorkerEventType.LOST)
@@ -60,19 +63,20 @@ class Surroundings:
         """What happened to a queue in a time, and how it was held back before.
 
         Args:
-            until_ns: ``None`` for up to now.
+            until_ns: ``None`` for up to now; there may be more of some seconds behind it, which were stored late.
         """
+        until = None if until_ns is None else until_ns + _LATE_NS
         holds = await self._events.recent(
-            _MOST_HOLDS, {"category": "system", "event_type": _HOLDS, "queue_name": queue}, until=until_ns
+            _MOST_HOLDS, {"category": "system", "event_type": _HOLDS, "queue_name": queue}, until=until
         )
         shifts = await self._events.recent(
-            _MOST_SHIFTS, {"category": "worker", "event_type": _SHIFTS}, since=since_ns - _NEAR_NS, until=until_ns
+            _MOST_SHIFTS, {"category": "worker", "event_type": _SHIFTS}, since=since_ns - _NEAR_NS, until=until
         )
         begun = await self._events.recent(
             _MOST_BEGUN + 1,
             {"category": "job", "event_type": JobEventType.STARTED, "queue_name": queue},
             since=since_ns,
-            until=until_ns,
+            until=until,
         )
         return QueueStory(
             holds=tuple(holds.events),
@@ -82,7 +86,9 @@ class Surroundings:
         )
 
     async def neighbours(self, function: str, queue: str, *, but: str, before_ns: int) -> Neighbours:
-        """How a function went in the last hour, or, where that is too much to be counted by now, in less.
+        """How a function went in the last hour.
+
+        Where too many events of it are not rolled up, it is what the roll-ups say, or that of less than an hour.
 
         Args:
             queue: where other runs of it are looked for.
@@ -90,28 +96,36 @@ class Surroundings:
             before_ns: a moment; they ended in the ten minutes before.
         """
         runs = await self._runs(function, queue, but, before_ns)
+        counted = await self._counted(function)
+        if counted is None:
+            return Neighbours(function_name=function, since_ns=0, until_ns=0, runs=runs)
+        group, since_ns, until_ns = counted
+        return Neighbours(
+            function_name=function,
+            since_ns=since_ns,
+            until_ns=until_ns,
+            completed=group.types.get("job.completed", 0),
+            failed=group.types.get("job.failed", 0) + group.types.get("job.timed_out", 0),
+            wait=group.wait,
+            run=group.run,
+            runs=runs,
+        )
+
+    async def _counted(self, function: str) -> FunctionCount | None:
+        """What can be counted soon; ``None`` when that is nothing."""
         for hours in _HOURS:
             try:
-                group, since_ns, until_ns = await self._statistics.function(function, hours, _patient)
+                return await self._statistics.function(function, hours, _patient)
             except _TooMany:
-                continue
-            types = group.types
-            return Neighbours(
-                function_name=function,
-                since_ns=since_ns,
-                until_ns=until_ns,
-                completed=types.get("job.completed", 0),
-                failed=types.get("job.failed", 0) + types.get("job.timed_out", 0),
-                wait=group.wait,
-                run=group.run,
-                runs=runs,
-            )
-        return Neighbours(function_name=function, since_ns=0, until_ns=0, runs=runs)
+                rolled_up = await self._statistics.function_by_rollups(function, hours)
+                if rolled_up is not None:
+                    return rolled_up
+        return None
 
     async def _runs(self, function: str, queue: str, but: str, before_ns: int) -> tuple[StoredEvent, ...]:
         wanted = {"category": "job", "event_type": _ENDS, "queue_name": queue, "function_name": function}
         found = await self._events.recent(
-            _MOST_RUNS + 1, wanted, since=before_ns - _NEAR_NS, until=before_ns + 1_000_000_000
+            _MOST_RUNS + 1, wanted, since=before_ns - _NEAR_NS, until=before_ns + _LATE_NS
         )
         return _others(found.events, but)[-_MOST_RUNS:]
 

@@ -177,7 +177,24 @@ class StatisticsReader:
             progress: what it raises ends the counting.
         """
         (since_ns, until_ns), counting, _ = await self._counted(self._span(hours, None, None), ("function",), progress)
-        return FunctionCount(counting.groups.get((None, name, None)) or Group(0, None, name), since_ns, until_ns)
+        return FunctionCount(_of_function(counting, name), since_ns, until_ns)
+
+    async def function_by_rollups(self, name: str, hours: float) -> FunctionCount | None:
+        """The same for whole minutes, of what is rolled up by now; ``None`` while nothing of that time is."""
+        heads = [standing.head for standing in await self._store.heads()]
+        bounds, minute_ns = await self._log.bounds(), MINUTE.length_ns
+        current = next((head for head in heads if head.log == bounds.created), None)
+        since_ns = (self._now_ns() - int(hours * 3600e9)) // minute_ns * minute_ns
+        until_ns = current.mark_ns // minute_ns * minute_ns if current is not None else 0
+        if until_ns <= since_ns:
+            return None
+        counting = _Counting(("function",))
+        try:
+            for head in heads:
+                await self._count_rolled_up(head, _Span(since_ns, until_ns), counting, bounds)
+        except _Wider:
+            return None
+        return FunctionCount(_of_function(counting, name), since_ns, until_ns)
 
     async def _counted(
         self, span: _Span, by: Sequence[str], progress: Progress | None
@@ -270,6 +287,10 @@ class StatisticsReader:
             if page[-1].sequence >= last:
                 break
         counting.add_scanned(tally.groups)
+
+
+def _of_function(counting: _Counting, name: str) -> Group:
+    return counting.groups.get((None, name, None)) or Group(0, None, name)
 
 
 def _periods(head: Head, unit: Unit, span: _Span) -> Sequence[int]:

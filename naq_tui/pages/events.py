@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from naq_runtime.events.codec import encode_stored
@@ -10,7 +9,8 @@ from naq_runtime.events.messages import duration_text
 from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent
 from naq_tui.model.line import said
 from naq_tui.pages.blocks import Block
-from naq_tui.pages.code import json_lines, plain_lines
+from naq_tui.pages.code import plain_lines
+from naq_tui.pages.values import json_text_lines
 from naq_tui.text import clock_text, count_text, fit, inert
 from naq_tui.widgets.columns import fitted
 from naq_tui.widgets.feed_line import TONES
@@ -31,12 +31,12 @@ def event_list(events: Sequence[StoredEvent], width: int) -> Block:
 
 
 def raw_events(events: Sequence[StoredEvent], width: int) -> Block:
-    """The latest events as they are stored, each with its place in the log."""
+    """The latest events as they are stored, one JSON object each, with its place in the log."""
     lines: list[Line] = []
     if len(events) > _MOST_RAW:
         lines.append(Line(((f"  … {count_text(len(events) - _MOST_RAW)} earlier: naq job events shows all", "dim"),)))
     for stored in events[-_MOST_RAW:]:
-        lines += json_lines(json.loads(encode_stored(stored)), width)
+        lines += json_text_lines(encode_stored(stored).decode(), width)
     return Block("raw", "Events", lines, f"{count_text(len(events))} as JSON  e lists them")
 
 

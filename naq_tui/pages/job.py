@@ -10,7 +10,7 @@ from naq_runtime.job import JobStatus
 from naq_runtime.snapshot import JobDetail
 from naq_runtime.surroundings import Neighbours
 from naq_tui.pages.blocks import Block, Stop
-from naq_tui.pages.code import json_lines, json_text, plain_lines
+from naq_tui.pages.code import plain_lines
 from naq_tui.pages.events import event_list, raw_events
 from naq_tui.pages.facts import facts
 from naq_tui.pages.family import dependants, dependencies
@@ -21,6 +21,7 @@ from naq_tui.pages.reasons import Situation
 from naq_tui.pages.sections import cancellation, log, progress
 from naq_tui.pages.timeline import timeline
 from naq_tui.pages.trace import traceback_lines
+from naq_tui.pages.values import json_text, shown_value
 from naq_tui.pages.waits import explained
 from naq_tui.pages.why import why
 from naq_tui.text import inert, inert_lines
@@ -30,7 +31,7 @@ __all__ = ["Around", "job_page"]
 
 _SHORT = (4_000, 40)
 """Characters and lines of a value, until more is wanted."""
-_LONG = (256 * 1024, 8_000)
+_LONG = (256 * 1024, 4_000)
 _COPIED = 256 * 1024
 
 
@@ -54,13 +55,16 @@ _NOTHING = Around()
 def job_page(detail: JobDetail, width: int, now_ns: int, around: Around = _NOTHING) -> list[Block]:
     """The sections of the page."""
     history, found = History(detail), phases(detail, now_ns)
-    family = around.situation.family
+    family, outcome = around.situation.family, _outcome(history, width, now_ns, around.wanted)
+    times = [
+        why(explained(history, found, around.situation, now_ns), width),
+        Block("timeline", "Timeline", timeline(found, width)),
+    ]
+    has_failed = outcome is not None and outcome.key == "error"
     some = (
         Block("facts", "", list(facts(history, found, width, now_ns))),
         progress(history, width, now_ns),
-        why(explained(history, found, around.situation, now_ns), width),
-        Block("timeline", "Timeline", timeline(found, width)),
-        _outcome(history, width, now_ns, around.wanted),
+        *([outcome, *times] if has_failed and detail.status in ENDED else [*times, outcome]),
         dependencies(history, family, width),
         dependants(history, family, width),
         log(history, width),
@@ -136,20 +140,16 @@ def _arguments(detail: JobDetail, width: int, wanted: Collection[str]) -> Block:
 def _values(key: str, title: str, values: list[Any], width: int, wanted: Collection[str]) -> Block:
     """Values as JSON; of long ones the beginning, until more is wanted."""
     most, most_lines = _LONG if key in wanted else _SHORT
-    lines = [line for value in values for line in json_lines(value, width, most=most, lines=most_lines)]
+    shown = [shown_value(value, width, most=most, lines=most_lines) for value in values]
+    lines = [line for one in shown for line in one.lines]
     stops: dict[int, Stop] = {}
-    if any(_is_cut(value, width, most, most_lines) for value in values):
+    if any(one.is_cut for one in shown):
         if key in wanted:
             lines.append(Line((("  … no more than 256 KiB is shown: naq job show --format json prints all", "dim"),)))
         else:
             stops[len(lines)] = Stop("more", key)
             lines.append(Line((("  … Enter", "key"), (" shows more", "dim"))))
     return Block(key, title, lines, stops=stops, text=lambda: "\n".join(_copied(values)))
-
-
-def _is_cut(value: Any, width: int, most: int, most_lines: int) -> bool:
-    text = json_text(value, width - 4)
-    return len(text) > most or text.count("\n") >= most_lines
 
 
 def _copied(values: list[Any]) -> Iterator[str]:

@@ -52,7 +52,7 @@ def _figures(history: History, found: Sequence[Phase], known: Neighbours, width:
     ended = known.completed + known.failed
     if ended:
         share = percent_text(known.failed / ended)
-        tone: Tone = "bad" if known.failed else "dim"
+        tone: Tone = "bad" if known.failed else "faint"
         yield Line(
             (
                 (f"  {fit('runs', _LABEL)}", "dim"),
