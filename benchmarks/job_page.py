@@ -55,7 +55,7 @@ async def opened(monitor: Monitor, job_id: str) -> int:
 async def around(monitor: Monitor, job_id: str, rounds: int, floor: float) -> None:
     """What comes after the page."""
     detail, look = await monitor.job(job_id), monitor.surroundings
-    since_ns, now_ns = detail.events[0].event.moment_ns, monitor.now_ns()
+    since_ns, last_ns = detail.events[0].event.moment_ns, detail.events[-1].event.moment_ns
     queue = next(name for stored in detail.events if (name := getattr(stored.event, "queue_name", None)))
     function = next(name for stored in detail.events if (name := getattr(stored.event, "function_name", None)))
     family = await look.family(detail)
@@ -64,12 +64,12 @@ async def around(monitor: Monitor, job_id: str, rounds: int, floor: float) -> No
     shown("what happened to its queue", await times_ms(lambda _: look.queue_story(queue, since_ns), rounds), floor)
 
     async def neighbours(_: int) -> None:
-        await look.neighbours(function, queue, but=job_id, before_ns=now_ns)
+        await look.neighbours(function, queue, but=job_id, before_ns=last_ns)
 
     shown("neighbours", await times_ms(neighbours, rounds), floor)
     told = Around(Situation(family=family, story=story))
     began = time.perf_counter()
-    lay_out(job_page(detail, _WIDTH, now_ns, told), (), _WIDTH)
+    lay_out(job_page(detail, _WIDTH, last_ns, told), (), _WIDTH)
     print(f"  laid out with all of it in {(time.perf_counter() - began) * 1e3:.2f} ms")
 
 

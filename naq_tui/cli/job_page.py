@@ -12,6 +12,7 @@ from naq_runtime.events.messages import duration_text
 from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent
 from naq_runtime.job import After, Job, JobStatus
 from naq_runtime.snapshot import JobDetail
+from naq_tui.cli.job_waits import reason_lines, reasons_json
 from naq_tui.cli.output import (
     MOODS,
     Column,
@@ -29,6 +30,7 @@ from naq_tui.cli.output import (
 from naq_tui.model.line import said
 from naq_tui.pages.history import Dependency, History
 from naq_tui.pages.phases import ENDED, phases
+from naq_tui.pages.waits import Explanation
 from naq_tui.text import age_text, clock_text, count_text, inert, inert_lines, moment_text, percent_text
 
 __all__ = ["argument_lines", "document", "error_lines", "needs", "page"]
@@ -76,11 +78,12 @@ def needs(detail: JobDetail) -> list[Dependency]:
 # For scripts
 
 
-def document(detail: JobDetail, standings: Standings) -> dict[str, Any]:
+def document(detail: JobDetail, standings: Standings, explanation: Explanation | None) -> dict[str, Any]:
     """All that is known, as one JSON object; what is not known is null.
 
     Args:
         standings: where the jobs stand that it depends on, as far as its events do not tell.
+        explanation: why it waits, or waited long.
     """
     history, job, result = History(detail), detail.job, detail.result
     by, because = _cancellation(history)
@@ -101,6 +104,7 @@ def document(detail: JobDetail, standings: Standings) -> dict[str, Any]:
         "cancelled_by": by,
         "cancelled_because": because,
         **_wishes(job),
+        "waits_because": reasons_json(explanation),
         "progress": _progress_json(history),
         "depends_on": [_need_json(need) for need in _needs_now(detail, standings)],
         "result": result.result if result else None,
@@ -132,11 +136,12 @@ def _need_json(need: Dependency) -> dict[str, Any]:
 # For people
 
 
-def page(detail: JobDetail, standings: Standings, now_ns: int) -> Iterator[Line]:
+def page(detail: JobDetail, standings: Standings, explanation: Explanation | None, now_ns: int) -> Iterator[Line]:
     """The lines of the page. See `document`."""
     history = History(detail)
     yield from facts(_facts(history, now_ns))
     yield from _progress(history, now_ns)
+    yield from reason_lines(explanation)
     yield from _depends_on(_needs_now(detail, standings), detail.status in ENDED)
     yield from _outcome(history)
     yield from argument_lines(detail.job)

@@ -10,10 +10,24 @@ from naq_runtime.snapshot import QueueState
 from naq_runtime.surroundings import Family, QueueStory
 from naq_runtime.worker.record import WorkerRecord
 
-__all__ = ["Cause", "Reason", "Situation"]
+__all__ = ["GLYPHS", "Cause", "Reason", "Situation"]
 
 Cause = Literal["paused", "worker", "full", "limit", "rate", "jobs", "time", "retry", "line", "returned", "unknown"]
 """What kind of thing holds it up."""
+
+GLYPHS: dict[Cause, str] = {
+    "paused": "‖",
+    "worker": "!",
+    "full": "█",
+    "limit": "≤",
+    "rate": "≤",
+    "jobs": "⋯",
+    "time": "◷",
+    "retry": "↻",
+    "line": "≡",
+    "returned": "↯",
+    "unknown": "?",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rich.cells import cell_len
+
 from naq_runtime.events.messages import duration_text
 from naq_tui.pages.blocks import Block
-from naq_tui.pages.reasons import Cause, Reason
+from naq_tui.pages.reasons import GLYPHS, Cause, Reason
 from naq_tui.pages.waits import Explanation
-from naq_tui.text import fit
+from naq_tui.text import clip, wrap
 from naq_tui.widgets.line import Line, Span, Tone
 
-__all__ = ["CAUSE_MARKS", "why"]
+__all__ = ["why"]
 
-CAUSE_MARKS: dict[Cause, tuple[str, Tone]] = {
-    "paused": ("‖", "warn"),
-    "worker": ("!", "bad"),
-    "full": ("█", "warn"),
-    "limit": ("≤", "warn"),
-    "rate": ("≤", "warn"),
-    "jobs": ("⋯", "begin"),
-    "time": ("◷", "begin"),
-    "retry": ("↻", "warn"),
-    "line": ("≡", "text"),
-    "returned": ("↯", "warn"),
-    "unknown": ("?", "dim"),
+_TONES: dict[Cause, Tone] = {
+    "paused": "warn",
+    "worker": "bad",
+    "full": "warn",
+    "limit": "warn",
+    "rate": "warn",
+    "jobs": "begin",
+    "time": "begin",
+    "retry": "warn",
+    "returned": "warn",
 }
 
 
@@ -40,15 +40,11 @@ def why(explanation: Explanation | None, width: int) -> Block | None:
 
 def _lines(reason: Reason, width: int) -> Iterator[Line]:
     """On one line where there is room for both."""
-    glyph, tone = CAUSE_MARKS[reason.cause]
-    lead: list[Span] = [(f"  {glyph} ", tone)]
+    lead: list[Span] = [(f"  {GLYPHS[reason.cause]} ", _TONES.get(reason.cause, "dim"))]
     room = width - 5
-    if not reason.evidence or len(reason.text) + 2 + len(reason.evidence) <= room:
-        yield Line((*lead, (fit(reason.text, min(room, len(reason.text))), "text"), _evidence(reason, "  ")))
-    else:
-        yield Line((*lead, (fit(reason.text, room).rstrip(), "text")))
-        yield Line((("    ", "text"), (fit(reason.evidence, room).rstrip(), "dim")))
-
-
-def _evidence(reason: Reason, gap: str) -> Span:
-    return (f"{gap}{reason.evidence}" if reason.evidence else "", "dim")
+    if cell_len(reason.text) + 2 + cell_len(reason.evidence) <= room:
+        yield Line((*lead, (reason.text, "text"), (f"  {reason.evidence}", "dim")))
+        return
+    yield Line((*lead, (clip(reason.text, room), "text")))
+    for piece in wrap(reason.evidence, room) if reason.evidence else ():
+        yield Line((("    ", "text"), (piece, "dim")))

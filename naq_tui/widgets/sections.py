@@ -137,8 +137,8 @@ class Sections(Document):
         self.repaint()
 
     def _place_of(self, position: int) -> tuple[str, int] | None:
-        """The section of a line, and how far below its heading that is."""
-        starts = [(start, key) for key, start in self._laid.starts.items() if start <= position]
+        """The section of a line, and how far below its heading that is; the line above it belongs to it, too."""
+        starts = [(start, key) for key, start in self._laid.starts.items() if start <= position + 1]
         if not starts:
             return None
         start, key = max(starts)

@@ -21,6 +21,7 @@ from naq_tui.widgets.document import Document
 from naq_tui.widgets.feed import Feed
 from naq_tui.widgets.filter import EventFilterInput, FilterInput
 from naq_tui.widgets.moves import Scrolling
+from naq_tui.widgets.sections import Sections
 from naq_tui.widgets.table import Table
 from tests.support.waiting import eventually
 from tests.tui.builders import batch, job_event, queue, snapshot, worker
@@ -38,6 +39,8 @@ PLACES = {
     Scope.FEED: (Feed,),
     Scope.TYPING: (FilterInput, EventFilterInput),
     Scope.COMPLETING: (EventFilterInput,),
+    Scope.SECTIONS: (Sections,),
+    Scope.JOB: (JobScreen,),
     Scope.BACK: (Help, JobScreen, ScheduleScreen),
 }
 BUSY = batch(
@@ -58,6 +61,7 @@ class TestCommands:
             (Scope.FEED, Scope.MOVE, Scope.OVERVIEW),
             (Scope.SORT, Scope.MOVE, Scope.SCHEDULES),
             (Scope.MOVE, Scope.SCHEDULE, Scope.BACK),
+            (Scope.SECTIONS, Scope.MOVE, Scope.JOB, Scope.BACK),
         ],
     )
     def test_no_key_means_two_things_in_one_place(self, places: tuple[Scope, ...]) -> None:
