@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-from naq_runtime.events.codec import encode_stored
+import msgspec
+
 from naq_runtime.events.messages import duration_text
 from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent
 from naq_tui.model.line import said
@@ -16,7 +19,7 @@ from naq_tui.widgets.columns import fitted
 from naq_tui.widgets.feed_line import TONES
 from naq_tui.widgets.line import Line, Span
 
-__all__ = ["event_list", "raw_events"]
+__all__ = ["as_stored", "event_list", "raw_events"]
 
 _MOST_EVENTS = 400
 _MOST_RAW = 60
@@ -36,8 +39,13 @@ def raw_events(events: Sequence[StoredEvent], width: int) -> Block:
     if len(events) > _MOST_RAW:
         lines.append(Line(((f"  … {count_text(len(events) - _MOST_RAW)} earlier: naq job events shows all", "dim"),)))
     for stored in events[-_MOST_RAW:]:
-        lines += json_text_lines(encode_stored(stored).decode(), width)
+        lines += json_text_lines(json.dumps(as_stored(stored), ensure_ascii=False), width)
     return Block("raw", "Events", lines, f"{count_text(len(events))} as JSON  e lists them")
+
+
+def as_stored(stored: StoredEvent) -> dict[str, Any]:
+    """The members of the JSON of an event, with its place in the log."""
+    return {"sequence": stored.sequence, **msgspec.to_builtins(stored.event)}
 
 
 def _list_lines(events: Sequence[StoredEvent], width: int) -> Iterator[Line]:

@@ -18,7 +18,7 @@ Cause = Literal["paused", "worker", "full", "limit", "rate", "jobs", "time", "re
 GLYPHS: dict[Cause, str] = {
     "paused": "‖",
     "worker": "!",
-    "full": "█",
+    "full": "■",
     "limit": "≤",
     "rate": "≤",
     "jobs": "⋯",

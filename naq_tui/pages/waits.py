@@ -64,16 +64,19 @@ def _planned(history: History, wait: Phase, around: Situation, now_ns: int) -> I
     if wait.wait == "jobs":
         yield from _for_jobs(history, wait, around.family, now_ns)
     elif wait.due_ns and wait.planned_until_ns > wait.start_ns and (not wait.open or wait.due_ns > now_ns):
-        when = moment_text(wait.due_ns, now_ns, milliseconds=True)
-        left = (
-            f"in {age_text((wait.due_ns - now_ns) / 1e9)}"
-            if wait.open
-            else duration_text((wait.due_ns - wait.start_ns) / 1e6)
-        )
-        if wait.wait == "retry":
-            yield Reason("retry", f"its next attempt is due at {when}", f"{left}; {_failure(history, wait)}")
-        else:
-            yield Reason("time", f"it was to run at {when}, and not before", left)
+        yield _put_off(history, wait, now_ns)
+
+
+def _put_off(history: History, wait: Phase, now_ns: int) -> Reason:
+    """It waits, or waited, for a time."""
+    when = moment_text(wait.due_ns, now_ns, milliseconds=True)
+    if wait.open:
+        verb, span = "is", f"in {age_text((wait.due_ns - now_ns) / 1e9)}"
+    else:
+        verb, span = "was", f"for {duration_text((wait.due_ns - wait.start_ns) / 1e6)}"
+    if wait.wait == "retry":
+        return Reason("retry", f"its next attempt {verb} put off until {when}", f"{span}; {_failure(history, wait)}")
+    return Reason("time", f"it {verb} put off until {when}", span)
 
 
 def _failure(history: History, wait: Phase) -> str:

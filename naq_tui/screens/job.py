@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shlex
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
@@ -12,7 +11,6 @@ from typing import ClassVar
 from textual import on
 
 from naq_runtime.errors import NaqError
-from naq_runtime.events.codec import encode_stored
 from naq_runtime.events.models import JobEventType
 from naq_runtime.job import JobStatus
 from naq_runtime.snapshot import JobDetail, Snapshot
@@ -20,6 +18,7 @@ from naq_tui.acts import Act, ActKind
 from naq_tui.commands import Scope, bindings
 from naq_tui.model.seconds import SECOND_NS
 from naq_tui.pages.blocks import Block
+from naq_tui.pages.events import as_stored
 from naq_tui.pages.history import History
 from naq_tui.pages.job import Around, job_page
 from naq_tui.pages.phases import ENDED, phases
@@ -196,4 +195,4 @@ class JobScreen(DetailScreen[JobDetail]):
 
     def records(self) -> Iterable[Mapping[str, object]]:
         """Its events."""
-        return [json.loads(encode_stored(stored)) for stored in self.detail.events] if self.detail else []
+        return [as_stored(stored) for stored in self.detail.events] if self.detail else []

@@ -137,7 +137,7 @@ class TestNow:
         waits = job_event("scheduled", "job-1", "mail", ago_s=60, run_at_ns=NOW_NS + 12 * SECOND)
         found = reasons(detail(waits, status=JobStatus.SCHEDULED), queue=mail(paused=True), workers=[])
 
-        assert found == {"time": Reason("time", "it was to run at 09:00:12.000, and not before", "in 12 s")}
+        assert found == {"time": Reason("time", "it is put off until 09:00:12.000", "in 12 s")}
 
     def test_an_attempt_that_is_to_come_with_what_went_wrong(self) -> None:
         events = (
@@ -148,7 +148,7 @@ class TestNow:
         )
         found = reasons(detail(*events, status=JobStatus.SCHEDULED))
 
-        assert found["retry"].text == "its next attempt is due at 09:00:05.000"
+        assert found["retry"].text == "its next attempt is put off until 09:00:05.000"
         assert found["retry"].evidence == "in 5 s; attempt 1 failed with OSError"
 
     def test_jobs_that_have_not_ended_with_where_they_stand(self) -> None:
@@ -227,14 +227,17 @@ class TestThen:
     def test_when_no_event_tells_that_is_said(self) -> None:
         assert list(reasons(self.OVER, story=story())) == ["unknown"]
 
-    def test_of_what_was_planned_only_that_is_told(self) -> None:
+    def test_what_was_planned_and_what_came_on_top_of_it_are_told_apart(self) -> None:
         events = (
             job_event("scheduled", "job-1", "mail", ago_s=60, run_at_ns=NOW_NS - 11 * SECOND),
             self.STARTED,
             self.DONE,
         )
 
-        assert list(reasons(detail(*events, status=JobStatus.COMPLETED), story=story())) == ["time", "unknown"]
+        found = reasons(detail(*events, status=JobStatus.COMPLETED), story=story())
+
+        assert list(found) == ["time", "unknown"]
+        assert found["time"] == Reason("time", "it was put off until 08:59:49.000", "for 49.00 s")
 
     def test_the_last_of_the_jobs_that_it_waited_for(self) -> None:
         events = (

@@ -152,9 +152,9 @@ class TestOpening:
     async def test_e_shows_the_events_as_they_are_stored(self) -> None:
         async with opened() as watched:
             await watched.press("e")
-            assert watched.text.count('{"sequence":') == 5
+            assert watched.text.count('{"sequence": ') == 5
             await watched.press("e")
-            assert '{"sequence":' not in watched.text
+            assert '{"sequence": ' not in watched.text
             assert "⊕ dep met" in watched.text
 
 
