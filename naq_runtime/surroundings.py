@@ -4,15 +4,41 @@ waited, and how other runs of its function went. Values only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from naq_runtime.events.models import StoredEvent
+from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent
 from naq_runtime.job import JobStatus
 from naq_runtime.statistics.sketch import Sketch
 
-__all__ = ["Family", "Member", "Neighbours", "QueueStory"]
+__all__ = ["Family", "Member", "Neighbours", "QueueStory", "status_after"]
+
+
+_AFTER: dict[JobEventType, JobStatus] = {
+    JobEventType.ENQUEUED: JobStatus.QUEUED,
+    JobEventType.REQUEUED: JobStatus.QUEUED,
+    JobEventType.INTERRUPTED: JobStatus.QUEUED,
+    JobEventType.SCHEDULED: JobStatus.SCHEDULED,
+    JobEventType.RETRY_SCHEDULED: JobStatus.SCHEDULED,
+    JobEventType.WAITING_FOR_DEPENDENCIES: JobStatus.WAITING,
+    JobEventType.STARTED: JobStatus.RUNNING,
+    JobEventType.COMPLETED: JobStatus.COMPLETED,
+    JobEventType.FAILED: JobStatus.FAILED,
+    JobEventType.TIMED_OUT: JobStatus.FAILED,
+    JobEventType.DEAD_LETTERED: JobStatus.FAILED,
+    JobEventType.CANCELLED: JobStatus.CANCELLED,
+}
+
+
+def status_after(events: Iterable[StoredEvent]) -> JobStatus | None:
+    """Where a job stands after these events of it, in their order; ``None`` when they do not tell."""
+    status: JobStatus | None = None
+    for stored in events:
+        event = stored.event
+        if isinstance(event, JobEvent):
+            status = JobStatus.SCHEDULED if event.final is False else _AFTER.get(event.event_type, status)
+    return status
 
 
 class Member(Struct, frozen=True):

@@ -134,6 +134,9 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "previous_section", Scope.SECTIONS, "shift+tab", "Shift-Tab", "Previous section", "Go to the section before."
     ),
+    Command("next_hit", Scope.SECTIONS, "n", "n", "Next hit", "Go to the next line with the text that is looked for."),
+    Command("previous_hit", Scope.SECTIONS, "N", "N", "Previous hit", "Go to the line before with that text."),
+    Command("filter", Scope.JOB, "slash", "/", "Find", "Look for a text in the page.", "find", 4, always=True),
     Command("raw", Scope.JOB, "e", "e", "Events as JSON", "Show the events as they are stored.", "events", 6),
     Command("back", Scope.BACK, "escape,backspace", "Esc", "Back", "Go back.", "back", 2),
 )

@@ -10,13 +10,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import chain
 
 from naq_runtime.errors import SerializationError
-from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent
+from naq_runtime.events.models import JobEvent, StoredEvent
 from naq_runtime.job import Job, JobStatus
 from naq_runtime.jobs.store import JobStore, decoded
 from naq_runtime.naming import Names
 from naq_runtime.nats.streams import Streams
 from naq_runtime.serializer import Serializer
-from naq_runtime.surroundings import Family, Member
+from naq_runtime.surroundings import Family, Member, status_after
 
 __all__ = ["FamilyReader"]
 
@@ -26,21 +26,6 @@ _MOST_MEMBERS = 80
 
 Histories = Callable[[Sequence[str]], Awaitable[Mapping[str, Sequence[StoredEvent]]]]
 """All events of some jobs, by id, in causal order; those of which there are none are left out."""
-
-_AFTER: dict[JobEventType, JobStatus] = {
-    JobEventType.ENQUEUED: JobStatus.QUEUED,
-    JobEventType.REQUEUED: JobStatus.QUEUED,
-    JobEventType.INTERRUPTED: JobStatus.QUEUED,
-    JobEventType.SCHEDULED: JobStatus.SCHEDULED,
-    JobEventType.RETRY_SCHEDULED: JobStatus.SCHEDULED,
-    JobEventType.WAITING_FOR_DEPENDENCIES: JobStatus.WAITING,
-    JobEventType.STARTED: JobStatus.RUNNING,
-    JobEventType.COMPLETED: JobStatus.COMPLETED,
-    JobEventType.FAILED: JobStatus.FAILED,
-    JobEventType.TIMED_OUT: JobStatus.FAILED,
-    JobEventType.CANCELLED: JobStatus.CANCELLED,
-}
-"""Where a job stands after an event."""
 
 _Known = tuple[Member, tuple[str, ...]]
 """A job, and the ids of those that it depends on."""
@@ -151,18 +136,14 @@ def _as_it_stands(status: JobStatus, job: Job | None, told: _Known) -> _Known:
     return Member(status, str(job.function)), _needs(job)
 
 
-def _told_by(events: Iterable[StoredEvent]) -> _Known:
-    status: JobStatus | None = None
+def _told_by(events: Sequence[StoredEvent]) -> _Known:
     function, parents = "", tuple[str, ...]()
     for stored in events:
         event = stored.event
         if isinstance(event, JobEvent):
-            status = _AFTER.get(event.event_type, status)
             function = event.function_name or function
             parents = event.depends_on or parents
-            if event.final is False:
-                status = JobStatus.SCHEDULED
-    return Member(status, function), parents
+    return Member(status_after(events), function), parents
 
 
 def _needs(job: Job) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 
 from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent, SystemEventType, WorkerEventType
@@ -66,23 +67,22 @@ class Surroundings:
             until_ns: ``None`` for up to now; there may be more of some seconds behind it, which were stored late.
         """
         until = None if until_ns is None else until_ns + _LATE_NS
-        holds = await self._events.recent(
-            _MOST_HOLDS, {"category": "system", "event_type": _HOLDS, "queue_name": queue}, until=until
-        )
-        shifts = await self._events.recent(
-            _MOST_SHIFTS, {"category": "worker", "event_type": _SHIFTS}, since=since_ns - _NEAR_NS, until=until
-        )
-        begun = await self._events.recent(
-            _MOST_BEGUN + 1,
-            {"category": "job", "event_type": JobEventType.STARTED, "queue_name": queue},
-            since=since_ns,
-            until=until,
+        recent, before_ns = self._events.recent, since_ns - _NEAR_NS
+        kept, came, began = await asyncio.gather(
+            recent(_MOST_HOLDS, {"category": "system", "event_type": _HOLDS, "queue_name": queue}, until=until),
+            recent(_MOST_SHIFTS, {"category": "worker", "event_type": _SHIFTS}, since=before_ns, until=until),
+            recent(
+                _MOST_BEGUN + 1,
+                {"category": "job", "event_type": JobEventType.STARTED, "queue_name": queue},
+                since=since_ns,
+                until=until,
+            ),
         )
         return QueueStory(
-            holds=tuple(holds.events),
-            shifts=tuple(shifts.events),
-            begun=tuple(begun.events[-_MOST_BEGUN:]),
-            has_more=len(begun.events) > _MOST_BEGUN,
+            holds=tuple(kept.events),
+            shifts=tuple(came.events),
+            begun=tuple(began.events[-_MOST_BEGUN:]),
+            has_more=len(began.events) > _MOST_BEGUN,
         )
 
     async def neighbours(self, function: str, queue: str, *, but: str, before_ns: int) -> Neighbours:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from textual import on
+from textual.app import ComposeResult
 
 from naq_runtime.errors import NaqError
 from naq_runtime.events.models import JobEventType
@@ -26,20 +27,22 @@ from naq_tui.pages.reasons import Situation
 from naq_tui.pages.waits import wait_to_explain
 from naq_tui.questions import Questions
 from naq_tui.screens.detail import DetailScreen
+from naq_tui.screens.view import FilteredView
 from naq_tui.state import Dashboard
 from naq_tui.widgets.document import Document
+from naq_tui.widgets.filter import FilterBar
 from naq_tui.widgets.sections import Sections
 from naq_tui.widgets.status import Badge
 
 __all__ = ["JobScreen"]
 
-_LOOK_AGAIN_NS = 5 * SECOND_NS
+_LOOK_AGAIN_NS = 10 * SECOND_NS
 """So often it is looked around anew while the job waits."""
 _NEWS = (JobEventType.STARTED, JobEventType.DEPENDENCY_SATISFIED, JobEventType.DEPENDENCY_FAILED)
 """After these, as after another status, things look different around it."""
 
 
-class JobScreen(DetailScreen[JobDetail]):
+class JobScreen(DetailScreen[JobDetail], FilteredView):
     """The page of a job; the bars of a running one grow. What lies around the job comes when it is known.
 
     Args:
@@ -65,6 +68,32 @@ class JobScreen(DetailScreen[JobDetail]):
     def make_page(self) -> Document:
         """Sections, which fold."""
         return self._sections
+
+    def compose(self) -> ComposeResult:
+        """The strip, the page, the line in which a text to look for is typed, and the footer."""
+        *above, footer = super().compose()
+        yield from (*above, FilterBar("text to look for in the page"), footer)
+
+    @property
+    def filtered(self) -> Sections:
+        """The page, in which a text can be looked for."""
+        return self._sections
+
+    @property
+    def needle(self) -> str:
+        """The text that is looked for."""
+        return self._sections.needle
+
+    def filter_by(self, needle: str) -> None:
+        """Look for a text in the page."""
+        self._sections.look_for(needle)
+
+    def action_back(self) -> None:
+        """Look for nothing any more, or else go back."""
+        if self.needle:
+            self.filter_by("")
+        else:
+            super().action_back()
 
     def happened(self, dashboard: Dashboard) -> int:
         """Events of the job; those that came while another one was watched are not known."""

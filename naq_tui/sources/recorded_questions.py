@@ -8,10 +8,10 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from naq_runtime.errors import NaqError, NotFound
-from naq_runtime.events.models import JobEvent, JobEventType, ScheduleEvent, StoredEvent
+from naq_runtime.events.models import JobEvent, ScheduleEvent, StoredEvent
 from naq_runtime.job import JobStatus
 from naq_runtime.snapshot import JobDetail, LeaderState, ScheduleDetail, ScheduleMark, ScheduleNews
-from naq_runtime.surroundings import Family, Member, Neighbours, QueueStory
+from naq_runtime.surroundings import Family, Member, Neighbours, QueueStory, status_after
 from naq_tui.sources.recorded_surroundings import RecordedSurroundings
 
 if TYPE_CHECKING:
@@ -24,21 +24,6 @@ _JOBS = 20_000
 _EVENTS_OF_A_JOB = 1_000
 _EVENTS = 20
 """The latest of a schedule that are kept."""
-
-_STATUS_AFTER = {
-    JobEventType.ENQUEUED: JobStatus.QUEUED,
-    JobEventType.SCHEDULED: JobStatus.SCHEDULED,
-    JobEventType.WAITING_FOR_DEPENDENCIES: JobStatus.WAITING,
-    JobEventType.STARTED: JobStatus.RUNNING,
-    JobEventType.COMPLETED: JobStatus.COMPLETED,
-    JobEventType.FAILED: JobStatus.FAILED,
-    JobEventType.TIMED_OUT: JobStatus.FAILED,
-    JobEventType.INTERRUPTED: JobStatus.QUEUED,
-    JobEventType.RETRY_SCHEDULED: JobStatus.SCHEDULED,
-    JobEventType.CANCELLED: JobStatus.CANCELLED,
-    JobEventType.DEAD_LETTERED: JobStatus.FAILED,
-    JobEventType.REQUEUED: JobStatus.QUEUED,
-}
 
 
 class RecordedQuestions:
@@ -100,7 +85,7 @@ class RecordedQuestions:
         events = self._events.get(job_id)
         if not events:
             raise NotFound(f"no event of job {job_id} has been recorded")
-        return JobDetail(job_id=job_id, status=_status(events), events=tuple(events))
+        return JobDetail(job_id=job_id, status=status_after(events) or JobStatus.QUEUED, events=tuple(events))
 
     async def family(self, detail: JobDetail) -> Family:
         """The jobs around one."""
@@ -109,8 +94,7 @@ class RecordedQuestions:
             raise known
         if known is not None:
             return known
-        members = ((job_id, _member(events)) for job_id, events in self._events.items())
-        return self._around.family(detail.job_id, members)
+        return self._around.family(detail.job_id, lambda job_id: _member(self._events.get(job_id, ())))
 
     async def queue_story(self, queue: str, since_ns: int, until_ns: int | None = None) -> QueueStory:
         """What happened to a queue."""
@@ -158,15 +142,4 @@ class RecordedQuestions:
 
 def _member(events: Iterable[StoredEvent]) -> Member:
     names = (stored.event.function_name for stored in events if isinstance(stored.event, JobEvent))
-    return Member(_status(events), next(filter(None, names), ""))
-
-
-def _status(events: Iterable[StoredEvent]) -> JobStatus:
-    status = JobStatus.QUEUED
-    for stored in events:
-        event = stored.event
-        if isinstance(event, JobEvent) and event.event_type in _STATUS_AFTER:
-            status = _STATUS_AFTER[event.event_type]
-            if event.final is False:
-                status = JobStatus.SCHEDULED
-    return status
+    return Member(status_after(events), next(filter(None, names), ""))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from naq_runtime.events.models import (
     JobEvent,
@@ -61,13 +61,12 @@ class RecordedSurroundings:
             if len(self._needs) > _KEPT:
                 del self._needs[next(iter(self._needs))]
 
-    def family(self, job_id: str, members: Iterable[tuple[str, Member]]) -> Family:
-        """The jobs around one; of the members, those that belong to it.
+    def family(self, job_id: str, member_of: Callable[[str], Member]) -> Family:
+        """The jobs around one.
 
         Args:
-            members: the jobs that are known.
+            member_of: tells what is known of a job.
         """
-        known = dict(members)
         needed_by: dict[str, list[str]] = {}
         for child_id, parents in self._needs.items():
             for parent_id in parents:
@@ -75,7 +74,7 @@ class RecordedSurroundings:
         below = {parent_id: tuple(children) for parent_id, children in needed_by.items()}
         ids = {job_id, *_reached(job_id, self._needs), *_reached(job_id, below)}
         return Family(
-            members={one: known[one] for one in ids if one in known},
+            members={one: member_of(one) for one in ids},
             needs={one: self._needs[one] for one in ids if one in self._needs},
             needed_by={one: below[one] for one in ids if one in below},
         )

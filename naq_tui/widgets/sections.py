@@ -46,6 +46,10 @@ class Sections(Document):
         self._turned: set[str] = set()
         self._at: int | None = None
         """The line with the cursor."""
+        self.needle = ""
+        """The text that is looked for; its lines are marked."""
+        self._hit: int | None = None
+        """The line to which it was gone."""
 
     @property
     def stop(self) -> Stop | None:
@@ -63,16 +67,32 @@ class Sections(Document):
 
     def line(self, y: int) -> Line:
         """A line of the window; the cursor lies behind it."""
-        line = super().line(y)
-        if self._at is None or self.viewport.top + y != self._at:
-            return line
-        back: Back = "cursor" if self.has_focus else "cursor-blurred"
-        return Line(line.spans, back)
+        line, position = super().line(y), self.viewport.top + y
+        if position in (self._at, self._hit):
+            back: Back = "cursor" if self.has_focus else "cursor-blurred"
+            return Line(line.spans, back)
+        return Line(line.spans, "cursor-blurred") if self._has_needle(position) else line
 
     def go_to(self, key: str) -> None:
         """Put the cursor on the heading of a section, at the top of the window."""
         if key in self._laid.starts:
             self._select(self._laid.starts[key], at_top=True)
+
+    def look_for(self, needle: str) -> None:
+        """Mark the lines that contain a text, in letters of any case, and go to the first from here on."""
+        self.needle = needle
+        self._hit = None
+        if needle:
+            self._go_to_hit(1)
+        self.moved()
+
+    def action_next_hit(self) -> None:
+        """The next line that contains it."""
+        self._go_to_hit(1)
+
+    def action_previous_hit(self) -> None:
+        """The line before that contains it."""
+        self._go_to_hit(-1)
 
     def text(self) -> str:
         """The section with the cursor, or the job that it is on, to be copied; without a cursor, all of the page."""
@@ -155,6 +175,25 @@ class Sections(Document):
         same = [line for line, one in self._laid.stops.items() if one == stop]
         was = self._line_of(place)
         return min(same, key=lambda line: abs(line - was), default=None)
+
+    def _has_needle(self, position: int) -> bool:
+        if not self.needle or position >= len(self._laid.lines):
+            return False
+        text = "".join(piece for piece, _ in self._laid.lines[position].spans)
+        return self.needle.casefold() in text.casefold()
+
+    def _go_to_hit(self, step: int) -> None:
+        """Bring the next line that contains the text on the screen; after the last comes the first."""
+        count, top = len(self._laid.lines), self.viewport.top
+        here = self._hit if self._hit is not None and self._sees(self._hit) else top - (step > 0)
+        hits = ((here + step * away) % count for away in range(1, count + 1))
+        self._hit = next((hit for hit in hits if self._has_needle(hit)), None)
+        if self._hit is None:
+            self.app.bell()
+        elif not self._sees(self._hit):
+            self.viewport.scroll(self._hit - self.viewport.height // 3 - top)
+        self._at = None
+        self.moved()
 
     def _headings(self) -> list[int]:
         return [place for place in self._places if self._laid.stops[place].kind == "fold"]

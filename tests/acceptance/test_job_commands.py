@@ -356,3 +356,18 @@ async def test_a_wish_that_makes_no_sense_is_refused(config: NAQConfig, argument
 
     assert (finished.code, finished.out) == (2, "")
     assert message in " ".join(finished.err.split())
+
+
+async def test_why_a_job_waits_is_told_with_how_that_is_known(config: NAQConfig) -> None:
+    await naq("enqueue", "bakery.add", "1", "--id", "first", config=config)
+    await naq("queue", "pause", "default", "--reason", "the oven is cold", config=config)
+    await naq("enqueue", "bakery.add", "1", "--after", "first", "--id", "second", config=config)
+
+    page = (await naq("job", "show", "first", config=config)).out
+    reasons = (await show(config, "first"))["waits_because"]
+    waits = (await show(config, "second"))["waits_because"]
+
+    assert "‖ the queue default is paused  since " in page
+    assert 'ago: "the oven is cold"' in page
+    assert [reason["cause"] for reason in reasons] == ["paused", "worker"]
+    assert waits == [{"cause": "jobs", "text": "job first must complete first", "evidence": "it is queued"}]

@@ -158,6 +158,38 @@ class TestOpening:
             assert "⊕ dep met" in watched.text
 
 
+class TestFinding:
+    async def test_a_text_is_gone_to_wherever_it_stands(self) -> None:
+        async with opened(size=(80, 24)) as watched:
+            await watched.press("slash")
+            await watched.write("dep MET")
+            await watched.press("enter")
+            assert "⊕ dep met" in watched.text
+            await watched.press("escape")
+            assert isinstance(watched.app.screen, JobScreen)
+            await watched.press("escape")
+            assert not isinstance(watched.app.screen, JobScreen)
+
+    async def test_n_goes_on_to_the_next_one_and_after_the_last_to_the_first(self) -> None:
+        async with opened(size=(80, 24)) as watched:
+            await watched.press("slash")
+            await watched.write("completed")
+            await watched.press("enter")
+            tops = [sections(watched).viewport.top]
+            for _ in range(12):
+                await watched.press("n")
+                tops.append(sections(watched).viewport.top)
+            assert max(tops) > min(tops)
+            assert tops.count(tops[0]) > 1
+
+    async def test_what_is_nowhere_moves_nothing(self) -> None:
+        async with opened(size=(80, 24)) as watched:
+            await watched.press("slash")
+            await watched.write("nowhere")
+            await watched.press("enter")
+            assert sections(watched).viewport.top == 0
+
+
 class TestAround:
     async def test_the_queue_of_the_latest_snapshot_says_why_it_waits(self) -> None:
         enqueued = job_event("enqueued", "job-1", "mail", ago_s=50)
@@ -182,7 +214,7 @@ class TestAround:
             await watched.settle()
             assert "+ orders  queued" in watched.text
             families["job-1"] = Family(members={"orders": Member(JobStatus.RUNNING)}, needs={"job-1": ("orders",)})
-            await watched.pass_time(6)
+            await watched.pass_time(11)
             await watched.settle()
             assert "▸ orders  running" in watched.text
 
