@@ -95,11 +95,12 @@ def _axis(start: int, total: int, cells: int) -> list[Line]:
     count = 4 if cells >= 56 else 2
     marks = "".join(("┬" if index % (cells // count) == 0 else "─") for index in range(cells - 1)) + "┐"
     labels = [" "] * cells
+    end = "+" + duration_text(total / 1e6)
     for index in range(count):
         text = duration_text(total / 1e6 * index / count) if index else clock_text(start, milliseconds=True)
         place = index * (cells // count)
-        labels[place : place + len(text)] = text
-    end = "+" + duration_text(total / 1e6)
+        if place + len(text) < cells - len(end):
+            labels[place : place + len(text)] = text
     labels[cells - len(end) : cells] = end
     margin = " " * (_LABEL + 2)
     return [Line(((margin, "text"), (marks, "faint"))), Line(((margin, "text"), ("".join(labels[:cells]), "dim")))]

@@ -103,7 +103,7 @@ class JobScreen(DetailScreen[JobDetail], FilteredView):
 
     def show(self, dashboard: Dashboard, now_ns: int, behind: int | None) -> bool:
         """See `DetailScreen.show`; of queue and workers, what the latest snapshot says."""
-        if behind is None:
+        if behind is None or self.detail is None:
             self._snapshot, self._now_ns = dashboard.snapshot, dashboard.as_of(now_ns)
             self._look_around_again(now_ns)
         return super().show(dashboard, now_ns, behind)

@@ -364,10 +364,13 @@ async def test_why_a_job_waits_is_told_with_how_that_is_known(config: NAQConfig)
     await naq("enqueue", "bakery.add", "1", "--after", "first", "--id", "second", config=config)
 
     page = (await naq("job", "show", "first", config=config)).out
-    reasons = (await show(config, "first"))["waits_because"]
-    waits = (await show(config, "second"))["waits_because"]
+    document, waits = await show(config, "first"), await show(config, "second")
+    reasons = document["waits_because"]
 
     assert "‖ the queue default is paused  since " in page
     assert 'ago: "the oven is cold"' in page
+    assert isinstance(reasons, list)
     assert [reason["cause"] for reason in reasons] == ["paused", "worker"]
-    assert waits == [{"cause": "jobs", "text": "job first must complete first", "evidence": "it is queued"}]
+    assert waits["waits_because"] == [
+        {"cause": "jobs", "text": "job first must complete first", "evidence": "it is queued"}
+    ]
