@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from naq_runtime.errors import NaqError
 from naq_runtime.events.messages import duration_text
 from naq_runtime.job import JobStatus
 from naq_runtime.snapshot import JobDetail
 from naq_runtime.surroundings import Family, Member
 from naq_tui.cli.output import Line, heading
 from naq_tui.pages.history import History
-from naq_tui.pages.phases import phases
-from naq_tui.pages.reasons import GLYPHS, Situation
+from naq_tui.pages.phases import Phase, phases
+from naq_tui.pages.reasons import GLYPHS, Reason, Situation
 from naq_tui.pages.waits import Explanation, explained, wait_to_explain
+from naq_tui.text import inert
 
 if TYPE_CHECKING:
     from naq_runtime.monitor import Monitor
@@ -34,14 +37,21 @@ async def explain(
     if wait is None:
         return None
     family = Family(members={job_id: Member(status) for job_id, status in standings.items()})
-    around = Situation(family=family)
-    if history.queue_name:
-        story = await monitor.surroundings.queue_story(
-            history.queue_name, wait.start_ns, None if wait.open else wait.end_ns
-        )
-        queue = await monitor.queue(history.queue_name) if wait.open else None
-        around = Situation(queue, await monitor.workers() if wait.open else None, story, family)
-    return explained(history, found, around, now_ns)
+    try:
+        around = await _situation(monitor, history.queue_name, wait)
+    except NaqError as error:  # the rest of what is known of the job can be told all the same
+        unread = Reason("unknown", "its queue and the workers cannot be read now", inert(str(error), 200))
+        return Explanation(wait, (unread,))
+    return explained(history, found, replace(around, family=family), now_ns)
+
+
+async def _situation(monitor: Monitor, queue: str, wait: Phase) -> Situation:
+    if not queue:
+        return Situation()
+    story = await monitor.surroundings.queue_story(queue, wait.start_ns, None if wait.open else wait.end_ns)
+    if not wait.open:
+        return Situation(story=story)
+    return Situation(await monitor.queue(queue), await monitor.workers(), story)
 
 
 def reason_lines(explanation: Explanation | None) -> Iterator[Line]:
