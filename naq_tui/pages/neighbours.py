@@ -21,6 +21,7 @@ __all__ = ["neighbours", "strip"]
 
 _BARS = "▁▂▃▄▅▆▇█"
 _LABEL = 8
+_ROOMY = 84
 _MOST_CELLS = 64
 _LEAST_RATIO = 1 + 3 * RELATIVE_ERROR
 """Of the ends of a cell: what falls into it must not depend on the rounding of durations."""
@@ -81,13 +82,17 @@ def _waited_ms(history: History) -> float | None:
 
 def _spread(label: str, sketch: Sketch, own_ms: float | None, words: tuple[str, str], width: int) -> Iterator[Line]:
     """Percentiles, and where this one lies, in words and on a scale."""
-    p50, p95, last = (min(one, sketch.max_ns / 1e6) for one in quantiles_of(sketch.buckets, (0.5, 0.95, 1.0)))
-    spans: list[Span] = [(f"  {fit(label, _LABEL)}", "dim")]
-    for name, value in (("p50", p50), ("p95", p95), ("max", last)):
-        spans += [(f"{name} ", "dim"), (f"{duration_text(value)}   ", "text")]
+    p50, p95 = (min(one, sketch.max_ns / 1e6) for one in quantiles_of(sketch.buckets, (0.5, 0.95)))
+    figures: list[Span] = []
+    for name, value in (("p50", p50), ("p95", p95), ("max", sketch.max_ns / 1e6)):
+        figures += [(f"{name} ", "dim"), (f"{duration_text(value)}   ", "text")]
+    own: list[Span] = []
     if own_ms is not None:
-        spans += [("▲ ", "accent"), (duration_text(own_ms), "strong"), (f"  {_place(sketch, own_ms, words)}", "dim")]
-    yield Line(tuple(fitted(spans, width - 1)))
+        own = [("▲ ", "accent"), (duration_text(own_ms), "strong"), (f"  {_place(sketch, own_ms, words)}", "dim")]
+    rows = [figures + own] if width >= _ROOMY else [figures, own]
+    for lead, row in zip((label, ""), rows, strict=False):
+        if row:
+            yield Line(tuple(fitted([(f"  {fit(lead, _LABEL)}", "dim"), *row], width - 1)))
     if sketch.count > 1:
         yield from strip(sketch, own_ms, (p50, p95), width)
 

@@ -71,6 +71,14 @@ def test_percentiles_and_where_this_one_lies() -> None:
     assert waited.endswith("▲ 1.00 s  longer than 100%")
 
 
+def test_where_there_is_little_room_this_one_has_a_line_of_its_own() -> None:
+    shown_lines = lines(shown(HOUR, 56))
+
+    assert shown_lines[1].startswith("  ran     p50 ")
+    assert shown_lines[1].endswith("max 10.00 s")
+    assert shown_lines[2] == "          ▲ 2.00 s  faster than 80%"
+
+
 def test_the_mark_stands_below_its_bar() -> None:
     bars, mark = (line.spans for line in strip(sketch(*([10.0] * 9), 1000.0), 1000.0, (10.0, 10.0), 80))
     text, below = ("".join(piece for piece, _ in spans) for spans in (bars, mark))
