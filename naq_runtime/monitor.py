@@ -27,8 +27,9 @@ from naq_runtime.nats.roll import worker_status
 from naq_runtime.nats.state import queue_states, server_state, stream_states
 from naq_runtime.services.jobs import JobService
 from naq_runtime.services.manager import ServiceManager
+from naq_runtime.services.surroundings import Surroundings
 from naq_runtime.skews import ClockSkew, read_skews
-from naq_runtime.snapshot import JobDetail, ScheduleDetail, ScheduleMark, ScheduleNews, Snapshot
+from naq_runtime.snapshot import JobDetail, QueueState, ScheduleDetail, ScheduleMark, ScheduleNews, Snapshot
 from naq_runtime.watching import ScheduleWatch
 from naq_runtime.worker.record import WorkerRecord, decode_worker
 from naq_runtime.worker.roll import WorkerStatus
@@ -79,6 +80,8 @@ class Monitor:
         self._storage = NATSJobEventStorage(services.connection, services.config, services.topology)
         self.events = EventQueries(self._storage, services.clock, server_ns=services.connection.server_clock.now_ns)
         """Everything that can be asked of the log."""
+        self.surroundings = Surroundings(services, self._storage, self.events)
+        """What lies around a job."""
         self._bucket = LeaseBucket(services.connection, services.names, services.names.workers_bucket)
         self._control = Control(services.connection, services.names)
         self._schedules = ScheduleWatch(services)
@@ -144,6 +147,11 @@ class Monitor:
             except SerializationError:
                 continue  # written by a version that this one cannot read
         return tuple(sorted(records, key=lambda record: record.worker_id))
+
+    async def queue(self, name: str) -> QueueState | None:
+        """A queue as it stands; ``None`` when there is none of this name."""
+        states = await queue_states(self._connection, self._names)
+        return next((state for state in states if state.name == name), None)
 
     async def worker_status(self, *, include_inactive: bool = False) -> tuple[WorkerStatus, ...]:
         """See `EventService.get_worker_status`."""

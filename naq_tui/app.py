@@ -189,8 +189,11 @@ class NaqTop(App[None]):
     def _job_wanted(self, event: View.JobWanted) -> None:
         from naq_tui.screens.job import JobScreen
 
-        self.dashboard.watch(event.job_id)
-        self.push_screen(JobScreen(event.job_id, fetch=self._shown.source.questions.job, badge=self._badge))
+        for screen in self.screen_stack:
+            if isinstance(screen, JobScreen) and screen.thing_id == event.job_id:
+                self._go_down_to(screen)
+                return
+        self.push_screen(JobScreen(event.job_id, questions=self._shown.source.questions, badge=self._badge))
 
     @on(View.ScheduleWanted)
     def _schedule_wanted(self, event: View.ScheduleWanted) -> None:

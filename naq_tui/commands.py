@@ -38,6 +38,8 @@ class Scope(StrEnum):
     SCHEDULE_ACTS = "What can be done to a schedule"
     ALERT_ACTS = "What can be done to an alert"
     CONFIRM = "Before something is done"
+    SECTIONS = "In a page of sections"
+    JOB = "In a job"
     BACK = "In a job, in a schedule, in an alert and in this help"
 
 
@@ -257,6 +259,15 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("choose", Scope.CONFIRM, "enter", "Enter", "Choose", "Do what the button with the mark says."),
     Command("other", Scope.CONFIRM, "tab,shift+tab,left,right", "Tab ← →", "Other button", "Go to the other button."),
+    Command("enter", Scope.SECTIONS, "enter", "Enter", "Open or fold", "Fold the section, or open the job.", "open", 3),
+    Command("next_section", Scope.SECTIONS, "tab", "Tab", "Next section", "Go to the next section.", "section", 5),
+    Command(
+        "previous_section", Scope.SECTIONS, "shift+tab", "Shift-Tab", "Previous section", "Go to the section before."
+    ),
+    Command("next_hit", Scope.SECTIONS, "n", "n", "Next hit", "Go to the next line with the text that is looked for."),
+    Command("previous_hit", Scope.SECTIONS, "N", "N", "Previous hit", "Go to the line before with that text."),
+    Command("filter", Scope.JOB, "slash", "/", "Find", "Look for a text in the page.", "find", 4, always=True),
+    Command("raw", Scope.JOB, "e", "e", "Events as JSON", "Show the events as they are stored.", "events", 6),
     Command("back", Scope.BACK, "escape,backspace", "Esc", "Back", "Go back.", "back", 2),
 )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.snapshot import JobDetail, ScheduleDetail, ScheduleMark, ScheduleNews
+from naq_runtime.surroundings import Family, Neighbours, QueueStory
 
 if TYPE_CHECKING:
     from naq_runtime.finding.found import JobPage
@@ -40,6 +41,24 @@ class Questions(Protocol):
 
     async def failures(self, since_ns: int) -> Sequence[StoredEvent]:
         """The last attempts that failed, of jobs, since a moment; at most 20,000 of them, oldest first."""
+        ...
+
+    async def family(self, detail: JobDetail) -> Family:
+        """The jobs that one depends on, and those that depend on it."""
+        ...
+
+    async def queue_story(self, queue: str, since_ns: int, until_ns: int | None = None) -> QueueStory:
+        """What happened to a queue in a time, up to now or to a moment, and how it was held back before."""
+        ...
+
+    async def neighbours(self, function: str, queue: str, *, but: str, before_ns: int) -> Neighbours:
+        """How a function went lately.
+
+        Args:
+            queue: where other runs of it are looked for.
+            but: a job whose runs are left out of these.
+            before_ns: they ended before this moment.
+        """
         ...
 
     async def schedules(self, since: ScheduleMark | None = None) -> ScheduleNews:

@@ -110,9 +110,10 @@ class Dashboard:
         """The server that answered last."""
         return self.snapshot.server if self.snapshot else None
 
-    def watch(self, job_id: str | None) -> None:
-        """Count the events of this job in ``versions.job``."""
-        self._watched = job_id
+    def watch(self, job_id: str | None) -> bool:
+        """Count the events of this job in ``versions.job``; whether it was another one before."""
+        was, self._watched = self._watched, job_id
+        return was != job_id
 
     def watch_schedule(self, schedule_id: str | None) -> None:
         """Count the events of this schedule in ``versions.schedule``."""

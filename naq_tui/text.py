@@ -129,15 +129,14 @@ def split(text: str, first: int, width: int) -> list[str]:
     A piece after the first has at least one character, however narrow it should be.
     """
     pieces: list[str] = []
-    room = first
-    while cell_len(text) > room:
-        piece = _prefix(text, room)
-        if pieces and not piece:
-            piece = text[:1]
-        pieces.append(piece)
-        text = text[len(piece) :]
-        room = width
-    return [*pieces, text]
+    start, used, room = 0, 0, first
+    for place, character in enumerate(text):
+        cells = get_character_cell_size(character)
+        if used + cells > room and (place > start or not pieces):
+            pieces.append(text[start:place])
+            start, used, room = place, 0, width
+        used += cells
+    return [*pieces, text[start:]]
 
 
 def wrap(text: str, width: int) -> list[str]:

@@ -89,6 +89,10 @@ class Counting:
             there = steps[step] = Group(0, *names)
         there.merge(group)
 
+    def of_function(self, name: str) -> Group:
+        """What jobs of a function did, when functions alone are told apart."""
+        return _together(self._groups.get((None, name, None), {}).values())
+
     def statistics(self, asked: Span, span: Span, ended: tuple[int, ...]) -> EventStatistics:
         """The answer to how many there were in all.
 

@@ -19,11 +19,11 @@ from naq_runtime.statistics.answer import EventStatistics
 from naq_runtime.statistics.counting import Counting, Span
 from naq_runtime.statistics.folding import count, told_by
 from naq_runtime.statistics.latest import Latest
-from naq_runtime.statistics.rollup import DAY, HOUR, MINUTE, UNITS, Gap, Rollup, Tally, Unit
+from naq_runtime.statistics.rollup import DAY, HOUR, MINUTE, UNITS, Gap, Group, Rollup, Tally, Unit
 from naq_runtime.statistics.store import Head, RollupStore
 from naq_runtime.statistics.trends import EventTrends, step_ns_of
 
-__all__ = ["EventLog", "Progress", "StatisticsReader", "StreamLog"]
+__all__ = ["EventLog", "FunctionCount", "Progress", "StatisticsReader", "StreamLog"]
 
 Progress = Callable[[int, int], None]
 """Told now and then how many events were read, of how many."""
@@ -71,6 +71,15 @@ class StreamLog:
             return 0
 
 
+class FunctionCount(NamedTuple):
+    """What happened to the jobs of a function."""
+
+    group: Group
+    since_ns: int
+    """The time that is covered."""
+    until_ns: int
+
+
 class _Wider(Exception):
     """What there is does not tell the span apart from a wider one."""
 
@@ -114,15 +123,46 @@ class StatisticsReader:
         progress: Progress | None = None,
     ) -> EventStatistics:
         """See `EventService.get_event_statistics`."""
-        asked = span = self._span(hours, since_ns, until_ns)
+        asked = self._span(hours, since_ns, until_ns)
+        span, counting, ended = await self._counted(asked, by, progress)
+        return counting.statistics(asked, span, ended)
+
+    async def function(self, name: str, hours: float, progress: Progress | None = None) -> FunctionCount:
+        """What happened to the jobs of a function until now, with all their durations.
+
+        Args:
+            progress: what it raises ends the counting.
+        """
+        (since_ns, until_ns), counting, _ = await self._counted(self._span(hours, None, None), ("function",), progress)
+        return FunctionCount(counting.of_function(name), since_ns, until_ns)
+
+    async def function_by_rollups(self, name: str, hours: float) -> FunctionCount | None:
+        """The same for whole minutes, of what is rolled up by now; ``None`` while nothing of that time is."""
+        heads = [standing.head for standing in await self._store.heads()]
+        bounds, minute_ns = await self._log.bounds(), MINUTE.length_ns
+        current = next((head for head in heads if head.log == bounds.created), None)
+        since_ns = (self._now_ns() - int(hours * 3600e9)) // minute_ns * minute_ns
+        until_ns = current.mark_ns // minute_ns * minute_ns if current is not None else 0
+        if until_ns <= since_ns:
+            return None
+        counting = Counting(("function",))
+        try:
+            for head in heads:
+                await self._count_rolled_up(head, Span(since_ns, until_ns), counting, bounds)
+        except _Wider:
+            return None
+        return FunctionCount(counting.of_function(name), since_ns, until_ns)
+
+    async def _counted(
+        self, span: Span, by: Sequence[str], progress: Progress | None
+    ) -> tuple[Span, Counting, tuple[int, ...]]:
+        """The span that could be counted, what there was, and when logs ended in it."""
         while True:
             counting = Counting(by)
             try:
-                ended = await self._count(span, counting, progress)
+                return span, counting, await self._count(span, counting, progress)
             except _Wider as wider:
                 span = Span(min(span.since_ns, wider.span.since_ns), max(span.until_ns, wider.span.until_ns))
-                continue
-            return counting.statistics(asked, span, ended)
 
     async def trends(self, window_s: float, by: Sequence[str] = (), *, progress: Progress | None = None) -> EventTrends:
         """What happened lately, and how it went; asked again, it reads only what has come since.

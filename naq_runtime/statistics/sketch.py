@@ -7,8 +7,8 @@ A duration is counted in a bucket: 64 for each power of two of nanoseconds. What
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from itertools import accumulate
 
 import msgspec
@@ -80,6 +80,23 @@ class Sketch(msgspec.Struct, omit_defaults=True, gc=False):
     def count(self) -> int:
         """How many durations were added."""
         return sum(self.buckets.values())
+
+    def share_below(self, milliseconds: float) -> float:
+        """The share of durations that were shorter, 0 to 1; of those that are nearly the same, half."""
+        if not self.buckets:
+            return 0.0
+        own = bucket_of(nanoseconds(milliseconds))
+        below = sum(count for bucket, count in self.buckets.items() if bucket < own)
+        return (below + self.buckets.get(own, 0) / 2) / self.count
+
+    def counts_between(self, edges_ms: Sequence[float]) -> list[int]:
+        """How many durations lie between each two neighbours of rising edges, the first one included."""
+        counts = [0] * (len(edges_ms) - 1)
+        for bucket, count in self.buckets.items():
+            place = bisect_right(edges_ms, _middle_ms(bucket)) - 1
+            if 0 <= place < len(counts):
+                counts[place] += count
+        return counts
 
     def add(self, duration_ns: int) -> None:
         """Count one duration, which is not negative."""

@@ -26,8 +26,8 @@ FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to pri
 async def show(job_id: JobId, *, format: FormatOption = Format.TABLE, config: NAQConfig) -> None:
     """Print all that is known of a job.
 
-    That is its status, its arguments, how far it has come, its log, the jobs that it depends on, its result or error,
-    and its events.
+    That is its status, why it waits or waited long, its arguments, how far it has come, its log, the jobs that it
+    depends on, its result or error, and its events.
 
     Example: naq job show 3k9x2abq0e7d5c1m8t4z
     """
@@ -36,6 +36,7 @@ async def show(job_id: JobId, *, format: FormatOption = Format.TABLE, config: NA
     from naq_runtime.naming import check_name
     from naq_runtime.services.manager import ServiceManager
     from naq_tui.cli.job_page import document, needs, page
+    from naq_tui.cli.job_waits import explain
     from naq_tui.cli.output import print_json, print_lines, print_raw, print_raw_members
 
     check_name("job id", job_id)
@@ -44,12 +45,13 @@ async def show(job_id: JobId, *, format: FormatOption = Format.TABLE, config: NA
         detail = await monitor.job(job_id)
         now_ns = monitor.now_ns()
         standings = await monitor.standings([need.job_id for need in needs(detail) if need.met is None])
+        explanation = await explain(monitor, detail, standings, now_ns)
     if format is Format.TABLE:
-        print_lines(page(detail, standings, now_ns))
+        print_lines(page(detail, standings, explanation, now_ns))
     elif format is Format.JSON:
-        print_json(document(detail, standings))
+        print_json(document(detail, standings, explanation))
     else:
-        print_raw_members(document(detail, standings) | {"events": None})
+        print_raw_members(document(detail, standings, explanation) | {"events": None})
         for stored in detail.events:
             event = stored.event
             print_raw("event", f"{event.timestamp:.6f}", event.event_type, event.message)

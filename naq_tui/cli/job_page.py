@@ -12,6 +12,7 @@ from naq_runtime.events.messages import duration_text
 from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent
 from naq_runtime.job import After, Job, JobStatus
 from naq_runtime.snapshot import JobDetail
+from naq_tui.cli.job_waits import reason_lines, reasons_json
 from naq_tui.cli.output import (
     MOODS,
     Column,
@@ -30,6 +31,7 @@ from naq_tui.model.line import said
 from naq_tui.pages.history import Dependency, History
 from naq_tui.pages.life import ENDED
 from naq_tui.pages.phases import phases, ran_ms, waited_ms
+from naq_tui.pages.waits import Explanation
 from naq_tui.text import age_text, clock_text, count_text, inert, inert_lines, moment_text, percent_text
 
 __all__ = ["argument_lines", "document", "error_lines", "needs", "page"]
@@ -77,11 +79,12 @@ def needs(detail: JobDetail) -> list[Dependency]:
 # For scripts
 
 
-def document(detail: JobDetail, standings: Standings) -> dict[str, Any]:
+def document(detail: JobDetail, standings: Standings, explanation: Explanation | None) -> dict[str, Any]:
     """All that is known, as one JSON object; what is not known is null.
 
     Args:
         standings: where the jobs stand that it depends on, as far as its events do not tell.
+        explanation: why it waits, or waited long.
     """
     history, job, result = History(detail), detail.job, detail.result
     by, because = _cancellation(history)
@@ -89,8 +92,8 @@ def document(detail: JobDetail, standings: Standings) -> dict[str, Any]:
     return {
         "job_id": detail.job_id,
         "status": detail.status.value,
-        "function_name": function_of(detail),
-        "queue_name": queue_of(detail),
+        "function_name": history.function_name or None,
+        "queue_name": history.queue_name or None,
         "attempt": _attempt(history),
         "worker_id": _worker(history),
         **moment_json("enqueued_at", _enqueued_ns(history)),
@@ -102,6 +105,7 @@ def document(detail: JobDetail, standings: Standings) -> dict[str, Any]:
         "cancelled_by": by,
         "cancelled_because": because,
         **_wishes(job),
+        "waits_because": reasons_json(explanation),
         "progress": _progress_json(history),
         "depends_on": [_need_json(need) for need in _needs_now(detail, standings)],
         "result": result.result if result else None,
@@ -133,11 +137,12 @@ def _need_json(need: Dependency) -> dict[str, Any]:
 # For people
 
 
-def page(detail: JobDetail, standings: Standings, now_ns: int) -> Iterator[Line]:
+def page(detail: JobDetail, standings: Standings, explanation: Explanation | None, now_ns: int) -> Iterator[Line]:
     """The lines of the page. See `document`."""
     history = History(detail)
     yield from facts(_facts(history, now_ns))
     yield from _progress(history, now_ns)
+    yield from reason_lines(explanation)
     yield from _depends_on(_needs_now(detail, standings), detail.status in ENDED)
     yield from _outcome(history)
     yield from argument_lines(detail.job)
@@ -150,8 +155,8 @@ def _facts(history: History, now_ns: int) -> Iterator[tuple[str, Line]]:
     buried = ("  † dead letter", "yellow") if history.burial is not None else ("", "")
     yield "job", [(inert(detail.job_id), "bold")]
     yield "status", [_STATUS[detail.status], buried]
-    yield "function", [(inert(function_of(detail) or "-"), "")]
-    yield "queue", [(inert(queue_of(detail) or "-"), "")]
+    yield "function", [(inert(history.function_name or "-"), "")]
+    yield "queue", [(inert(history.queue_name or "-"), "")]
     yield "enqueued", _moment(_enqueued_ns(history), now_ns)
     if history.due_ns and detail.status is JobStatus.SCHEDULED:
         yield "retry at" if history.is_retried else "due", _moment(history.due_ns, now_ns)
@@ -310,24 +315,6 @@ def _event_row(stored: StoredEvent, start_ns: int) -> list[Span]:
 
 
 # What is known
-
-
-def function_of(detail: JobDetail) -> str | None:
-    """``module.qualname``, as far as it is known."""
-    if detail.job is not None:
-        return str(detail.job.function)
-    return next(_said_by_events(detail, "function_name"), None)
-
-
-def queue_of(detail: JobDetail) -> str | None:
-    """The name of its queue, as far as it is known."""
-    if detail.job is not None and detail.job.queue_name:
-        return detail.job.queue_name
-    return next(_said_by_events(detail, "queue_name"), None)
-
-
-def _said_by_events(detail: JobDetail, name: str) -> Iterator[str]:
-    return (value for stored in detail.events if (value := getattr(stored.event, name, None)))
 
 
 def _enqueued_ns(history: History) -> int:

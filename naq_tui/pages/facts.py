@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from naq_runtime.events.messages import duration_text
 from naq_runtime.events.models import JobEventType
 from naq_runtime.job import JobStatus
-from naq_runtime.snapshot import JobDetail
 from naq_tui.model.seconds import SECOND_NS
 from naq_tui.pages.history import History
 from naq_tui.pages.phases import Phase, ran_ms, waited_ms
@@ -63,8 +62,8 @@ def _identity(history: History) -> list[Fact]:
     detail = history.detail
     return [
         ("status", [STATUS_MARKS[detail.status], *_remarks(history)]),
-        ("function", [(inert(_function(detail)), "strong")]),
-        ("queue", [(inert(_queue(detail), 64), "name")]),
+        ("function", [(inert(history.function_name or "-"), "strong")]),
+        ("queue", [(inert(history.queue_name or "-", 64), "name")]),
         ("job id", [(inert(detail.job_id, 64), "text")]),
     ]
 
@@ -83,21 +82,6 @@ def _remarks(history: History) -> Iterator[Span]:
         started = history.last(JobEventType.STARTED)
         if started is not None and (started.attempt or 1) > 1:
             yield f"  attempt {started.attempt}", "warn"
-
-
-def _function(detail: JobDetail) -> str:
-    if detail.job is not None:
-        function = detail.job.function
-        return function if isinstance(function, str) else f"{function.__module__}.{function.__qualname__}"
-    names = (getattr(stored.event, "function_name", None) for stored in detail.events)
-    return next((name for name in names if name), "-")
-
-
-def _queue(detail: JobDetail) -> str:
-    if detail.job is not None and detail.job.queue_name:
-        return detail.job.queue_name
-    names = (getattr(stored.event, "queue_name", None) for stored in detail.events)
-    return next((name for name in names if name), "-")
 
 
 def _course(history: History, found: list[Phase], now_ns: int) -> Iterator[Fact]:

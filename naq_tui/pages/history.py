@@ -48,6 +48,24 @@ class History:
                     by_type[kind] = [event]
                 self._latest[kind] = place
 
+    @property
+    def function_name(self) -> str:
+        """``module.qualname``; empty when nobody says."""
+        job = self.detail.job
+        if job is None:
+            return self._told("function_name")
+        function = job.function
+        return function if isinstance(function, str) else f"{function.__module__}.{function.__qualname__}"
+
+    @property
+    def queue_name(self) -> str:
+        """The name of its queue; empty when nobody says."""
+        job = self.detail.job
+        return job.queue_name if job is not None and job.queue_name else self._told("queue_name")
+
+    def _told(self, name: str) -> str:
+        return next((value for stored in self.detail.events if (value := getattr(stored.event, name, None))), "")
+
     def all(self, kind: JobEventType) -> list[JobEvent]:
         """The events of a type, the oldest first."""
         return self._by_type.get(kind, [])

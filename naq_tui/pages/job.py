@@ -1,66 +1,118 @@
-"""The page of one job: what it is, where its time went, what became of it, and what it was given."""
+"""The page of one job: what it is, where its time went, what became of it, its arguments, and what lies around it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
 from naq_runtime.job import JobStatus
 from naq_runtime.snapshot import JobDetail
-from naq_tui.pages.code import json_lines, plain_lines, traceback_lines
+from naq_runtime.surroundings import Neighbours
+from naq_tui.pages.blocks import Block, Stop
+from naq_tui.pages.code import plain_lines
+from naq_tui.pages.events import event_list, raw_events
 from naq_tui.pages.facts import facts
+from naq_tui.pages.family import dependants, dependencies
 from naq_tui.pages.history import History
-from naq_tui.pages.phases import phases
-from naq_tui.pages.sections import cancellation, dependencies, event_list, log, progress, section
+from naq_tui.pages.life import ENDED
+from naq_tui.pages.neighbours import neighbours
+from naq_tui.pages.phases import Phase, phases
+from naq_tui.pages.reasons import Situation
+from naq_tui.pages.sections import cancellation, log, progress
 from naq_tui.pages.timeline import timeline
-from naq_tui.text import inert
+from naq_tui.pages.trace import traceback_lines
+from naq_tui.pages.values import json_text, shown_value
+from naq_tui.pages.waits import explained
+from naq_tui.pages.why import why
+from naq_tui.text import inert, inert_lines
 from naq_tui.widgets.line import EMPTY, Line
 
-__all__ = ["job_page"]
+__all__ = ["Around", "job_page"]
+
+_SHORT = (4_000, 40)
+"""Characters and lines of a value, until more is wanted."""
+_LONG = (256 * 1024, 4_000)
+_COPIED = 256 * 1024
 
 
-def job_page(detail: JobDetail, width: int, now_ns: int) -> list[Line]:
-    """The lines of the page."""
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is known around the job, and how it is wanted to be shown."""
+
+    situation: Situation = field(default_factory=Situation)
+    neighbours: Neighbours | None = None
+    wanted: Collection[str] = ()
+    """The keys of blocks of which more is wanted."""
+    trouble: str = ""
+    """Why a part of it could not be read."""
+    raw: bool = False
+    """Whether events are shown as they are stored."""
+
+
+_NOTHING = Around()
+
+
+def job_page(detail: JobDetail, width: int, now_ns: int, around: Around = _NOTHING) -> list[Block]:
+    """The sections of the page."""
     history, found = History(detail), phases(detail, now_ns)
-    return [
-        EMPTY,
-        *facts(history, found, width, now_ns),
-        *progress(history, width, now_ns),
-        *section("Timeline", width),
-        *timeline(found, width),
-        *dependencies(history, width),
-        *_outcome(history, width, now_ns),
-        *log(history, width),
-        *_arguments(detail, width),
-        *event_list(history, width),
+    family, outcome = around.situation.family, _outcome(history, width, now_ns, around.wanted)
+    times = [
+        why(explained(history, found, around.situation, now_ns), width),
+        Block("timeline", "Timeline", timeline(found, width)),
     ]
+    has_failed = outcome is not None and outcome.key == "error"
+    some = (
+        Block("facts", "", list(facts(history, found, width, now_ns))),
+        progress(history, width, now_ns),
+        *([outcome, *times] if has_failed and detail.status in ENDED else [*times, outcome]),
+        _arguments(detail, width, around.wanted),
+        dependencies(history, family, width),
+        dependants(history, family, width),
+        log(history, width),
+        _neighbours(history, found, around.neighbours, width),
+        _trouble(around.trouble, width),
+        raw_events(detail.events, width) if around.raw else event_list(detail.events, width),
+    )
+    return [block for block in some if block is not None]
 
 
-def _outcome(history: History, width: int, now_ns: int) -> Iterator[Line]:
+def _neighbours(history: History, found: list[Phase], known: Neighbours | None, width: int) -> Block | None:
+    return None if known is None else neighbours(history, found, known, width)
+
+
+def _trouble(trouble: str, width: int) -> Block | None:
+    if not trouble:
+        return None
+    return Block("trouble", "Around it", plain_lines(f"! this could not be read: {trouble}", width, "warn"))
+
+
+def _outcome(history: History, width: int, now_ns: int, wanted: Collection[str]) -> Block | None:
     status, result = history.detail.status, history.detail.result
     if status is JobStatus.CANCELLED:
-        yield from cancellation(history, width, now_ns)
-    elif status is JobStatus.COMPLETED:
-        yield from section("Result", width)
+        return cancellation(history, width, now_ns)
+    if status is JobStatus.COMPLETED:
         if result is None:
-            yield from plain_lines("not kept any more", width, "dim")
-        else:
-            yield from json_lines(result.result, width)
-    elif status is JobStatus.FAILED or history.error is not None:
-        yield from _error(history, width)
+            return Block("result", "Result", plain_lines("not kept any more", width, "dim"))
+        return _values("result", "Result", [result.result], width, wanted)
+    if status is JobStatus.FAILED or history.error is not None:
+        return _error(history, width)
+    return None
 
 
-def _error(history: History, width: int) -> Iterator[Line]:
+def _error(history: History, width: int) -> Block:
     """Of the job, or, while that goes on, of its latest attempt."""
     event, is_over = history.error, history.detail.status is JobStatus.FAILED
-    yield from section("Error", width, "" if is_over or event is None else f"of attempt {event.attempt or 1}")
     kind, text, trace = _failure(history)
-    yield from plain_lines(": ".join(part for part in (kind, text) if part) or "unknown", width, "bad")
+    said = ": ".join(part for part in (kind, text) if part) or "unknown"
+    lines = plain_lines(said, width, "bad")
     if history.burial is not None:
         why = inert(history.burial.reason or "it lies among the dead letters until it is requeued or deleted")
-        yield from plain_lines(f"† {why}", width, "dim")
+        lines += plain_lines(f"† {why}", width, "dim")
     if trace:
-        yield EMPTY
-        yield from traceback_lines(trace, width)
+        lines += [EMPTY, *traceback_lines(trace, width)]
+    about = "" if is_over or event is None else f"of attempt {event.attempt or 1}"
+    return Block("error", "Error", lines, about, text=lambda: "\n".join(inert_lines(trace or said)))
 
 
 def _failure(history: History) -> tuple[str, str, str]:
@@ -72,15 +124,35 @@ def _failure(history: History) -> tuple[str, str, str]:
     return "", "", ""
 
 
-def _arguments(detail: JobDetail, width: int) -> Iterator[Line]:
-    yield from section("Arguments", width)
+def _arguments(detail: JobDetail, width: int, wanted: Collection[str]) -> Block:
     job = detail.job
     if job is None:
-        yield from plain_lines("neither the queue nor an outcome holds them any more", width, "dim")
-    elif not job.args and not job.kwargs:
-        yield from plain_lines("none", width, "dim")
-    else:
-        if job.args:
-            yield from json_lines(list(job.args), width)
-        if job.kwargs:
-            yield from json_lines(dict(job.kwargs), width)
+        gone = "neither the queue nor an outcome holds them any more"
+        text = (
+            gone if detail.status in ENDED or not detail.events else "what the queue holds cannot be read, or is gone"
+        )
+        return Block("arguments", "Arguments", plain_lines(text, width, "dim"))
+    if not job.args and not job.kwargs:
+        return Block("arguments", "Arguments", plain_lines("none", width, "dim"))
+    given = [value for value in (list(job.args), dict(job.kwargs)) if value]
+    return _values("arguments", "Arguments", given, width, wanted)
+
+
+def _values(key: str, title: str, values: list[Any], width: int, wanted: Collection[str]) -> Block:
+    """Values as JSON; of long ones the beginning, until more is wanted."""
+    most, most_lines = _LONG if key in wanted else _SHORT
+    shown = [shown_value(value, width, most=most, lines=most_lines) for value in values]
+    lines = [line for one in shown for line in one.lines]
+    stops: dict[int, Stop] = {}
+    if any(one.is_cut for one in shown):
+        if key in wanted:
+            lines.append(Line((("  … no more than 256 KiB is shown: naq job show --format json prints all", "dim"),)))
+        else:
+            stops[len(lines)] = Stop("more", key)
+            lines.append(Line((("  … Enter", "key"), (" shows more", "dim"))))
+    return Block(key, title, lines, stops=stops, text=lambda: "\n".join(_copied(values)))
+
+
+def _copied(values: list[Any]) -> Iterator[str]:
+    for value in values:
+        yield from inert_lines(json_text(value, 80)[:_COPIED], lines=8_000, width=_COPIED)

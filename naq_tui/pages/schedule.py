@@ -13,9 +13,10 @@ from naq_tui.model.line import said
 from naq_tui.model.schedules import ScheduleView
 from naq_tui.model.seconds import SECOND_NS
 from naq_tui.model.timing import STATES, missed_text, overlap_text, span_text, when_text
-from naq_tui.pages.code import json_lines, plain_lines
+from naq_tui.pages.code import plain_lines
 from naq_tui.pages.facts import Fact, fact_lines
 from naq_tui.pages.sections import section
+from naq_tui.pages.values import json_lines
 from naq_tui.text import age_text, clock_text, count_text, fit, inert, moment_text, short_age_text
 from naq_tui.widgets.columns import fitted
 from naq_tui.widgets.feed_line import TONES

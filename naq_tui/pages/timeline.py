@@ -12,8 +12,8 @@ from naq_tui.widgets.line import Line, Span, Tone
 __all__ = ["timeline"]
 
 _LABEL, _TIME, _WORKER = 12, 11, 16
-_MOST = 60
-"""Stretches that are drawn."""
+_FIRST, _LAST = 10, 20
+"""Stretches that are drawn of very many; those between are only counted."""
 _OUTCOMES: dict[Outcome, tuple[str, Tone]] = {
     "completed": ("✓", "good"),
     "failed": ("✗", "bad"),
@@ -30,14 +30,27 @@ def timeline(found: Sequence[Phase], width: int) -> list[Line]:
     """A line for each stretch, with its bar on a common scale, and an axis below."""
     if not found:
         return [Line((("  nothing is known of when it ran", "dim"),))]
-    left_out, found = len(found) - _MOST, found[-_MOST:]
     start = min(phase.start_ns for phase in found)
     total = max(1, max(phase.end_ns for phase in found) - start)
     worker = _WORKER if width >= 84 else 0
     cells = max(8, width - _LABEL - _TIME - worker - 6)
-    lines = [_phase_line(phase, start, total, cells, worker) for phase in found]
-    earlier = [Line(((f"  … {count_text(left_out)} earlier", "dim"),))] if left_out > 0 else []
-    return [*earlier, *lines, *_axis(start, total, cells)]
+    is_long = len(found) > _FIRST + _LAST + 1
+    head, between, tail = (found[:_FIRST], found[_FIRST:-_LAST], found[-_LAST:]) if is_long else (found, (), ())
+    lines = [_phase_line(phase, start, total, cells, worker) for phase in head]
+    if between:
+        lines.append(_between_line(between, start, total, cells))
+    lines += [_phase_line(phase, start, total, cells, worker) for phase in tail]
+    return [*lines, *_axis(start, total, cells)]
+
+
+def _between_line(left_out: Sequence[Phase], start: int, total: int, cells: int) -> Line:
+    """Stretches that are not drawn by themselves: where they lie, and how many runs there were."""
+    first, last = left_out[0], left_out[-1]
+    left = min(cells - 1, (first.start_ns - start) * cells // total)
+    right = max(left + 1, min(cells, -(-(last.end_ns - start) * cells // total)))
+    runs = sum(phase.kind == "running" for phase in left_out)
+    bar = " " * left + "┈" * (right - left)
+    return Line((("  " + fit(f"⋮ {count_text(runs)} runs", _LABEL), "dim"), (bar, "dim")))
 
 
 def _phase_line(phase: Phase, start: int, total: int, cells: int, worker: int) -> Line:
@@ -82,11 +95,12 @@ def _axis(start: int, total: int, cells: int) -> list[Line]:
     count = 4 if cells >= 56 else 2
     marks = "".join(("┬" if index % (cells // count) == 0 else "─") for index in range(cells - 1)) + "┐"
     labels = [" "] * cells
+    end = "+" + duration_text(total / 1e6)
     for index in range(count):
         text = duration_text(total / 1e6 * index / count) if index else clock_text(start, milliseconds=True)
         place = index * (cells // count)
-        labels[place : place + len(text)] = text
-    end = "+" + duration_text(total / 1e6)
+        if place + len(text) < cells - len(end):
+            labels[place : place + len(text)] = text
     labels[cells - len(end) : cells] = end
     margin = " " * (_LABEL + 2)
     return [Line(((margin, "text"), (marks, "faint"))), Line(((margin, "text"), ("".join(labels[:cells]), "dim")))]

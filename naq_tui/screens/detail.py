@@ -42,11 +42,12 @@ class DetailScreen(View, Generic[Detail]):
     """What it is, in lower case."""
 
     def __init__(self, thing_id: str, *, fetch: Callable[[str], Awaitable[Detail]], badge: Badge) -> None:
-        super().__init__(id=self.NOUN, classes="detail")
+        super().__init__(classes=f"detail {self.NOUN}")
         self.thing_id = thing_id
         self._fetch = fetch
         self._status = Status(badge)
-        self._page = Document(_message_page(f"asking for the {self.NOUN} …"), classes="pane")
+        self._page = self.make_page()
+        self._page.set_layout(_message_page(f"asking for the {self.NOUN} …"))
         self._detail: Detail | None = None
         self._asked_version = -1
         self._asked_at_ns: int | None = None
@@ -59,6 +60,13 @@ class DetailScreen(View, Generic[Detail]):
     def lines(self, detail: Detail, width: int, now_ns: int) -> Sequence[Line]:
         """The page."""
         raise NotImplementedError
+
+    def make_page(self) -> Document:
+        """What shows the page."""
+        return Document(_message_page(""), classes="pane")
+
+    def answered(self, detail: Detail) -> None:
+        """All that is known of it has been told anew."""
 
     @property
     def detail(self) -> Detail | None:
@@ -109,16 +117,18 @@ class DetailScreen(View, Generic[Detail]):
         except NaqError as error:
             self._page.set_layout(_message_page(f"the server cannot be asked for it now: {error}"))
         else:
-            self._lay_out(self._detail, now_ns)
+            self.lay_out(self._detail, now_ns)
+            self.answered(self._detail)
 
-    def _lay_out(self, detail: Detail, now_ns: int) -> None:
+    def lay_out(self, detail: Detail, now_ns: int) -> None:
+        """Show it as it is now."""
         self._laid_out_s = now_ns // SECOND_NS
         self._page.set_layout(lambda width: self.lines(detail, width, now_ns))
 
     def _grow(self, now_ns: int) -> None:
         """Once a second."""
         if self._detail is not None and now_ns // SECOND_NS != self._laid_out_s:
-            self._lay_out(self._detail, now_ns)
+            self.lay_out(self._detail, now_ns)
 
 
 def _message_page(text: str) -> Layout:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from naq_runtime.errors import NotFound, ServerError
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.snapshot import JobDetail, ScheduleDetail, ScheduleMark, ScheduleNews
+from naq_runtime.surroundings import Family, Neighbours, QueueStory
 
 if TYPE_CHECKING:
     from naq_runtime.finding.found import JobPage
@@ -58,6 +59,18 @@ class LiveQuestions:
     async def failures(self, since_ns: int) -> Sequence[StoredEvent]:
         """See `Questions.failures`."""
         return await self._connected().failures(since_ns)
+
+    async def family(self, detail: JobDetail) -> Family:
+        """See `Questions.family`."""
+        return await self._connected().surroundings.family(detail)
+
+    async def queue_story(self, queue: str, since_ns: int, until_ns: int | None = None) -> QueueStory:
+        """See `Questions.queue_story`."""
+        return await self._connected().surroundings.queue_story(queue, since_ns, until_ns)
+
+    async def neighbours(self, function: str, queue: str, *, but: str, before_ns: int) -> Neighbours:
+        """See `Questions.neighbours`."""
+        return await self._connected().surroundings.neighbours(function, queue, but=but, before_ns=before_ns)
 
     async def schedules(self, since: ScheduleMark | None = None) -> ScheduleNews:
         """See `Questions.schedules`; after an outage all of them."""

@@ -8,12 +8,14 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from naq_runtime.errors import NaqError, NotFound
-from naq_runtime.events.models import JobEvent, JobEventType, ScheduleEvent, StoredEvent
+from naq_runtime.events.models import JobEvent, ScheduleEvent, StoredEvent
 from naq_runtime.finding.failures import FAILURES
 from naq_runtime.finding.found import FoundJob, JobPage, of_events
 from naq_runtime.job import JobStatus
 from naq_runtime.snapshot import JobDetail, LeaderState, ScheduleDetail, ScheduleMark, ScheduleNews
+from naq_runtime.surroundings import Family, Member, Neighbours, QueueStory, status_after
 from naq_tui.sources.recorded_statistics import RecordedStatistics
+from naq_tui.sources.recorded_surroundings import RecordedSurroundings
 
 if TYPE_CHECKING:
     from naq_runtime.finding.query import JobQuery
@@ -29,21 +31,6 @@ _JOBS = 20_000
 _EVENTS_OF_A_JOB = 1_000
 _EVENTS = 20
 """The latest of a schedule that are kept."""
-
-_STATUS_AFTER = {
-    JobEventType.ENQUEUED: JobStatus.QUEUED,
-    JobEventType.SCHEDULED: JobStatus.SCHEDULED,
-    JobEventType.WAITING_FOR_DEPENDENCIES: JobStatus.WAITING,
-    JobEventType.STARTED: JobStatus.RUNNING,
-    JobEventType.COMPLETED: JobStatus.COMPLETED,
-    JobEventType.FAILED: JobStatus.FAILED,
-    JobEventType.TIMED_OUT: JobStatus.FAILED,
-    JobEventType.INTERRUPTED: JobStatus.QUEUED,
-    JobEventType.RETRY_SCHEDULED: JobStatus.SCHEDULED,
-    JobEventType.CANCELLED: JobStatus.CANCELLED,
-    JobEventType.DEAD_LETTERED: JobStatus.FAILED,
-    JobEventType.REQUEUED: JobStatus.QUEUED,
-}
 
 
 class RecordedQuestions:
@@ -89,14 +76,18 @@ class RecordedQuestions:
         """Every window that statistics were asked for, and by what they were told apart."""
         self._statistics = RecordedStatistics()
         self._schedules: dict[str, tuple[int, Schedule]] = {}
+        self.families: dict[str, Family | NaqError] = {}
+        """Families of jobs that are given, or errors that are raised, instead of what the events tell."""
         self._written = 0
+        self._around = RecordedSurroundings()
         self._events: dict[str, deque[StoredEvent]] = {}
         self._schedule_events: dict[str, deque[StoredEvent]] = {}
         self.put_schedules(*schedules)
 
     def remember(self, events: Iterable[StoredEvent]) -> None:
         """Take in what can be asked about from now on."""
-        events = list(events)
+        events = tuple(events)
+        self._around.remember(events)
         self._statistics.count(events)
         for stored in events:
             if isinstance(stored.event, JobEvent):
@@ -117,7 +108,24 @@ class RecordedQuestions:
         events = self._events.get(job_id)
         if not events:
             raise NotFound(f"no event of job {job_id} has been recorded")
-        return JobDetail(job_id=job_id, status=_status(events), events=tuple(events))
+        return JobDetail(job_id=job_id, status=status_after(events) or JobStatus.QUEUED, events=tuple(events))
+
+    async def family(self, detail: JobDetail) -> Family:
+        """The jobs around one."""
+        known = self.families.get(detail.job_id)
+        if isinstance(known, NaqError):
+            raise known
+        if known is not None:
+            return known
+        return self._around.family(detail.job_id, lambda job_id: _member(self._events.get(job_id, ())))
+
+    async def queue_story(self, queue: str, since_ns: int, until_ns: int | None = None) -> QueueStory:
+        """What happened to a queue."""
+        return self._around.queue_story(queue, since_ns, until_ns)
+
+    async def neighbours(self, function: str, queue: str, *, but: str, before_ns: int) -> Neighbours:
+        """How a function went."""
+        return self._around.neighbours(function, queue, but, before_ns)
 
     async def find_jobs(self, query: JobQuery) -> AsyncGenerator[JobPage, None]:
         """The jobs of which events were remembered, and those that were put."""
@@ -205,12 +213,6 @@ def _of_jobs(events: Iterable[StoredEvent]) -> Iterator[JobEvent]:
     return (stored.event for stored in events if isinstance(stored.event, JobEvent))
 
 
-def _status(events: Iterable[StoredEvent]) -> JobStatus:
-    status = JobStatus.QUEUED
-    for stored in events:
-        event = stored.event
-        if isinstance(event, JobEvent) and event.event_type in _STATUS_AFTER:
-            status = _STATUS_AFTER[event.event_type]
-            if event.final is False:
-                status = JobStatus.SCHEDULED
-    return status
+def _member(events: Iterable[StoredEvent]) -> Member:
+    names = (stored.event.function_name for stored in events if isinstance(stored.event, JobEvent))
+    return Member(status_after(events), next(filter(None, names), ""))

@@ -385,3 +385,21 @@ async def test_a_filter_of_jobs_with_a_mistake_is_refused(config: NAQConfig) -> 
 
     assert (finished.code, finished.out) == (2, "")
     assert "unknown state 'lost'" in finished.err
+
+
+async def test_why_a_job_waits_is_told_with_how_that_is_known(config: NAQConfig) -> None:
+    await naq("enqueue", "bakery.add", "1", "--id", "first", config=config)
+    await naq("queue", "pause", "default", "--reason", "the oven is cold", config=config)
+    await naq("enqueue", "bakery.add", "1", "--after", "first", "--id", "second", config=config)
+
+    page = (await naq("job", "show", "first", config=config)).out
+    document, waits = await show(config, "first"), await show(config, "second")
+    reasons = document["waits_because"]
+
+    assert "‖ the queue default is paused  since " in page
+    assert 'ago: "the oven is cold"' in page
+    assert isinstance(reasons, list)
+    assert [reason["cause"] for reason in reasons] == ["paused", "worker"]
+    assert waits["waits_because"] == [
+        {"cause": "jobs", "text": "job first must complete first", "evidence": "it is queued"}
+    ]

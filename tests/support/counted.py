@@ -114,11 +114,14 @@ class CountedLog:
 
         self.turns.act(act())
 
+    def reader(self) -> StatisticsReader:
+        """Who answers."""
+        store = RollupStore(self.streams, self.names, self.config.statistics)
+        return StatisticsReader(StreamLog(self.streams, self.names), store, now_ns=self.clock.time_ns)
+
     def read(self, since_ns: int, until_ns: int, by: Sequence[str] = ()) -> EventStatistics:
         """What is answered for a time."""
-        store = RollupStore(self.streams, self.names, self.config.statistics)
-        reader = StatisticsReader(StreamLog(self.streams, self.names), store, now_ns=self.clock.time_ns)
-        answer: EventStatistics = self.run(reader.read(24, by, since_ns=since_ns, until_ns=until_ns))
+        answer: EventStatistics = self.run(self.reader().read(24, by, since_ns=since_ns, until_ns=until_ns))
         return answer
 
     def rollups(self, unit: Unit) -> list[Rollup]:

@@ -26,6 +26,7 @@ from naq_runtime.events.models import (
 from naq_runtime.schedule import Schedule
 from naq_runtime.snapshot import LeaderState, QueueState, ServerState, Snapshot
 from naq_runtime.worker.record import WorkerRecord, WorkerState
+from naq_tui.pages.blocks import Block, lay_out
 from naq_tui.source import Batch, ConnectionState, Link
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "job_event",
     "leader",
     "link",
+    "page_lines",
     "queue",
     "schedule",
     "schedule_event",
@@ -193,6 +195,11 @@ def snapshot(
     return Snapshot(
         taken_at_ns=NOW_NS, server=server(), queues=tuple(queues), workers=tuple(workers), alerts=tuple(alerts)
     )
+
+
+def page_lines(blocks: Iterable[Block], width: int = 100) -> list[str]:
+    """A page of sections as text, nothing of it folded or unfolded by hand."""
+    return ["".join(piece for piece, _ in line.spans).rstrip() for line in lay_out(blocks, (), width).lines]
 
 
 def batch(

@@ -28,6 +28,7 @@ from naq_tui.widgets.failures import Failures
 from naq_tui.widgets.feed import Feed
 from naq_tui.widgets.filter import EventFilterInput, FilterInput
 from naq_tui.widgets.moves import Scrolling
+from naq_tui.widgets.sections import Sections
 from naq_tui.widgets.table import Table
 from tests.support.waiting import eventually
 from tests.tui.builders import batch, job_event, queue, snapshot, worker
@@ -49,6 +50,8 @@ PLACES = {
     Scope.FEED: (Feed,),
     Scope.TYPING: (FilterInput, EventFilterInput),
     Scope.COMPLETING: (EventFilterInput,),
+    Scope.SECTIONS: (Sections,),
+    Scope.JOB: (JobScreen,),
     Scope.ALERTS: (Alerts,),
     **dict.fromkeys(ACTS, (NaqTop,)),
     Scope.CONFIRM: (Confirm,),
@@ -79,6 +82,7 @@ class TestCommands:
             (Scope.FAILURES, Scope.SORT, Scope.MOVE, Scope.JOBS),
             (Scope.SORT, Scope.MOVE, Scope.STATISTICS),
             (Scope.SORT, Scope.MOVE, Scope.SERVER),
+            (Scope.SECTIONS, Scope.MOVE, Scope.JOB, Scope.JOB_ACTS, Scope.BACK),
         ],
     )
     def test_no_key_means_two_things_in_one_place(self, places: tuple[Scope, ...]) -> None:

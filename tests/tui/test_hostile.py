@@ -15,6 +15,7 @@ from naq_runtime.finding.found import FoundJob
 from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.schedule import ScheduleState
 from naq_runtime.snapshot import JobDetail, ScheduleDetail, ServerState, Snapshot
+from naq_runtime.surroundings import Family, Member
 from naq_tui.acts import Act, ActKind
 from naq_tui.screens.confirm import Confirm
 from naq_tui.screens.jobs import Jobs
@@ -146,6 +147,34 @@ async def test_in_the_drill_down_of_a_job_that_has_not_run_to_its_end(text: str,
         for _ in range(4):
             assert_harmless(watched.lines, 80)
             await watched.press("pagedown")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_around_a_job(text: str) -> None:
+    family = Family(
+        members={text: Member(JobStatus.FAILED, text), "child": Member(JobStatus.QUEUED, text)},
+        needs={"job-1": (text,), text: ("child", "job-1")},
+        needed_by={"job-1": (text, "child"), "child": (text,)},
+    )
+    events = (
+        worker_event("started", text, queue_names=(text,)),
+        worker_event("lost", text, reason=text),
+        system_event("queue_limited", queue_name=text, rate_limit=text, concurrency_limit=3),
+        system_event("queue_paused", queue_name=text, reason=text),
+        job_event("failed", "other", text, function_name=text, worker_id=text, error_type=text, duration_ms=3.0),
+        job_event("enqueued", "job-1", text, function_name=text, ago_s=60),
+    )
+    stands = snapshot([queue(text, 9, paused=True, rate_limit=text)], [worker(text, queue_names=(text,))])
+    async with watching(batch(*events, snapshot=stands)) as watched:
+        watched.source.questions.families["job-1"] = family
+        await watched.press("enter")
+        for _ in range(3):
+            await watched.settle()
+        assert "Needed by" in watched.text
+        for key in ("pagedown", "pagedown", "e", "pagedown"):
+            assert_harmless(watched.lines, 120)
+            await watched.press(key)
+        assert_harmless(watched.lines, 120)
 
 
 def told_of_schedule(text: str) -> tuple[Event, ...]:

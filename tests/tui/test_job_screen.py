@@ -9,14 +9,14 @@ import pytest
 from naq_runtime.errors import NotFound, ServerUnreachable
 from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.snapshot import JobDetail
-from naq_tui.pages.job import job_page
+from naq_tui.pages.blocks import lay_out
+from naq_tui.pages.job import Around, job_page
 from naq_tui.pages.phases import phases
 from naq_tui.pages.timeline import timeline
 from naq_tui.source import ConnectionState
 from naq_tui.widgets.document import Document
 from naq_tui.widgets.flow import width_of
-from naq_tui.widgets.line import Line
-from tests.tui.builders import NOW_NS, SECOND, batch, job_event, link, stored, worker_event
+from tests.tui.builders import NOW_NS, SECOND, batch, job_event, link, page_lines, stored, worker_event
 from tests.tui.harness import watching
 
 RUNNING = (
@@ -43,12 +43,8 @@ def detail(status: JobStatus = JobStatus.COMPLETED, *, events: tuple[Any, ...] =
     return JobDetail(job_id="job-1", status=status, events=stored(events), **fields)
 
 
-def text_of(lines: list[Line]) -> str:
-    return "\n".join("".join(piece for piece, _ in line.spans) for line in lines)
-
-
-def page(of: JobDetail, width: int = 100) -> str:
-    return text_of(job_page(of, width, NOW_NS))
+def page(of: JobDetail, width: int = 100, **around: Any) -> str:
+    return "\n".join(page_lines(job_page(of, width, NOW_NS, Around(**around)), width))
 
 
 class TestOpening:
@@ -180,11 +176,17 @@ class TestPage:
 
     def test_a_huge_result_is_cut_and_says_so(self) -> None:
         result = JobResult(job_id="job-1", status=JobStatus.COMPLETED, result=["x" * 100] * 5000)
-        lines = job_page(detail(result=result), 100, NOW_NS)
+        shown = page(detail(result=result))
 
-        assert len(lines) < 1000
-        assert "more lines" in text_of(lines)
-        assert "more characters" in text_of(lines)
+        assert shown.count("\n") < 100
+        assert "Enter shows more" in shown
+
+    def test_more_of_it_is_shown_when_it_is_wanted_but_not_without_end(self) -> None:
+        result = JobResult(job_id="job-1", status=JobStatus.COMPLETED, result=["x" * 100] * 5000)
+        shown = page(detail(result=result), wanted=["result"])
+
+        assert 256 * 1024 < len(shown) < 400 * 1024
+        assert "no more than 256 KiB is shown" in shown
 
     def test_an_error_is_shown_with_its_traceback(self) -> None:
         result = JobResult(
@@ -221,7 +223,8 @@ class TestPage:
     def test_no_line_is_wider_than_the_page(self, width: int) -> None:
         job = Job("shop." + "long" * 60, args=("日本" * 300,), queue_name="mail", job_id="job-1")
         result = JobResult(job_id="job-1", status=JobStatus.FAILED, error_type="E" * 300, traceback="t " * 400)
-        lines = job_page(detail(JobStatus.FAILED, job=job, result=result, events=RETRIED), width, NOW_NS)
+        blocks = job_page(detail(JobStatus.FAILED, job=job, result=result, events=RETRIED), width, NOW_NS)
+        lines = lay_out(blocks, (), width).lines
 
         wide = [line for line in lines[:6] + lines[16:] if width_of(line.spans) > max(width, 40)]
         assert wide == []

@@ -8,9 +8,10 @@ import pytest
 
 from naq_runtime.job import After, Job, JobResult, JobStatus
 from naq_runtime.snapshot import JobDetail
+from naq_tui.pages.blocks import lay_out
 from naq_tui.pages.facts import STATUS_MARKS
 from naq_tui.pages.job import job_page
-from tests.tui.builders import NOW_NS, SECOND, batch, job_event, stored
+from tests.tui.builders import NOW_NS, SECOND, batch, job_event, page_lines, stored
 from tests.tui.harness import watching
 
 STARTED = job_event("started", ago_s=60, worker_id="w-1", attempt=1)
@@ -21,13 +22,13 @@ def detail(*events: Any, status: JobStatus = JobStatus.RUNNING, **fields: Any) -
 
 
 def lines(of: JobDetail, width: int = 100) -> list[str]:
-    return ["".join(piece for piece, _ in line.spans).rstrip() for line in job_page(of, width, NOW_NS)]
+    return page_lines(job_page(of, width, NOW_NS), width)
 
 
 def section(of: JobDetail, title: str, width: int = 100) -> list[str]:
     """The lines below a heading."""
     shown = lines(of, width)
-    start = next(index for index, line in enumerate(shown) if line.startswith(f"  {title} ")) + 1
+    start = next(index for index, line in enumerate(shown) if line.startswith(f"▾ {title} ")) + 1
     end = next((index for index in range(start, len(shown)) if not shown[index]), len(shown))
     return [line.strip() for line in shown[start:end]]
 
@@ -38,7 +39,7 @@ def fact(of: JobDetail, label: str, width: int = 80) -> str:
 
 
 def headings(of: JobDetail) -> set[str]:
-    return {line.split(" ─")[0].strip() for line in lines(of) if " ──" in line}
+    return {line.split(" ─")[0].removeprefix("▾ ").strip() for line in lines(of) if " ──" in line}
 
 
 @pytest.mark.parametrize("status", list(JobStatus))
@@ -132,7 +133,7 @@ class TestProgress:
 
     def test_the_bar_is_lit_by_its_share(self) -> None:
         report = job_event("progress", done=1.0, total=4.0)
-        page = job_page(detail(STARTED, report), 100, NOW_NS)
+        page = lay_out(job_page(detail(STARTED, report), 100, NOW_NS), (), 100).lines
         lit, unlit = next(
             [text for text, _ in line.spans if text.strip("━") == "" and text.strip()]
             for line in page
@@ -216,7 +217,7 @@ class TestDependencies:
         shown = section(detail(self.WAITS, ended, status=JobStatus.CANCELLED, job=job), "Depends on")
 
         assert shown == [
-            "⊖ alpha  failed  08:59:58.000  must succeed",
+            "⊖ alpha  failed     08:59:58.000  must succeed",
             "⋯ beta   no end of it was heard  must fail",
         ]
 

@@ -49,7 +49,7 @@ class TestOpening:
             assert isinstance(watched.app.screen, JobScreen)
             assert watched.source.questions.asked == ["nightly-1"]
             await watched.press("escape")
-            assert watched.app.screen.id == "schedule"
+            assert watched.app.screen.has_class("schedule")
 
     async def test_before_its_first_job_enter_opens_nothing(self) -> None:
         async with watching(BUSY, schedules=[schedule()]) as watched:
