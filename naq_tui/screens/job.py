@@ -208,7 +208,7 @@ class JobScreen(DetailScreen[JobDetail], FilteredView):
         may: Mapping[ActKind, Callable[[JobDetail], bool]] = {
             ActKind.RETRY: lambda detail: detail.status is JobStatus.FAILED,
             ActKind.CANCEL: lambda detail: detail.status not in ENDED,
-            ActKind.DELETE: lambda detail: History(detail).burial is not None,
+            ActKind.DELETE: _may_be_dead,
         }
         if detail is None or kind not in may or not may[kind](detail):
             return None
@@ -226,6 +226,11 @@ class JobScreen(DetailScreen[JobDetail], FilteredView):
     def records(self) -> Iterable[Mapping[str, object]]:
         """Its events."""
         return [as_stored(stored) for stored in self.detail.events] if self.detail else []
+
+
+def _may_be_dead(detail: JobDetail) -> bool:
+    """Whether it lies among the dead letters, by its events; where these are gone, who is asked to delete it knows."""
+    return detail.status is JobStatus.FAILED and (not detail.events or History(detail).burial is not None)
 
 
 def _about(detail: JobDetail) -> dict[str, str]:
