@@ -1,35 +1,19 @@
-"""The source that plays a file of events as they happened, with no server at all."""
+"""A file of events that is played from its beginning, or from any moment on, with no server at all."""
 
 from __future__ import annotations
 
-import asyncio
-import heapq
-from collections.abc import AsyncIterator, Iterator
-from itertools import count, islice
 from pathlib import Path
-from types import TracebackType
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
-from naq_runtime.events.archive import ArchivedEvent, ArchiveReader
-from naq_runtime.events.models import StoredEvent
-from naq_runtime.snapshot import Snapshot
-from naq_tui.source import Batch, ConnectionState, Link
-from naq_tui.sources.recorded import RecordedSource
-from naq_tui.sources.recorded_workers import RecordedWorkers
+from naq_tui.past import Place
+from naq_tui.sources.file_past import FileRecording
+from naq_tui.sources.playback import Playback
 
 __all__ = ["ReplaySource"]
 
-_TICK_S = 0.05
-_PAGE = 1000
-_AHEAD_NS = 2_000_000_000
-"""Events lie in the order in which they were stored; those of one moment are not farther apart than this."""
-_SNAPSHOT_NS = 1_000_000_000
 
-
-class ReplaySource(RecordedSource):
+class ReplaySource(Playback):
     """Plays a file from its beginning, as fast as it happened; its time is that of the events.
-
-    What it holds in memory does not grow with the file, but for the last jobs and what lies within two seconds.
 
     Args:
         path: a file of ``naq events export``.
@@ -39,75 +23,5 @@ class ReplaySource(RecordedSource):
     """
 
     def __init__(self, path: Path, *, clock: Clock = SYSTEM_CLOCK) -> None:
-        super().__init__()
-        self._clock = clock
-        self._reader = ArchiveReader(path)
-        self._coming: Iterator[ArchivedEvent] = iter(self._reader)
-        self._held: list[tuple[int, int, StoredEvent]] = []
-        self._places = count()
-        """Of one moment, events come as they lie in the file."""
-        self._read_ns = 0
-        """How far the events that were read go, by their moments."""
-        self._is_read = False
-        self._workers = RecordedWorkers(self._reader.header, path.name)
-        self._shown_ns = 0
-        """When the last snapshot was made."""
-        self._take_page(list(islice(self._coming, _PAGE)))
-        self._first_ns = self._held[0][0] if self._held else clock.time_ns()
-        self._started_ns = clock.time_ns()
-
-    def __repr__(self) -> str:
-        return f"<ReplaySource {self._reader!r} held={len(self._held)}>"
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await super().__aexit__(kind, error, trace)
-        self._reader.close()
-
-    async def __aiter__(self) -> AsyncIterator[Batch]:
-        self._started_ns = self._clock.time_ns()
-        link = Link(ConnectionState.REPLAYING, self._first_ns, f"{self._reader.header.namespace}: a recording")
-        while not (self._is_read and not self._held):
-            now_ns = self.time_of(self._clock.time_ns())
-            await self._read_until(now_ns + _AHEAD_NS)
-            batch = Batch(link, self._due(now_ns), snapshot=self._snapshot(now_ns))
-            self._remember(batch)
-            yield batch
-            await asyncio.sleep(_TICK_S)
-        now_ns = self.time_of(self._clock.time_ns())
-        yield Batch(Link(ConnectionState.ENDED, now_ns, self._verdict()))
-
-    def time_of(self, now_ns: int) -> int:
-        """See `EventSource.time_of`: that of the recording."""
-        return self._first_ns + max(0, now_ns - self._started_ns)
-
-    async def _read_until(self, time_ns: int) -> None:
-        while not self._is_read and self._read_ns < time_ns:
-            self._take_page(await asyncio.to_thread(lambda: list(islice(self._coming, _PAGE))))
-
-    def _take_page(self, page: list[ArchivedEvent]) -> None:
-        self._is_read = not page
-        for one in page:
-            moment_ns = one.stored.event.moment_ns
-            heapq.heappush(self._held, (moment_ns, next(self._places), one.stored))
-            self._read_ns = max(self._read_ns, moment_ns)
-
-    def _due(self, now_ns: int) -> list[StoredEvent]:
-        due = []
-        while self._held and self._held[0][0] <= now_ns:
-            due.append(heapq.heappop(self._held)[2])
-        for stored in due:
-            self._workers.hear(stored.event)
-        return due
-
-    def _snapshot(self, now_ns: int) -> Snapshot | None:
-        if now_ns - self._shown_ns < _SNAPSHOT_NS:
-            return None
-        self._shown_ns = now_ns
-        return self._workers.snapshot(now_ns)
-
-    def _verdict(self) -> str:
-        """What is to be said of the file at its end."""
-        broken = f"{self._reader.broken:,} lines are no events" if self._reader.broken else ""
-        return "; ".join(part for part in (self._reader.fault or "", broken) if part)
+        recording = FileRecording(path)
+        super().__init__(recording, Place(recording.first_ns or clock.time_ns()), clock=clock)
