@@ -55,7 +55,9 @@ class Feed(Scrolling):
         super().__init__(Viewport(following=True), id=id, classes=classes)
         self._log = EventLog()
         self._filtered: Filtered | None = None
+        self._wanted: EventFilter | None = None
         self._needle = ""
+        self._dashboard: Dashboard | None = None
         self._left_at = 0
 
     @property
@@ -69,7 +71,10 @@ class Feed(Scrolling):
         return self._filtered is not None and not self._filtered.complete
 
     def show(self, dashboard: Dashboard, now_ns: int) -> None:
-        """Show the log as it is now."""
+        """Show the log as it is now; of another dashboard from its newest line on."""
+        if dashboard is not self._dashboard:
+            self._dashboard, self._log = dashboard, dashboard.log
+            self._begin_anew()
         self.watch_log(dashboard.log)
         self.catch_up()
 
@@ -99,9 +104,8 @@ class Feed(Scrolling):
         if needle == self._needle:
             return
         wanted = EventFilter(needle)
-        self._needle = needle
-        self._filtered = None if wanted.is_empty else Filtered(self._log, wanted)
-        self.viewport.following = True
+        self._needle, self._wanted = needle, wanted
+        self._begin_anew()
         self.catch_up()
 
     def line(self, y: int) -> Line:
@@ -170,6 +174,11 @@ class Feed(Scrolling):
         if step > 0 and self.viewport.at_end:
             self.viewport.follow()
         self.moved()
+
+    def _begin_anew(self) -> None:
+        """Look for what is wanted in all of the log, and keep to its newest line."""
+        self._filtered = None if self._wanted is None or self._wanted.is_empty else Filtered(self._log, self._wanted)
+        self.viewport.following = True
 
     def _span(self) -> None:
         """Fit the window to what is there, and say in the border what is not on the screen."""
