@@ -17,7 +17,7 @@ from naq_runtime.snapshot import Snapshot
 from naq_tui.past import LAST, Place
 from naq_tui.source import Batch, ConnectionState
 from naq_tui.sources.playback import Playback
-from naq_tui.sources.recorded_past import MemoryRecording
+from naq_tui.sources.recorded_past import MemoryReading, MemoryRecording
 from tests.tui import builders
 from tests.tui.builders import NOW_NS, SECOND, job_event, stored, worker_event
 
@@ -235,6 +235,24 @@ async def test_trouble_with_the_server_is_said_and_nothing_is_lost_or_told_twice
         await player.to_end(0.5)
 
     assert batch.link.detail == "nobody is there"
+    assert sorted(stored.sequence for stored in player.told) == list(range(1, 1_701))
+
+
+async def test_trouble_in_the_middle_of_the_beginning_tells_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("naq_tui.sources.playback._RETRY_S", 0.01)
+    read, pages = MemoryReading.on, []
+
+    async def failing_once(self: MemoryReading) -> Sequence[StoredEvent]:
+        pages.append(self)
+        if len(pages) == 2:
+            raise ServerUnreachable("nobody is there")
+        return await read(self)
+
+    monkeypatch.setattr(MemoryReading, "on", failing_once)
+    async with playing(recording(*ticking(1_700, every_s=0.05, ago_s=90)), ago_s=60, speed=10) as player:
+        await player.to_end(0.5)
+
+    assert player.batches[0].link.state is ConnectionState.RECONNECTING
     assert sorted(stored.sequence for stored in player.told) == list(range(1, 1_701))
 
 

@@ -233,12 +233,14 @@ async def test_a_job_that_is_open_follows_through_time() -> None:
 async def test_a_filter_stays_and_finds_what_was_there_then() -> None:
     async with with_past() as watched:
         await watched.press("slash")
-        await watched.write("type:enqueued")
+        await watched.write("job:job-1")
         await watched.press("enter")
-        await go_to(watched, "-250s")
+        now = watched.text
+        await go_to(watched, "-150s")
 
-        assert [line.split()[2] for line in watched.events()] == ["enqueued"]
-        assert "1 of 3" in watched.text
+        assert "0 of 2" in now
+        assert [line.split()[2] for line in watched.events()] == ["enqueued", "started", "failed"]
+        assert "3 of 4" in watched.text
 
 
 async def test_what_was_frozen_is_not_frozen_in_the_past() -> None:
