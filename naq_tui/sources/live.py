@@ -14,8 +14,9 @@ from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.config import NAQConfig, redacted_url
 from naq_runtime.errors import ServerError
 from naq_runtime.events.models import StoredEvent
-from naq_runtime.snapshot import Snapshot
+from naq_runtime.snapshot import ServerState, Snapshot
 from naq_tui.source import Batch, ConnectionState, Link
+from naq_tui.sources.live_past import LogRecording
 from naq_tui.sources.live_questions import LiveQuestions
 from naq_tui.sources.ordering import Ordering
 
@@ -72,6 +73,8 @@ class LiveSource:
         self._link = Link(ConnectionState.CONNECTING, clock.time_ns(), redacted_url(config.nats.url))
         self._stack = contextlib.AsyncExitStack()
         self._questions = LiveQuestions()
+        self._server: ServerState | None = None
+        """The one that answered last."""
 
     def __repr__(self) -> str:
         return f"<LiveSource {redacted_url(self._config.nats.url)} {self._link.state} at {self._last}>"
@@ -113,6 +116,11 @@ class LiveSource:
         """See `EventSource.actions`."""
         return None
 
+    @property
+    def past(self) -> LogRecording | None:
+        """See `EventSource.past`: the log of the server; ``None`` before there was a connection."""
+        return LogRecording(self._questions.connected, self._server) if self._server is not None else None
+
     # One connection
 
     async def _session(self) -> AsyncGenerator[Batch, None]:
@@ -124,7 +132,9 @@ class LiveSource:
         monitor = await services.get_service(Monitor)
         self._questions.connect(monitor)
         self._on_server = monitor.on_server
-        yield Batch(self._turn(ConnectionState.CATCHING_UP, self._address), snapshot=await monitor.snapshot())
+        snapshot = await monitor.snapshot()
+        self._server = snapshot.server
+        yield Batch(self._turn(ConnectionState.CATCHING_UP, self._address), snapshot=snapshot)
         if self._last == 0:
             recent, self._last = await self._recent(monitor)
             yield Batch(self._link, sorted(recent, key=lambda stored: stored.event.moment_ns))

@@ -37,11 +37,11 @@ class LiveQuestions:
         """See `Questions.job`."""
         if not job_id:
             raise NotFound("this event is of no job")
-        return await self._connected().job(job_id)
+        return await self.connected().job(job_id)
 
     async def schedules(self, since: ScheduleMark | None = None) -> ScheduleNews:
         """See `Questions.schedules`; after an outage all of them."""
-        monitor = self._connected()
+        monitor = self.connected()
         anew, self._schedules_anew = self._schedules_anew, False
         try:
             return await monitor.schedules(None if anew else since)
@@ -51,9 +51,14 @@ class LiveQuestions:
 
     async def schedule(self, schedule_id: str) -> ScheduleDetail:
         """See `Questions.schedule`."""
-        return await self._connected().schedule(schedule_id)
+        return await self.connected().schedule(schedule_id)
 
-    def _connected(self) -> Monitor:
+    def connected(self) -> Monitor:
+        """The monitor of the connection that stands now.
+
+        Raises:
+            ServerError: there is none.
+        """
         if self._monitor is None:
             raise ServerError("there is no connection to the server now")
         return self._monitor

@@ -8,9 +8,9 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from naq_runtime.errors import NaqError, NotFound
-from naq_runtime.events.models import JobEvent, JobEventType, ScheduleEvent, StoredEvent
-from naq_runtime.job import JobStatus
+from naq_runtime.events.models import JobEvent, ScheduleEvent, StoredEvent
 from naq_runtime.snapshot import JobDetail, LeaderState, ScheduleDetail, ScheduleMark, ScheduleNews
+from naq_tui.sources.job_detail import status_by
 
 if TYPE_CHECKING:
     from naq_runtime.schedule import Schedule
@@ -22,21 +22,6 @@ _JOBS = 20_000
 _EVENTS_OF_A_JOB = 1_000
 _EVENTS = 20
 """The latest of a schedule that are kept."""
-
-_STATUS_AFTER = {
-    JobEventType.ENQUEUED: JobStatus.QUEUED,
-    JobEventType.SCHEDULED: JobStatus.SCHEDULED,
-    JobEventType.WAITING_FOR_DEPENDENCIES: JobStatus.WAITING,
-    JobEventType.STARTED: JobStatus.RUNNING,
-    JobEventType.COMPLETED: JobStatus.COMPLETED,
-    JobEventType.FAILED: JobStatus.FAILED,
-    JobEventType.TIMED_OUT: JobStatus.FAILED,
-    JobEventType.INTERRUPTED: JobStatus.QUEUED,
-    JobEventType.RETRY_SCHEDULED: JobStatus.SCHEDULED,
-    JobEventType.CANCELLED: JobStatus.CANCELLED,
-    JobEventType.DEAD_LETTERED: JobStatus.FAILED,
-    JobEventType.REQUEUED: JobStatus.QUEUED,
-}
 
 
 class RecordedQuestions:
@@ -93,7 +78,7 @@ class RecordedQuestions:
         events = self._events.get(job_id)
         if not events:
             raise NotFound(f"no event of job {job_id} has been recorded")
-        return JobDetail(job_id=job_id, status=_status(events), events=tuple(events))
+        return JobDetail(job_id=job_id, status=status_by(events), events=tuple(events))
 
     def put_schedules(self, *schedules: Schedule) -> None:
         """Have these schedules, in place of those with the same ids."""
@@ -129,14 +114,3 @@ class RecordedQuestions:
             raise NotFound(f"no schedule {schedule_id} has been recorded")
         events = tuple(self._schedule_events.get(schedule_id, ()))
         return ScheduleDetail(schedule=self._schedules[schedule_id][1], events=events)
-
-
-def _status(events: Iterable[StoredEvent]) -> JobStatus:
-    status = JobStatus.QUEUED
-    for stored in events:
-        event = stored.event
-        if isinstance(event, JobEvent) and event.event_type in _STATUS_AFTER:
-            status = _STATUS_AFTER[event.event_type]
-            if event.final is False:
-                status = JobStatus.SCHEDULED
-    return status

@@ -20,6 +20,7 @@ from naq_tui.sources.recorded import RecordedSource
 from naq_tui.widgets.document import Document
 from naq_tui.widgets.feed import Feed
 from naq_tui.widgets.filter import EventFilterInput, FilterInput
+from naq_tui.widgets.moment_bar import MomentInput
 from naq_tui.widgets.moves import Scrolling
 from naq_tui.widgets.table import Table
 from tests.support.waiting import eventually
@@ -28,6 +29,7 @@ from tests.tui.harness import make_app, watching
 
 PLACES = {
     Scope.APP: (NaqTop,),
+    Scope.PAST: (NaqTop,),
     Scope.OVERVIEW: (Overview,),
     Scope.MOVE: (Scrolling, Feed, Table, Document),
     Scope.TABLE: (Table,),
@@ -38,6 +40,7 @@ PLACES = {
     Scope.FEED: (Feed,),
     Scope.TYPING: (FilterInput, EventFilterInput),
     Scope.COMPLETING: (EventFilterInput,),
+    Scope.MOMENT: (MomentInput,),
     Scope.BACK: (Help, JobScreen, ScheduleScreen),
 }
 BUSY = batch(
@@ -55,6 +58,7 @@ class TestCommands:
         "places",
         [
             (Scope.TABLE, Scope.SORT, Scope.MOVE, Scope.OVERVIEW),
+            (Scope.TABLE, Scope.SORT, Scope.MOVE, Scope.OVERVIEW, Scope.PAST),
             (Scope.FEED, Scope.MOVE, Scope.OVERVIEW),
             (Scope.SORT, Scope.MOVE, Scope.SCHEDULES),
             (Scope.MOVE, Scope.SCHEDULE, Scope.BACK),
