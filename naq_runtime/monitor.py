@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from naq_runtime.events.models import StoredEvent
     from naq_runtime.finding.found import JobPage
     from naq_runtime.finding.query import JobQuery
+    from naq_runtime.statistics.course import Course
     from naq_runtime.statistics.reader import Progress, StatisticsReader
     from naq_runtime.statistics.trends import EventTrends
 
@@ -227,6 +228,20 @@ class Monitor:
     async def follow(self, after: int | None = None, filters: Filters = None) -> EventTail:
         """The events behind a sequence, or from now on, in batches."""
         return await self.events.follow(filters, after)
+
+    async def failure_counts(self, since_ns: int, until_ns: int) -> Course:
+        """How many attempts failed when, as far as a scheduler has counted it.
+
+        Raises:
+            ServerError: it cannot be read now.
+        """
+        from naq_runtime.statistics.course import read_failures  # it takes a while, and few ask for it
+        from naq_runtime.statistics.store import RollupStore
+
+        streams = self._services.streams
+        store = RollupStore(streams, self._names, self._services.config.statistics)
+        bounds = await streams.bounds(self._names.events_stream)
+        return await read_failures(store, bounds.created, since_ns, until_ns)
 
     async def job(self, job_id: str) -> JobDetail:
         """All that is known of a job; among its events, the losses of workers that ran it.

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual import on
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.message_pump import MessagePump
 from textual.screen import ModalScreen, Screen
 from textual.timer import Timer
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.events.models import AlertEvent, AlertEventType
+from naq_runtime.snapshot import ScheduleDetail
 from naq_tui.acting import refusal
 from naq_tui.acts import ActKind
 from naq_tui.commands import Command, Scope, act_bindings, bindings, commands_of
 from naq_tui.leaving import leaving_on_signals
+from naq_tui.questions import Questions
 from naq_tui.screens.places import make_view
 from naq_tui.screens.view import View
 from naq_tui.source import Batch, EventSource
@@ -27,6 +29,7 @@ from naq_tui.stage import Stage
 from naq_tui.state import Dashboard
 from naq_tui.text import inert
 from naq_tui.theme import DAY, NIGHT
+from naq_tui.travelling import Travelling
 from naq_tui.widgets.status import Badge
 
 if TYPE_CHECKING:
@@ -46,20 +49,28 @@ _WRITES_BEHIND = 8
 """Frames that may wait for a slow terminal before further ones are left out."""
 
 
-class NaqTop(App[None]):
+class NaqTop(Travelling):
     """A full-screen monitor of the queues behind one source of events."""
 
     TITLE = "naq-top"
     CSS_PATH = [*sorted(Path(__file__).with_name("styles").glob("*.tcss"))]  # noqa: RUF012  # Textual declares it so
-    BINDINGS = [*bindings(Scope.APP), *act_bindings()]  # noqa: RUF012  # Textual declares it so
+    BINDINGS = [*bindings(Scope.APP, Scope.PAST), *act_bindings()]  # noqa: RUF012  # Textual declares it so
 
-    def __init__(self, *, source: EventSource, clock: Clock = SYSTEM_CLOCK, title: str = "", version: str = "") -> None:
-        super().__init__()
+    def __init__(
+        self,
+        *,
+        source: EventSource,
+        clock: Clock = SYSTEM_CLOCK,
+        title: str = "",
+        version: str = "",
+        begin_at: str = "",
+    ) -> None:
+        live = Stage(source, clock)
+        super().__init__(live, clock, begin_at=begin_at)
         self.animation_level = "none"
         self._clock = clock
         self._badge = Badge(title, version)
-        self._live = Stage(source, clock)
-        self._shown = self._live
+        self._live = live
         self._paint_timer: Timer | None = None
         self._frozen_at: int | None = None
         self._kept: dict[str, View] = {}
@@ -82,6 +93,11 @@ class NaqTop(App[None]):
                 yield SystemCommand(command.title, command.help, partial(self._run_command, command, screen))
         yield SystemCommand("Theme", "Choose other colours.", self.action_change_theme)
 
+    def turned(self) -> None:
+        """Another moment is on show: nothing of it is frozen."""
+        self._frozen_at = None
+        self.paint()
+
     def on_mount(self) -> None:
         """Paint first, connect then."""
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
@@ -89,7 +105,10 @@ class NaqTop(App[None]):
 
     def _begin(self) -> None:
         self.paint()
-        self.run_worker(self._live.read(self._taken), name="source", exit_on_error=True)
+        if self.travel.has_present:
+            self.run_worker(self._live.read(self._taken), name="source", exit_on_error=True)
+        else:
+            self.play(self._live)
         self._arm_second()
 
     @property
@@ -112,12 +131,12 @@ class NaqTop(App[None]):
             return
         now_ns = self._shown.now_ns()
         behind = None if self._frozen_at is None else self.dashboard.log.end - self._frozen_at
-        acting = refusal(self._shown) is None
-        unfinished = []
+        acting = refusal(self._shown, in_past=self.travel.in_past) is None
+        unfinished = False
         for view in self._visible_views():
+            self.turn(view, now_ns)
             view.allow_acts(acting)
-            if view.show(self.dashboard, now_ns, behind):
-                unfinished.append(view)
+            unfinished |= view.show(self.dashboard, now_ns, behind)
         if unfinished:
             self._paint_soon(_MORE_S)
 
@@ -133,7 +152,7 @@ class NaqTop(App[None]):
         if isinstance(self.screen, Help):
             self.screen.dismiss()
         else:
-            self.push_screen(Help(acting=refusal(self._shown) is None))
+            self.push_screen(Help(acting=refusal(self._shown, in_past=self.travel.in_past) is None))
 
     def action_view(self, name: str) -> None:
         """Go to a view, or back from one that lies over others."""
@@ -151,8 +170,10 @@ class NaqTop(App[None]):
             self.push_screen(view)
 
     def action_pause(self) -> None:
-        """Freeze what is shown, or go on."""
-        if self.frozen:
+        """Freeze what is shown, or go on; in the past, have time stand still."""
+        if self.travel.in_past:
+            self.travel.toggle()
+        elif self.frozen:
             self._frozen_at = None
         else:
             for view in self._views():
@@ -165,7 +186,7 @@ class NaqTop(App[None]):
         view, actions = self.screen, self._shown.source.actions
         if not isinstance(view, View):
             return
-        refused = refusal(self._shown)
+        refused = refusal(self._shown, in_past=self.travel.in_past)
         if actions is None or refused is not None:
             self.notify(refused or "", severity="warning", markup=False)
             return
@@ -193,15 +214,14 @@ class NaqTop(App[None]):
             if isinstance(screen, JobScreen) and screen.thing_id == event.job_id:
                 self._go_down_to(screen)
                 return
-        self.push_screen(JobScreen(event.job_id, questions=self._shown.source.questions, badge=self._badge))
+        self.push_screen(JobScreen(event.job_id, questions=self._questions, badge=self._badge))
 
     @on(View.ScheduleWanted)
     def _schedule_wanted(self, event: View.ScheduleWanted) -> None:
         from naq_tui.screens.schedule import ScheduleScreen
 
         self.dashboard.watch_schedule(event.schedule_id)
-        fetch = self._shown.source.questions.schedule
-        self.push_screen(ScheduleScreen(event.schedule_id, fetch=fetch, badge=self._badge))
+        self.push_screen(ScheduleScreen(event.schedule_id, fetch=self._schedule, badge=self._badge))
 
     @on(View.QuestionsWanted)
     def _questions_wanted(self, event: View.QuestionsWanted) -> None:
@@ -220,8 +240,17 @@ class NaqTop(App[None]):
         while self.screen is not screen:
             self.pop_screen()
 
+    def _questions(self) -> Questions:
+        """What can be asked of what is on show when it is asked."""
+        return self._shown.source.questions
+
+    def _schedule(self, schedule_id: str) -> Awaitable[ScheduleDetail]:
+        return self._shown.source.questions.schedule(schedule_id)
+
     def _taken(self, batch: Batch) -> None:
-        self._paint_soon()
+        self.go_to_begin()
+        if not self.travel.in_past:
+            self._paint_soon()
         self._say_alerts(batch)
 
     def _say_alerts(self, batch: Batch) -> None:
@@ -237,6 +266,7 @@ class NaqTop(App[None]):
             self.notify(f"{len(begun) - _TOASTS:,} more alerts begin", severity="warning", markup=False)
 
     def _paint_soon(self, delay_s: float = PAINT_S) -> None:
+        """Paint what has changed, before long."""
         if self._paint_timer is None:
             self._paint_timer = self.set_timer(delay_s, self.paint)
 
@@ -249,6 +279,7 @@ class NaqTop(App[None]):
         self._arm_second()
 
     def _views(self) -> list[View]:
+        """Those that lie over each other."""
         return [screen for screen in self.screen_stack if isinstance(screen, View)]
 
     def _visible_views(self) -> Iterator[View]:
@@ -281,10 +312,20 @@ def _scopes(screen: Screen[object]) -> tuple[Scope, ...]:
 
 
 async def run_app(
-    source: EventSource, *, clock: Clock = SYSTEM_CLOCK, title: str = "", version: str = "", mouse: bool = True
+    source: EventSource,
+    *,
+    clock: Clock = SYSTEM_CLOCK,
+    title: str = "",
+    version: str = "",
+    begin_at: str = "",
+    mouse: bool = True,
 ) -> int:
-    """Run the monitor in this terminal until somebody leaves; returns the exit code for the process."""
-    app = NaqTop(source=source, clock=clock, title=title, version=version)
+    """Run the monitor in this terminal until somebody leaves; returns the exit code for the process.
+
+    Args:
+        begin_at: a moment of the past to begin with, as somebody types it; empty for the present.
+    """
+    app = NaqTop(source=source, clock=clock, title=title, version=version, begin_at=begin_at)
     with leaving_on_signals(app):
         await app.run_async(mouse=mouse)
     return app.return_code or 0

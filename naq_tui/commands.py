@@ -17,6 +17,7 @@ class Scope(StrEnum):
     """Where a command works; the value is its heading in the help."""
 
     APP = "Everywhere"
+    PAST = "In the past"
     OVERVIEW = "Overview"
     MOVE = "Moving in a list or a text"
     TABLE = "Queues and workers"
@@ -27,6 +28,7 @@ class Scope(StrEnum):
     COMPLETING = "While typing a filter of events"
     JOBS = "Jobs"
     FAILURES = "Failures, in jobs"
+    MOMENT = "While typing a moment"
     SCHEDULES = "Schedules"
     SCHEDULE = "In a schedule"
     STATISTICS = "Statistics"
@@ -95,8 +97,31 @@ COMMANDS: tuple[Command, ...] = (
     Command("view('schedules')", Scope.APP, "6", "6", "Schedules", "What comes again and again, and when."),
     Command("view('statistics')", Scope.APP, "7", "7", "Statistics", "Counts, rates and percentiles over a time."),
     Command("view('server')", Scope.APP, "8", "8", "Server", "Streams, consumers, limits and the cluster."),
+    Command(
+        "travel",
+        Scope.APP,
+        "t",
+        "t",
+        "Time travel",
+        "Go to a moment of the past: -10m, 14:02, 2026-11-27T14:02.",
+        "past",
+        6,
+    ),
     Command("view('alerts')", Scope.APP, "a", "a", "Alerts", "Which alerts fire, and the rules behind them."),
     Command("quit", Scope.APP, "ctrl+c,ctrl+q", "Ctrl-C Ctrl-Q", "Quit", "Leave, even while typing.", always=True),
+    Command("live", Scope.PAST, "L", "L", "Live", "Go back to the present; nothing of it was missed.", "live", 0),
+    Command(
+        "step(-1)", Scope.PAST, "left_square_bracket", "[", "Event back", "Stand still, one event back.", "back", 2
+    ),
+    Command("step(1)", Scope.PAST, "right_square_bracket", "]", "Event on", "Stand still, one event on.", "on", 2),
+    Command("shift(-1)", Scope.PAST, "left_curly_bracket", "{", "Second back", "Stand still, one second back."),
+    Command("shift(1)", Scope.PAST, "right_curly_bracket", "}", "Second on", "Stand still, one second on."),
+    Command("speed(-1)", Scope.PAST, "comma", ",", "Slower", "Play slower: ×100, ×10, ×1, ×0.", "slower", 3),
+    Command("speed(1)", Scope.PAST, "full_stop", ".", "Faster", "Play faster: ×0, ×1, ×10, ×100.", "faster", 3),
+    Command("scrub(-1)", Scope.PAST, "left", "←", "Bar back", "One bar of the time line back, as does a click on it."),
+    Command("scrub(1)", Scope.PAST, "right", "→", "Bar on", "One bar of the time line on."),
+    Command("zoom_time(-1)", Scope.PAST, "left_parenthesis", "(", "Shorter time line", "Show a shorter time there."),
+    Command("zoom_time(1)", Scope.PAST, "right_parenthesis", ")", "Longer time line", "Show up to a week there."),
     Command("next_pane", Scope.OVERVIEW, "tab", "Tab", "Next pane", "Go to the next pane.", "pane", 5),
     Command("previous_pane", Scope.OVERVIEW, "shift+tab", "Shift-Tab", "Previous pane", "Go to the pane before."),
     Command(
@@ -161,6 +186,10 @@ COMMANDS: tuple[Command, ...] = (
     Command("back", Scope.JOBS, "escape", "Esc", "Back", "Leave the group, clear the filter, then go back."),
     Command("longer", Scope.FAILURES, "plus", "+", "Longer", "Look further back.", "longer", 5),
     Command("shorter", Scope.FAILURES, "minus", "-", "Shorter", "Look back less far.", "shorter", 5),
+    Command("keep", Scope.MOMENT, "enter", "Enter", "Go there", "Go to the moment.", "go", 1),
+    Command("discard", Scope.MOMENT, "escape", "Esc", "Stay", "Go nowhere.", "stay", 2),
+    Command("earlier", Scope.MOMENT, "up", "↑", "Earlier moment", "Recall where you went before.", "earlier", 3),
+    Command("later", Scope.MOMENT, "down", "↓", "Later moment", "Go on to the moment after it."),
     Command("open", Scope.SCHEDULES, "enter", "Enter", "Open schedule", "Open the schedule of the row.", "open", 4),
     Command(
         "filter",
@@ -292,7 +321,7 @@ def act_bindings() -> list[BindingType]:
 
 def _binding(command: Command) -> Binding:
     # Spelled out, they work from a screen that lies over others, too.
-    action = f"app.{command.action}" if command.scope is Scope.APP else command.action
+    action = f"app.{command.action}" if command.scope in (Scope.APP, Scope.PAST) else command.action
     return Binding(command.keys, action, command.title, show=False, priority=command.always, tooltip=command.help)
 
 

@@ -14,6 +14,7 @@ from typing import Protocol, Self
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.snapshot import Snapshot
 from naq_tui.acts import Actions
+from naq_tui.past import Recording
 from naq_tui.questions import Questions
 
 __all__ = ["Batch", "ConnectionState", "EventSource", "Link"]
@@ -45,6 +46,8 @@ class Link:
     """When it came to be so, by the time of the source."""
     detail: str = ""
     """The server's address, or why there is no connection; one line."""
+    speed: int | None = None
+    """How many seconds of a recording pass in one; ``None`` for what is no recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class Batch:
     """Events that were stored and gone before they could be read."""
     snapshot: Snapshot | None = None
     """A fresh one, about once a second; ``None`` in between."""
+    earlier: Sequence[StoredEvent] = field(default_factory=tuple)
+    """What happened before all that came so far, oldest first; for lists and charts that look further back."""
 
 
 class EventSource(Protocol):
@@ -82,4 +87,9 @@ class EventSource(Protocol):
     @property
     def actions(self) -> Actions | None:
         """What can be done there; ``None`` where nothing can or may be."""
+        ...
+
+    @property
+    def past(self) -> Recording | None:
+        """What can be played of what has happened; ``None`` where nothing was kept, or not yet."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from naq_runtime.clock import Clock
 from naq_runtime.errors import NaqError
@@ -73,8 +74,8 @@ class Stage:
 
 
 def _portions(batch: Batch) -> Iterator[Batch]:
-    """A batch in pieces that are quick to apply; snapshot and gap come with the last."""
+    """A batch in pieces that are quick to apply; all else comes with the last."""
     last = max(0, (len(batch.events) - 1) // _PORTION * _PORTION)
     for start in range(0, last, _PORTION):
         yield Batch(batch.link, batch.events[start : start + _PORTION])
-    yield Batch(batch.link, batch.events[last:], batch.missed, batch.snapshot)
+    yield replace(batch, events=batch.events[last:])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import count
 from typing import NamedTuple
 
 from naq_runtime.events.models import JobEvent, ScheduleEvent, StoredEvent, WorkerEvent
@@ -29,9 +30,15 @@ HISTORY_S = 600
 _STALE = (ConnectionState.CONNECTING, ConnectionState.RECONNECTING, ConnectionState.FAILED)
 
 
+_FIRST_VERSIONS = count(step=1 << 40)
+
+
 @dataclass(slots=True)
 class Versions:
-    """A number for each thing that is shown; it grows whenever there is something new to paint."""
+    """A number for each thing that is shown; it grows whenever there is something new to paint.
+
+    Those of one dashboard are never those of another.
+    """
 
     strip: int = 0
     queues: int = 0
@@ -44,6 +51,12 @@ class Versions:
     schedule: int = 0
     """Events of the schedule that is watched."""
     alerts: int = 0
+
+    def __post_init__(self) -> None:
+        # No two dashboards share a number: whoever has painted one of them sees that the other one is to be painted.
+        first = next(_FIRST_VERSIONS)
+        for thing in fields(self):
+            setattr(self, thing.name, first + getattr(self, thing.name))
 
 
 class Vitals(NamedTuple):
@@ -119,6 +132,10 @@ class Dashboard:
         """Count the events of this schedule in ``versions.schedule``."""
         self._watched_schedule = schedule_id
 
+    def watch_as(self, other: Dashboard) -> None:
+        """Watch what another one watches."""
+        self._watched, self._watched_schedule = other._watched, other._watched_schedule
+
     def take_schedules(self, news: ScheduleNews | str) -> None:
         """Take in what was read of schedules, or why it could not be."""
         book = self.schedules
@@ -135,6 +152,8 @@ class Dashboard:
             self.versions.strip += 1
         if batch.events:
             self._take_events(batch.events, now_ns // SECOND_NS)
+        if batch.earlier:
+            self._take_earlier(batch.earlier)
         if batch.snapshot is not None:
             self._take_snapshot(batch.snapshot, now_ns)
         if now_ns // SECOND_NS != self._second:
@@ -198,6 +217,19 @@ class Dashboard:
                 self.versions.workers += 1
             elif type(event) is ScheduleEvent and event.schedule_id == self._watched_schedule:
                 self.versions.schedule += 1
+
+    def _take_earlier(self, events: Sequence[StoredEvent]) -> None:
+        """Count what happened before all that came so far, each in its second, and have it in the log."""
+        self.log.extend_back(events)
+        self.versions.feed += 1
+        self._news = True
+        first = events[0].event.moment_ns // SECOND_NS
+        self._since = first if self._since is None else min(self._since, first)
+        for stored in events:
+            second = stored.event.moment_ns // SECOND_NS
+            self._events.add(second)
+            if type(stored.event) is JobEvent:
+                self._count(stored.event, second)
 
     def _count(self, event: JobEvent, second: int) -> None:
         self._queues.count(event, second)

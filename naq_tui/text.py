@@ -24,6 +24,7 @@ __all__ = [
     "clock_text",
     "count_text",
     "countdown_text",
+    "date_text",
     "fit",
     "inert",
     "inert_lines",
@@ -164,10 +165,15 @@ def moment_text(time_ns: int, now_ns: int, *, milliseconds: bool = False) -> str
     clock = clock_text(time_ns, milliseconds=milliseconds)
     if abs(time_ns - now_ns) < _NEAR_NS:
         return clock
+    return f"{date_text(time_ns)} {clock}".strip()
+
+
+def date_text(time_ns: int) -> str:
+    """The local date: ``2026-03-01``; empty for what no calendar has."""
     try:
-        return f"{time.strftime('%Y-%m-%d', time.localtime(time_ns // 1_000_000_000))} {clock}"
+        return time.strftime("%Y-%m-%d", time.localtime(time_ns // 1_000_000_000))
     except (OverflowError, ValueError, OSError):
-        return clock
+        return ""
 
 
 def age_text(seconds: float) -> str:

@@ -23,11 +23,11 @@ from msgspec import Raw, Struct
 
 from naq_runtime.errors import ArchiveError, InvalidName, SerializationError
 from naq_runtime.events.codec import decode_event, event_subject
-from naq_runtime.events.models import Count, OtherEvent, StoredEvent
+from naq_runtime.events.models import Count, Offset, OtherEvent, StoredEvent, happened_ns
 from naq_runtime.naming import Names, checked
 from naq_runtime.nats.direct import StoredMessage
 
-__all__ = ["FORMAT_VERSION", "ArchiveHeader", "ArchiveReader", "ArchiveWriter", "ArchivedEvent"]
+__all__ = ["FORMAT_VERSION", "ArchiveHeader", "ArchiveReader", "ArchiveWriter", "ArchivedEvent", "Glance"]
 
 FORMAT_VERSION = 1
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -68,6 +68,25 @@ class ArchivedEvent(NamedTuple):
     stored: StoredEvent
 
 
+class _Glanced(Struct):
+    timestamp_ns: Count
+    event_type: str
+    category: str
+    clock_offset_ns: Offset = 0
+
+
+class Glance(Struct):
+    """As much of a line as tells how much there was when."""
+
+    event: _Glanced
+    stored_at: str = ""
+
+    @property
+    def happened_ns(self) -> int:
+        """See `StoredEvent.happened_ns`."""
+        return happened_ns(max(0, self.event.timestamp_ns + self.event.clock_offset_ns), self.stored_at)
+
+
 class _Line(Struct):
     sequence: Count
     subject: str
@@ -81,6 +100,7 @@ class _End(Struct):
 
 
 _decode_header = msgspec.json.Decoder(ArchiveHeader).decode
+_decode_glance = msgspec.json.Decoder(Glance).decode
 _decode_line = msgspec.json.Decoder(_Line).decode
 _decode_end = msgspec.json.Decoder(_End).decode
 _encode = msgspec.json.Encoder().encode
@@ -157,17 +177,15 @@ class ArchiveReader:
             start = self._file.read(len(_ZSTD_MAGIC))
         except OSError as error:
             raise ArchiveError(f"cannot read {path}: {error.strerror}") from error
-        file: Any = _FromTheStart(start, self._file)
-        self._stream = file
+        self._is_packed = start == _ZSTD_MAGIC
         self._damage: tuple[type[Exception], ...] = (OSError, EOFError)
         """What reading may raise."""
-        if start == _ZSTD_MAGIC:
+        if self._is_packed:
             import zstandard
 
-            unpacking = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
-            self._stream = unpacking.stream_reader(file, read_across_frames=True)
             self._damage = (*self._damage, zstandard.ZstdError)
-        self._lines = _lines(self._stream)
+        self._lines = _Lines(self._unpacked(_FromTheStart(start, self._file)))
+        self._count = 0
         self._end: _End | None = None
         try:
             self.header = self._read_header()
@@ -178,23 +196,71 @@ class ArchiveReader:
     def __repr__(self) -> str:
         return f"<ArchiveReader {self._path} broken={self.broken}>"
 
+    @property
+    def offset(self) -> int:
+        """Where the next line begins, in bytes of what is unpacked."""
+        return self._lines.offset
+
+    def go_to(self, offset: int, count: int) -> None:
+        """Go on at the beginning of another line; what is packed is unpacked up to there, and not looked at.
+
+        Args:
+            count: how many events there are before it.
+
+        Raises:
+            ArchiveError: it cannot be read up to there, or is a pipe.
+        """
+        try:
+            self._file.seek(0)
+            stream = self._unpacked(self._file)
+            if self._is_packed:
+                left = offset
+                while left > 0 and (chunk := stream.read(min(_CHUNK, left))):
+                    left -= len(chunk)
+            else:
+                stream.seek(offset)
+        except self._damage as error:
+            raise ArchiveError(f"{self._path} is damaged: {error}") from error
+        self._lines = _Lines(stream, offset)
+        self._count = count
+
+    def glances(self) -> Iterator[Glance | None]:
+        """Of each line only when its event happened and of what type it is; ``None`` for others. It is quick."""
+        with suppress(*self._damage):
+            for line in self._lines:
+                try:
+                    glance = _decode_glance(line or b"")
+                except _ERRORS:
+                    glance = None
+                yield glance
+
+    def naming(self, text: str) -> Iterator[ArchivedEvent]:
+        """The events whose line contains a text that needs no escapes, such as an id."""
+        needle = text.encode()
+        with suppress(*self._damage):
+            for line in self._lines:
+                if line is not None and needle in line and (event := self._event_of(line)) is not None:
+                    yield event
+
     def __iter__(self) -> Iterator[ArchivedEvent]:
-        count = 0
+        return (event for event in self.entries() if event is not None)
+
+    def entries(self) -> Iterator[ArchivedEvent | None]:
+        """The event of each line; ``None`` for a line that is none."""
         try:
             for line in self._lines:
                 event = self._event_of(line)
-                if event is not None:
-                    count += 1
-                    yield event
+                self._count += event is not None
+                yield event
         except self._damage as error:
-            self.fault = f"it is damaged behind {count:,} events: {error}"
+            self.fault = f"it is damaged behind {self._count:,} events: {error}"
             return
         if self._end is None:
-            self.fault = f"it was cut off behind {count:,} events"
+            self.fault = f"it was cut off behind {self._count:,} events"
         elif not self._end.complete:
-            self.fault = f"its export was ended behind {count:,} events"
+            self.fault = f"its export was ended behind {self._count:,} events"
         else:
-            self.fault = self._difference(self._end.events, count)
+            self.fault = self._difference(self._end.events, self._count)
 
     def _difference(self, said: int, read: int) -> str | None:
         if read > said:
@@ -204,6 +270,15 @@ class ArchiveReader:
     def close(self) -> None:
         """Give the file back; may be called twice."""
         self._file.close()
+
+    def _unpacked(self, file: Any) -> Any:
+        """The text of a file that is at its beginning."""
+        if not self._is_packed:
+            return file
+        import zstandard
+
+        unpacking = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
+        return unpacking.stream_reader(file, read_across_frames=True, closefd=False)
 
     def _read_header(self) -> ArchiveHeader:
         unreadable: tuple[type[Exception], ...] = _ERRORS + self._damage
@@ -259,18 +334,34 @@ def _on_one_line(payload: bytes) -> bytes:
     return payload if b"\n" not in payload else msgspec.json.format(payload, indent=-1)
 
 
-def _lines(stream: Any) -> Iterator[bytes | None]:
-    """The lines, without their ends; ``None`` for one that is too long, which is not kept."""
-    pending = io.BytesIO()
-    too_long = False
-    while chunk := stream.read(_CHUNK):
-        *whole, rest = chunk.split(b"\n")
-        for part in whole:
-            pending.write(part)
+class _Lines:
+    """The lines of a stream, without their ends; ``None`` for one that is too long, which is not kept."""
+
+    def __init__(self, stream: Any, offset: int = 0) -> None:
+        self.offset = offset
+        """Where the next line begins."""
+        self._lines = self._read(stream)
+
+    def __iter__(self) -> Iterator[bytes | None]:
+        return self._lines
+
+    def __next__(self) -> bytes | None:
+        return next(self._lines)
+
+    def _read(self, stream: Any) -> Iterator[bytes | None]:
+        pending = io.BytesIO()
+        size, too_long = 0, False
+        while chunk := stream.read(_CHUNK):
+            *whole, rest = chunk.split(b"\n")
+            for part in whole:
+                pending.write(part)
+                self.offset += size + len(part) + 1
+                yield None if too_long else pending.getvalue()
+                pending, size, too_long = io.BytesIO(), 0, False
+            pending.write(rest)
+            size += len(rest)
+            if pending.tell() > _LONGEST_LINE:
+                pending, too_long = io.BytesIO(), True
+        if pending.tell() or too_long:
+            self.offset += size
             yield None if too_long else pending.getvalue()
-            pending, too_long = io.BytesIO(), False
-        pending.write(rest)
-        if pending.tell() > _LONGEST_LINE:
-            pending, too_long = io.BytesIO(), True
-    if pending.tell() or too_long:
-        yield None if too_long else pending.getvalue()

@@ -39,6 +39,7 @@ __all__ = [
     "SystemEventType",
     "WorkerEvent",
     "WorkerEventType",
+    "happened_ns",
 ]
 
 SCHEMA_VERSION = 1
@@ -369,7 +370,22 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
     @property
     def stored_ns(self) -> int | None:
         """The same in nanoseconds since 1970 UTC; ``None`` where that is not known."""
-        try:
-            return nanoseconds_of(self.stored_at) if self.stored_at else None
-        except ValueError:
-            return None  # whatever repeated the event, it was no server
+        return _stored_ns(self.stored_at)
+
+    @property
+    def happened_ns(self) -> int:
+        """When it happened, by the clock of the server: not after it was stored, whatever its emitter thought."""
+        return happened_ns(self.event.moment_ns, self.stored_at)
+
+
+def happened_ns(moment_ns: int, stored_at: str) -> int:
+    """See `StoredEvent.happened_ns`."""
+    stored_ns = _stored_ns(stored_at)
+    return moment_ns if stored_ns is None else min(moment_ns, stored_ns)
+
+
+def _stored_ns(stored_at: str) -> int | None:
+    try:
+        return nanoseconds_of(stored_at) if stored_at else None
+    except ValueError:
+        return None  # whatever repeated the event, it was no server

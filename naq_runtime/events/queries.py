@@ -84,7 +84,7 @@ class EventQueries:
             until: of what was stored before.
         """
         wanted = as_filter(filters)
-        within = await self._range(since, until)
+        within = await self.range_of(since, until)
         return RecentEvents(await self._storage.recent(limit, wanted, within), within.last)
 
     async def history(self, job_id: str) -> list[StoredEvent]:
@@ -108,7 +108,7 @@ class EventQueries:
             after: go on behind this sequence, such as the ``after`` of a page that was read before.
         """
         wanted = as_filter(filters)
-        first, last = await self._range(since, until)
+        first, last = await self.range_of(since, until)
         first = max(first, (after or 0) + 1)
         more = True
         while more:
@@ -143,6 +143,13 @@ class EventQueries:
         """The events behind a sequence, or from now on, in batches."""
         return await self._storage.tail(as_filter(filters), after)
 
+    async def range_of(self, since: Moment | None = None, until: Moment | None = None) -> SequenceRange:
+        """Where what was stored from a moment on, and before another one, lies in the log; all of it without them."""
+        first_ns, end_ns = self._ns(since), self._ns(until)
+        if first_ns is not None and end_ns is not None and first_ns > end_ns:
+            raise FilterError("the time ends before it begins: choose an earlier since, or a later until")
+        return await self._storage.range_of(first_ns, end_ns)
+
     async def _next_page(self, wanted: EventFilter, within: SequenceRange, limit: int) -> EventPage:
         events: list[StoredEvent] = []
         reached = within.first - 1
@@ -156,12 +163,6 @@ class EventQueries:
             events = events[:limit]
             reached = events[-1].sequence
         return EventPage(events, reached, reached < within.last)
-
-    async def _range(self, since: Moment | None, until: Moment | None) -> SequenceRange:
-        first_ns, end_ns = self._ns(since), self._ns(until)
-        if first_ns is not None and end_ns is not None and first_ns > end_ns:
-            raise FilterError("the time ends before it begins: choose an earlier since, or a later until")
-        return await self._storage.range_of(first_ns, end_ns)
 
     def _ns(self, moment: Moment | None) -> int | None:
         """Nanoseconds since 1970.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,6 +52,9 @@ def top(
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Only look: what could change something is refused.")
     ] = False,
+    at: Annotated[
+        str, typer.Option("--at", metavar="MOMENT", help="Begin in the past: -10m, 14:02, 2026-11-27T14:02.")
+    ] = "",
     once: Annotated[bool, typer.Option("--once", help="Print one snapshot of everything, and end.")] = False,
     format: Annotated[Format, typer.Option("--format", "-f", help="How --once prints.")] = Format.TABLE,
     version: Annotated[
@@ -69,23 +74,56 @@ def top(
         fail("--format is for --once: a screen has no other form", EXIT_USAGE)
     if replay is not None and (once or demo):
         fail("--replay plays a recording: it goes neither with --once nor with --demo", EXIT_USAGE)
+    if at:
+        _check_moment(at, once)
     if not once and not (sys.stdin.isatty() and sys.stdout.isatty()):
         fail("there is no terminal to draw on: start it in one, or print a snapshot with naq-top --once", EXIT_USAGE)
     if once:
         asyncio.run(_once(config, demo, format))
     else:
-        code = asyncio.run(_replay(replay) if replay is not None else _watch(config, demo, read_only))
+        code = asyncio.run(_replay(replay, at) if replay is not None else _watch(config, demo, at, read_only))
         sys.exit(code)
 
 
-async def _replay(path: Path) -> int:
+def _check_moment(at: str, once: bool) -> None:
+    from naq_runtime.events.filters.values import moment_of
+
+    if once:
+        fail("--at goes where the monitor can be played on: --once shows the present", EXIT_USAGE)
+    try:
+        moment_of(at)
+    except ValueError as error:
+        fail(f"--at {at!r}: {error}", EXIT_USAGE)
+
+
+async def _replay(path: Path, at: str) -> int:
     from naq_tui.app import run_app
     from naq_tui.sources.replay import ReplaySource
 
-    return await run_app(ReplaySource(path), title=path.name, version=VERSION)
+    with _file_of(path) as file:
+        return await run_app(ReplaySource(file), title=path.name, version=VERSION, begin_at=at)
 
 
-async def _watch(config: NAQConfig, demo: bool, read_only: bool) -> int:
+@contextmanager
+def _file_of(path: Path) -> Iterator[Path]:
+    """A file with all that comes out of a pipe: a replay goes back in it."""
+    if not path.is_fifo():
+        yield path
+        return
+    import shutil
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="naq-top-") as directory:
+        file = Path(directory, path.name)
+        try:
+            with path.open("rb") as pipe, file.open("wb") as copy:
+                shutil.copyfileobj(pipe, copy)
+        except OSError as error:
+            fail(f"cannot keep what comes from {path}: {error.strerror}", EXIT_USAGE)
+        yield file
+
+
+async def _watch(config: NAQConfig, demo: bool, at: str, read_only: bool) -> int:
     from contextlib import AsyncExitStack
 
     from naq_tui.app import run_app
@@ -95,7 +133,7 @@ async def _watch(config: NAQConfig, demo: bool, read_only: bool) -> int:
         if demo:
             config = await _demo(stack)
         title = "demo" if demo else config.namespace
-        return await run_app(LiveSource(config, read_only=read_only), title=title, version=VERSION)
+        return await run_app(LiveSource(config, read_only=read_only), title=title, version=VERSION, begin_at=at)
 
 
 async def _once(config: NAQConfig, demo: bool, form: Format) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Protocol
 
@@ -53,6 +53,11 @@ class EventLog:
         """Append ``count`` events."""
         self._lines.extend(events)
         self.end += count
+
+    def extend_back(self, events: Sequence[StoredEvent]) -> None:
+        """Put events, the oldest first, before all others, as far as there is room; they get lower positions."""
+        room = (self._lines.maxlen or LOG_LIMIT) - len(self._lines)
+        self._lines.extendleft(reversed(events[max(0, len(events) - room) :]))
 
     def at(self, position: int) -> StoredEvent:
         """The event at a position."""

@@ -48,16 +48,16 @@ class JobScreen(DetailScreen[JobDetail], FilteredView):
 
     Args:
         thing_id: its id.
-        questions: what is asked for all of it.
+        questions: what is asked for all of it, at the time.
     """
 
     BINDINGS = bindings(Scope.JOB)
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.JOB, Scope.JOB_ACTS, Scope.BACK)
     NOUN: ClassVar[str] = "job"
 
-    def __init__(self, thing_id: str, *, questions: Questions, badge: Badge) -> None:
+    def __init__(self, thing_id: str, *, questions: Callable[[], Questions], badge: Badge) -> None:
         self._sections = Sections(classes="pane")
-        super().__init__(thing_id, fetch=questions.job, badge=badge)
+        super().__init__(thing_id, fetch=lambda job_id: questions().job(job_id), badge=badge)
         self._questions = questions
         self._around = Around()
         self._snapshot: Snapshot | None = None
@@ -148,7 +148,7 @@ class JobScreen(DetailScreen[JobDetail], FilteredView):
 
     async def _ask_around(self, detail: JobDetail) -> None:
         """Ask for all of it at once, and show each answer when it comes."""
-        questions, history, found = self._questions, History(detail), phases(detail, self._now_ns)
+        questions, history, found = self._questions(), History(detail), phases(detail, self._now_ns)
         function, queue = history.function_name, history.queue_name
         before_ns = found[-1].end_ns if found and detail.status in ENDED else self._now_ns
         wait = wait_to_explain(found)

@@ -9,15 +9,20 @@ from typing import Any, ClassVar
 from textual import on
 from textual.message import Message
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Input
 
 from naq_tui.acts import Act, ActKind
 from naq_tui.commands import ACTS, Scope
+from naq_tui.past import Density
 from naq_tui.questions import Questions
 from naq_tui.state import Dashboard
 from naq_tui.widgets.filter import FilterBar, FilterInput
 from naq_tui.widgets.footer import Footer
 from naq_tui.widgets.line import LineWidget
+from naq_tui.widgets.moment_bar import MomentBar
+from naq_tui.widgets.scrubber import Scrubber
+from naq_tui.widgets.status import Status
 from naq_tui.widgets.table import Table
 
 __all__ = ["FilteredView", "View"]
@@ -29,6 +34,10 @@ class View(Screen[None]):
     SCOPES: ClassVar[tuple[Scope, ...]] = ()
     HERE: ClassVar[str] = ""
     """The name of the place, when a key leads here from anywhere."""
+    in_past = False
+    """Whether it shows a moment of the past."""
+    _focused_before: Widget | None = None
+    """What had the focus before a moment was typed."""
     IS_OVER: ClassVar[bool] = False
     """Whether it lies over whatever was on the screen, and its key leaves it again."""
 
@@ -75,6 +84,52 @@ class View(Screen[None]):
     def hold(self, dashboard: Dashboard, now_ns: int) -> None:
         """Make sure that what is shown stays as it is now."""
 
+    def turn(self, *, in_past: bool) -> None:
+        """Be marked as what shows the past, with the time line below the strip; or as what shows the present."""
+        if in_past == self.in_past:
+            return
+        self.in_past = in_past
+        self.set_class(in_past, "-past")
+        self.query(Scrubber).remove()
+        for status in self.query(Status) if in_past else ():
+            self.mount(Scrubber(), after=status)
+        self._name_keys()
+
+    def scrub(self, density: Density | None, moment_ns: int) -> int:
+        """Show how much there was around the moment; returns how many bars there is room for, 0 without a time line."""
+        for scrubber in self.query(Scrubber):
+            scrubber.show(density, moment_ns)
+            return scrubber.parts if scrubber.size.width else 0
+        return 0
+
+    def ask_moment(self) -> None:
+        """Have a moment typed."""
+        if not self.query(MomentBar):
+            self.mount(MomentBar(), before=self.query_one(Footer))
+        self.call_after_refresh(self._open_moment_bar)
+
+    def refuse_moment(self, reason: str, text: str) -> bool:
+        """Say why nobody can go there, where it was typed; false when it was not."""
+        bar = next(iter(self.query(MomentBar)), None)
+        if bar is None or not bar.has_class("-open"):
+            return False
+        bar.complain(reason, text)
+        return True
+
+    def close_moment(self) -> None:
+        """Have nothing typed any more."""
+        for bar in self.query(MomentBar):
+            bar.remove_class("-open")
+            if self._focused_before is not None:
+                self.set_focus(self._focused_before)
+
+    def _open_moment_bar(self) -> None:
+        bar = self.query_one(MomentBar)
+        if not bar.has_class("-open"):
+            self._focused_before = self.focused
+        bar.add_class("-open")
+        bar.open()
+
     def act(self, kind: ActKind) -> Act | None:
         """What is wanted here by an act of this kind; ``None`` when there is nothing to do it to."""
         return None
@@ -105,9 +160,9 @@ class View(Screen[None]):
     def scopes(self) -> tuple[Scope, ...]:
         """The places whose commands work now, the innermost first."""
         focused: tuple[Scope, ...] = getattr(self.focused, "SCOPES", ())
-        if Scope.TYPING in focused:
+        if Scope.TYPING in focused or Scope.MOMENT in focused:
             return focused
-        here = (*focused, *self.SCOPES, Scope.APP)
+        here = (*focused, *self.SCOPES, *((Scope.PAST,) if self.in_past else ()), Scope.APP)
         return here if self.may_act else tuple(scope for scope in here if scope not in ACTS)
 
     def on_screen_resume(self) -> None:

@@ -14,9 +14,10 @@ from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.config import NAQConfig, redacted_url
 from naq_runtime.errors import ServerError
 from naq_runtime.events.models import StoredEvent
-from naq_runtime.snapshot import Snapshot
+from naq_runtime.snapshot import ServerState, Snapshot
 from naq_tui.source import Batch, ConnectionState, Link
 from naq_tui.sources.live_actions import LiveActions
+from naq_tui.sources.live_past import LogRecording
 from naq_tui.sources.live_questions import LiveQuestions
 from naq_tui.sources.ordering import Ordering
 
@@ -81,6 +82,8 @@ class LiveSource:
         self._stack = contextlib.AsyncExitStack()
         self._questions = LiveQuestions()
         self._actions = None if read_only else LiveActions()
+        self._server: ServerState | None = None
+        """The one that answered last."""
 
     def __repr__(self) -> str:
         return f"<LiveSource {redacted_url(self._config.nats.url)} {self._link.state} at {self._last}>"
@@ -122,6 +125,11 @@ class LiveSource:
         """See `EventSource.actions`."""
         return self._actions
 
+    @property
+    def past(self) -> LogRecording | None:
+        """See `EventSource.past`: the log of the server; ``None`` before there was a connection."""
+        return LogRecording(self._questions.connected, self._server) if self._server is not None else None
+
     # One connection
 
     async def _session(self) -> AsyncGenerator[Batch, None]:
@@ -135,7 +143,9 @@ class LiveSource:
         if self._actions is not None:
             self._actions.connect(services)
         self._on_server = monitor.on_server
-        yield Batch(self._turn(ConnectionState.CATCHING_UP, self._address), snapshot=await monitor.snapshot())
+        snapshot = await monitor.snapshot()
+        self._server = snapshot.server
+        yield Batch(self._turn(ConnectionState.CATCHING_UP, self._address), snapshot=snapshot)
         if self._last == 0:
             recent, self._last = await self._recent(monitor)
             yield Batch(self._link, sorted(recent, key=lambda stored: stored.event.moment_ns))

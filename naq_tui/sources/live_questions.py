@@ -48,33 +48,33 @@ class LiveQuestions:
         """See `Questions.job`."""
         if not job_id:
             raise NotFound("this event is of no job")
-        return await self._connected().job(job_id)
+        return await self.connected().job(job_id)
 
     async def find_jobs(self, query: JobQuery) -> AsyncGenerator[JobPage, None]:
         """See `Questions.find_jobs`."""
-        async with aclosing(self._connected().find_jobs(query)) as pages:
+        async with aclosing(self.connected().find_jobs(query)) as pages:
             async for page in pages:
                 yield page
 
     async def failures(self, since_ns: int) -> Sequence[StoredEvent]:
         """See `Questions.failures`."""
-        return await self._connected().failures(since_ns)
+        return await self.connected().failures(since_ns)
 
     async def family(self, detail: JobDetail) -> Family:
         """See `Questions.family`."""
-        return await self._connected().surroundings.family(detail)
+        return await self.connected().surroundings.family(detail)
 
     async def queue_story(self, queue: str, since_ns: int, until_ns: int | None = None) -> QueueStory:
         """See `Questions.queue_story`."""
-        return await self._connected().surroundings.queue_story(queue, since_ns, until_ns)
+        return await self.connected().surroundings.queue_story(queue, since_ns, until_ns)
 
     async def neighbours(self, function: str, queue: str, *, but: str, before_ns: int) -> Neighbours:
         """See `Questions.neighbours`."""
-        return await self._connected().surroundings.neighbours(function, queue, but=but, before_ns=before_ns)
+        return await self.connected().surroundings.neighbours(function, queue, but=but, before_ns=before_ns)
 
     async def schedules(self, since: ScheduleMark | None = None) -> ScheduleNews:
         """See `Questions.schedules`; after an outage all of them."""
-        monitor = self._connected()
+        monitor = self.connected()
         anew, self._schedules_anew = self._schedules_anew, False
         try:
             return await monitor.schedules(None if anew else since)
@@ -84,23 +84,28 @@ class LiveQuestions:
 
     async def schedule(self, schedule_id: str) -> ScheduleDetail:
         """See `Questions.schedule`."""
-        return await self._connected().schedule(schedule_id)
+        return await self.connected().schedule(schedule_id)
 
     async def statistics(
         self, window_s: float, by: Sequence[str] = (), *, progress: Progress | None = None
     ) -> EventTrends:
         """See `Questions.statistics`."""
-        return await self._connected().trends(window_s, by, progress=progress)
+        return await self.connected().trends(window_s, by, progress=progress)
 
     async def server(self) -> ServerDetail:
         """See `Questions.server`."""
-        return await self._connected().server()
+        return await self.connected().server()
 
     async def consumers(self, stream: str) -> Sequence[Consumer]:
         """See `Questions.consumers`."""
-        return await self._connected().consumers(stream)
+        return await self.connected().consumers(stream)
 
-    def _connected(self) -> Monitor:
+    def connected(self) -> Monitor:
+        """The monitor of the connection that stands now.
+
+        Raises:
+            ServerError: there is none.
+        """
         if self._monitor is None:
             raise ServerError("there is no connection to the server now")
         return self._monitor

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 from naq_runtime.errors import NaqError
 from naq_runtime.snapshot import JobDetail, LeaderState, ScheduleDetail
 from naq_tui.acts import Actions
+from naq_tui.past import Recording
 from naq_tui.source import Batch, ConnectionState, Link
 from naq_tui.sources.recorded_questions import RecordedQuestions
 
@@ -41,6 +42,8 @@ class RecordedSource:
         """See `EventSource.questions`."""
         self.actions: Actions | None = None
         """See `EventSource.actions`: whatever a test puts here."""
+        self.past: Recording | None = None
+        """See `EventSource.past`: whatever a test puts here."""
         self._interval_s = interval_s
         self._queue: asyncio.Queue[Batch | Exception | None] = asyncio.Queue()
         self._link = Link(ConnectionState.LIVE, 0)

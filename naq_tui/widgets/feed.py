@@ -59,6 +59,7 @@ class Feed(Scrolling):
         self._needle = ""
         self._now_ns: int | None = None
         """By the time of the source."""
+        self._dashboard: Dashboard | None = None
         self._left_at = 0
 
     @property
@@ -72,8 +73,11 @@ class Feed(Scrolling):
         return self._filtered is not None and not self._filtered.complete
 
     def show(self, dashboard: Dashboard, now_ns: int) -> None:
-        """Show the log as it is now."""
+        """Show the log as it is now; of another dashboard from its newest line on."""
         self._now_ns = now_ns
+        if dashboard is not self._dashboard:
+            self._dashboard, self._log = dashboard, dashboard.log
+            self._begin_anew(self._understood(self._needle))
         self.watch_log(dashboard.log)
         self.catch_up()
 
@@ -102,10 +106,9 @@ class Feed(Scrolling):
         """
         if needle == self._needle:
             return
-        wanted = EventFilter(needle, now_ns=self._now_ns)
+        wanted = self._understood(needle)
         self._needle = needle
-        self._filtered = None if wanted.is_empty else Filtered(self._log, wanted)
-        self.viewport.following = True
+        self._begin_anew(wanted)
         self.catch_up()
 
     def line(self, y: int) -> Line:
@@ -183,6 +186,15 @@ class Feed(Scrolling):
         if step > 0 and self.viewport.at_end:
             self.viewport.follow()
         self.moved()
+
+    def _understood(self, needle: str) -> EventFilter:
+        """A filter whose ages count from what is on show."""
+        return EventFilter(needle, now_ns=self._now_ns)
+
+    def _begin_anew(self, wanted: EventFilter) -> None:
+        """Look for what is wanted in all of the log, and keep to its newest line."""
+        self._filtered = None if wanted.is_empty else Filtered(self._log, wanted)
+        self.viewport.following = True
 
     def _span(self) -> None:
         """Fit the window to what is there, and say in the border what is not on the screen."""

@@ -124,10 +124,11 @@ class Schedules(Table[ScheduleView]):
 
     def show(self, dashboard: Dashboard, now_ns: int) -> None:
         """Show what has changed since the last time."""
+        is_another = dashboard is not self._dashboard
         self._dashboard, self._now_ns = dashboard, now_ns
         changes = dashboard.schedules.drain()
         self._hint = self._hint_of(dashboard)
-        if changes.whole:
+        if changes.whole or is_another:
             self._show_all()
         elif changes.changed or changes.gone:
             shown = [view for view in changes.changed.values() if self._matches(view)]

@@ -11,7 +11,7 @@ from naq_tui.model.seconds import SECOND_NS
 from naq_tui.model.tally import Quantiles
 from naq_tui.source import ConnectionState, Link
 from naq_tui.state import Dashboard, Vitals
-from naq_tui.text import age_text, clip, clock_text, count_text, inert, percent_text, rate_text
+from naq_tui.text import age_text, clip, clock_text, count_text, date_text, inert, percent_text, rate_text
 from naq_tui.widgets.flow import Item, justified
 from naq_tui.widgets.line import EMPTY, Line, LineWidget, Span, Tone
 from naq_tui.widgets.tones import SEVERITY_TONES
@@ -23,7 +23,7 @@ _LINKS: dict[ConnectionState, tuple[str, Tone]] = {
     ConnectionState.CATCHING_UP: ("◐ catching up", "begin"),
     ConnectionState.LIVE: ("● live", "good"),
     ConnectionState.RECONNECTING: ("○ reconnecting", "warn"),
-    ConnectionState.REPLAYING: ("▶ replay", "good"),
+    ConnectionState.REPLAYING: ("⏪ at", "accent"),
     ConnectionState.ENDED: ("■ end of the recording", "dim"),
     ConnectionState.FAILED: ("✗ failed", "bad"),
 }
@@ -56,7 +56,7 @@ class Status(LineWidget):
             self._vitals_version = dashboard.versions.strip
             self._vitals = dashboard.vitals(now_ns)
         about = self._about(dashboard)
-        state = [Item(tuple(_state(dashboard, now_ns, behind)), 1), Item(((clock_text(now_ns), "strong"),), 4)]
+        state = [Item(tuple(_state(dashboard, now_ns, behind)), 1), Item((_clock(dashboard, now_ns),), 4)]
         alerts = list(_alerts(dashboard.alerts, dashboard.as_of(now_ns)))
         self._lines = ((about, state), ([*alerts, *_figures(self._vitals)], list(_missed(dashboard.missed))))
         self.repaint()
@@ -93,7 +93,17 @@ def _state(dashboard: Dashboard, now_ns: int, behind: int | None) -> Iterator[Sp
         return
     text, tone = _LINKS[link.state]
     yield text, tone
+    if link.speed is not None:
+        yield f" {clock_text(now_ns, milliseconds=not link.speed)}", "accent"
+        yield (f" ×{link.speed}", "strong") if link.speed else (" ‖ ×0", "warn")
     yield from _link_detail(link, dashboard, now_ns)
+
+
+def _clock(dashboard: Dashboard, now_ns: int) -> Span:
+    """The time of day; beside a moment of the past its date."""
+    if dashboard.link is not None and dashboard.link.speed is not None:
+        return date_text(now_ns), "strong"
+    return clock_text(now_ns), "strong"
 
 
 def _link_detail(link: Link, dashboard: Dashboard, now_ns: int) -> Iterator[Span]:

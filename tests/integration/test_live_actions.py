@@ -209,7 +209,7 @@ async def test_naq_top_with_read_only_has_such_a_source(
         return 0
 
     monkeypatch.setattr("naq_tui.app.run_app", run_app)
-    await top._watch(config, demo=False, read_only=read_only)
+    await top._watch(config, demo=False, at="", read_only=read_only)
 
     assert [source.actions is None for source in shown] == [read_only]
 

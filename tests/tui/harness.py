@@ -85,9 +85,9 @@ class Watched:
     def pane(self, title: str) -> list[str]:
         """The inside of the pane whose border has this title, line by line; for panes as wide as the screen."""
         lines = self.lines
-        top = next(index for index, line in enumerate(lines) if title in line and "╭" in line)
-        bottom = next(index for index in range(top + 1, len(lines)) if "╰" in lines[index])
-        return [line.strip("│ ").rstrip() for line in lines[top + 1 : bottom]]
+        top = next(index for index, line in enumerate(lines) if title in line and set("╭┏╔") & set(line))
+        bottom = next(index for index in range(top + 1, len(lines)) if set("╰┗╚") & set(lines[index]))
+        return [line.strip("│╏║ ").rstrip("│ ") for line in lines[top + 1 : bottom]]
 
     def events(self) -> list[str]:
         """The lines of the feed that say something."""

@@ -27,6 +27,7 @@ from naq_tui.widgets.document import Document
 from naq_tui.widgets.failures import Failures
 from naq_tui.widgets.feed import Feed
 from naq_tui.widgets.filter import EventFilterInput, FilterInput
+from naq_tui.widgets.moment_bar import MomentInput
 from naq_tui.widgets.moves import Scrolling
 from naq_tui.widgets.sections import Sections
 from naq_tui.widgets.table import Table
@@ -36,6 +37,7 @@ from tests.tui.harness import make_app, watching
 
 PLACES = {
     Scope.APP: (NaqTop,),
+    Scope.PAST: (NaqTop,),
     Scope.OVERVIEW: (Overview,),
     Scope.MOVE: (Scrolling, Feed, Table, Document),
     Scope.TABLE: (Table,),
@@ -50,6 +52,7 @@ PLACES = {
     Scope.FEED: (Feed,),
     Scope.TYPING: (FilterInput, EventFilterInput),
     Scope.COMPLETING: (EventFilterInput,),
+    Scope.MOMENT: (MomentInput,),
     Scope.SECTIONS: (Sections,),
     Scope.JOB: (JobScreen,),
     Scope.ALERTS: (Alerts,),
@@ -83,6 +86,7 @@ class TestCommands:
             (Scope.SORT, Scope.MOVE, Scope.STATISTICS),
             (Scope.SORT, Scope.MOVE, Scope.SERVER),
             (Scope.SECTIONS, Scope.MOVE, Scope.JOB, Scope.JOB_ACTS, Scope.BACK),
+            (Scope.TABLE, Scope.SORT, Scope.MARK, Scope.MOVE, Scope.OVERVIEW, Scope.PAST),
         ],
     )
     def test_no_key_means_two_things_in_one_place(self, places: tuple[Scope, ...]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import zstandard
 from msgspec.structs import replace
 
 from naq_runtime.clock import ManualClock
@@ -17,8 +18,12 @@ from naq_runtime.events.models import Event
 from naq_runtime.naming import Names
 from naq_runtime.nats.direct import StoredMessage
 from naq_tui.app import NaqTop
+from naq_tui.past import Place
 from naq_tui.source import Batch, ConnectionState
+from naq_tui.sources.file_past import FileRecording
+from naq_tui.sources.playback import Playback
 from naq_tui.sources.replay import ReplaySource
+from tests.support.waiting import eventually
 from tests.tui import builders
 from tests.tui.builders import job_event, worker_event
 
@@ -177,7 +182,7 @@ async def test_an_empty_recording_is_over_at_once(tmp_path: Path) -> None:
     clock = builders.clock()
     batches = await played(ReplaySource(written(tmp_path / "log", []), clock=clock), clock)
 
-    assert [batch.link.state for _, batch in batches] == [ConnectionState.ENDED]
+    assert [batch.link.state for _, batch in batches] == [ConnectionState.REPLAYING, ConnectionState.ENDED]
 
 
 def test_what_is_no_recording_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
@@ -221,3 +226,115 @@ async def test_the_screen_shows_the_time_of_the_recording(tmp_path: Path) -> Non
     assert "nats" not in text  # its version is not known: that of the file is ours
     assert "✓ completed" in text
     assert "w-1" in text
+
+
+class TestGoingElsewhere:
+    """A file is read from any moment on, packed or not."""
+
+    @pytest.fixture(params=["plain", "packed"])
+    def path(self, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+        events = [job_event("enqueued", f"job-{n:05}", "mail", ago_s=6_000 - n) for n in range(5_000)]
+        events[3_000] = job_event("failed", "job-02999", "mail", ago_s=3_000)
+        path = written(tmp_path / "log", events)
+        lines = path.read_bytes().splitlines(keepends=True)
+        lines.insert(1_234, b"this is no event\n")
+        whole = b"".join(lines)
+        path.write_bytes(whole if request.param == "plain" else zstandard.compress(whole))
+        return path
+
+    @pytest.mark.parametrize("ago_s", [5_990.5, 5_300.5, 3_000.5, 1_001.5])
+    async def test_every_event_is_told_once_from_any_moment_to_the_end(self, path: Path, ago_s: float) -> None:
+        clock = builders.clock()
+        place = Place(builders.NOW_NS - int(ago_s * 10**9))
+        told: list[int] = []
+        async with Playback(FileRecording(path), place, speed=100, clock=clock) as playback, asyncio.timeout(20):
+            async for batch in playback:
+                told += [stored.sequence for stored in (*batch.earlier, *batch.events)]
+                clock.advance(1)
+                playback._woken.set()
+
+        begin = min(told)
+        assert sorted(told) == list(range(begin, 5_001))
+        assert begin <= max(1, 6_000 - int(ago_s) - 600)
+
+    async def test_it_is_known_how_much_there_was_when(self, path: Path) -> None:
+        past = FileRecording(path)
+        span = await past.span()
+        density = await past.density(span, 10)
+
+        assert span == (builders.NOW_NS - 6_000 * 10**9, builders.NOW_NS - 1_001 * 10**9)
+        assert sum(density.events) in (4_999, 5_000)
+        assert [part for part, count in enumerate(density.failures) if count] == [6]
+
+    async def test_a_job_is_found_wherever_it_is_in_the_file(self, path: Path) -> None:
+        past = FileRecording(path)
+        then = await past.job("job-02999", Place(builders.NOW_NS - 3_001 * 10**9))
+        later = await past.job("job-02999", Place(builders.NOW_NS))
+        with pytest.raises(NotFound):
+            await past.job("job-99999", Place(builders.NOW_NS))
+
+        assert (then.status, later.status) == ("queued", "failed")
+
+    async def test_the_monitor_goes_to_a_moment_of_the_file_and_steps_back(self, path: Path) -> None:
+        app = NaqTop(source=ReplaySource(path), title="log", begin_at="10m")
+
+        def shown() -> str:
+            return app.screen._compositor.render_strips()[0].text
+
+        async with app.run_test(size=(120, 40)) as pilot:
+            await eventually(lambda: "⏪ at 08:33:19" in shown())
+            await pilot.press("left_square_bracket")
+            await eventually(lambda: "⏪ at 08:33:1" in shown() and "×0" in shown())
+            end = app.dashboard.log.end
+            await pilot.press("L")
+
+            assert app.travel.in_past
+            assert end > 0
+
+
+async def test_the_middle_of_a_silence_that_one_went_to_is_shown(tmp_path: Path) -> None:
+    clock = builders.clock()
+    events = [job_event("enqueued", f"job-{ago_s}", "mail", ago_s=ago_s) for ago_s in (900, 600, 100)]
+    place = Place(builders.NOW_NS - 300 * 10**9)
+    async with Playback(FileRecording(written(tmp_path / "log", events)), place, clock=clock) as playback:
+        batches = aiter(playback)
+        await anext(batches)
+        clock.advance(5)
+        playback._woken.set()
+        await anext(batches)
+
+        assert playback.time_of(clock.time_ns()) == place.moment_ns + 5 * 10**9
+
+
+async def test_a_file_behind_itself_is_played_twice(tmp_path: Path) -> None:
+    path = written(tmp_path / "log", JOB)
+    path.write_bytes(path.read_bytes() * 2)
+    clock = builders.clock()
+    batches = await played(ReplaySource(path, clock=clock), clock)
+
+    assert sum(len(batch.events) for _, batch in batches) == 10
+    assert "it goes on behind its end" in batches[-1][1].link.detail
+
+
+@pytest.mark.parametrize("wrong_ns", [0, 2**63 - 1], ids=["1970", "2262"])
+async def test_events_of_a_wrong_time_do_not_lead_elsewhere(tmp_path: Path, wrong_ns: int) -> None:
+    events = many(5_000)
+    for place in (3, 600, 601, 1_200):
+        events[place] = replace(events[place], timestamp_ns=wrong_ns)
+    moment = Place(events[4_399].moment_ns)
+    async with Playback(FileRecording(written(tmp_path / "log", events)), moment, speed=0) as playback:
+        first = await anext(aiter(playback))
+
+    jobs = [getattr(stored.event, "job_id", "") for stored in first.events]
+    assert jobs[-1] == "job-4399"
+    assert 500 <= len(jobs) <= 2_000  # not all of the file is read for it
+
+
+async def test_going_back_while_the_file_is_looked_through_finds_all_of_it(tmp_path: Path) -> None:
+    past = FileRecording(written(tmp_path / "log", many(30_000)))
+    async with Playback(past, Place(past.first_ns or 0)) as beginning:
+        await anext(aiter(beginning))
+    async with Playback(past, Place(builders.NOW_NS - 61 * 10**9), speed=0) as end:
+        first = await anext(aiter(end))
+
+    assert getattr(first.events[-1].event, "job_id", "") == "job-29998"

@@ -1,0 +1,105 @@
+"""What a playback can be asked: everything as it was at the moment that is on show."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from naq_runtime.errors import NotFound
+from naq_runtime.events.models import StoredEvent
+from naq_runtime.snapshot import JobDetail, ScheduleDetail, ScheduleMark, ScheduleNews
+from naq_runtime.surroundings import Family, Neighbours, QueueStory
+from naq_tui.past import Place, Recording
+from naq_tui.sources.recorded_questions import RecordedQuestions
+
+if TYPE_CHECKING:
+    from naq_runtime.finding.found import JobPage
+    from naq_runtime.finding.query import JobQuery
+    from naq_runtime.jetstream import Consumer, ServerDetail
+    from naq_runtime.statistics.trends import EventTrends
+    from naq_tui.questions import Progress
+
+__all__ = ["PlaybackQuestions"]
+
+_NO_SCHEDULES = "how schedules stood then is in no log: their events are in the overview"
+_NO_SERVER = "how the server stood then is in no log"
+_KEPT = 50_000
+"""Events from which questions about more than one job are answered."""
+
+
+class PlaybackQuestions:
+    """Asks the recording about a job, and what was told of it about all else; see `Questions`."""
+
+    def __init__(self, recording: Recording, place: Place) -> None:
+        self._recording = recording
+        self._place = place
+        self._told: deque[StoredEvent] = deque()
+        self._memory: RecordedQuestions | None = None
+        """Made of what was told, when somebody asks."""
+
+    def move(self, place: Place, events: Iterable[StoredEvent] = (), earlier: Sequence[StoredEvent] = ()) -> None:
+        """Answer as of another place from now on, up to which these were told, and those before all others."""
+        self._place = place
+        if earlier:
+            self._told.extendleft(reversed(earlier))
+            self._memory = None
+        self._told.extend(events)
+        if self._memory is not None:
+            self._memory.remember(events)
+        while len(self._told) > _KEPT:
+            self._told.popleft()
+
+    async def job(self, job_id: str) -> JobDetail:
+        """See `Questions.job`."""
+        if not job_id:
+            raise NotFound("this event is of no job")
+        return await self._recording.job(job_id, self._place)
+
+    def find_jobs(self, query: JobQuery) -> AsyncGenerator[JobPage, None]:
+        """See `Questions.find_jobs`: those of which something was told."""
+        return self._known().find_jobs(query)
+
+    async def failures(self, since_ns: int) -> Sequence[StoredEvent]:
+        """See `Questions.failures`."""
+        return await self._known().failures(since_ns)
+
+    async def family(self, detail: JobDetail) -> Family:
+        """See `Questions.family`."""
+        return await self._known().family(detail)
+
+    async def queue_story(self, queue: str, since_ns: int, until_ns: int | None = None) -> QueueStory:
+        """See `Questions.queue_story`."""
+        return await self._known().queue_story(queue, since_ns, until_ns)
+
+    async def neighbours(self, function: str, queue: str, *, but: str, before_ns: int) -> Neighbours:
+        """See `Questions.neighbours`."""
+        return await self._known().neighbours(function, queue, but=but, before_ns=before_ns)
+
+    async def statistics(
+        self, window_s: float, by: Sequence[str] = (), *, progress: Progress | None = None
+    ) -> EventTrends:
+        """See `Questions.statistics`."""
+        return await self._known().statistics(window_s, by, progress=progress)
+
+    async def schedules(self, since: ScheduleMark | None = None) -> ScheduleNews:
+        """See `Questions.schedules`: they are not known."""
+        raise NotFound(_NO_SCHEDULES)
+
+    async def schedule(self, schedule_id: str) -> ScheduleDetail:
+        """See `Questions.schedule`: it is not known."""
+        raise NotFound(_NO_SCHEDULES)
+
+    async def server(self) -> ServerDetail:
+        """See `Questions.server`: it is not known."""
+        raise NotFound(_NO_SERVER)
+
+    async def consumers(self, stream: str) -> Sequence[Consumer]:
+        """See `Questions.consumers`: they are not known."""
+        raise NotFound(_NO_SERVER)
+
+    def _known(self) -> RecordedQuestions:
+        if self._memory is None:
+            self._memory = RecordedQuestions()
+            self._memory.remember(self._told)
+        return self._memory

@@ -1,0 +1,131 @@
+"""The past of a real server is what one counts by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from naq_runtime import Job, NAQConfig, Queue, ServiceManager
+from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent
+from naq_runtime.monitor import Monitor
+from naq_runtime.services.statistics import writer_of
+from naq_tui.app import NaqTop
+from naq_tui.past import Place, Span
+from naq_tui.source import ConnectionState
+from naq_tui.sources.live import LiveSource
+from naq_tui.sources.live_past import LogRecording
+from naq_tui.sources.playback import Playback
+from naq_tui.stage import Stage
+from tests.support import sample_tasks as tasks
+from tests.support.rolling_up import AHEAD_NS
+from tests.support.waiting import eventually
+from tests.support.workers import running_worker
+
+
+@asynccontextmanager
+async def recorded(services: ServiceManager) -> AsyncIterator[tuple[LogRecording, list[StoredEvent]]]:
+    """A log in which jobs ended, three of them badly; and all that is in it."""
+    monitor = await services.get_service(Monitor)
+    async with Queue(config=services.config) as queue, running_worker(services.config):
+        jobs = [*(Job(tasks.add, (n, 1)) for n in range(30)), *(Job(tasks.fail, ("no",)) for _ in range(3))]
+        await queue.enqueue_many(jobs)
+        await eventually(lambda: _told(monitor, 33))
+    snapshot = await monitor.snapshot()
+    yield LogRecording(lambda: monitor, snapshot.server), (await monitor.recent(10_000)).events
+
+
+async def _told(monitor: Monitor, jobs: int) -> bool:
+    events = (await monitor.recent(10_000)).events
+    return len([one for one in events if one.event.event_type == JobEventType.RESULT_STORED]) == jobs
+
+
+def by_moment(events: list[StoredEvent]) -> list[StoredEvent]:
+    return sorted(events, key=lambda stored: (stored.event.moment_ns, stored.sequence))
+
+
+async def test_a_moment_shows_exactly_what_had_happened_by_then(services: ServiceManager) -> None:
+    async with recorded(services) as (past, events):
+        happened = by_moment(events)
+        middle = happened[len(happened) // 2]
+        stage = Stage(Playback(past, Place(middle.event.moment_ns, middle.sequence), speed=0), services.clock)
+        reading = asyncio.create_task(stage.read(lambda batch: None))
+        await eventually(lambda: stage.dashboard.log.end > 0)
+        expected = happened[: len(happened) // 2 + 1]
+        log = stage.dashboard.log
+        shown = log.between(log.first, log.end)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+    assert [stored.sequence for stored in shown] == [stored.sequence for stored in expected]
+    tallied = sum(queue.figures.failed for queue in stage.dashboard.queues(middle.event.moment_ns))
+    assert tallied == len([one for one in expected if one.event.event_type == JobEventType.FAILED])
+
+
+async def test_played_to_the_present_every_event_was_told_once(services: ServiceManager) -> None:
+    async with recorded(services) as (past, events):
+        first_ns = by_moment(events)[0].event.moment_ns
+        told: list[int] = []
+        async with Playback(past, Place(first_ns + 50_000_000), speed=10) as playback, asyncio.timeout(30):
+            async for batch in playback:
+                told += [stored.sequence for stored in (*batch.earlier, *batch.events)]
+
+    assert batch.link.state is ConnectionState.ENDED
+    assert sorted(told) == [stored.sequence for stored in events]
+
+
+async def test_a_job_is_known_as_it_was_then_and_whole_when_nothing_happened_since(services: ServiceManager) -> None:
+    async with recorded(services) as (past, events):
+        failed = next(one for one in events if one.event.event_type == JobEventType.FAILED)
+        assert isinstance(failed.event, JobEvent)
+        then = await past.job(failed.event.job_id, Place(failed.event.moment_ns - 1))
+        now = await past.job(failed.event.job_id, Place(events[-1].event.moment_ns + 10**9))
+
+    assert (then.status, then.result) == ("running", None)
+    assert then.job is not None
+    assert now.status == "failed"
+    assert now.result is not None
+
+
+async def test_few_events_are_counted_part_by_part(services: ServiceManager) -> None:
+    async with recorded(services) as (past, events):
+        begin, end = await past.span()
+        density = await past.density(Span(begin - 10**9, end), 200)  # things happen some time before they are stored
+
+    within = [one for one in events if density.since_ns <= one.happened_ns < density.until_ns]
+    assert sum(density.events) == len(within) > 100
+    assert len([count for count in density.events if count]) > 1
+    assert sum(count or 0 for count in density.failures) == 3
+
+
+async def test_many_are_counted_by_sequences_and_failures_by_rollups(
+    services: ServiceManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("naq_tui.sources.live_past._READ_FOR_DENSITY", 0)
+    async with recorded(services) as (past, events):
+        begin, end = await past.span()
+        span = Span(begin - 1, end + 1)
+        before = await past.density(span, 1)
+        await writer_of(services, ahead_ns=AHEAD_NS).catch_up()
+        hour = Span(end - 1800 * 10**9, end + 600 * 10**9)
+        after = await past.density(hour, 1)
+
+    assert before.events == (len(events),)
+    assert before.failures == (None,)
+    assert after.events == (len(events),)
+    assert after.failures == (3,)
+
+
+async def test_the_monitor_goes_to_the_past_of_its_server_and_back(config: NAQConfig) -> None:
+    app = NaqTop(source=LiveSource(config), begin_at="1h")
+
+    def screen() -> str:
+        return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+    async with Queue(config=config) as queue, app.run_test(size=(100, 30)) as pilot:
+        await queue.enqueue(tasks.add, 1, 2)
+        await eventually(lambda: "⏪ at" in screen())
+        await pilot.press("L")
+        await eventually(lambda: "● live" in screen() and "enqueued" in screen())

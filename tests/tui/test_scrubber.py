@@ -1,0 +1,50 @@
+"""The time around a moment, drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from naq_tui.model.density import DensityBook, counted
+from naq_tui.past import Density, Span
+from naq_tui.widgets.scrubber import _level, _marks, _resampled
+from tests.tui.builders import NOW_NS, SECOND, job_event, stored
+
+
+class TestCounting:
+    def test_each_event_is_in_the_part_in_which_it_happened(self) -> None:
+        events = [job_event(ago_s=95), job_event("failed", ago_s=15), job_event("timed_out", ago_s=5)]
+        span = Span(NOW_NS - 100 * SECOND, NOW_NS)
+
+        density = counted(stored([*events, job_event(ago_s=101), job_event(ago_s=-1)]), span, 10)
+
+        assert density == Density(span.first_ns, 10 * SECOND, (1, 0, 0, 0, 0, 0, 0, 0, 1, 1), (0,) * 8 + (1, 1))
+
+    @pytest.mark.parametrize("most", [4, 50, 10_000])
+    def test_a_book_loses_nothing_when_its_times_become_longer(self, most: int) -> None:
+        book = DensityBook(most)
+        for number in range(1_000):
+            book.add(NOW_NS + number * SECOND, failed=number % 10 == 0)
+
+        density = book.density(Span(NOW_NS - 10_000 * SECOND, NOW_NS + 10_000 * SECOND), 7)
+
+        assert (sum(density.events), sum(count or 0 for count in density.failures)) == (1_000, 100)
+
+
+class TestDrawing:
+    @pytest.mark.parametrize(
+        ("counts", "cells", "expected"),
+        [((1, 2, 3), 3, [1, 2, 3]), ((1, 5, 2, 3), 2, [5, 3]), ((1, 2), 4, [1, 1, 2, 2])],
+    )
+    def test_each_cell_shows_the_most_of_what_it_stands_for(
+        self, counts: Sequence[int], cells: int, expected: list[int]
+    ) -> None:
+        assert _resampled(counts, cells) == expected
+
+    def test_whatever_is_above_nothing_is_seen(self) -> None:
+        assert [_level(count, 1_000_000, 0, 2) for count in (0, 1, 1_000_000)] == [0, 1, 8]
+        assert [_level(count, 1_000_000, 1, 2) for count in (0, 1, 1_000_000)] == [0, 0, 8]
+
+    def test_failures_are_marks_and_what_nobody_counted_is_blank(self) -> None:
+        assert "".join(text for text, _ in _marks([0, 1, 9, -1, 0], 4)) == "·×✗ ┊"

@@ -1,0 +1,39 @@
+"""What naq-top is asked for on its command line."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from naq_tui.cli.top import _file_of, app
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--at", "nonsense"], "--at 'nonsense': expected a time such as -10m, 14:02 or 2026-11-27T14:02"),
+        (["--at", "1h", "--once"], "--at goes where the monitor can be played on"),
+    ],
+)
+def test_a_moment_that_is_none_ends_it_before_anything_is_drawn(arguments: list[str], complaint: str) -> None:
+    result = CliRunner().invoke(app, arguments)
+
+    assert result.exit_code == 2
+    assert complaint in result.stderr
+
+
+def test_a_replay_can_go_back_in_what_came_out_of_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writing = threading.Thread(target=pipe.write_bytes, args=(b"events",))
+    writing.start()
+    with _file_of(pipe) as file:
+        found = [file.read_bytes() for _ in range(2)]
+    writing.join()
+
+    assert found == [b"events", b"events"]
+    assert not file.exists()
