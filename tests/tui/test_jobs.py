@@ -177,7 +177,7 @@ class TestWhatHappens:
             await watched.pass_time(3)
             await settled(watched)
             assert ids(watched)[0] == "new-1"
-            assert "new" not in watched.line_with("Jobs 6")
+            assert "new" not in watched.line_with("╭─ Jobs 6")
 
     async def test_what_is_not_looked_for_any_more_is_no_news(self) -> None:
         async with looking(*FIVE) as watched:

@@ -239,9 +239,9 @@ class TestMoving:
 
     async def test_palette_and_footer_name_it(self) -> None:
         async with watching(BUSY) as watched:
-            assert "6 Schedules" in watched.lines[-1]
-            await watched.go_to_schedules()
             assert "1 Overview" in watched.lines[-1]
+            await watched.go_to_schedules()
+            assert "6 Schedules" in watched.lines[-1]
             offered = {command.title for command in watched.app.get_system_commands(watched.app.screen)}
             assert {"Open schedule", "Filter schedules", "Sort", "Overview", "Schedules"} <= offered
 
