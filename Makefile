@@ -27,7 +27,7 @@ imports: $(VENV)/.installed-dev
 	$(BIN)/lint-imports --no-logo
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 4 --dist loadgroup
 
 pages: $(VENV)/.installed-dev  ## Write the schema of the events and the page of their subjects anew.
 	$(BIN)/python -m naq_runtime.events.schema docs
