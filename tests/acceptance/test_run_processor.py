@@ -280,7 +280,7 @@ async def test_what_a_function_repeats_of_a_job_is_logged_inert(
         (("hook", "--batch", "5"), "--filter, --batch and --start go with --processor"),
         (("one", "--processor", "nowhere:f"), "setting processors.one.function: nowhere:f cannot be imported"),
         (("one", "--processor", "json:dumps"), "json:dumps is no async function"),
-        (("one", "--processor", "x"), "setting processors.one.function: expected `str` matching"),
+        (("one", "--processor", "x"), "setting processors.one.function: expected a text matching"),
         (("one", "--processor", "asyncio:sleep", "--filter", "color=red"), "setting processors.one.filter: unknown"),
         (("hook",), "setting processors.hook.headers.A: the environment variable HUSH is not set"),
     ],
