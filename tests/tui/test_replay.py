@@ -203,10 +203,11 @@ async def test_ages_in_a_filter_are_counted_from_the_time_of_the_recording(tmp_p
                 await pilot.pause(0.05)
         app.advance()
         await pilot.press("slash", *"time>-1m")
-        await pilot.pause()
-        text = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
 
-    assert "Events 5 of 5" in text
+        def text() -> str:
+            return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+        await eventually(lambda: "Events 5 of 5" in text())
 
 
 async def test_the_screen_shows_the_time_of_the_recording(tmp_path: Path) -> None:
