@@ -50,6 +50,15 @@ class LeanClient(Client):
         """By the number of the subscription."""
         self._ps = _LeanParser(self)
 
+    async def close(self) -> None:
+        """Close, and leave no socket behind, also where a flush is in the way, or a close that began before."""
+        try:
+            await super().close()
+        finally:
+            writer = getattr(self._transport, "_io_writer", None)  # not of a websocket
+            if writer is not None:
+                writer.transport.abort()
+
     @contextlib.asynccontextmanager
     async def taking(self, subject: str, take: Take) -> AsyncIterator[None]:
         """Hand over what comes under a subject, for as long as the block lasts."""

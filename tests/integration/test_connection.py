@@ -145,3 +145,20 @@ async def test_an_answer_that_is_lost_with_the_connection_is_not_waited_for(way:
 
         (told,) = answer if isinstance(answer, list) else (answer,)
         assert isinstance(told, ServerUnreachable)
+
+
+async def test_what_a_server_no_longer_reads_leaves_no_socket_behind() -> None:
+    async with EmbeddedServer() as server:
+        config = config_of(server.url, nats__pending_bytes=1 << 26)
+        async with ServiceManager(config) as services:
+            connection = services.connection
+            socket = connection.client._transport._io_writer.get_extra_info("socket")
+            os.kill(server.pid, signal.SIGSTOP)
+            try:
+                await connection.publish_many([("unread", b"x" * 500_000, "")] * 40)
+
+                await connection.close()
+
+                await eventually(lambda: socket.fileno() == -1)
+            finally:
+                os.kill(server.pid, signal.SIGCONT)
