@@ -25,7 +25,11 @@ async def worker_of(config: NAQConfig, file: Path, *options: str) -> AsyncIterat
     async with started("naq_tui.cli.main", *arguments, config=config) as process:
         async with ServiceManager(config, role="test") as services:
             monitor = await services.get_service(Monitor)
-            await eventually(lambda: monitor.workers())
+
+            async def is_up() -> bool:
+                return any(one.state != "starting" for one in await monitor.workers())
+
+            await eventually(is_up)
         yield process
 
 
