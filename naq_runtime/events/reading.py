@@ -26,12 +26,12 @@ from naq_runtime.nats.tail import RawMessage
 if TYPE_CHECKING:
     from naq_runtime.events.filters import EventFilter
 
-__all__ = ["EventReader", "FoundEvents", "SequenceRange", "causal_order", "decode_all", "decode_stored"]
+__all__ = ["SCAN_LIMIT", "EventReader", "FoundEvents", "SequenceRange", "causal_order", "decode_all", "decode_stored"]
 
 _SCAN_PAGE = 1000
 _PAGE_BY_SUBJECT = 10_000
 """The server takes long to find a page by its subject, however large it is."""
-_SCAN_LIMIT = 200_000
+SCAN_LIMIT = 200_000
 """How many events are looked through, newest first, for those that no subject tells apart."""
 _RARE = 20
 """What is so many times as rare among the newest as it would have to be is asked for as a whole."""
@@ -145,7 +145,7 @@ class EventReader:
     async def _scan(self, limit: int, wanted: EventFilter, within: SequenceRange) -> list[StoredEvent]:
         """Look at everything, the newest first."""
         found: list[StoredEvent] = []
-        upper, floor = within.last, max(within.first, within.last - _SCAN_LIMIT + 1)
+        upper, floor = within.last, max(within.first, within.last - SCAN_LIMIT + 1)
         while len(found) < limit and upper >= floor:
             size = limit if wanted.is_empty else _SCAN_PAGE
             lower = max(floor, upper - size + 1)
