@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +16,11 @@ from textual.timer import Timer
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.events.models import AlertEvent, AlertEventType
+from naq_tui import copying
 from naq_tui.commands import Command, Scope, bindings, commands_of
 from naq_tui.leaving import leaving_on_signals
-from naq_tui.screens.places import make_view
-from naq_tui.screens.view import View
+from naq_tui.screens.places import is_place, make_view
+from naq_tui.screens.view import FilteredView, View
 from naq_tui.source import Batch, EventSource
 from naq_tui.stage import Stage
 from naq_tui.state import Dashboard
@@ -51,8 +52,18 @@ class NaqTop(App[None]):
     CSS_PATH = [*sorted(Path(__file__).with_name("styles").glob("*.tcss"))]  # noqa: RUF012  # Textual declares it so
     BINDINGS = bindings(Scope.APP)
 
-    def __init__(self, *, source: EventSource, clock: Clock = SYSTEM_CLOCK, title: str = "", version: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        source: EventSource,
+        clock: Clock = SYSTEM_CLOCK,
+        title: str = "",
+        version: str = "",
+        options: Sequence[str] = (),
+    ) -> None:
         super().__init__()
+        self._options = options
+        """Those that lead ``naq`` to the server that is watched."""
         self.animation_level = "none"
         self._clock = clock
         self._badge = Badge(title, version)
@@ -153,6 +164,18 @@ class NaqTop(App[None]):
             self._frozen_at = self.dashboard.log.end
         self.paint()
 
+    def action_copy_row(self) -> None:
+        """Copy what the cursor is on."""
+        copying.copy_row(self, self.screen)
+
+    def action_copy_command(self) -> None:
+        """Copy the command that tells the same in a shell."""
+        copying.copy_command(self, self.screen, self._options)
+
+    def action_write(self) -> None:
+        """Write what is shown to a file."""
+        copying.write(self, self.screen, self._shown.now_ns())
+
     async def action_quit(self) -> None:
         """Leave."""
         self.exit(return_code=0)
@@ -175,6 +198,27 @@ class NaqTop(App[None]):
         self.dashboard.watch_schedule(event.schedule_id)
         fetch = self._shown.source.questions.schedule
         self.push_screen(ScheduleScreen(event.schedule_id, fetch=fetch, badge=self._badge))
+
+    @on(View.WorkerWanted)
+    def _worker_wanted(self, event: View.WorkerWanted) -> None:
+        from naq_tui.screens.worker import WorkerScreen
+
+        self.push_screen(WorkerScreen(event.worker_id, fetch=self._shown.source.questions.worker, badge=self._badge))
+
+    @on(View.QueueWanted)
+    def _queue_wanted(self, event: View.QueueWanted) -> None:
+        """Its jobs, or where no view shows them, its events."""
+        from naq_runtime.events.filters import EventFilter
+
+        place = "jobs" if is_place("jobs") else "events"
+        self.action_view(place)
+        view = self._kept[place]
+        if isinstance(view, FilteredView):
+            view.filter_by(str(EventFilter(queue_name=event.name)))
+
+    @on(View.Asking)
+    def _asking(self, event: View.Asking) -> None:
+        self.run_worker(event.ask(self._shown.source.questions), name="question")
 
     @on(View.SchedulesWanted)
     def _schedules_wanted(self) -> None:
@@ -246,10 +290,20 @@ def _scopes(screen: Screen[object]) -> tuple[Scope, ...]:
 
 
 async def run_app(
-    source: EventSource, *, clock: Clock = SYSTEM_CLOCK, title: str = "", version: str = "", mouse: bool = True
+    source: EventSource,
+    *,
+    clock: Clock = SYSTEM_CLOCK,
+    title: str = "",
+    version: str = "",
+    options: Sequence[str] = (),
+    mouse: bool = True,
 ) -> int:
-    """Run the monitor in this terminal until somebody leaves; returns the exit code for the process."""
-    app = NaqTop(source=source, clock=clock, title=title, version=version)
+    """Run the monitor in this terminal until somebody leaves; returns the exit code for the process.
+
+    Args:
+        options: those that lead ``naq`` to the server that is watched.
+    """
+    app = NaqTop(source=source, clock=clock, title=title, version=version, options=options)
     with leaving_on_signals(app):
         await app.run_async(mouse=mouse)
     return app.return_code or 0

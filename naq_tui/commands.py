@@ -23,6 +23,12 @@ class Scope(StrEnum):
     FEED = "Events"
     TYPING = "While typing a filter"
     COMPLETING = "While typing a filter of events"
+    PANED = "In a view with details"
+    EVENTS = "In the view of events"
+    QUEUES = "In the view of queues"
+    WORKERS = "In the view of workers"
+    WORKER = "In a worker"
+    WRITING = "While naming a file"
     SCHEDULES = "Schedules"
     SCHEDULE = "In a schedule"
     BACK = "In a job, in a schedule and in this help"
@@ -64,8 +70,16 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("quit", Scope.APP, "q", "q", "Quit", "Leave.", "quit", 1),
     Command("view('overview')", Scope.APP, "1", "1", "Overview", "Queues, workers and events."),
+    Command("view('events')", Scope.APP, "2", "2", "Events", "All events, as far back as the log goes."),
+    Command("view('queues')", Scope.APP, "4", "4", "Queues", "How deep, how fast and how reliable each queue is."),
+    Command("view('workers')", Scope.APP, "5", "5", "Workers", "Who is busy, late, stuck or lost, and with what."),
     Command("view('schedules')", Scope.APP, "6", "6", "Schedules", "What comes again and again, and when."),
     Command("view('alerts')", Scope.APP, "a", "a", "Alerts", "Which alerts fire, and the rules behind them."),
+    Command("copy_row", Scope.APP, "c", "c", "Copy", "Copy what the cursor is on to the clipboard of the terminal."),
+    Command(
+        "copy_command", Scope.APP, "C", "C", "Copy as command", "Copy the naq command that tells the same in a shell."
+    ),
+    Command("write", Scope.APP, "w", "w", "Write", "Write what is shown to a file, as JSON lines or CSV."),
     Command("quit", Scope.APP, "ctrl+c,ctrl+q", "Ctrl-C Ctrl-Q", "Quit", "Leave, even while typing.", always=True),
     Command("next_pane", Scope.OVERVIEW, "tab", "Tab", "Next pane", "Go to the next pane.", "pane", 5),
     Command("previous_pane", Scope.OVERVIEW, "shift+tab", "Shift-Tab", "Previous pane", "Go to the pane before."),
@@ -111,6 +125,35 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "complete", Scope.COMPLETING, "tab", "Tab", "Complete", "Take the first of what may come next.", "complete", 4
     ),
+    Command(
+        "filter",
+        Scope.PANED,
+        "slash",
+        "/",
+        "Filter",
+        "Show only what matches: a text, or in the events a filter such as queue:email type:failed.",
+        "filter",
+        2,
+        always=True,
+    ),
+    Command("next_pane", Scope.PANED, "tab,shift+tab", "Tab", "Other pane", "Go to the details, or back from them."),
+    Command("details", Scope.PANED, "d", "d", "Details", "Show the details of the row, or hide them.", "details", 6),
+    Command("back", Scope.PANED, "escape", "Esc", "Back", "Go back to the rows, clear the filter, leave the view."),
+    Command("open", Scope.EVENTS, "enter", "Enter", "Open job", "Open the job or schedule of the event.", "job", 4),
+    Command("open", Scope.QUEUES, "enter", "Enter", "Open queue", "Show what is in the queue.", "open", 4),
+    Command("open", Scope.WORKERS, "enter", "Enter", "Open worker", "Show all that is known of the worker.", "open", 4),
+    Command(
+        "former",
+        Scope.WORKERS,
+        "i",
+        "i",
+        "Include stopped",
+        "Show those, too, that have stopped or were lost within a day; or no more.",
+        "stopped",
+        5,
+    ),
+    Command("open", Scope.WORKER, "enter", "Enter", "Open oldest job", "Open the job that runs longest.", "job", 3),
+    Command("close", Scope.WRITING, "escape", "Esc", "Write nothing", "Go back, and write nothing."),
     Command("open", Scope.SCHEDULES, "enter", "Enter", "Open schedule", "Open the schedule of the row.", "open", 4),
     Command(
         "filter",

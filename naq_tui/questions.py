@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from naq_runtime.snapshot import JobDetail, ScheduleDetail, ScheduleMark, ScheduleNews
+from naq_runtime.events.queries import EarlierEvents
+from naq_runtime.snapshot import (
+    JobDetail,
+    QueueBacklog,
+    ScheduleDetail,
+    ScheduleMark,
+    ScheduleNews,
+    WorkerDetail,
+)
+from naq_runtime.worker.roll import WorkerStatus
 
 __all__ = ["Questions"]
 
@@ -34,4 +44,28 @@ class Questions(Protocol):
             NotFound: there is none of this id.
             SerializationError: its record cannot be read.
         """
+        ...
+
+    async def events_before(self, sequence: int, limit: int, needle: str = "") -> EarlierEvents:
+        """The last events before a place in the log that a filter lets through, at most ``limit`` of them.
+
+        Raises:
+            FilterError: the text is no filter.
+        """
+        ...
+
+    async def backlogs(self, queues: Sequence[str]) -> dict[str, QueueBacklog]:
+        """What waits in these queues for something else than a worker, by name; without those that are not known."""
+        ...
+
+    async def worker(self, worker_id: str) -> WorkerDetail:
+        """All that is known of a worker.
+
+        Raises:
+            NotFound: nothing is known of it.
+        """
+        ...
+
+    async def former_workers(self) -> tuple[WorkerStatus, ...]:
+        """The workers that have stopped or were lost within a day, by id."""
         ...

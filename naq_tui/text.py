@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import time
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Literal
 
@@ -27,6 +28,7 @@ __all__ = [
     "fit",
     "inert",
     "inert_lines",
+    "iso_text",
     "moment_text",
     "percent_text",
     "rate_text",
@@ -169,6 +171,18 @@ def moment_text(time_ns: int, now_ns: int, *, milliseconds: bool = False) -> str
         return f"{time.strftime('%Y-%m-%d', time.localtime(time_ns // 1_000_000_000))} {clock}"
     except (OverflowError, ValueError, OSError):
         return clock
+
+
+def iso_text(time_ns: int | None) -> str | None:
+    """A moment as ISO 8601 in UTC, to the microsecond; ``None`` when there is none."""
+    if not time_ns:
+        return None
+    second, rest = divmod(time_ns, 1_000_000_000)
+    try:
+        moment = datetime.fromtimestamp(second, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
 
 
 def age_text(seconds: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Protocol
 
@@ -54,6 +54,13 @@ class EventLog:
         self._lines.extend(events)
         self.end += count
 
+    def prepend(self, events: Sequence[StoredEvent]) -> int:
+        """Put events before the oldest, as many of the last of them as there is room for; returns how many."""
+        room = (self._lines.maxlen or LOG_LIMIT) - len(self._lines)
+        fitting = events[max(0, len(events) - room) :]
+        self._lines.extendleft(reversed(fitting))
+        return len(fitting)
+
     def at(self, position: int) -> StoredEvent:
         """The event at a position."""
         return self._lines[position - self.first]
@@ -63,9 +70,9 @@ class EventLog:
         first = self.first
         return list(islice(self._lines, max(start - first, 0), max(end - first, 0)))
 
-    def copy(self) -> EventLog:
-        """The same events at the same positions, for good."""
-        twin = EventLog(self._lines.maxlen or LOG_LIMIT)
+    def copy(self, limit: int | None = None) -> EventLog:
+        """The same events at the same positions, for good; with room for as many, or for ``limit``."""
+        twin = EventLog(limit or self._lines.maxlen or LOG_LIMIT)
         twin.extend(self._lines, len(self._lines))
         twin.end = self.end
         return twin
@@ -100,6 +107,10 @@ class Filtered:
     def at(self, position: int) -> StoredEvent:
         """The matching event at a position."""
         return self.log.at(self._found[position - self._origin])
+
+    def all(self) -> list[StoredEvent]:
+        """The matching events, the oldest first."""
+        return [self.log.at(position) for position in self._found]
 
     @property
     def complete(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,6 +13,7 @@ from textual.widgets import Input
 
 from naq_tui.acts import Act, ActKind
 from naq_tui.commands import Scope
+from naq_tui.questions import Questions
 from naq_tui.state import Dashboard
 from naq_tui.widgets.filter import FilterBar, FilterInput
 from naq_tui.widgets.footer import Footer
@@ -48,6 +49,25 @@ class View(Screen[None]):
 
         schedule_id: str
 
+    @dataclass
+    class WorkerWanted(Message):
+        """Somebody wants to see a worker."""
+
+        worker_id: str
+
+    @dataclass
+    class QueueWanted(Message):
+        """Somebody wants to see what is in a queue."""
+
+        name: str
+
+    @dataclass
+    class Asking(Message):
+        """There is something to ask of the source that is on show."""
+
+        ask: Callable[[Questions], Coroutine[None, None, None]]
+        """It takes in the answer, and any `NaqError`."""
+
     def show(self, dashboard: Dashboard, now_ns: int, behind: int | None) -> bool:
         """Paint what has changed; true when there is more to do soon. ``behind`` is not ``None`` while frozen."""
         raise NotImplementedError
@@ -61,15 +81,23 @@ class View(Screen[None]):
 
     def row_text(self) -> str:
         """What the cursor is on, as text to be copied; empty when it is on nothing."""
-        return ""
+        return self._shown.row_text() if self._shown else ""
 
     def equivalent(self) -> str:
         """The ``naq`` command that tells the same as what the cursor is on; empty when there is none."""
-        return ""
+        return self._shown.equivalent() if self._shown else ""
 
     def records(self) -> Iterable[Mapping[str, object]]:
-        """What is shown, row by row, to be written to a file: plain values by the names of the columns."""
-        return ()
+        """What is shown, row by row, to be written to a file: plain values by the names of the columns.
+
+        They are of now, even when they are read in a thread, and later.
+        """
+        return self._shown.records() if self._shown else ()
+
+    @property
+    def _shown(self) -> LineWidget | None:
+        """The pane with the focus."""
+        return self.focused if isinstance(self.focused, LineWidget) else None
 
     def scopes(self) -> tuple[Scope, ...]:
         """The places whose commands work now, the innermost first."""

@@ -11,6 +11,7 @@ from textual.content import Content
 from naq_runtime.events.messages import duration_text
 from naq_runtime.schedule import ScheduleState
 from naq_tui.commands import Scope
+from naq_tui.equivalents import schedule_command
 from naq_tui.model.schedules import ScheduleView
 from naq_tui.model.timing import STATES, when_text
 from naq_tui.state import Dashboard
@@ -111,6 +112,10 @@ class Schedules(Table[ScheduleView]):
     def key(self, row: ScheduleView) -> str:
         """The schedule's id."""
         return row.schedule_id
+
+    def command(self, row: ScheduleView) -> str:
+        """What shows the schedule in a shell."""
+        return schedule_command(row.schedule_id)
 
     @property
     def needle(self) -> str:

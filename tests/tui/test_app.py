@@ -11,11 +11,17 @@ from textual.command import CommandPalette
 from naq_tui.app import NaqTop
 from naq_tui.commands import COMMANDS, Command, Scope, commands_of
 from naq_tui.pages.help import help_page
+from naq_tui.screens.events import Events
 from naq_tui.screens.help import Help
 from naq_tui.screens.job import JobScreen
 from naq_tui.screens.overview import Overview
+from naq_tui.screens.paned import Paned
+from naq_tui.screens.queues import Queues
 from naq_tui.screens.schedule import ScheduleScreen
 from naq_tui.screens.schedules import Schedules
+from naq_tui.screens.worker import WorkerScreen
+from naq_tui.screens.workers import Workers
+from naq_tui.screens.write import Write
 from naq_tui.sources.recorded import RecordedSource
 from naq_tui.widgets.document import Document
 from naq_tui.widgets.feed import Feed
@@ -33,6 +39,12 @@ PLACES = {
     Scope.TABLE: (Table,),
     Scope.SORT: (Table,),
     Scope.MARK: (Table,),
+    Scope.PANED: (Paned,),
+    Scope.EVENTS: (Events,),
+    Scope.QUEUES: (Queues,),
+    Scope.WORKERS: (Workers,),
+    Scope.WORKER: (WorkerScreen,),
+    Scope.WRITING: (Write,),
     Scope.SCHEDULES: (Schedules,),
     Scope.SCHEDULE: (ScheduleScreen,),
     Scope.FEED: (Feed,),
@@ -58,6 +70,9 @@ class TestCommands:
             (Scope.FEED, Scope.MOVE, Scope.OVERVIEW),
             (Scope.SORT, Scope.MOVE, Scope.SCHEDULES),
             (Scope.MOVE, Scope.SCHEDULE, Scope.BACK),
+            (Scope.SORT, Scope.MARK, Scope.MOVE, Scope.QUEUES, Scope.PANED),
+            (Scope.SORT, Scope.MARK, Scope.MOVE, Scope.WORKERS, Scope.PANED),
+            (Scope.MOVE, Scope.WORKER, Scope.BACK),
         ],
     )
     def test_no_key_means_two_things_in_one_place(self, places: tuple[Scope, ...]) -> None:
