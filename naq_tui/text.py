@@ -131,7 +131,7 @@ def split(text: str, first: int, width: int) -> list[str]:
     A piece after the first has at least one character, however narrow it should be.
     """
     pieces: list[str] = []
-    room = first
+    room, width = max(0, first), max(1, width)  # a widget has no width before it is laid out
     while cell_len(text) > room:
         piece = _prefix(text, room)
         if pieces and not piece:

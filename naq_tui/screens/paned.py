@@ -181,8 +181,7 @@ class Paned(FilteredView):
     @on(Scrolling.Moved)
     def _moved(self, event: Scrolling.Moved) -> None:
         event.stop()
-        if event.control is self._main:
-            self._show_details()
+        self._show_details()
 
     def on_resize(self) -> None:
         """The details may be visible now."""
