@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from naq_runtime.snapshot import ScheduleDetail
 from naq_tui.commands import Scope, bindings
+from naq_tui.equivalents import schedule_command
 from naq_tui.pages.schedule import schedule_page
 from naq_tui.screens.detail import DetailScreen
 from naq_tui.state import Dashboard
@@ -29,6 +30,14 @@ class ScheduleScreen(DetailScreen[ScheduleDetail]):
     def lines(self, detail: ScheduleDetail, width: int, now_ns: int) -> Sequence[Line]:
         """See `schedule_page`."""
         return schedule_page(detail, width, now_ns)
+
+    def row_text(self) -> str:
+        """Its id."""
+        return self.thing_id
+
+    def equivalent(self) -> str:
+        """What shows the schedule in a shell."""
+        return schedule_command(self.thing_id)
 
     def action_open(self) -> None:
         """Open the job that it made last."""
