@@ -215,6 +215,10 @@ class Dashboard:
         """All queues, by name."""
         return self._queues.views(now_ns // SECOND_NS, self._start(now_ns))
 
+    def queue_names(self) -> list[str]:
+        """The names of all queues, in order."""
+        return self._queues.names()
+
     def workers(self, now_ns: int) -> tuple[WorkerView, ...]:
         """All workers, by id."""
         return self._workers.views(now_ns)

@@ -69,6 +69,10 @@ class QueueBook:
         self._backlogs = backlogs
         return changed
 
+    def names(self) -> list[str]:
+        """The names of all queues, in order."""
+        return sorted(self._states.keys() | self._tallies.keys())
+
     def failures(self, name: str) -> tuple[JobEvent, ...]:
         """The latest attempts of a queue that failed or timed out, the oldest first."""
         return tuple(self._failures.get(name, ()))
@@ -79,8 +83,7 @@ class QueueBook:
 
     def views(self, second: int, since: int) -> tuple[QueueView, ...]:
         """All queues, by name."""
-        names = sorted(self._states.keys() | self._tallies.keys())
-        return tuple(self._view(name, second, since) for name in names)
+        return tuple(self._view(name, second, since) for name in self.names())
 
     def _view(self, name: str, second: int, since: int) -> QueueView:
         tally = self.tally(name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
+
 from naq_runtime.events.messages import duration_text
 from naq_runtime.events.models import JobEvent
 from naq_tui.model.queues import QueueView
@@ -14,7 +16,7 @@ from naq_tui.pages.beside import beside
 from naq_tui.pages.facts import Fact, fact_lines
 from naq_tui.pages.sections import section
 from naq_tui.state import Throughput
-from naq_tui.text import age_text, clip, clock_text, count_text, fit, inert, percent_text, rate_text
+from naq_tui.text import age_text, clock_text, count_text, fit, inert, percent_text, rate_text
 from naq_tui.widgets.chart import picture
 from naq_tui.widgets.columns import fitted
 from naq_tui.widgets.line import Line, Span
@@ -24,6 +26,8 @@ __all__ = ["QueueFacts", "queue_page"]
 
 _CHART_LINES = 7
 _MOST_WORKERS = 40
+_NAME = 24
+"""Cells for the name of a worker, at most."""
 _ONE_COLUMN = 83
 """In so many cells, facts are below each other."""
 
@@ -61,7 +65,7 @@ def _failure(event: JobEvent, width: int) -> Line:
         (f"  {clock_text(event.moment_ns)}  ", "dim"),
         ("✗ ", "warn" if event.final is False else "bad"),
         (fit(inert(event.job_id, 64)[:8], 8) + "  ", "name"),
-        (f"{inert((event.function_name or '-').rpartition('.')[2], 60)}  ", "text"),
+        (f"{inert(event.function_name.rpartition('.')[2], 60)}  " if event.function_name else "", "text"),
         (inert(error).rstrip(": "), "bad"),
     ]
     return Line(tuple(fitted(spans, width - 1)))
@@ -74,8 +78,10 @@ def _standing(known: QueueFacts, width: int) -> Iterator[Line]:
     if not known.workers:
         waits = known.queue.state is not None and known.queue.state.waiting
         yield Line((("  ! nobody works at it", "warn") if waits else ("  nobody works at it", "dim"),))
-    for worker in known.workers[:_MOST_WORKERS]:
-        yield _worker(worker, width)
+    shown = known.workers[:_MOST_WORKERS]
+    room = min(_NAME, max((cell_len(inert(one.record.worker_id, 64)) for one in shown), default=0))
+    for worker in shown:
+        yield _worker(worker, room, width)
     if len(known.workers) > _MOST_WORKERS:
         yield Line(((f"  … {count_text(len(known.workers) - _MOST_WORKERS)} more", "dim"),))
 
@@ -88,18 +94,10 @@ def _depths(queue: QueueView) -> Iterator[Fact]:
             running.append((f"  {count_text(state.redelivered)} of them not for the first time", "warn"))
         yield "jobs", [(count_text(state.waiting), "strong"), (" waiting  ", "dim"), *running]
     if behind is not None:
-        retrying = "" if not behind.retrying else f" ({count_text(behind.retrying)} to be tried again)"
-        yield (
-            "besides",
-            [
-                (count_text(behind.scheduled), "text"),
-                (f" scheduled{retrying}  ", "dim"),
-                (count_text(behind.depending), "text"),
-                (" wait for other jobs  ", "dim"),
-                (count_text(behind.dead), "bad" if behind.dead else "text"),
-                (" dead", "dim"),
-            ],
-        )
+        retrying = f"  {count_text(behind.retrying)} of them to be tried again" if behind.retrying else ""
+        yield "later", [(count_text(behind.scheduled), "text"), (" scheduled", "dim"), (retrying, "warn")]
+        depending: list[Span] = [(count_text(behind.depending), "text"), (" wait for other jobs  ", "dim")]
+        yield "besides", [*depending, (count_text(behind.dead), "bad" if behind.dead else "text"), (" dead", "dim")]
         if behind.oldest_s:
             yield "oldest", [(age_text(behind.oldest_s), "text"), (" without a worker", "dim")]
     if state is not None:
@@ -127,8 +125,8 @@ def _figures(queue: QueueView) -> Iterator[Fact]:
     yield "rates", [(rates, "text")]
     failed: list[Span] = [(count_text(figures.failed), "bad" if figures.failed else "text")]
     failed += [(f" in a minute  {percent_text(figures.failed_share)}", "dim")]
-    if figures.retried or figures.cancelled:
-        failed += [(f"  {count_text(figures.retried)} retried  {count_text(figures.cancelled)} cancelled", "dim")]
+    failed += [(f"  {count_text(figures.retried)} retried", "dim")] if figures.retried else []
+    failed += [(f"  {count_text(figures.cancelled)} cancelled", "dim")] if figures.cancelled else []
     yield "failed", failed
     yield "wait", _quantiles(figures.wait)
     yield "run", _quantiles(figures.run)
@@ -143,11 +141,11 @@ def _quantiles(quantiles: Quantiles | None) -> list[Span]:
     return shown
 
 
-def _worker(worker: WorkerView, width: int) -> Line:
+def _worker(worker: WorkerView, room: int, width: int) -> Line:
     record = worker.record
     text, tone = state_span(worker)
     spans: list[Span] = [
-        ("  " + fit(clip(inert(record.worker_id, 64), 24), 24) + "  ", "name"),
+        ("  " + fit(inert(record.worker_id, 64), room) + "  ", "name"),
         (fit(text, 11), tone),
         (f"{count_text(record.active_jobs)}/{count_text(record.concurrency_limit)} running", "text"),
         (f"  {inert(record.hostname, 40)}:{record.pid}", "dim"),

@@ -26,6 +26,8 @@ __all__ = ["held_and_beats", "worker_page"]
 _LONG_NS = 60 * SECOND_NS
 """A job that has run for so long is pointed out."""
 _SPARKLINE = 40
+_WIDE = 84
+"""Where there is less, what it has in its hands comes first."""
 _STATES: dict[str, tuple[str, Tone]] = {
     WorkerState.STARTING: ("◌ starting", "warn"),
     WorkerState.IDLE: ("○ idle", "dim"),
@@ -42,15 +44,15 @@ def worker_page(detail: WorkerDetail, lately: Sequence[StoredEvent], width: int,
     Args:
         lately: the latest events of it and of its jobs, oldest first.
     """
-    return [
-        EMPTY,
-        *fact_lines([*_identity(detail, now_ns), *_course(detail.status.record, now_ns)], width),
-        *held_and_beats(detail, width, now_ns),
-        *_events(lately, width),
-    ]
+    state, *facts = _identity(detail)
+    facts += _course(detail.status.record, now_ns)
+    held = held_and_beats(detail, width, now_ns)
+    if width >= _WIDE:
+        return [EMPTY, *fact_lines([state, *facts], width), *held, *_events(lately, width)]
+    return [EMPTY, *fact_lines([state], width), *held, EMPTY, *fact_lines(facts, width), *_events(lately, width)]
 
 
-def _identity(detail: WorkerDetail, now_ns: int) -> Iterator[Fact]:
+def _identity(detail: WorkerDetail) -> Iterator[Fact]:
     status, record = detail.status, detail.status.record
     state = _STATES.get(status.state, (inert(status.state, 20), "text"))
     stuck = len(record.stuck_job_ids)
@@ -94,13 +96,13 @@ def _held(detail: WorkerDetail, width: int, now_ns: int) -> Iterator[Line]:
     """The jobs in its hands, the oldest first."""
     lost = detail.status.state == LOST
     yield from section("Held when it was lost" if lost else "Runs now", width, count_text(len(detail.jobs)))
-    if not detail.jobs:
-        yield from plain_lines("nothing", width, "dim")
     for job in detail.jobs:
         yield _job_line(job, width, now_ns)
     more = detail.status.record.active_jobs - len(detail.jobs)
-    if more > 0 and detail.jobs:
-        yield Line(((f"  … {count_text(more)} more", "dim"),))
+    if more > 0:
+        yield Line(((f"  … {count_text(more)} more of which it does not say the names", "dim"),))
+    elif not detail.jobs:
+        yield from plain_lines("nothing", width, "dim")
 
 
 def _job_line(job: HeldJob, width: int, now_ns: int) -> Line:

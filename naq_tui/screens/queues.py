@@ -54,8 +54,7 @@ class Queues(Paned):
 
     def ask(self, dashboard: Dashboard, now_ns: int) -> None:
         """Ask for the backlogs of all queues."""
-        names = [view.name for view in dashboard.queues(now_ns)]
-        if names and self._pacing.claim(now_ns):
+        if (names := dashboard.queue_names()) and self._pacing.claim(now_ns):
             self.post_message(self.Asking(lambda questions: self._take_backlogs(questions, dashboard, names)))
 
     def detail_of(self) -> Hashable:

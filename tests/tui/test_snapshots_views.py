@@ -1,0 +1,78 @@
+"""Pictures of the views of events, queues and workers, frozen in time and size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+from textual.pilot import Pilot
+
+from naq_runtime.clock import ManualClock
+from naq_runtime.snapshot import QueueBacklog
+from naq_tui.app import NaqTop
+from naq_tui.sources.recorded import RecordedSource
+from tests.tui.builders import batch, snapshot
+from tests.tui.harness import make_app
+from tests.tui.recording import END_NS, Recording, shop
+
+Compare = Callable[..., bool]
+SIZES = ((60, 20), (80, 24), (120, 40))
+BACKLOG = {
+    "default": QueueBacklog(scheduled=3, oldest_s=0.4),
+    "imports": QueueBacklog(scheduled=12, retrying=4, depending=38),
+    "mail": QueueBacklog(scheduled=51, retrying=51, dead=212, oldest_s=97.0),
+    "newsletter": QueueBacklog(oldest_s=5400.0),
+    "reports": QueueBacklog(scheduled=2, dead=3),
+}
+
+
+@cache
+def recording() -> Recording:
+    return shop(150)
+
+
+async def look(pilot: Pilot[None], source: RecordedSource, keys: tuple[str, ...]) -> None:
+    app = pilot.app
+    assert isinstance(app, NaqTop)
+    for key in ("", *keys):
+        if key:
+            await pilot.press(key)
+        for _ in range(2):
+            await pilot.pause()
+            await source.taken()
+            app.advance()
+            await pilot.pause()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    "keys",
+    [("2", "k"), ("4", "j", "j"), ("5", "j"), ("5", "enter"), ("4", "w")],
+    ids=["events", "queues", "workers", "worker", "write"],
+)
+def test_view(snap_compare: Compare, size: tuple[int, int], keys: tuple[str, ...]) -> None:
+    source = RecordedSource(recording().batches(), jobs=recording().jobs)
+    source.questions.backlog = BACKLOG
+
+    app = make_app(source, ManualClock(END_NS))
+    assert snap_compare(app, terminal_size=size, run_before=lambda pilot: look(pilot, source, keys))
+
+
+@pytest.mark.parametrize("keys", [("2", "k"), ("4", "d")], ids=["events", "queues"])
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)])
+def test_view_with_details_turned(snap_compare: Compare, size: tuple[int, int], keys: tuple[str, ...]) -> None:
+    source = RecordedSource(recording().batches())
+    source.questions.backlog = BACKLOG
+    keys = (*keys, "d") if size[0] < 100 and "d" not in keys else keys
+
+    app = make_app(source, ManualClock(END_NS))
+    assert snap_compare(app, terminal_size=size, run_before=lambda pilot: look(pilot, source, keys))
+
+
+@pytest.mark.parametrize("key", ["2", "4", "5"])
+def test_empty_view(snap_compare: Compare, key: str) -> None:
+    source = RecordedSource([batch(snapshot=snapshot())])
+
+    app = make_app(source)
+    assert snap_compare(app, terminal_size=(120, 40), run_before=lambda pilot: look(pilot, source, (key,)))
