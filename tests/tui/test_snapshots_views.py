@@ -9,22 +9,14 @@ import pytest
 from textual.pilot import Pilot
 
 from naq_runtime.clock import ManualClock
-from naq_runtime.snapshot import QueueBacklog
 from naq_tui.app import NaqTop
 from naq_tui.sources.recorded import RecordedSource
 from tests.tui.builders import batch, snapshot
 from tests.tui.harness import make_app
-from tests.tui.recording import END_NS, Recording, shop
+from tests.tui.recording import BACKLOGS, END_NS, Recording, shop
 
 Compare = Callable[..., bool]
 SIZES = ((60, 20), (80, 24), (120, 40))
-BACKLOG = {
-    "default": QueueBacklog(scheduled=3, oldest_s=0.4),
-    "imports": QueueBacklog(scheduled=12, retrying=4, depending=38),
-    "mail": QueueBacklog(scheduled=51, retrying=51, dead=212, oldest_s=97.0),
-    "newsletter": QueueBacklog(oldest_s=5400.0),
-    "reports": QueueBacklog(scheduled=2, dead=3),
-}
 
 
 @cache
@@ -53,7 +45,7 @@ async def look(pilot: Pilot[None], source: RecordedSource, keys: tuple[str, ...]
 )
 def test_view(snap_compare: Compare, size: tuple[int, int], keys: tuple[str, ...]) -> None:
     source = RecordedSource(recording().batches(), jobs=recording().jobs)
-    source.questions.backlog = BACKLOG
+    source.questions.backlog = BACKLOGS
 
     app = make_app(source, ManualClock(END_NS))
     assert snap_compare(app, terminal_size=size, run_before=lambda pilot: look(pilot, source, keys))
@@ -63,7 +55,7 @@ def test_view(snap_compare: Compare, size: tuple[int, int], keys: tuple[str, ...
 @pytest.mark.parametrize("size", [(80, 24), (200, 60)])
 def test_view_with_details_turned(snap_compare: Compare, size: tuple[int, int], keys: tuple[str, ...]) -> None:
     source = RecordedSource(recording().batches())
-    source.questions.backlog = BACKLOG
+    source.questions.backlog = BACKLOGS
     keys = (*keys, "d") if size[0] < 100 and "d" not in keys else keys
 
     app = make_app(source, ManualClock(END_NS))
