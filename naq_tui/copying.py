@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from textual.app import App
@@ -41,12 +42,14 @@ def write(app: App[None], screen: Screen[object], now_ns: int) -> None:
     """Ask for the name of a file, and write what is shown into it."""
     from naq_tui.screens.write import Write  # most who look write nothing
 
-    records = list(screen.records()) if isinstance(screen, View) else []
-    if not records:
+    records = iter(screen.records() if isinstance(screen, View) else ())
+    first = next(records, None)
+    if first is None:
         app.notify("there is nothing here to write", severity="warning", markup=False)
         return
     name = getattr(screen, "HERE", "") or getattr(screen, "NOUN", "")
-    app.push_screen(Write(records, what=name or "rows", now_ns=now_ns), lambda written: _tell(app, written))
+    prompt = Write(chain((first,), records), what=name or "rows", now_ns=now_ns)
+    app.push_screen(prompt, lambda written: _tell(app, written))
 
 
 def _copy(app: App[None], text: str, otherwise: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from naq_runtime.events.messages import duration_text, size_text
 from naq_runtime.events.models import StoredEvent, WorkerEvent
 from naq_runtime.snapshot import HeldJob, WorkerDetail
-from naq_runtime.worker.record import WorkerRecord, WorkerState
+from naq_runtime.worker.record import WorkerRecord
 from naq_runtime.worker.roll import LOST
 from naq_tui.model.line import said
 from naq_tui.model.seconds import SECOND_NS
@@ -18,8 +18,9 @@ from naq_tui.pages.sections import section
 from naq_tui.text import SKEW_SHOWN_MS, age_text, clip, clock_text, count_text, fit, inert, moment_text, skew_text
 from naq_tui.widgets.columns import fitted
 from naq_tui.widgets.feed_line import TONES
-from naq_tui.widgets.line import EMPTY, Line, Span, Tone
+from naq_tui.widgets.line import EMPTY, Line, Span
 from naq_tui.widgets.marks import gauge, sparkline
+from naq_tui.widgets.workers import LOST_MARK, STATES
 
 __all__ = ["held_and_beats", "worker_page"]
 
@@ -28,14 +29,6 @@ _LONG_NS = 60 * SECOND_NS
 _SPARKLINE = 40
 _WIDE = 84
 """Where there is less, what it has in its hands comes first."""
-_STATES: dict[str, tuple[str, Tone]] = {
-    WorkerState.STARTING: ("◌ starting", "warn"),
-    WorkerState.IDLE: ("○ idle", "dim"),
-    WorkerState.BUSY: ("● busy", "good"),
-    WorkerState.STOPPING: ("◌ stopping", "warn"),
-    WorkerState.STOPPED: ("■ stopped", "dim"),
-    LOST: ("✗ lost", "bad"),
-}
 
 
 def worker_page(detail: WorkerDetail, lately: Sequence[StoredEvent], width: int, now_ns: int) -> list[Line]:
@@ -54,7 +47,7 @@ def worker_page(detail: WorkerDetail, lately: Sequence[StoredEvent], width: int,
 
 def _identity(detail: WorkerDetail) -> Iterator[Fact]:
     status, record = detail.status, detail.status.record
-    state = _STATES.get(status.state, (inert(status.state, 20), "text"))
+    state = LOST_MARK if status.state == LOST else STATES[record.state]
     stuck = len(record.stuck_job_ids)
     yield "state", [state, (f"  ! {count_text(stuck)} stuck" if stuck else "", "warn")]
     yield "worker", [(inert(record.worker_id, 64), "name")]

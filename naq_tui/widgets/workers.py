@@ -21,7 +21,7 @@ from naq_tui.widgets.marks import gauge
 from naq_tui.widgets.searched import Searched
 from naq_tui.widgets.waiting import CONNECTING
 
-__all__ = ["AllWorkers", "Workers", "state_span"]
+__all__ = ["LOST_MARK", "STATES", "AllWorkers", "Workers", "state_span"]
 
 _LONG_S = 60
 """A job that has run for so long is pointed out."""
@@ -32,13 +32,15 @@ _LARGEST = 10**15
 _FIGURES = 8
 """Cells for running and limit beside the gauge."""
 
-_STATES: dict[WorkerState, tuple[str, Tone]] = {
+STATES: dict[WorkerState, tuple[str, Tone]] = {
     WorkerState.STARTING: ("◌ starting", "warn"),
     WorkerState.IDLE: ("○ idle", "dim"),
     WorkerState.BUSY: ("● busy", "good"),
     WorkerState.STOPPING: ("◌ stopping", "warn"),
     WorkerState.STOPPED: ("■ stopped", "dim"),
 }
+"""The glyph and the word of each state."""
+LOST_MARK: Span = ("✗ lost", "bad")
 _NO_WORKERS = (
     Line(((" no workers", "text"),)),
     Line(),
@@ -54,12 +56,12 @@ def _late(worker: WorkerView) -> bool:
 
 def _state(worker: WorkerView, width: int) -> list[Span]:
     if worker.lost:
-        return [("✗ lost", "bad")]
+        return [LOST_MARK]
     if _late(worker):
         return [("! late", "warn")]
     if worker.record.stuck_job_ids:
         return [(f"! {count_text(len(worker.record.stuck_job_ids))} stuck", "warn")]
-    state = _STATES[worker.record.state]
+    state = STATES[worker.record.state]
     return [state, (" ◷", "warn")] if _is_off(worker) else [state]
 
 
