@@ -10,7 +10,7 @@ from textual.message import Message
 from naq_runtime.events.queries import EarlierEvents
 from naq_tui.model.deep_log import DeepLog
 from naq_tui.state import Dashboard
-from naq_tui.text import clip, count_text, inert
+from naq_tui.text import clip, inert
 from naq_tui.widgets.feed import Feed
 
 __all__ = ["DeepFeed"]
@@ -77,6 +77,9 @@ class DeepFeed(Feed):
             return
         self._asked = None
         taken = self._deep.take(page)
+        if page.events and not taken and self._deep.more:
+            self._want()  # all of them are kept here: it begins before them
+            return
         if not self._deep.more:
             self._note = "the log begins here"
         elif not taken:
@@ -94,12 +97,10 @@ class DeepFeed(Feed):
         """The filter, and how far back one can see."""
         note = "reading earlier events …" if self._asked is not None else self._note
         at_top = not self.viewport.following and self.viewport.top <= self.viewport.first
-        parts: list[tuple[str, str] | Content | str] = [super().subtitle()]
-        if note and at_top:
-            parts.append((f"  ↑ {clip(inert(note, 80), 60)}", _FAINT))
-        elif self._deep is not None:
-            parts.append((f"  ↑ {count_text(len(self.viewport))} read", _FAINT))
-        return Content.assemble(*parts)
+        filtered = super().subtitle()
+        if not (note and at_top):
+            return filtered
+        return Content.assemble(filtered, "  " if filtered else "", (f"↑ {clip(inert(note, 80), 60)}", _FAINT))
 
     def _want(self) -> None:
         if self._deep is None:

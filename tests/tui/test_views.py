@@ -283,6 +283,20 @@ class TestEarlierEvents:
             assert "the log begins here" in watched.text
             assert "old-1 " in watched.text
 
+    async def test_what_is_kept_here_is_passed_over(self) -> None:
+        log = [job_event("enqueued", f"job-{number}", ago_s=9000 - number) for number in range(2500)]
+        async with watching(batch(*log[1000:], first=1001)) as watched:
+            watched.source.questions.earlier = stored(log)
+            await go(watched, "2")
+            await go(watched, "g")
+            await watched.settle()
+            feed = watched.app.screen.query_one(DeepFeed)
+
+            assert watched.source.questions.asked_before == [2001, 1001]
+            assert len(feed.viewport) == 2500
+            assert feed.cursor_event is not None
+            assert feed.cursor_event.sequence == 1001
+
     async def test_the_cursor_stays_on_its_event_while_earlier_ones_come(self) -> None:
         async with watching(batch(job_event("enqueued", "new-1"), first=11)) as watched:
             watched.source.questions.earlier = stored(job_event("enqueued", f"old-{n}") for n in range(10))
