@@ -42,6 +42,9 @@ class Paned(FilteredView):
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.PANED,)
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (170, "-broad")]  # noqa: RUF012  # Textual declares it so
 
+    asks_of_row: ClassVar[bool] = False
+    """Whether there is something to ask of the row with the cursor."""
+
     def __init__(self, badge: Badge, main: Main, *, name: str, bar: FilterBar) -> None:
         super().__init__(id=name, classes="paned")
         self._status = Status(badge)
@@ -182,12 +185,17 @@ class Paned(FilteredView):
     def _moved(self, event: Scrolling.Moved) -> None:
         event.stop()
         self._show_details()
+        if self.asks_of_row:
+            self.post_message(self.PaintWanted())
 
     def on_resize(self) -> None:
         """The details may be visible now."""
         self.call_after_refresh(self._show_details)
 
     def _show_frozen(self) -> bool:
+        """The rows stay; one can look at the details of each."""
+        if self.asks_of_row and self._dashboard is not None and not self._dashboard.stale:
+            self.ask(self._dashboard, self._now_ns)
         self._show_details()
         return False
 

@@ -37,6 +37,7 @@ class Workers(Paned):
     BINDINGS = bindings(Scope.WORKERS)
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.WORKERS, Scope.PANED)
     HERE: ClassVar[str] = "workers"
+    asks_of_row: ClassVar[bool] = True
 
     def __init__(self, badge: Badge) -> None:
         self._table = AllWorkers(id="table", classes="pane")
@@ -107,6 +108,8 @@ class Workers(Paned):
             else:
                 self.set_trouble("")
         self.renew_details()
+        if name != self._table.cursor_key:
+            self.post_message(self.PaintWanted())  # the cursor has gone on meanwhile
 
     async def _take_former(self, questions: Questions, now_ns: int) -> None:
         with self._former_pacing.asking():

@@ -39,9 +39,10 @@ class DeepFeed(Feed):
 
     def show(self, dashboard: Dashboard, now_ns: int) -> None:
         """Show the log as it is now, and what was read of before it, until the newest line is followed again."""
+        if dashboard is not self._dashboard:
+            self._begin(dashboard)
         deep = self._deep
-        keeps = dashboard is self._dashboard and not self.viewport.following
-        self._dashboard = dashboard
+        keeps = not self.viewport.following
         if deep is not None and keeps and deep.catch_up(dashboard.log):
             self.watch_log(deep.log)
             self.catch_up()
@@ -101,6 +102,14 @@ class DeepFeed(Feed):
         if not (note and at_top):
             return filtered
         return Content.assemble(filtered, "  " if filtered else "", (f"↑ {clip(inert(note, 80), 60)}", _FAINT))
+
+    def _begin(self, dashboard: Dashboard) -> None:
+        """Another log is on show: what was found in the one before has no place in it."""
+        needle, self._needle, self._filtered = self._needle, "", None
+        self._dashboard, self._log = dashboard, dashboard.log
+        self._forget()
+        self.viewport.following = True
+        super().set_filter(needle)
 
     def _want(self) -> None:
         if self._deep is None:

@@ -10,6 +10,7 @@ from naq_runtime.worker.record import WorkerState
 from naq_runtime.worker.roll import WorkerStatus
 from naq_tui.acts import Act, ActKind
 from naq_tui.screens.view import View
+from naq_tui.state import Dashboard
 from naq_tui.widgets.deep_feed import DeepFeed
 from naq_tui.widgets.workers import AllWorkers
 from tests.tui.builders import NOW_NS, SECOND, batch, job_event, queue, snapshot, stored, worker, worker_event
@@ -182,6 +183,16 @@ class TestWorkers:
             assert "send" in watched.line_with("mail-1")
             assert "most 12 %" in watched.line_with("cpu      ▇")
 
+    async def test_while_it_is_frozen_one_can_look_at_each(self) -> None:
+        async with watching(BUSY) as watched:
+            await go(watched, "5")
+            await watched.press("p", "j")
+            await watched.settle()
+            await watched.settle()
+
+            assert "Worker w-1" in watched.text
+            assert "mail-1" in watched.text
+
     async def test_enter_on_the_page_opens_the_job_that_runs_longest(self) -> None:
         async with watching(BUSY) as watched:
             await go(watched, "5")
@@ -264,6 +275,21 @@ class TestEvents:
             await watched.press("p")
             await watched.settle()
             assert "late-1"[:8] in watched.text
+
+    async def test_another_dashboard_is_shown_from_its_end_with_the_same_filter(self) -> None:
+        feed = DeepFeed()
+        one, other = Dashboard(), Dashboard()
+        one.apply(BUSY, NOW_NS)
+        other.apply(batch(*(job_event("failed", f"past-{number}") for number in range(9))), NOW_NS)
+        async with watching() as watched:
+            await watched.app.screen.mount(feed)
+            feed.show(one, NOW_NS)
+            feed.set_filter("type:failed")
+            assert len(feed.viewport) == 1
+            feed.show(other, NOW_NS)
+
+            assert len(feed.viewport) == 9
+            assert feed.viewport.following
 
 
 class TestEarlierEvents:
