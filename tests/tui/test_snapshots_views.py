@@ -35,6 +35,8 @@ async def look(pilot: Pilot[None], source: RecordedSource, keys: tuple[str, ...]
             await source.taken()
             app.advance()
             await pilot.pause()
+    await app.workers.wait_for_complete([worker for worker in app.workers if worker.name == "rows"])
+    await pilot.pause()
 
 
 @pytest.mark.parametrize("size", SIZES)
