@@ -36,6 +36,7 @@ class Events(Paned):
     BINDINGS = bindings(Scope.EVENTS)
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.EVENTS, Scope.PANED)
     HERE: ClassVar[str] = "events"
+    details_change: ClassVar[bool] = False
 
     def __init__(self, badge: Badge) -> None:
         self._feed = DeepFeed(id="feed", classes="pane")

@@ -42,6 +42,8 @@ class Paned(FilteredView):
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.PANED,)
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (170, "-broad")]  # noqa: RUF012  # Textual declares it so
 
+    details_change: ClassVar[bool] = True
+    """Whether what is known of a row changes with the rows."""
     asks_of_row: ClassVar[bool] = False
     """Whether there is something to ask of the row with the cursor."""
 
@@ -140,6 +142,8 @@ class Paned(FilteredView):
             self._painted = version
             self._main.show(dashboard, self._now_ns)
             self._write_border()
+            if self.details_change and isinstance(self._detailed, tuple):
+                self._detailed = (self._detailed[0], None)  # the same row, and no longer as it was
         self._show_details()
         return self.unfinished
 

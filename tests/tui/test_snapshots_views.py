@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 from naq_runtime.clock import ManualClock
 from naq_tui.app import NaqTop
 from naq_tui.sources.recorded import RecordedSource
+from tests.support.waiting import eventually
 from tests.tui.builders import batch, snapshot
 from tests.tui.harness import make_app
 from tests.tui.recording import BACKLOGS, END_NS, Recording, shop
@@ -35,7 +36,7 @@ async def look(pilot: Pilot[None], source: RecordedSource, keys: tuple[str, ...]
             await source.taken()
             app.advance()
             await pilot.pause()
-    await app.workers.wait_for_complete([worker for worker in app.workers if worker.name == "rows"])
+    await eventually(lambda: not any(worker.name == "rows" and worker.is_running for worker in app.workers))
     await pilot.pause()
 
 

@@ -58,6 +58,7 @@ class TestQueues:
 
             imports, mail = watched.line_with("│ imports "), watched.line_with("│ mail ")
             assert imports.split()[2:9] == ["○", "idle", "0", "1", "12", "3", "0"]
+            assert "12 scheduled  3 of them to be tried again" in watched.text
             assert mail.split()[2:11] == ["‖", "paused", "900", "1", "0", "0", "41", "5", "m"]
 
     async def test_a_queue_that_has_jobs_and_does_not_move_is_pointed_out(self) -> None:
