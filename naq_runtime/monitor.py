@@ -13,8 +13,9 @@ import msgspec
 from naq_runtime.alerts.store import read_board
 from naq_runtime.backlog import BacklogReader
 from naq_runtime.errors import NotFound, SerializationError
+from naq_runtime.events.answers import RecentEvents
 from naq_runtime.events.offset import ClockOffset
-from naq_runtime.events.queries import EventQueries, RecentEvents
+from naq_runtime.events.queries import EventQueries
 from naq_runtime.events.storage import EventTail, NATSJobEventStorage
 from naq_runtime.jetstream import Consumer, ServerDetail
 from naq_runtime.job import JobStatus

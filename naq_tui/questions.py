@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from naq_runtime.events.answers import EarlierEvents
 from naq_runtime.events.models import StoredEvent
-from naq_runtime.events.queries import EarlierEvents
 from naq_runtime.snapshot import JobDetail, QueueBacklog, ScheduleDetail, ScheduleMark, ScheduleNews, WorkerDetail
 from naq_runtime.surroundings import Family, Neighbours, QueueStory
 from naq_runtime.worker.roll import WorkerStatus

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.errors import FilterError
+from naq_runtime.events.answers import EarlierEvents, EventPage, RecentEvents
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.events.reading import SCAN_LIMIT, SequenceRange
 from naq_runtime.events.storage import EventStorage, EventTail
@@ -16,42 +17,12 @@ from naq_runtime.naming import Names
 if TYPE_CHECKING:
     from naq_runtime.events.filters import EventFilter, Filters
 
-__all__ = ["EarlierEvents", "EventPage", "EventQueries", "Moment", "RecentEvents", "as_filter"]
+__all__ = ["EventQueries", "Moment", "as_filter"]
 
 Moment = datetime | timedelta | int | str
 """A ``datetime``, an age, nanoseconds since 1970, or text: ``15m`` or ``-15m`` ago, ``14:02``, ``2026-11-27T14:02``."""
 
 _READ_AT_ONCE = 1_000
-
-
-class RecentEvents(NamedTuple):
-    """The last events that match, and where to go on."""
-
-    events: list[StoredEvent]
-    """Oldest first."""
-    last: int
-    """The sequence up to which was looked."""
-
-
-class EventPage(NamedTuple):
-    """Some of the events that match, in their order in the log."""
-
-    events: list[StoredEvent]
-    after: int
-    """The sequence up to which was looked: whoever asks for what is after it goes on here."""
-    more: bool
-    """Whether there may be more."""
-
-
-class EarlierEvents(NamedTuple):
-    """The last events before a place in the log that match, and where to go on."""
-
-    events: list[StoredEvent]
-    """Oldest first."""
-    before: int
-    """The sequence down to which was looked: whoever asks for what is before it goes on here."""
-    more: bool
-    """Whether there may be more."""
 
 
 def as_filter(filters: Filters) -> EventFilter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from naq_runtime.events.queries import EarlierEvents
+from naq_runtime.events.answers import EarlierEvents
 from naq_tui.model.log import EventLog
 
 __all__ = ["DEEP_LIMIT", "DeepLog"]

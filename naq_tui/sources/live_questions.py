@@ -7,8 +7,8 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from naq_runtime.errors import NotFound, ServerError
+from naq_runtime.events.answers import EarlierEvents
 from naq_runtime.events.models import StoredEvent
-from naq_runtime.events.queries import EarlierEvents
 from naq_runtime.snapshot import JobDetail, QueueBacklog, ScheduleDetail, ScheduleMark, ScheduleNews, WorkerDetail
 from naq_runtime.surroundings import Family, Neighbours, QueueStory
 from naq_runtime.worker.roll import WorkerStatus

@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from naq_runtime.errors import NotFound
+from naq_runtime.events.answers import EarlierEvents
 from naq_runtime.events.models import StoredEvent
-from naq_runtime.events.queries import EarlierEvents
 from naq_runtime.snapshot import (
     JobDetail,
     QueueBacklog,

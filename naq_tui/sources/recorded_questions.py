@@ -8,8 +8,9 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from naq_runtime.errors import NaqError, NotFound
+from naq_runtime.events.answers import EarlierEvents
 from naq_runtime.events.models import JobEvent, ScheduleEvent, StoredEvent, WorkerEvent, WorkerEventType
-from naq_runtime.events.queries import EarlierEvents, as_filter
+from naq_runtime.events.queries import as_filter
 from naq_runtime.finding.failures import FAILURES
 from naq_runtime.finding.found import FoundJob, JobPage, of_events
 from naq_runtime.job import JobStatus

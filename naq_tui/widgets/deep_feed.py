@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from textual.content import Content
 from textual.message import Message
 
-from naq_runtime.events.queries import EarlierEvents
+from naq_runtime.events.answers import EarlierEvents
 from naq_tui.model.deep_log import DeepLog
 from naq_tui.state import Dashboard
 from naq_tui.text import clip, inert

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from naq_runtime.events.queries import EarlierEvents
+from naq_runtime.events.answers import EarlierEvents
 from naq_tui.model.deep_log import DeepLog
 from naq_tui.model.log import EventLog
 from tests.tui.builders import job_event, stored
