@@ -258,7 +258,7 @@ class NaqTop(Travelling):
         self.action_view(place)
         view = self._kept[place]
         if isinstance(view, FilteredView):
-            view.filter_by(str(EventFilter(queue_name=event.name)))
+            view.call_later(view.filter_by, str(EventFilter(queue_name=event.name)))  # once it is laid out
 
     @on(View.SchedulesWanted)
     def _schedules_wanted(self) -> None:

@@ -61,11 +61,11 @@ class TestQueues:
             assert "12 scheduled  3 of them to be tried again" in watched.text
             assert mail.split()[2:11] == ["‖", "paused", "900", "1", "0", "0", "41", "5", "m"]
 
-    async def test_a_queue_that_has_jobs_and_does_not_move_is_pointed_out(self) -> None:
+    async def test_a_queue_that_has_jobs_and_no_worker_is_pointed_out(self) -> None:
         async with watching(BUSY) as watched:
             await go(watched, "4")
 
-            assert "! stalled" in watched.line_with("│ news ")
+            assert "! nobody" in watched.line_with("│ news ")
 
     async def test_before_there_is_an_answer_depths_are_unknown_and_not_zero(self) -> None:
         async with watching(BUSY) as watched:
