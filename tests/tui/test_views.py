@@ -23,7 +23,7 @@ BUSY = batch(
     job_event("failed", "mail-0", "mail", function_name="shop.mail.send", error_type="Refused", error_message="451"),
     worker_event("heartbeat", "w-1", cpu_percent=12.0, rss_bytes=5_000_000, loop_lag_ms=1.5, active_jobs=1),
     snapshot=snapshot(
-        [queue("imports", 0, 1), queue("mail", 900, 1, paused=True), queue("news", 7)],
+        [queue("imports", 0, 1), queue("mail", 900, 1, paused=True), queue("news", 7, workers=0)],
         [
             worker("w-1", queue_names=("mail",), running_job_ids=("mail-1",), active_jobs=1),
             worker("w-2", queue_names=("imports",), running_job_ids=("import-9",), active_jobs=1),
