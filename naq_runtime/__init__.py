@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         TimedOut,
         UnknownDependency,
     )
+    from naq_runtime.events.answers import EventPage
     from naq_runtime.events.filters import EventFilter
     from naq_runtime.events.logger import AsyncJobEventLogger
     from naq_runtime.events.memory import MemoryEventStorage
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
         WorkerEvent,
         WorkerEventType,
     )
-    from naq_runtime.events.queries import EventPage, EventQueries
+    from naq_runtime.events.queries import EventQueries
     from naq_runtime.events.storage import NATSJobEventStorage
     from naq_runtime.hooks import middleware, on_shutdown, on_startup
     from naq_runtime.job import After, Job, JobResult, JobStatus
@@ -123,7 +124,8 @@ _HOMES = {
         "WorkerEvent",
         "WorkerEventType",
     ),
-    "naq_runtime.events.queries": ("EventPage", "EventQueries"),
+    "naq_runtime.events.answers": ("EventPage",),
+    "naq_runtime.events.queries": ("EventQueries",),
     "naq_runtime.events.storage": ("NATSJobEventStorage",),
     "naq_runtime.hooks": (
         "middleware",

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import msgspec
 
 from naq_runtime.alerts.store import read_board
+from naq_runtime.backlog import BacklogReader
 from naq_runtime.errors import NotFound, SerializationError
+from naq_runtime.events.answers import RecentEvents
 from naq_runtime.events.offset import ClockOffset
-from naq_runtime.events.queries import EventQueries, RecentEvents
+from naq_runtime.events.queries import EventQueries
 from naq_runtime.events.storage import EventTail, NATSJobEventStorage
 from naq_runtime.jetstream import Consumer, ServerDetail
 from naq_runtime.job import JobStatus
@@ -29,10 +31,20 @@ from naq_runtime.services.jobs import JobService
 from naq_runtime.services.manager import ServiceManager
 from naq_runtime.services.surroundings import Surroundings
 from naq_runtime.skews import ClockSkew, read_skews
-from naq_runtime.snapshot import JobDetail, QueueState, ScheduleDetail, ScheduleMark, ScheduleNews, Snapshot
+from naq_runtime.snapshot import (
+    JobDetail,
+    QueueBacklog,
+    QueueState,
+    ScheduleDetail,
+    ScheduleMark,
+    ScheduleNews,
+    Snapshot,
+    WorkerDetail,
+)
 from naq_runtime.watching import ScheduleWatch
 from naq_runtime.worker.record import WorkerRecord, decode_worker
 from naq_runtime.worker.roll import WorkerStatus
+from naq_runtime.working import WorkerReader
 
 if TYPE_CHECKING:
     from naq_runtime.events.filters import Filters
@@ -88,6 +100,8 @@ class Monitor:
         self._schedules = ScheduleWatch(services)
         self._inspector = Inspector(services.connection, services.names)
         self._statistics: StatisticsReader | None = None
+        self._backlogs = BacklogReader(services)
+        self._workers = WorkerReader(services, self.events, self._storage)
         self._offset = ClockOffset(services.clock, services.connection.server_clock)
 
     @classmethod
@@ -170,6 +184,14 @@ class Monitor:
             raise NotFound(f"no worker named {worker_id} runs; 'naq worker list' shows those that do")
         return record
 
+    async def worker_detail(self, worker_id: str) -> WorkerDetail:
+        """All that is known of a worker, of one that has stopped or is lost for a day.
+
+        Raises:
+            NotFound: nothing is.
+        """
+        return await self._workers.detail(worker_id)
+
     async def stop_worker(self, worker_id: str, reason: str = "") -> None:
         """Ask a worker to let its jobs end, and to leave; asked again, it hands them back at once.
 
@@ -187,6 +209,14 @@ class Monitor:
             for subject in (names.later(queue, "*"), names.waiting(queue, "*"))
         ]
         return QueueCounts(*(answer.get("total", 0) for answer in answers))
+
+    async def backlogs(self, queues: Sequence[str]) -> dict[str, QueueBacklog]:
+        """What waits in some queues for something else than a worker, and for how long the rest has, by name.
+
+        Raises:
+            ServerError: the server cannot be asked.
+        """
+        return await self._backlogs.read(queues, self.now_ns())
 
     async def standing(self, queue: str, statuses: Collection[JobStatus]) -> AsyncIterator[StandingJob]:
         """The jobs of a queue that have not ended and are of some statuses, oldest first within each.

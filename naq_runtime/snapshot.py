@@ -12,13 +12,16 @@ from naq_runtime.alerts.record import AlertRecord
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.worker.record import WorkerRecord
+from naq_runtime.worker.roll import WorkerStatus
 
 if TYPE_CHECKING:  # it takes a while, and most readers never see a schedule
     from naq_runtime.schedule import Schedule
 
 __all__ = [
+    "HeldJob",
     "JobDetail",
     "LeaderState",
+    "QueueBacklog",
     "QueueState",
     "ScheduleDetail",
     "ScheduleMark",
@@ -26,6 +29,7 @@ __all__ = [
     "ServerState",
     "Snapshot",
     "StreamState",
+    "WorkerDetail",
 ]
 
 
@@ -59,6 +63,21 @@ class QueueState(Struct, frozen=True, kw_only=True):
     """``100/60s``; empty for no limit."""
     workers: int | None = None
     """How many living workers take its jobs; ``None`` where that is not known."""
+
+
+class QueueBacklog(Struct, frozen=True, kw_only=True):
+    """Jobs of a queue that no worker can have now, and for how long those have waited that one could."""
+
+    scheduled: int = 0
+    """For their time, those among them that are tried again."""
+    retrying: int | None = 0
+    """For another attempt; ``None`` when there are too many to look at each."""
+    depending: int = 0
+    """For other jobs."""
+    dead: int = 0
+    """Dead letters."""
+    oldest_s: float = 0.0
+    """For how long the oldest job has waited that no worker was given; 0 where none waits."""
 
 
 class StreamState(Struct, frozen=True, kw_only=True):
@@ -157,3 +176,29 @@ class ScheduleDetail(Struct, frozen=True, kw_only=True):
     """What each tick makes; ``None`` when it cannot be read."""
     events: tuple[StoredEvent, ...] = ()
     """The latest, oldest first."""
+
+
+class HeldJob(Struct, frozen=True, kw_only=True):
+    """A job in the hands of a worker."""
+
+    job_id: str
+    queue_name: str = ""
+    function_name: str = ""
+    """Empty where no event of it is kept."""
+    attempt: int = 1
+    started_ns: int = 0
+    """By the clock of the server; 0 where that is not known."""
+    stuck: bool = False
+    """Whether it was given up, and its thread still runs."""
+
+
+class WorkerDetail(Struct, frozen=True, kw_only=True):
+    """All that is known of one worker."""
+
+    status: WorkerStatus
+    jobs: tuple[HeldJob, ...] = ()
+    """Those it runs, or held when it was lost, the oldest first; 100 at most."""
+    beats: tuple[StoredEvent, ...] = ()
+    """Its latest heartbeats, oldest first."""
+    events: tuple[StoredEvent, ...] = ()
+    """The latest of its own and of its jobs, oldest first; without heartbeats."""

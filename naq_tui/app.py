@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +17,14 @@ from textual.timer import Timer
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.events.models import AlertEvent, AlertEventType
 from naq_runtime.snapshot import ScheduleDetail
+from naq_tui import copying
 from naq_tui.acting import refusal
 from naq_tui.acts import ActKind
 from naq_tui.commands import Command, Scope, act_bindings, bindings, commands_of
 from naq_tui.leaving import leaving_on_signals
 from naq_tui.questions import Questions
-from naq_tui.screens.places import make_view
-from naq_tui.screens.view import View
+from naq_tui.screens.places import is_place, make_view
+from naq_tui.screens.view import FilteredView, View
 from naq_tui.source import Batch, EventSource
 from naq_tui.stage import Stage
 from naq_tui.state import Dashboard
@@ -64,9 +65,12 @@ class NaqTop(Travelling):
         title: str = "",
         version: str = "",
         begin_at: str = "",
+        options: Sequence[str] = (),
     ) -> None:
         live = Stage(source, clock)
         super().__init__(live, clock, begin_at=begin_at)
+        self._options = options
+        """Those that lead ``naq`` to the server that is watched."""
         self.animation_level = "none"
         self._clock = clock
         self._badge = Badge(title, version)
@@ -198,6 +202,18 @@ class NaqTop(Travelling):
 
         self.push_screen(Confirm(act, partial(actions.perform, act.kind, act.noun)), view.acted)
 
+    def action_copy_row(self) -> None:
+        """Copy what the cursor is on."""
+        copying.copy_row(self, self.screen)
+
+    def action_copy_command(self) -> None:
+        """Copy the command that tells the same in a shell."""
+        copying.copy_command(self, self.screen, self._options)
+
+    def action_write(self) -> None:
+        """Write what is shown to a file."""
+        copying.write(self, self.screen, self._shown.now_ns())
+
     async def action_quit(self) -> None:
         """Leave."""
         self.exit(return_code=0)
@@ -226,6 +242,23 @@ class NaqTop(Travelling):
     @on(View.QuestionsWanted)
     def _questions_wanted(self, event: View.QuestionsWanted) -> None:
         event.ask(self._shown.source.questions)
+
+    @on(View.WorkerWanted)
+    def _worker_wanted(self, event: View.WorkerWanted) -> None:
+        from naq_tui.screens.worker import WorkerScreen
+
+        self.push_screen(WorkerScreen(event.worker_id, questions=self._questions, badge=self._badge))
+
+    @on(View.QueueWanted)
+    def _queue_wanted(self, event: View.QueueWanted) -> None:
+        """Its jobs, or where no view shows them, its events."""
+        from naq_runtime.events.filters import EventFilter
+
+        place = "jobs" if is_place("jobs") else "events"
+        self.action_view(place)
+        view = self._kept[place]
+        if isinstance(view, FilteredView):
+            view.call_later(view.filter_by, str(EventFilter(queue_name=event.name)))  # once it is laid out
 
     @on(View.SchedulesWanted)
     def _schedules_wanted(self) -> None:
@@ -318,14 +351,16 @@ async def run_app(
     title: str = "",
     version: str = "",
     begin_at: str = "",
+    options: Sequence[str] = (),
     mouse: bool = True,
 ) -> int:
     """Run the monitor in this terminal until somebody leaves; returns the exit code for the process.
 
     Args:
         begin_at: a moment of the past to begin with, as somebody types it; empty for the present.
+        options: those that lead ``naq`` to the server that is watched.
     """
-    app = NaqTop(source=source, clock=clock, title=title, version=version, begin_at=begin_at)
+    app = NaqTop(source=source, clock=clock, title=title, version=version, begin_at=begin_at, options=options)
     with leaving_on_signals(app):
         await app.run_async(mouse=mouse)
     return app.return_code or 0

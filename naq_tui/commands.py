@@ -29,6 +29,12 @@ class Scope(StrEnum):
     JOBS = "Jobs"
     FAILURES = "Failures, in jobs"
     MOMENT = "While typing a moment"
+    PANED = "In a view with details"
+    EVENTS = "In the view of events"
+    QUEUES = "In the view of queues"
+    WORKERS = "In the view of workers"
+    WORKER = "In a worker"
+    WRITING = "While naming a file"
     SCHEDULES = "Schedules"
     SCHEDULE = "In a schedule"
     STATISTICS = "Statistics"
@@ -93,7 +99,10 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("quit", Scope.APP, "q", "q", "Quit", "Leave.", "quit", 1),
     Command("view('overview')", Scope.APP, "1", "1", "Overview", "Queues, workers and events."),
+    Command("view('events')", Scope.APP, "2", "2", "Events", "All events, as far back as the log goes."),
     Command("view('jobs')", Scope.APP, "3", "3", "Jobs", "Every job, wherever it stands; why jobs fail."),
+    Command("view('queues')", Scope.APP, "4", "4", "Queues", "How deep, how fast and how reliable each queue is."),
+    Command("view('workers')", Scope.APP, "5", "5", "Workers", "Who is busy, late, stuck or lost, and with what."),
     Command("view('schedules')", Scope.APP, "6", "6", "Schedules", "What comes again and again, and when."),
     Command("view('statistics')", Scope.APP, "7", "7", "Statistics", "Counts, rates and percentiles over a time."),
     Command("view('server')", Scope.APP, "8", "8", "Server", "Streams, consumers, limits and the cluster."),
@@ -108,6 +117,11 @@ COMMANDS: tuple[Command, ...] = (
         6,
     ),
     Command("view('alerts')", Scope.APP, "a", "a", "Alerts", "Which alerts fire, and the rules behind them."),
+    Command("copy_row", Scope.APP, "c", "c", "Copy", "Copy what the cursor is on to the clipboard of the terminal."),
+    Command(
+        "copy_command", Scope.APP, "C", "C", "Copy as command", "Copy the naq command that tells the same in a shell."
+    ),
+    Command("write", Scope.APP, "w", "w", "Write", "Write what is shown to a file, as JSON lines or CSV."),
     Command("quit", Scope.APP, "ctrl+c,ctrl+q", "Ctrl-C Ctrl-Q", "Quit", "Leave, even while typing.", always=True),
     Command("live", Scope.PAST, "L", "L", "Live", "Go back to the present; nothing of it was missed.", "live", 0),
     Command(
@@ -190,6 +204,35 @@ COMMANDS: tuple[Command, ...] = (
     Command("discard", Scope.MOMENT, "escape", "Esc", "Stay", "Go nowhere.", "stay", 2),
     Command("earlier", Scope.MOMENT, "up", "↑", "Earlier moment", "Recall where you went before.", "earlier", 3),
     Command("later", Scope.MOMENT, "down", "↓", "Later moment", "Go on to the moment after it."),
+    Command(
+        "filter",
+        Scope.PANED,
+        "slash",
+        "/",
+        "Filter",
+        "Show only what matches: a text, or in the events a filter such as queue:email type:failed.",
+        "filter",
+        2,
+        always=True,
+    ),
+    Command("next_pane", Scope.PANED, "tab,shift+tab", "Tab", "Other pane", "Go to the details, or back from them."),
+    Command("details", Scope.PANED, "d", "d", "Details", "Show the details of the row, or hide them.", "details", 6),
+    Command("back", Scope.PANED, "escape", "Esc", "Back", "Go back to the rows, clear the filter, leave the view."),
+    Command("open", Scope.EVENTS, "enter", "Enter", "Open job", "Open the job or schedule of the event.", "job", 4),
+    Command("open", Scope.QUEUES, "enter", "Enter", "Open queue", "Show what is in the queue.", "open", 4),
+    Command("open", Scope.WORKERS, "enter", "Enter", "Open worker", "Show all that is known of the worker.", "open", 4),
+    Command(
+        "former",
+        Scope.WORKERS,
+        "i",
+        "i",
+        "Include stopped",
+        "Show those, too, that have stopped or were lost within a day; or no more.",
+        "stopped",
+        5,
+    ),
+    Command("open", Scope.WORKER, "enter", "Enter", "Open oldest job", "Open the job that runs longest.", "job", 3),
+    Command("close", Scope.WRITING, "escape", "Esc", "Write nothing", "Go back, and write nothing."),
     Command("open", Scope.SCHEDULES, "enter", "Enter", "Open schedule", "Open the schedule of the row.", "open", 4),
     Command(
         "filter",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from naq_runtime.events.answers import EarlierEvents
 from naq_runtime.events.models import StoredEvent
-from naq_runtime.snapshot import JobDetail, ScheduleDetail, ScheduleMark, ScheduleNews
+from naq_runtime.snapshot import JobDetail, QueueBacklog, ScheduleDetail, ScheduleMark, ScheduleNews, WorkerDetail
 from naq_runtime.surroundings import Family, Neighbours, QueueStory
+from naq_runtime.worker.roll import WorkerStatus
 
 if TYPE_CHECKING:
     from naq_runtime.finding.found import JobPage
@@ -103,4 +105,28 @@ class Questions(Protocol):
         Raises:
             NotFound: there is no server behind this source.
         """
+        ...
+
+    async def events_before(self, sequence: int, limit: int, needle: str = "") -> EarlierEvents:
+        """The last events before a place in the log that a filter lets through, at most ``limit`` of them.
+
+        Raises:
+            FilterError: the text is no filter.
+        """
+        ...
+
+    async def backlogs(self, queues: Sequence[str]) -> dict[str, QueueBacklog]:
+        """What waits in these queues for something else than a worker, by name; without those that are not known."""
+        ...
+
+    async def worker(self, worker_id: str) -> WorkerDetail:
+        """All that is known of a worker.
+
+        Raises:
+            NotFound: nothing is known of it.
+        """
+        ...
+
+    async def former_workers(self) -> tuple[WorkerStatus, ...]:
+        """The workers that have stopped or were lost within a day, by id."""
         ...

@@ -6,15 +6,16 @@ happened; what is read late after an outage therefore lands where it belongs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import count
 from typing import NamedTuple
 
 from naq_runtime.events.models import JobEvent, ScheduleEvent, StoredEvent, WorkerEvent
-from naq_runtime.snapshot import ScheduleNews, ServerState, Snapshot
+from naq_runtime.snapshot import QueueBacklog, ScheduleNews, ServerState, Snapshot
 from naq_tui.model.alerts import AlertBook
 from naq_tui.model.log import LOG_LIMIT, EventLog
+from naq_tui.model.queues import HISTORY_S as QUEUE_HISTORY_S
 from naq_tui.model.queues import QueueBook, QueueView
 from naq_tui.model.schedules import ScheduleBook
 from naq_tui.model.seconds import SECOND_NS, SecondCounts
@@ -142,6 +143,11 @@ class Dashboard:
         if book.fail(news) if isinstance(news, str) else book.take(news):
             self.versions.schedules += 1
 
+    def take_backlogs(self, backlogs: Mapping[str, QueueBacklog]) -> None:
+        """Take in what waits in the queues for something else than a worker."""
+        if self._queues.take_backlogs(backlogs):
+            self.versions.queues += 1
+
     def apply(self, batch: Batch, now_ns: int) -> None:
         """Take in a batch at once."""
         self._take_link(batch.link)
@@ -242,6 +248,10 @@ class Dashboard:
         """All queues, by name."""
         return self._queues.views(now_ns // SECOND_NS, self._start(now_ns))
 
+    def queue_names(self) -> list[str]:
+        """The names of all queues, in order."""
+        return self._queues.names()
+
     def workers(self, now_ns: int) -> tuple[WorkerView, ...]:
         """All workers, by id."""
         return self._workers.views(now_ns)
@@ -259,6 +269,18 @@ class Dashboard:
         first, last = second - min(seconds, HISTORY_S), second - 1
         series = (counts.series(first, last) for counts in (self._all.enqueued, self._all.completed, self._all.failed))
         return Throughput(second, *series)
+
+    def queue_throughput(self, name: str, now_ns: int) -> Throughput:
+        """Jobs of one queue by second, up to the second before this one."""
+        second = now_ns // SECOND_NS
+        tally = self._queues.tally(name)
+        first, last = second - QUEUE_HISTORY_S, second - 1
+        series = (counts.series(first, last) for counts in (tally.enqueued, tally.completed, tally.failed))
+        return Throughput(second, *series)
+
+    def queue_failures(self, name: str) -> tuple[JobEvent, ...]:
+        """The latest attempts of a queue that failed or timed out, the oldest first."""
+        return self._queues.failures(name)
 
     def _start(self, now_ns: int) -> int:
         return self._since if self._since is not None else now_ns // SECOND_NS

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import time
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Literal
 
@@ -28,6 +29,7 @@ __all__ = [
     "fit",
     "inert",
     "inert_lines",
+    "iso_text",
     "moment_text",
     "percent_text",
     "rate_text",
@@ -130,7 +132,8 @@ def split(text: str, first: int, width: int) -> list[str]:
     A piece after the first has at least one character, however narrow it should be.
     """
     pieces: list[str] = []
-    start, used, room = 0, 0, first
+    width = max(1, width)  # a widget has no width before it is laid out
+    start, used, room = 0, 0, max(0, first)
     for place, character in enumerate(text):
         cells = get_character_cell_size(character)
         if used + cells > room and (place > start or not pieces):
@@ -174,6 +177,18 @@ def date_text(time_ns: int) -> str:
         return time.strftime("%Y-%m-%d", time.localtime(time_ns // 1_000_000_000))
     except (OverflowError, ValueError, OSError):
         return ""
+
+
+def iso_text(time_ns: int | None) -> str | None:
+    """A moment as ISO 8601 in UTC, to the microsecond; ``None`` when there is none."""
+    if not time_ns:
+        return None
+    second, rest = divmod(time_ns, 1_000_000_000)
+    try:
+        moment = datetime.fromtimestamp(second, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
 
 
 def age_text(seconds: float) -> str:

@@ -27,7 +27,7 @@ from naq_tui.app import NaqTop  # noqa: E402
 from naq_tui.source import Batch, ConnectionState, Link  # noqa: E402
 from naq_tui.sources.recorded import RecordedSource  # noqa: E402
 from tests.tui.figures import consumers, detail  # noqa: E402
-from tests.tui.recording import END_NS, TROUBLED_JOB, shop  # noqa: E402
+from tests.tui.recording import BACKLOGS, END_NS, TROUBLED_JOB, shop  # noqa: E402
 
 CELL = 12.2
 """The width of a cell in the exported SVG."""
@@ -55,6 +55,10 @@ PICTURES = (
     Picture("overview-60x20", (60, 20)),
     Picture("job", (120, 40), ("slash", *TROUBLED_JOB[:5], "enter", "enter")),
     Picture("filter", (120, 40), ("slash", *"failed")),
+    Picture("events", (120, 40), ("2", "k")),
+    Picture("queues", (120, 40), ("4", "j", "j")),
+    Picture("workers", (120, 40), ("5",)),
+    Picture("worker", (120, 40), ("5", "enter")),
     Picture("schedules", (120, 40), ("6",)),
     Picture("schedule", (120, 40), ("6", "down", "enter")),
     Picture("statistics", (120, 40), ("7",)),
@@ -77,6 +81,7 @@ async def take(picture: Picture) -> str:
     )
     source.questions.server_detail = detail(END_NS)
     source.questions.consumers_of = {"NAQ_JOBS": consumers()}
+    source.questions.backlog = BACKLOGS
     clock = ManualClock(END_NS)
     app = NaqTop(source=source, clock=clock, title="shop", version="0.1.0")
     async with app.run_test(size=picture.size) as pilot:
@@ -88,7 +93,9 @@ async def take(picture: Picture) -> str:
             await pilot.pause(0.3)
 
         await settle()
-        await pilot.press(*picture.keys)
+        for key in picture.keys:
+            await pilot.press(key)
+            await pilot.pause()
         await settle()
         if picture.lost_for_s:
             source.feed(Batch(Link(ConnectionState.RECONNECTING, END_NS, "connection refused")))

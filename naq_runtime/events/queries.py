@@ -4,42 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.errors import FilterError
+from naq_runtime.events.answers import EarlierEvents, EventPage, RecentEvents
 from naq_runtime.events.models import StoredEvent
-from naq_runtime.events.reading import SequenceRange
+from naq_runtime.events.reading import SCAN_LIMIT, SequenceRange
 from naq_runtime.events.storage import EventStorage, EventTail
+from naq_runtime.naming import Names
 
 if TYPE_CHECKING:
     from naq_runtime.events.filters import EventFilter, Filters
 
-__all__ = ["EventPage", "EventQueries", "Moment", "RecentEvents", "as_filter"]
+__all__ = ["EventQueries", "Moment", "as_filter"]
 
 Moment = datetime | timedelta | int | str
 """A ``datetime``, an age, nanoseconds since 1970, or text: ``15m`` or ``-15m`` ago, ``14:02``, ``2026-11-27T14:02``."""
 
 _READ_AT_ONCE = 1_000
-
-
-class RecentEvents(NamedTuple):
-    """The last events that match, and where to go on."""
-
-    events: list[StoredEvent]
-    """Oldest first."""
-    last: int
-    """The sequence up to which was looked."""
-
-
-class EventPage(NamedTuple):
-    """Some of the events that match, in their order in the log."""
-
-    events: list[StoredEvent]
-    after: int
-    """The sequence up to which was looked: whoever asks for what is after it goes on here."""
-    more: bool
-    """Whether there may be more."""
 
 
 def as_filter(filters: Filters) -> EventFilter:
@@ -86,6 +69,21 @@ class EventQueries:
         wanted = as_filter(filters)
         within = await self.range_of(since, until)
         return RecentEvents(await self._storage.recent(limit, wanted, within), within.last)
+
+    async def before(self, sequence: int, limit: int, filters: Filters = None) -> EarlierEvents:
+        """The last events before a sequence that match, at most ``limit`` of them.
+
+        Where the filter demands no job, queue, type, schedule or category, 200,000 are looked through for them; there
+        may be more all the same.
+        """
+        wanted = as_filter(filters)
+        first, _ = await self.range_of()
+        events = await self._storage.recent(limit, wanted, SequenceRange(first, sequence - 1))
+        if len(events) >= limit:
+            reached = events[0].sequence
+        else:
+            reached = first if _is_narrow(wanted) else max(first, sequence - SCAN_LIMIT)
+        return EarlierEvents(events, reached, reached > first)
 
     async def history(self, job_id: str) -> list[StoredEvent]:
         """All events of a job, in causal order."""
@@ -179,3 +177,9 @@ class EventQueries:
             return max(0, found.at_ns(self._server_ns() if isinstance(found, Ago) else self._clock.time_ns()))
         except ValueError as error:
             raise FilterError(f"{error}, found {moment!r}") from error
+
+
+def _is_narrow(wanted: EventFilter) -> bool:
+    """Whether the events that match lie under subjects of their own, so that all of them are found."""
+    names = Names("any")
+    return wanted.subjects(names) != (names.events,)

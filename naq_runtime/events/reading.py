@@ -25,13 +25,13 @@ from naq_runtime.nats.direct import (
 if TYPE_CHECKING:
     from naq_runtime.events.filters import EventFilter
 
-__all__ = ["EventReader", "FoundEvents", "SequenceRange", "causal_order", "decode_all", "decode_stored"]
+__all__ = ["SCAN_LIMIT", "EventReader", "FoundEvents", "SequenceRange", "causal_order", "decode_all", "decode_stored"]
 
 _BULK = ("job", "worker")
 """The categories of nearly all events."""
 _FEW_SUBJECTS = 4
 """Each subject is a question of its own for every page, which takes the server as long as ten pages of everything."""
-_SCAN_LIMIT = 200_000
+SCAN_LIMIT = 200_000
 """How many events are looked through, newest first, for those that no subject tells apart."""
 
 
@@ -75,7 +75,7 @@ class EventReader:
         if limit <= 0 or not subjects or within.last < within.first:
             return []
         if subjects == (self._names.events,):
-            within = SequenceRange(max(within.first, within.last - _SCAN_LIMIT + 1), within.last)
+            within = SequenceRange(max(within.first, within.last - SCAN_LIMIT + 1), within.last)
             subjects = ()
         elif _name_whom(subjects):
             messages = await all_of(self._connection, self._stream, subjects, up_to=within.last)

@@ -10,6 +10,8 @@ from typing import NamedTuple, TypeVar
 
 import typer
 
+from naq_tui.text import iso_text
+
 __all__ = [
     "Format",
     "PastMoment",
@@ -118,18 +120,6 @@ def past_moment(text: str, now_ns: int) -> PastMoment:
             last_ns = following_ns
         return PastMoment(last_ns)
     return PastMoment(moment_ns(given, now_ns))
-
-
-def iso_text(time_ns: int | None) -> str | None:
-    """A moment as ISO 8601 in UTC, to the microsecond; ``None`` when there is none."""
-    if not time_ns:
-        return None
-    second, rest = divmod(time_ns, _SECOND_NS)
-    try:
-        moment = datetime.fromtimestamp(second, UTC)
-    except (OverflowError, ValueError, OSError):
-        return None
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
 
 
 def a_span(text: str) -> float:

@@ -15,6 +15,7 @@ from rich.cells import cell_len
 from naq_runtime.events.models import JobEvent, StoredEvent
 from naq_tui.cli.format import Format, iso_text
 from naq_tui.model.line import Mood, Said, said
+from naq_tui.model.record import event_record as event_json
 from naq_tui.text import Align, clip, clock_text, fit, inert, inert_lines
 
 if TYPE_CHECKING:
@@ -217,12 +218,6 @@ MOODS: dict[Mood, str] = {
     "quiet": "dim",
 }
 """The styles of events."""
-
-
-def event_json(stored: StoredEvent) -> dict[str, Any]:
-    """The event as a JSON object, with its sequence in the log, and its time in ISO 8601."""
-    event = msgspec.to_builtins(stored.event)
-    return {"sequence": stored.sequence, "time": iso_text(stored.event.moment_ns), **event}
 
 
 def print_events(events: Sequence[StoredEvent], form: Format) -> None:

@@ -133,7 +133,25 @@ async def _watch(config: NAQConfig, demo: bool, at: str, read_only: bool) -> int
         if demo:
             config = await _demo(stack)
         title = "demo" if demo else config.namespace
-        return await run_app(LiveSource(config, read_only=read_only), title=title, version=VERSION, begin_at=at)
+        source = LiveSource(config, read_only=read_only)
+        return await run_app(source, title=title, version=VERSION, begin_at=at, options=_leading_to(config))
+
+
+def _leading_to(config: NAQConfig) -> list[str]:
+    """The options with which ``naq`` finds the server that is watched, where it would not without; no credentials."""
+    from naq_runtime.config import NAQConfig, redacted_url
+    from naq_runtime.errors import ConfigError
+
+    try:
+        usual = NAQConfig.load()
+    except ConfigError:
+        return []
+    options = []
+    if config.nats.url != usual.nats.url and redacted_url(config.nats.url) == config.nats.url:
+        options += ["--server", config.nats.url]
+    if config.namespace != usual.namespace:
+        options += ["--namespace", config.namespace]
+    return options
 
 
 async def _once(config: NAQConfig, demo: bool, form: Format) -> None:

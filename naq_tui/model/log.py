@@ -54,10 +54,15 @@ class EventLog:
         self._lines.extend(events)
         self.end += count
 
-    def extend_back(self, events: Sequence[StoredEvent]) -> None:
-        """Put events, the oldest first, before all others, as far as there is room; they get lower positions."""
+    def extend_back(self, events: Sequence[StoredEvent]) -> int:
+        """Put events, the oldest first, before all others, as many of the last as there is room for; returns how many.
+
+        They get lower positions.
+        """
         room = (self._lines.maxlen or LOG_LIMIT) - len(self._lines)
-        self._lines.extendleft(reversed(events[max(0, len(events) - room) :]))
+        fitting = events[max(0, len(events) - room) :]
+        self._lines.extendleft(reversed(fitting))
+        return len(fitting)
 
     def at(self, position: int) -> StoredEvent:
         """The event at a position."""
@@ -68,9 +73,9 @@ class EventLog:
         first = self.first
         return list(islice(self._lines, max(start - first, 0), max(end - first, 0)))
 
-    def copy(self) -> EventLog:
-        """The same events at the same positions, for good."""
-        twin = EventLog(self._lines.maxlen or LOG_LIMIT)
+    def copy(self, limit: int | None = None) -> EventLog:
+        """The same events at the same positions, for good; with room for as many, or for ``limit``."""
+        twin = EventLog(limit or self._lines.maxlen or LOG_LIMIT)
         twin.extend(self._lines, len(self._lines))
         twin.end = self.end
         return twin
@@ -105,6 +110,10 @@ class Filtered:
     def at(self, position: int) -> StoredEvent:
         """The matching event at a position."""
         return self.log.at(self._found[position - self._origin])
+
+    def all(self) -> list[StoredEvent]:
+        """The matching events, the oldest first."""
+        return [self.log.at(position) for position in self._found]
 
     @property
     def complete(self) -> bool:

@@ -10,11 +10,12 @@ import msgspec
 
 from naq_runtime.events.models import JobEvent, JobEventType, WorkerEvent, WorkerEventType
 from naq_runtime.worker.record import WorkerRecord, WorkerState
-from naq_runtime.worker.roll import is_lost
+from naq_runtime.worker.roll import LOST, WorkerStatus, is_lost
+from naq_tui.model.held import HeldJobs, Oldest
 from naq_tui.model.seconds import SECOND_NS, SecondCounts
 from naq_tui.model.tally import RATE_WINDOW_S
 
-__all__ = ["LOST_SHOWN_S", "WORKER_LIMIT", "WorkerBook", "WorkerView"]
+__all__ = ["LOST_SHOWN_S", "WORKER_LIMIT", "WorkerBook", "WorkerView", "former_view"]
 
 LOST_SHOWN_S = 60
 """For how long a lost worker stays on the screen."""
@@ -42,6 +43,10 @@ class WorkerView:
     """Attempts that it ended a second, in whatever way."""
     beat_age_s: int
     uptime_s: int
+    oldest: Oldest | None = None
+    """The job that it has had for longest."""
+    busy_s: int = 0
+    """For how long it has had that."""
 
 
 class WorkerBook:
@@ -54,12 +59,14 @@ class WorkerBook:
         self._stopped: dict[str, int] = {}
         self._turned: dict[str, WorkerEvent] = {}
         self._ended: dict[str, SecondCounts] = {}
+        self._held = HeldJobs()
 
     def __len__(self) -> int:
         return len(self._records) + len(self._lost)
 
     def count(self, event: JobEvent, second: int) -> None:
         """Take in what a worker did with a job."""
+        self._held.count(event)
         worker = event.worker_id
         if worker is None or event.event_type not in _ENDS or event.state in _ELSEWHERE:
             return
@@ -93,13 +100,18 @@ class WorkerBook:
         fresh = {record.worker_id: record for record in records}
         changed = fresh != self._records
         for worker, record in self._records.items():
-            if worker in fresh or self._has_stopped(record):
+            if worker in fresh:
+                continue
+            if self._has_stopped(record):
+                self._held.forget(worker)
                 continue
             if is_lost(stopped=False, steady_s=steady_s):
                 self._lose(record, now_ns)
             else:
                 fresh[worker] = record
-        for worker in fresh:
+        for worker, record in fresh.items():
+            if record != self._records.get(worker):
+                self._held.see(record, now_ns)
             changed = self._lost.pop(worker, None) is not None or changed
         self._records = fresh
         return changed
@@ -109,6 +121,7 @@ class WorkerBook:
         gone = [worker for worker, (_, since) in self._lost.items() if now_ns - since >= LOST_SHOWN_S * SECOND_NS]
         for worker in gone:
             del self._lost[worker]
+            self._held.forget(worker)
         return bool(gone)
 
     def views(self, now_ns: int) -> tuple[WorkerView, ...]:
@@ -120,9 +133,9 @@ class WorkerBook:
         for worker, record in self._records.items():
             counts = self._ended.get(worker)
             rate = counts.total(second - RATE_WINDOW_S, second - 1) / RATE_WINDOW_S if counts else 0.0
-            yield _view(self._as_of_late(record), False, rate, now_ns)
+            yield _view(self._as_of_late(record), False, rate, now_ns, self._held.oldest(worker))
         for record, _ in self._lost.values():
-            yield _view(record, True, 0.0, now_ns)
+            yield _view(record, True, 0.0, now_ns, self._held.oldest(record.worker_id))
 
     def _as_of_late(self, record: WorkerRecord) -> WorkerRecord:
         """What it is doing by the later of its record and what it has said since."""
@@ -142,14 +155,21 @@ class WorkerBook:
         self._lost[record.worker_id] = (record, now_ns)
 
 
-def _view(record: WorkerRecord, lost: bool, rate: float, now_ns: int) -> WorkerView:
+def _view(record: WorkerRecord, lost: bool, rate: float, now_ns: int, oldest: Oldest | None) -> WorkerView:
     return WorkerView(
         record=record,
         lost=lost,
         rate=rate,
         beat_age_s=max(0, now_ns - record.on_server(record.beat_at_ns)) // SECOND_NS,
         uptime_s=max(0, now_ns - record.on_server(record.started_at_ns)) // SECOND_NS,
+        oldest=oldest,
+        busy_s=0 if oldest is None else max(0, now_ns - oldest.since_ns) // SECOND_NS,
     )
+
+
+def former_view(status: WorkerStatus, now_ns: int) -> WorkerView:
+    """A worker that has stopped or is lost, as it was last."""
+    return _view(status.record, status.state == LOST, 0.0, now_ns, None)
 
 
 def _make_room(entries: dict[str, _T], limit: int) -> None:

@@ -12,6 +12,11 @@ _KEYS = 16
 _TITLE = 18
 _NOTES: tuple[tuple[str, str], ...] = (
     ("● ○ ◌", "a worker is busy, idle, stopping; ! late is behind with its beat, ✗ lost let its lease end"),
+    ("! nobody", "a queue with jobs, and without a worker"),
+    ("longest", "for how long a worker has had its oldest job; ≥ when that ran already when it was seen first"),
+    ("sched retrying", "jobs that wait for their time, and those of them that have been tried before"),
+    ("depend dead", "jobs that wait for other jobs, and dead letters"),
+    ("oldest", "for how long the first job has waited that no worker has"),
     ("! stuck", "threads of a worker that run on although their jobs were given up"),
     ("‖ paused", "a queue whose jobs no worker takes until it is resumed"),
     ("+ ▸ ✓ ✗ ↯", "a job is enqueued, starts, completes, fails, is interrupted"),

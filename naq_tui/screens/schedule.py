@@ -8,6 +8,7 @@ from typing import ClassVar
 from naq_runtime.snapshot import ScheduleDetail
 from naq_tui.acts import Act, ActKind
 from naq_tui.commands import Scope, bindings
+from naq_tui.equivalents import schedule_command
 from naq_tui.model.timing import schedule_act
 from naq_tui.pages.schedule import schedule_page
 from naq_tui.screens.detail import DetailScreen
@@ -35,6 +36,14 @@ class ScheduleScreen(DetailScreen[ScheduleDetail]):
     def act(self, kind: ActKind) -> Act | None:
         """What is wanted of the schedule."""
         return None if self.detail is None else schedule_act(kind, [self.detail.schedule], 0)
+
+    def row_text(self) -> str:
+        """Its id."""
+        return self.thing_id
+
+    def equivalent(self) -> str:
+        """What shows the schedule in a shell."""
+        return schedule_command(self.thing_id)
 
     def action_open(self) -> None:
         """Open the job that it made last."""

@@ -74,6 +74,18 @@ class View(Screen[None]):
 
         schedule_id: str
 
+    @dataclass
+    class WorkerWanted(Message):
+        """Somebody wants to see a worker."""
+
+        worker_id: str
+
+    @dataclass
+    class QueueWanted(Message):
+        """Somebody wants to see what is in a queue."""
+
+        name: str
+
     may_act = False
     """Whether things can be changed now where the view looks."""
 
@@ -147,15 +159,23 @@ class View(Screen[None]):
 
     def row_text(self) -> str:
         """What the cursor is on, as text to be copied; empty when it is on nothing."""
-        return ""
+        return self._shown.row_text() if self._shown else ""
 
     def equivalent(self) -> str:
         """The ``naq`` command that tells the same as what the cursor is on; empty when there is none."""
-        return ""
+        return self._shown.equivalent() if self._shown else ""
 
     def records(self) -> Iterable[Mapping[str, object]]:
-        """What is shown, row by row, to be written to a file: plain values by the names of the columns."""
-        return ()
+        """What is shown, row by row, to be written to a file: plain values by the names of the columns.
+
+        They are of now, even when they are read in a thread, and later.
+        """
+        return self._shown.records() if self._shown else ()
+
+    @property
+    def _shown(self) -> LineWidget | None:
+        """The pane with the focus."""
+        return self.focused if isinstance(self.focused, LineWidget) else None
 
     def scopes(self) -> tuple[Scope, ...]:
         """The places whose commands work now, the innermost first."""

@@ -22,7 +22,7 @@ from naq_tui.sources.live_questions import LiveQuestions
 from naq_tui.sources.ordering import Ordering
 
 if TYPE_CHECKING:
-    from naq_runtime.events.queries import RecentEvents
+    from naq_runtime.events.answers import RecentEvents
     from naq_runtime.events.storage import TailedEvents
     from naq_runtime.monitor import Monitor
     from naq_runtime.nats.connection import Connection

@@ -16,7 +16,7 @@ from naq_tui.past import LAST, Density, Place, Span
 from naq_tui.sources.job_detail import as_of
 
 if TYPE_CHECKING:
-    from naq_runtime.events.queries import EventPage
+    from naq_runtime.events.answers import EventPage
     from naq_runtime.monitor import Monitor
     from naq_runtime.statistics.course import Course
 

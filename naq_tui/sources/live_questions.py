@@ -7,9 +7,11 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from naq_runtime.errors import NotFound, ServerError
+from naq_runtime.events.answers import EarlierEvents
 from naq_runtime.events.models import StoredEvent
-from naq_runtime.snapshot import JobDetail, ScheduleDetail, ScheduleMark, ScheduleNews
+from naq_runtime.snapshot import JobDetail, QueueBacklog, ScheduleDetail, ScheduleMark, ScheduleNews, WorkerDetail
 from naq_runtime.surroundings import Family, Neighbours, QueueStory
+from naq_runtime.worker.roll import WorkerStatus
 
 if TYPE_CHECKING:
     from naq_runtime.finding.found import JobPage
@@ -85,6 +87,23 @@ class LiveQuestions:
     async def schedule(self, schedule_id: str) -> ScheduleDetail:
         """See `Questions.schedule`."""
         return await self.connected().schedule(schedule_id)
+
+    async def events_before(self, sequence: int, limit: int, needle: str = "") -> EarlierEvents:
+        """See `Questions.events_before`."""
+        return await self.connected().events.before(sequence, limit, needle)
+
+    async def backlogs(self, queues: Sequence[str]) -> dict[str, QueueBacklog]:
+        """See `Questions.backlogs`."""
+        return await self.connected().backlogs(queues)
+
+    async def worker(self, worker_id: str) -> WorkerDetail:
+        """See `Questions.worker`."""
+        return await self.connected().worker_detail(worker_id)
+
+    async def former_workers(self) -> tuple[WorkerStatus, ...]:
+        """See `Questions.former_workers`."""
+        known = await self.connected().worker_status(include_inactive=True)
+        return tuple(one for one in known if not one.is_active)
 
     async def statistics(
         self, window_s: float, by: Sequence[str] = (), *, progress: Progress | None = None

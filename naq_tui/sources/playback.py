@@ -190,8 +190,10 @@ class Playback:
     ) -> Batch:
         moment_ns = self._now_ns()
         self._questions.move(self._place, events, earlier)
+        snapshot = self._snapshot(moment_ns, at_once)
+        self._questions.see(snapshot)
         link = Link(ConnectionState.REPLAYING, self._since_ns, self.past.title, self.speed)
-        return Batch(link, events, snapshot=self._snapshot(moment_ns, at_once), earlier=earlier)
+        return Batch(link, events, snapshot=snapshot, earlier=earlier)
 
     def _snapshot(self, moment_ns: int, at_once: bool) -> Snapshot | None:
         now_ns = self._clock.time_ns()

@@ -7,9 +7,19 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from naq_runtime.errors import NotFound
+from naq_runtime.events.answers import EarlierEvents
 from naq_runtime.events.models import StoredEvent
-from naq_runtime.snapshot import JobDetail, ScheduleDetail, ScheduleMark, ScheduleNews
+from naq_runtime.snapshot import (
+    JobDetail,
+    QueueBacklog,
+    ScheduleDetail,
+    ScheduleMark,
+    ScheduleNews,
+    Snapshot,
+    WorkerDetail,
+)
 from naq_runtime.surroundings import Family, Neighbours, QueueStory
+from naq_runtime.worker.roll import WorkerStatus
 from naq_tui.past import Place, Recording
 from naq_tui.sources.recorded_questions import RecordedQuestions
 
@@ -37,6 +47,7 @@ class PlaybackQuestions:
         self._told: deque[StoredEvent] = deque()
         self._memory: RecordedQuestions | None = None
         """Made of what was told, when somebody asks."""
+        self._snapshot: Snapshot | None = None
 
     def move(self, place: Place, events: Iterable[StoredEvent] = (), earlier: Sequence[StoredEvent] = ()) -> None:
         """Answer as of another place from now on, up to which these were told, and those before all others."""
@@ -49,6 +60,10 @@ class PlaybackQuestions:
             self._memory.remember(events)
         while len(self._told) > _KEPT:
             self._told.popleft()
+
+    def see(self, snapshot: Snapshot | None) -> None:
+        """Take in who worked then; what was known stays when there is nothing new."""
+        self._snapshot = snapshot or self._snapshot
 
     async def job(self, job_id: str) -> JobDetail:
         """See `Questions.job`."""
@@ -97,6 +112,24 @@ class PlaybackQuestions:
     async def consumers(self, stream: str) -> Sequence[Consumer]:
         """See `Questions.consumers`: they are not known."""
         raise NotFound(_NO_SERVER)
+
+    async def events_before(self, sequence: int, limit: int, needle: str = "") -> EarlierEvents:
+        """See `Questions.events_before`: what was told is all there is."""
+        return await self._known().events_before(sequence, limit, needle)
+
+    async def backlogs(self, queues: Sequence[str]) -> dict[str, QueueBacklog]:
+        """See `Questions.backlogs`: what waited then is in no log."""
+        return {}
+
+    async def worker(self, worker_id: str) -> WorkerDetail:
+        """See `Questions.worker`: by what was told, and by who worked then."""
+        known = self._known()
+        known.see(self._snapshot)
+        return await known.worker(worker_id)
+
+    async def former_workers(self) -> tuple[WorkerStatus, ...]:
+        """See `Questions.former_workers`: nobody has kept them."""
+        return ()
 
     def _known(self) -> RecordedQuestions:
         if self._memory is None:

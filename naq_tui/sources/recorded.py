@@ -98,3 +98,4 @@ class RecordedSource:
     def _remember(self, batch: Batch) -> None:
         self._link = batch.link
         self.questions.remember(batch.events)
+        self.questions.see(batch.snapshot)

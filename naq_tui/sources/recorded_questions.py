@@ -8,12 +8,25 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from naq_runtime.errors import NaqError, NotFound
-from naq_runtime.events.models import JobEvent, ScheduleEvent, StoredEvent
+from naq_runtime.events.answers import EarlierEvents
+from naq_runtime.events.models import JobEvent, ScheduleEvent, StoredEvent, WorkerEvent, WorkerEventType
+from naq_runtime.events.queries import as_filter
 from naq_runtime.finding.failures import FAILURES
 from naq_runtime.finding.found import FoundJob, JobPage, of_events
 from naq_runtime.job import JobStatus
-from naq_runtime.snapshot import JobDetail, LeaderState, ScheduleDetail, ScheduleMark, ScheduleNews
+from naq_runtime.snapshot import (
+    JobDetail,
+    LeaderState,
+    QueueBacklog,
+    ScheduleDetail,
+    ScheduleMark,
+    ScheduleNews,
+    Snapshot,
+    WorkerDetail,
+)
 from naq_runtime.surroundings import Family, Member, Neighbours, QueueStory, status_after
+from naq_runtime.worker.roll import WorkerStatus, roll_call
+from naq_runtime.working import held_jobs
 from naq_tui.sources.recorded_statistics import RecordedStatistics
 from naq_tui.sources.recorded_surroundings import RecordedSurroundings
 
@@ -30,6 +43,7 @@ _JOBS = 20_000
 """The jobs whose events are kept; the first of them go first."""
 _EVENTS_OF_A_JOB = 1_000
 _EVENTS = 20
+_BEATS = 120
 """The latest of a schedule that are kept."""
 
 
@@ -82,6 +96,18 @@ class RecordedQuestions:
         self._around = RecordedSurroundings()
         self._events: dict[str, deque[StoredEvent]] = {}
         self._schedule_events: dict[str, deque[StoredEvent]] = {}
+        self.earlier: Sequence[StoredEvent] = ()
+        """What can be asked for of the log before the events that were yielded, in order."""
+        self.asked_before: list[int] = []
+        """Every sequence before which events were asked for."""
+        self.backlog: dict[str, QueueBacklog] = {}
+        """What waits in the queues, by name."""
+        self.asked_backlogs: list[Sequence[str]] = []
+        """Every list of queues that was asked for."""
+        self.former: tuple[WorkerStatus, ...] = ()
+        """The workers that have stopped or were lost."""
+        self._leases: dict[str, WorkerStatus] = {}
+        self._beats: dict[str, deque[StoredEvent]] = {}
         self.put_schedules(*schedules)
 
     def remember(self, events: Iterable[StoredEvent]) -> None:
@@ -96,6 +122,13 @@ class RecordedQuestions:
                     del self._events[next(iter(self._events))]
             elif isinstance(stored.event, ScheduleEvent):
                 self._schedule_events.setdefault(stored.event.schedule_id, deque(maxlen=_EVENTS)).append(stored)
+            elif isinstance(stored.event, WorkerEvent) and stored.event.event_type is WorkerEventType.HEARTBEAT:
+                self._beats.setdefault(stored.event.worker_id, deque(maxlen=_BEATS)).append(stored)
+
+    def see(self, snapshot: Snapshot | None) -> None:
+        """Take in who works; what was known stays when there is nothing new."""
+        if snapshot is not None:
+            self._leases = {one.worker_id: one for one in roll_call(snapshot.workers, (), steady_s=0).workers}
 
     async def job(self, job_id: str) -> JobDetail:
         """All that is known of a job."""
@@ -194,6 +227,32 @@ class RecordedQuestions:
         if isinstance(self.trends, NaqError):
             raise self.trends
         return self.trends or await self._statistics.trends(window_s, by)
+
+    async def events_before(self, sequence: int, limit: int, needle: str = "") -> EarlierEvents:
+        """Of what it was given: see `earlier`."""
+        self.asked_before.append(sequence)
+        matches = as_filter(needle).matches
+        found = [one for one in self.earlier if one.sequence < sequence and matches(one.event)]
+        told = found[-limit:]
+        return EarlierEvents(told, told[0].sequence if told else 1, len(told) < len(found))
+
+    async def backlogs(self, queues: Sequence[str]) -> dict[str, QueueBacklog]:
+        """Those of these queues that it was given."""
+        self.asked_backlogs.append(queues)
+        return {name: self.backlog[name] for name in queues if name in self.backlog}
+
+    async def worker(self, worker_id: str) -> WorkerDetail:
+        """By the last snapshot, and by the events that were remembered."""
+        known = {one.worker_id: one for one in self.former} | self._leases
+        if worker_id not in known:
+            raise NotFound(f"no worker {worker_id} has been recorded")
+        status = known[worker_id]
+        jobs = held_jobs(status.record, self._events) if status.is_active or status.held_job_ids else ()
+        return WorkerDetail(status=status, jobs=jobs, beats=tuple(self._beats.get(worker_id, ())))
+
+    async def former_workers(self) -> tuple[WorkerStatus, ...]:
+        """Those that it was given."""
+        return self.former
 
     async def server(self) -> ServerDetail:
         """See `Questions.server`."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from textual.content import Content
 
 from naq_tui.commands import Scope
+from naq_tui.equivalents import command_line
+from naq_tui.model.seconds import SECOND_NS
 from naq_tui.model.tally import Figures
 from naq_tui.state import HISTORY_S, Dashboard, Throughput
-from naq_tui.text import count_text, fit, rate_text
+from naq_tui.text import count_text, fit, iso_text, rate_text
 from naq_tui.widgets.braille import area
 from naq_tui.widgets.line import EMPTY, Line, LineWidget, Tone
 
@@ -54,6 +57,25 @@ class Chart(LineWidget, can_focus=True):
             if rate:
                 parts.append((f"  {glyph} {rate_text(rate)}/s", "$warning"))
         return Content.assemble(*parts)
+
+    def row_text(self) -> str:
+        """The rates of now."""
+        return self.subtitle().plain
+
+    def equivalent(self) -> str:
+        """The counts of the latest hour."""
+        return command_line("events", "stats", "--hours", "1", "--by-queue")
+
+    def records(self) -> Iterable[Mapping[str, object]]:
+        """The seconds that it knows, the oldest first."""
+        if self._series is None:
+            return ()
+        until, *series = self._series
+        first = until - len(series[0])
+        return [
+            {"time": iso_text(second * SECOND_NS), "enqueued": enqueued, "completed": completed, "failed": failed}
+            for second, (enqueued, completed, failed) in enumerate(zip(*series, strict=True), first)
+        ]
 
     def line(self, y: int) -> Line:
         """A row of the picture."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,11 +11,13 @@ from textual.content import Content
 from textual.message import Message
 
 from naq_runtime.events.filters import EventFilter
-from naq_runtime.events.models import JobEvent, ScheduleEvent
+from naq_runtime.events.models import JobEvent, ScheduleEvent, StoredEvent
 from naq_tui.acts import JOB_ACTS, Act, ActKind, job_text
 from naq_tui.commands import Scope, bindings
+from naq_tui.equivalents import history_command
 from naq_tui.model.line import Said, said
 from naq_tui.model.log import EventLog, Filtered, LogView
+from naq_tui.model.record import event_record, event_text
 from naq_tui.state import Dashboard
 from naq_tui.text import clip, inert
 from naq_tui.widgets.feed_line import feed_spans
@@ -111,6 +114,27 @@ class Feed(Scrolling):
         self._begin_anew(wanted)
         self.catch_up()
 
+    @property
+    def cursor_event(self) -> StoredEvent | None:
+        """The event with the cursor."""
+        return self._view.at(self.viewport.cursor) if len(self.viewport) else None
+
+    def row_text(self) -> str:
+        """The event with the cursor, with its date and all of its message."""
+        stored = self.cursor_event
+        return event_text(stored) if stored is not None else ""
+
+    def equivalent(self) -> str:
+        """What tells more of whatever the event is of."""
+        stored = self.cursor_event
+        return history_command(stored.event) if stored is not None else ""
+
+    def records(self) -> Iterable[Mapping[str, object]]:
+        """The events that the filter lets through, the oldest first."""
+        log = self._log
+        shown = self._filtered.all() if self._filtered else log.between(log.first, log.end)
+        return map(event_record, shown)
+
     def line(self, y: int) -> Line:
         """An event of the window."""
         position = self.viewport.top + y
@@ -132,9 +156,10 @@ class Feed(Scrolling):
 
     def action_open(self) -> None:
         """Open the job, or the schedule, of the line with the cursor."""
-        if not len(self.viewport):
+        stored = self.cursor_event
+        if stored is None:
             return
-        event = self._view.at(self.viewport.cursor).event
+        event = stored.event
         if isinstance(event, JobEvent):
             self.post_message(self.Opened(event.job_id))
         elif isinstance(event, ScheduleEvent):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from rich.segment import Segment
@@ -43,6 +44,18 @@ class LineWidget(Widget):
     def line(self, y: int) -> Line:
         """What the line at ``y`` says now; its spans together are not wider than the widget."""
         raise NotImplementedError
+
+    def row_text(self) -> str:
+        """What the cursor is on, as text to be copied; empty when it is on nothing."""
+        return ""
+
+    def equivalent(self) -> str:
+        """The ``naq`` command that tells the same as what the cursor is on; empty when there is none."""
+        return ""
+
+    def records(self) -> Iterable[Mapping[str, object]]:
+        """What is shown, row by row, to be written to a file; it may be read in a thread, and later."""
+        return ()
 
     def render_line(self, y: int) -> Strip:
         """Draw one line."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from textual import events
+from textual.message import Message
 
 from naq_tui.commands import Scope, bindings
 from naq_tui.widgets.columns import fitted
@@ -22,12 +23,16 @@ class Scrolling(LineWidget, can_focus=True):
 
     BINDINGS = bindings(Scope.MOVE)
 
+    class Moved(Message):
+        """The cursor, or the window, is elsewhere."""
+
     def __init__(self, viewport: Viewport, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.viewport = viewport
 
     def moved(self) -> None:
         """Show that the cursor or the window has moved."""
+        self.post_message(self.Moved())
         self.repaint()
 
     def barred(self, spans: Sequence[Span], y: int, back: Back = "") -> Line:

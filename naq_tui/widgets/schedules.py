@@ -12,6 +12,7 @@ from naq_runtime.events.messages import duration_text
 from naq_runtime.schedule import ScheduleState
 from naq_tui.acts import Act, ActKind
 from naq_tui.commands import Scope
+from naq_tui.equivalents import schedule_command
 from naq_tui.model.schedules import ScheduleView
 from naq_tui.model.timing import STATES, schedule_act, when_text
 from naq_tui.state import Dashboard
@@ -110,6 +111,10 @@ class Schedules(Table[ScheduleView]):
     def key(self, row: ScheduleView) -> str:
         """The schedule's id."""
         return row.schedule_id
+
+    def command(self, row: ScheduleView) -> str:
+        """What shows the schedule in a shell."""
+        return schedule_command(row.schedule_id)
 
     @property
     def needle(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
@@ -21,6 +21,9 @@ from naq_tui.widgets.viewport import Viewport
 __all__ = ["Table"]
 
 Row = TypeVar("Row")
+
+_WHOLE = 40
+"""Cells in which a cell is told that has no window to fit into."""
 
 
 class Table(Scrolling, Generic[Row]):
@@ -117,6 +120,35 @@ class Table(Scrolling, Generic[Row]):
         """Where a style makes the height follow the rows: all of them, under their heading."""
         self._lines_given = self._lines_wanted()
         return self._lines_given
+
+    @property
+    def cursor_row(self) -> Row | None:
+        """The row with the cursor."""
+        return self.rows[self.viewport.cursor] if self.rows else None
+
+    def record(self, row: Row) -> Mapping[str, object]:
+        """The values of a row, by the titles of all columns."""
+        return {column.title: _cell_text(column, row) for column in self._columns}
+
+    def records(self) -> Iterable[Mapping[str, object]]:
+        """The rows in their order; each is looked at when it is read."""
+        return map(self.record, tuple(self.rows))
+
+    def row_text(self) -> str:
+        """The cells of the row with the cursor that are shown, in full."""
+        row = self.cursor_row
+        if row is None:
+            return ""
+        return "  ".join(text for column, _ in self._arrangement() if (text := _cell_text(column, row)))
+
+    def command(self, row: Row) -> str:
+        """The ``naq`` command that shows a row in a shell; empty when there is none."""
+        return ""
+
+    def equivalent(self) -> str:
+        """That of the row with the cursor."""
+        row = self.cursor_row
+        return self.command(row) if row is not None else ""
 
     def line(self, y: int) -> Line:
         """The heading, then the rows of the window, or the hint."""
@@ -242,3 +274,7 @@ class Table(Scrolling, Generic[Row]):
             spans.append((" " * GAP, "text"))
         selected = self.has_focus and position == self.viewport.cursor
         return self.barred(spans[:-1], y, "cursor" if selected else self.row_back(row))
+
+
+def _cell_text(column: Column[Row], row: Row) -> str:
+    return "".join(text for text, _ in column.cell(row, _WHOLE)).strip()

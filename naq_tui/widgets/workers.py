@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
+import msgspec
 from textual.content import Content
 
 from naq_runtime.events.messages import duration_text, size_text
 from naq_runtime.worker.record import WorkerState
 from naq_tui.acts import Act, ActKind
 from naq_tui.commands import Scope
+from naq_tui.equivalents import worker_command
 from naq_tui.model.workers import WorkerView
 from naq_tui.state import Dashboard
 from naq_tui.text import SKEW_SHOWN_MS, age_text, clip, count_text, inert, rate_text, short_age_text, skew_text
 from naq_tui.widgets.columns import Column
 from naq_tui.widgets.line import Back, Line, Span, Tone
 from naq_tui.widgets.marks import gauge
-from naq_tui.widgets.table import Table
+from naq_tui.widgets.searched import Searched
 from naq_tui.widgets.waiting import CONNECTING
 
-__all__ = ["Workers"]
+__all__ = ["LOST_MARK", "STATES", "AllWorkers", "Workers", "state_span"]
 
+_LONG_S = 60
+"""A job that has run for so long is pointed out."""
 _LATE_BEATS = 3
 """A worker is late when its last beat is older than this many intervals."""
 
@@ -29,13 +33,15 @@ _LARGEST = 10**15
 _FIGURES = 8
 """Cells for running and limit beside the gauge."""
 
-_STATES: dict[WorkerState, tuple[str, Tone]] = {
+STATES: dict[WorkerState, tuple[str, Tone]] = {
     WorkerState.STARTING: ("◌ starting", "warn"),
     WorkerState.IDLE: ("○ idle", "dim"),
     WorkerState.BUSY: ("● busy", "good"),
     WorkerState.STOPPING: ("◌ stopping", "warn"),
     WorkerState.STOPPED: ("■ stopped", "dim"),
 }
+"""The glyph and the word of each state."""
+LOST_MARK: Span = ("✗ lost", "bad")
 _NO_WORKERS = (
     Line(((" no workers", "text"),)),
     Line(),
@@ -44,18 +50,33 @@ _NO_WORKERS = (
 
 
 def _late(worker: WorkerView) -> bool:
+    if worker.record.state is WorkerState.STOPPED:
+        return False
     return worker.beat_age_s > _LATE_BEATS * worker.record.heartbeat_interval
 
 
 def _state(worker: WorkerView, width: int) -> list[Span]:
     if worker.lost:
-        return [("✗ lost", "bad")]
+        return [LOST_MARK]
     if _late(worker):
         return [("! late", "warn")]
     if worker.record.stuck_job_ids:
         return [(f"! {count_text(len(worker.record.stuck_job_ids))} stuck", "warn")]
-    state = _STATES[worker.record.state]
+    state = STATES[worker.record.state]
     return [state, (" ◷", "warn")] if _is_off(worker) else [state]
+
+
+def state_span(worker: WorkerView) -> Span:
+    """How a worker stands, in a glyph and a word."""
+    return _state(worker, 10)[0]
+
+
+def _longest(worker: WorkerView, width: int) -> list[Span]:
+    """For how long it has had its oldest job; ``≥`` when that had begun before it was seen."""
+    if worker.oldest is None:
+        return [("-", "faint")]
+    mark = "≥" if worker.oldest.at_least else ""
+    return [(f"{mark}{short_age_text(worker.busy_s)}", "warn" if worker.busy_s >= _LONG_S else "text")]
 
 
 def _is_off(worker: WorkerView) -> bool:
@@ -115,9 +136,19 @@ def _stuck(worker: WorkerView, width: int) -> list[Span]:
     return [(" ".join(inert(job[:8]) for job in jobs[:20]), "warn") if jobs else ("-", "faint")]
 
 
-def _state_order(worker: WorkerView) -> tuple[bool, bool, int, str]:
+def _version(worker: WorkerView, width: int) -> list[Span]:
+    return [(inert(worker.record.version, 20) or "-", "dim")]
+
+
+def _state_order(worker: WorkerView) -> tuple[bool, bool, int, bool, int, str]:
     record = worker.record
-    return (not worker.lost, not _late(worker), -len(record.stuck_job_ids), record.state)
+    ended = record.state is WorkerState.STOPPED
+    return (not worker.lost, not _late(worker), -len(record.stuck_job_ids), ended, -_minutes(worker), record.state)
+
+
+def _minutes(worker: WorkerView) -> int:
+    """So that rows do not change places all the time."""
+    return worker.busy_s // 60
 
 
 COLUMNS: tuple[Column[WorkerView], ...] = (
@@ -138,18 +169,48 @@ COLUMNS: tuple[Column[WorkerView], ...] = (
 )
 
 
-class Workers(Table[WorkerView]):
+_STATE = COLUMNS[1]
+_LONGEST = Column("longest", 7, _longest, lambda w: w.busy_s, rank=1)
+_VERSION = Column("version", 7, _version, lambda w: w.record.version, "left", 15)
+ALL_COLUMNS = (*COLUMNS[:5], _LONGEST, *COLUMNS[5:], _VERSION)
+"""Of the view of the workers; for how long each has had its oldest job tells which one is stuck."""
+
+
+class Workers(Searched[WorkerView]):
     """One row a worker."""
 
     NAME: ClassVar[str] = "Workers"
-    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.WORKER_ACTS, *Table.SCOPES)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.WORKER_ACTS, *Searched.SCOPES)
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(COLUMNS, id=id, classes=classes)
+    def __init__(
+        self,
+        *,
+        columns: Sequence[Column[WorkerView]] = COLUMNS,
+        sorted_by: Column[WorkerView] | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(columns, sorted_by=sorted_by, id=id, classes=classes)
 
     def key(self, row: WorkerView) -> str:
         """The worker's id."""
         return row.record.worker_id
+
+    def search_text(self, row: WorkerView) -> str:
+        """Who and where it is, what it works on, and how it stands."""
+        record = row.record
+        return f"{record.worker_id} {record.hostname}:{record.pid} {' '.join(record.queue_names)} {state_span(row)[0]}"
+
+    def command(self, row: WorkerView) -> str:
+        """What shows the worker in a shell."""
+        return worker_command(row.record.worker_id)
+
+    def record(self, row: WorkerView) -> Mapping[str, object]:
+        """What the worker says of itself, and how it stands."""
+        known: dict[str, object] = msgspec.to_builtins(row.record)
+        oldest = {"oldest_job_id": row.oldest.job_id, "oldest_job_s": row.busy_s} if row.oldest else {}
+        jobs_per_s = round(row.rate, 3)
+        return known | {"lost": row.lost, "jobs_per_s": jobs_per_s, "beat_age_s": row.beat_age_s, **oldest}
 
     def row_back(self, row: WorkerView) -> Back:
         """A lost worker stands out."""
@@ -175,7 +236,27 @@ class Workers(Table[WorkerView]):
         marks += [(f" ! {count_text(stuck)} stuck", "bold $warning")] if stuck else []
         off = [row.record.clock_skew_ms for row in self.rows if not row.lost and _is_off(row)]
         marks += [(f" ◷ {_clocks(off)}", "bold $warning")] if off else []
-        return Content.assemble(self.NAME, " ", (count_text(len(self.rows) - lost), "$foreground 60%"), *marks)
+        return Content.assemble(self.NAME, " ", (self.count(less=lost), "$foreground 60%"), *marks)
+
+
+class AllWorkers(Workers):
+    """One row a worker: those first that want to be looked at; those that have ended, if they are wanted."""
+
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.SORT, Scope.MARK, Scope.MOVE)
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(columns=ALL_COLUMNS, sorted_by=_STATE, id=id, classes=classes)
+        self._former: Iterable[WorkerView] = ()
+
+    def set_former(self, former: Iterable[WorkerView]) -> None:
+        """Show these besides those that are there, from the next time on."""
+        self._former = former
+
+    def show(self, dashboard: Dashboard, now_ns: int) -> None:
+        """Show the workers as they are now."""
+        there = {row.record.worker_id: row for row in dashboard.workers(now_ns)}
+        former = [row for row in self._former if row.record.worker_id not in there]
+        self.set_rows((*there.values(), *former), _hint(dashboard))
 
 
 def _clocks(off: Sequence[float]) -> str:

@@ -22,12 +22,12 @@ from naq_runtime.events.models import (
     WorkerEventType,
 )
 from naq_runtime.job import After, Job, JobResult, JobStatus
-from naq_runtime.snapshot import JobDetail, QueueState, ServerState, Snapshot
+from naq_runtime.snapshot import JobDetail, QueueBacklog, QueueState, ServerState, Snapshot
 from naq_runtime.worker.record import WorkerRecord, WorkerState
 from naq_tui.source import Batch, ConnectionState, Link
 from tests.tui.timetables import Timetables, timetables
 
-__all__ = ["END_NS", "IMPORT_JOB", "TROUBLED_JOB", "Recording", "shop"]
+__all__ = ["BACKLOGS", "END_NS", "IMPORT_JOB", "TROUBLED_JOB", "Recording", "shop"]
 
 SECOND = 1_000_000_000
 END_NS = 1_760_000_400 * SECOND
@@ -100,6 +100,16 @@ WORKERS = (
     ("worker-r1", "batch-1", 902, ("reports",), 2),
     ("worker-i1", "batch-1", 903, ("imports", "newsletter"), 2),
 )
+
+
+BACKLOGS = {
+    "default": QueueBacklog(scheduled=3, oldest_s=0.4),
+    "imports": QueueBacklog(scheduled=12, retrying=4, depending=38),
+    "mail": QueueBacklog(scheduled=51, retrying=51, dead=212, oldest_s=97.0),
+    "newsletter": QueueBacklog(oldest_s=5400.0),
+    "reports": QueueBacklog(scheduled=2, dead=3),
+}
+"""What waits in the queues at the end."""
 
 
 @dataclass

@@ -14,14 +14,20 @@ from naq_tui.pages.help import help_page
 from naq_tui.screens.alert import AlertScreen
 from naq_tui.screens.alerts import Alerts
 from naq_tui.screens.confirm import Confirm
+from naq_tui.screens.events import Events
 from naq_tui.screens.help import Help
 from naq_tui.screens.job import JobScreen
 from naq_tui.screens.jobs import Jobs
 from naq_tui.screens.overview import Overview
+from naq_tui.screens.paned import Paned
+from naq_tui.screens.queues import Queues
 from naq_tui.screens.schedule import ScheduleScreen
 from naq_tui.screens.schedules import Schedules
 from naq_tui.screens.server import Server
 from naq_tui.screens.statistics import Statistics
+from naq_tui.screens.worker import WorkerScreen
+from naq_tui.screens.workers import Workers
+from naq_tui.screens.write import Write
 from naq_tui.sources.recorded import RecordedSource
 from naq_tui.widgets.document import Document
 from naq_tui.widgets.failures import Failures
@@ -45,6 +51,12 @@ PLACES = {
     Scope.MARK: (Table,),
     Scope.JOBS: (Jobs,),
     Scope.FAILURES: (Failures,),
+    Scope.PANED: (Paned,),
+    Scope.EVENTS: (Events,),
+    Scope.QUEUES: (Queues,),
+    Scope.WORKERS: (Workers,),
+    Scope.WORKER: (WorkerScreen,),
+    Scope.WRITING: (Write,),
     Scope.SCHEDULES: (Schedules,),
     Scope.SCHEDULE: (ScheduleScreen,),
     Scope.STATISTICS: (Statistics,),
@@ -87,6 +99,9 @@ class TestCommands:
             (Scope.SORT, Scope.MOVE, Scope.SERVER),
             (Scope.SECTIONS, Scope.MOVE, Scope.JOB, Scope.JOB_ACTS, Scope.BACK),
             (Scope.TABLE, Scope.SORT, Scope.MARK, Scope.MOVE, Scope.OVERVIEW, Scope.PAST),
+            (Scope.SORT, Scope.MARK, Scope.MOVE, Scope.QUEUES, Scope.PANED, Scope.QUEUE_ACTS),
+            (Scope.SORT, Scope.MARK, Scope.MOVE, Scope.WORKERS, Scope.PANED, Scope.WORKER_ACTS),
+            (Scope.MOVE, Scope.WORKER, Scope.WORKER_ACTS, Scope.BACK),
         ],
     )
     def test_no_key_means_two_things_in_one_place(self, places: tuple[Scope, ...]) -> None:

@@ -107,6 +107,28 @@ async def test_in_every_pane(text: str, size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("size", [(60, 20), (120, 40), (200, 60)])
+async def test_in_the_views_and_their_details(text: str, size: tuple[int, int]) -> None:
+    async with watching(everywhere(text), size=size) as watched:
+        for keys in (("2", "k"), ("4",), ("5",), ("enter",)):
+            await watched.press(*keys)
+            for _ in range(2):
+                await watched.settle()
+                assert_harmless(watched.lines, size[0])
+            if size[0] < 100 and keys != ("enter",):
+                await watched.press("d")
+                await watched.settle()
+                assert_harmless(watched.lines, size[0])
+        await watched.press("escape", "2")
+        for _ in range(12):
+            await watched.press("k")
+            assert_harmless(watched.lines, size[0])
+            await watched.press("c")
+            assert not set(watched.app.clipboard) & NEVER
+        watched.app.clear_notifications()
+
+
+@pytest.mark.parametrize("text", HOSTILE)
 async def test_in_the_drill_down(text: str) -> None:
     result = JobResult(
         job_id="job-1", status=JobStatus.FAILED, error_type=text, error=text, traceback=text, worker_id=text

@@ -238,7 +238,9 @@ class TestMoving:
             assert "Schedule soon" in watched.text
 
     async def test_palette_and_footer_name_it(self) -> None:
-        async with watching(BUSY) as watched:
+        async with watching(BUSY, size=(200, 60)) as watched:
+            assert "6 Schedules" in watched.lines[-1]
+            await watched.go_to_schedules()
             assert "1 Overview" in watched.lines[-1]
             await watched.go_to_schedules()
             assert "6 Schedules" in watched.lines[-1]
