@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual import on
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.message_pump import MessagePump
 from textual.screen import ModalScreen, Screen
 from textual.timer import Timer
@@ -17,14 +18,17 @@ from textual.timer import Timer
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.events.models import AlertEvent, AlertEventType
 from naq_tui.commands import Command, Scope, bindings, commands_of
+from naq_tui.customized import Customized
 from naq_tui.leaving import leaving_on_signals
+from naq_tui.logs import logs_aside
+from naq_tui.look import Look
+from naq_tui.preferences import Preferences
 from naq_tui.screens.places import make_view
-from naq_tui.screens.view import View
+from naq_tui.screens.view import FilteredView, View
 from naq_tui.source import Batch, EventSource
 from naq_tui.stage import Stage
 from naq_tui.state import Dashboard
 from naq_tui.text import inert
-from naq_tui.theme import DAY, NIGHT
 from naq_tui.widgets.status import Badge
 
 if TYPE_CHECKING:
@@ -33,8 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["NaqTop", "run_app"]
 
-PAINT_S = 0.1
-"""The least time between two paints; a key is answered at once."""
 _MORE_S = 0.02
 _TOASTS = 3
 """Alerts that are told of at a time, each by itself."""
@@ -44,15 +46,27 @@ _WRITES_BEHIND = 8
 """Frames that may wait for a slow terminal before further ones are left out."""
 
 
-class NaqTop(App[None]):
+class NaqTop(Customized):
     """A full-screen monitor of the queues behind one source of events."""
 
     TITLE = "naq-top"
     CSS_PATH = [*sorted(Path(__file__).with_name("styles").glob("*.tcss"))]  # noqa: RUF012  # Textual declares it so
     BINDINGS = bindings(Scope.APP)
 
-    def __init__(self, *, source: EventSource, clock: Clock = SYSTEM_CLOCK, title: str = "", version: str = "") -> None:
-        super().__init__()
+    def __init__(
+        self,
+        *,
+        source: EventSource,
+        clock: Clock = SYSTEM_CLOCK,
+        title: str = "",
+        version: str = "",
+        look: Look | None = None,
+        preferences: Preferences | None = None,
+        read_only: bool = False,
+    ) -> None:
+        super().__init__(look=look, preferences=preferences)
+        self.read_only = read_only
+        self._started_by = os.getppid()
         self.animation_level = "none"
         self._clock = clock
         self._badge = Badge(title, version)
@@ -62,9 +76,6 @@ class NaqTop(App[None]):
         self._frozen_at: int | None = None
         self._kept: dict[str, View] = {}
         """The views that a key leads to; they stay, with their order, their filter and their cursor."""
-        self.register_theme(NIGHT)
-        self.register_theme(DAY)
-        self.theme = NIGHT.name
 
     def get_default_screen(self) -> Screen[None]:
         """The overview."""
@@ -78,7 +89,11 @@ class NaqTop(App[None]):
             if (command.action, command.scope) not in seen and command.action != "command_palette":
                 seen.add((command.action, command.scope))
                 yield SystemCommand(command.title, command.help, partial(self._run_command, command, screen))
-        yield SystemCommand("Theme", "Choose other colours.", self.action_change_theme)
+        if self.look.colours:
+            yield SystemCommand("Theme", "Choose other colours.", self.action_change_theme)
+        yield SystemCommand(
+            "Filter at start", "Filter the events at every start as they are filtered now.", self.action_filter_at_start
+        )
 
     def on_mount(self) -> None:
         """Paint first, connect then."""
@@ -86,6 +101,9 @@ class NaqTop(App[None]):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
+        overview = self._kept["overview"]
+        if self.preferences.settings.filter and isinstance(overview, FilteredView):
+            overview.filter_by(self.preferences.settings.filter)
         self.paint()
         self.run_worker(self._live.read(self._taken), name="source", exit_on_error=True)
         self._arm_second()
@@ -153,6 +171,11 @@ class NaqTop(App[None]):
             self._frozen_at = self.dashboard.log.end
         self.paint()
 
+    def action_filter_at_start(self) -> None:
+        """Filter the events at every start as they are filtered now."""
+        overview = self._kept["overview"]
+        self.remember_filter(overview.needle if isinstance(overview, FilteredView) else "")
+
     async def action_quit(self) -> None:
         """Leave."""
         self.exit(return_code=0)
@@ -201,16 +224,22 @@ class NaqTop(App[None]):
         if len(begun) > _TOASTS:
             self.notify(f"{len(begun) - _TOASTS:,} more alerts begin", severity="warning", markup=False)
 
-    def _paint_soon(self, delay_s: float = PAINT_S) -> None:
+    def _paint_soon(self, delay_s: float | None = None) -> None:
         if self._paint_timer is None:
-            self._paint_timer = self.set_timer(delay_s, self.paint)
+            self._paint_timer = self.set_timer(self.paint_s if delay_s is None else delay_s, self.paint)
 
     def _arm_second(self) -> None:
         """Wake up shortly after the clock shows another second."""
         self.set_timer(1.01 - self._shown.now_ns() % 1_000_000_000 / 1e9, self._second)
 
     def _second(self) -> None:
-        self.advance()
+        if self.is_web and os.getppid() != self._started_by:
+            self.exit(return_code=128 + signal.SIGHUP)  # the server of the page was killed
+        if self.paint_s <= 1:
+            self.advance()
+        else:
+            self.dashboard.advance(self._shown.now_ns())
+            self._paint_soon()
         self._arm_second()
 
     def _views(self) -> list[View]:
@@ -246,10 +275,34 @@ def _scopes(screen: Screen[object]) -> tuple[Scope, ...]:
 
 
 async def run_app(
-    source: EventSource, *, clock: Clock = SYSTEM_CLOCK, title: str = "", version: str = "", mouse: bool = True
+    source: EventSource,
+    *,
+    clock: Clock = SYSTEM_CLOCK,
+    title: str = "",
+    version: str = "",
+    look: Look | None = None,
+    preferences: Preferences | None = None,
+    read_only: bool = False,
+    log_file: Path | None = None,
 ) -> int:
-    """Run the monitor in this terminal until somebody leaves; returns the exit code for the process."""
-    app = NaqTop(source=source, clock=clock, title=title, version=version)
-    with leaving_on_signals(app):
-        await app.run_async(mouse=mouse)
+    """Run the monitor in this terminal until somebody leaves; returns the exit code for the process.
+
+    Args:
+        log_file: where logs go while it runs; without one they are dropped, since they would be drawn over the screen.
+
+    Raises:
+        ConfigError: a setting cannot be, or what was changed cannot be written down.
+    """
+    app = NaqTop(
+        source=source,
+        clock=clock,
+        title=title,
+        version=version,
+        look=look,
+        preferences=preferences,
+        read_only=read_only,
+    )
+    with logs_aside(log_file), leaving_on_signals(app):
+        await app.run_async(mouse=app.preferences.settings.mouse)
+    app.preferences.write()
     return app.return_code or 0

@@ -19,6 +19,7 @@ class Scope(StrEnum):
     MOVE = "Moving in a list or a text"
     TABLE = "Queues and workers"
     SORT = "In a table"
+    COLUMNS = "While choosing columns"
     MARK = "In a table of what can be acted on"
     FEED = "Events"
     TYPING = "While typing a filter"
@@ -51,6 +52,11 @@ class Command:
     """Whether it comes before whatever has the focus, and before keys that are typed right after it."""
 
     @property
+    def name(self) -> str:
+        """What it is called in the settings; empty when its keys stay as they are."""
+        return "" if "ctrl+c" in self.keys else self.title.lower().replace(" ", "-")
+
+    @property
     def method(self) -> str:
         """The method that runs it."""
         return f"action_{self.action.partition('(')[0]}"
@@ -63,6 +69,11 @@ COMMANDS: tuple[Command, ...] = (
         "pause", Scope.APP, "p", "p", "Pause", "Freeze what is shown, or go on; events are read meanwhile.", "pause", 3
     ),
     Command("quit", Scope.APP, "q", "q", "Quit", "Leave.", "quit", 1),
+    Command("refresh(-1)", Scope.APP, "plus", "+", "Refresh faster", "Paint more often."),
+    Command("refresh(1)", Scope.APP, "minus", "-", "Refresh slower", "Paint less often; events are read as ever."),
+    Command(
+        "mouse", Scope.APP, "m", "m", "Mouse", "Leave the mouse to the terminal, which can select text, or take it."
+    ),
     Command("view('overview')", Scope.APP, "1", "1", "Overview", "Queues, workers and events."),
     Command("view('schedules')", Scope.APP, "6", "6", "Schedules", "What comes again and again, and when."),
     Command("view('alerts')", Scope.APP, "a", "a", "Alerts", "Which alerts fire, and the rules behind them."),
@@ -91,6 +102,12 @@ COMMANDS: tuple[Command, ...] = (
     Command("open", Scope.TABLE, "enter", "Enter", "Its events", "Show only the events that name it.", "events", 4),
     Command("sort", Scope.SORT, "s", "s", "Sort", "Sort by the next column.", "sort", 7),
     Command("reverse", Scope.SORT, "r", "r", "Reverse", "Turn the order round.", "reverse", 8),
+    Command("columns", Scope.SORT, "o", "o", "Columns", "Choose the columns of the table, and their order."),
+    Command("show", Scope.COLUMNS, "space", "Space", "Show or hide", "Show the column, or hide it.", "show", 1),
+    Command("carry(-1)", Scope.COLUMNS, "K,shift+up", "K", "Carry up", "Move the column to the left.", "left", 2),
+    Command("carry(1)", Scope.COLUMNS, "J,shift+down", "J", "Carry down", "Move the column to the right.", "right", 3),
+    Command("reset", Scope.COLUMNS, "0", "0", "Reset columns", "Have all columns as they were at first.", "reset", 4),
+    Command("back", Scope.COLUMNS, "escape,enter,backspace", "Esc", "Done", "Go back to the table.", "done", 0),
     Command(
         "mark",
         Scope.MARK,
@@ -144,7 +161,15 @@ def bindings(*scopes: Scope) -> list[BindingType]:
 def _binding(command: Command) -> Binding:
     # Spelled out, they work from a screen that lies over others, too.
     action = f"app.{command.action}" if command.scope is Scope.APP else command.action
-    return Binding(command.keys, action, command.title, show=False, priority=command.always, tooltip=command.help)
+    return Binding(
+        command.keys,
+        action,
+        command.title,
+        show=False,
+        priority=command.always,
+        tooltip=command.help,
+        id=command.name or None,
+    )
 
 
 def hints(scopes: Sequence[Scope]) -> list[Command]:

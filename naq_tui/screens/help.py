@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 
 from naq_tui.commands import Scope, bindings
+from naq_tui.keys import keys_in
 from naq_tui.pages.help import help_page
 from naq_tui.widgets.document import Document
 
@@ -23,7 +24,8 @@ class Help(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """The page."""
-        page = Document(help_page, classes="pane")
+        keys = keys_in(self.app)
+        page = Document(lambda width: help_page(width, keys), classes="pane")
         page.set_border(Content("Keys"), Content("Esc goes back"))
         yield page
 

@@ -11,6 +11,7 @@ from textual.command import CommandPalette
 from naq_tui.app import NaqTop
 from naq_tui.commands import COMMANDS, Command, Scope, commands_of
 from naq_tui.pages.help import help_page
+from naq_tui.screens.columns import ColumnList
 from naq_tui.screens.help import Help
 from naq_tui.screens.job import JobScreen
 from naq_tui.screens.overview import Overview
@@ -32,6 +33,7 @@ PLACES = {
     Scope.MOVE: (Scrolling, Feed, Table, Document),
     Scope.TABLE: (Table,),
     Scope.SORT: (Table,),
+    Scope.COLUMNS: (ColumnList,),
     Scope.MARK: (Table,),
     Scope.SCHEDULES: (Schedules,),
     Scope.SCHEDULE: (ScheduleScreen,),
@@ -57,6 +59,7 @@ class TestCommands:
             (Scope.TABLE, Scope.SORT, Scope.MOVE, Scope.OVERVIEW),
             (Scope.FEED, Scope.MOVE, Scope.OVERVIEW),
             (Scope.SORT, Scope.MOVE, Scope.SCHEDULES),
+            (Scope.COLUMNS, Scope.MOVE),
             (Scope.MOVE, Scope.SCHEDULE, Scope.BACK),
         ],
     )
@@ -105,7 +108,7 @@ class TestPalette:
         async with watching(BUSY) as watched:
             offered = {command.title for command in watched.app.get_system_commands(watched.app.screen)}
             here = commands_of([Scope.FEED, Scope.MOVE, Scope.OVERVIEW, Scope.APP])
-            assert offered == {command.title for command in here} - {"Palette"} | {"Theme"}
+            assert offered == {command.title for command in here} - {"Palette"} | {"Theme", "Filter at start"}
 
     async def test_a_command_runs_from_it(self) -> None:
         async with watching(BUSY) as watched:
