@@ -89,18 +89,18 @@ def top(
         fail("--replay plays a recording: it goes neither with --once nor with --demo", EXIT_USAGE)
     if writable and (not serve or read_only):
         fail("--writable is for --serve, and not with --read-only", EXIT_USAGE)
-    if serve:
-        if once:
-            fail("--serve serves a screen: it does not go with --once", EXIT_USAGE)
-        _serve(serve, config, demo=demo, read_only=not writable)
-        return
-    if not once and not _in_browser() and not (sys.stdin.isatty() and sys.stdout.isatty()):
-        fail("there is no terminal to draw on: start it in one, or print a snapshot with naq-top --once", EXIT_USAGE)
+    if serve and once:
+        fail("--serve serves a screen: it does not go with --once", EXIT_USAGE)
     if once:
         asyncio.run(_once(config, demo, format))
-    else:
-        wishes = _wishes(config_files, theme, only_ascii, read_only=read_only, log_file=log_file)
-        sys.exit(asyncio.run(_replay(replay, wishes) if replay is not None else _watch(config, demo, wishes)))
+        return
+    wishes = _wishes(config_files, theme, only_ascii, read_only=read_only, log_file=log_file)
+    if serve:
+        _serve(serve, config, demo=demo, read_only=not writable)
+        return
+    if not _in_browser() and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        fail("there is no terminal to draw on: start it in one, or print a snapshot with naq-top --once", EXIT_USAGE)
+    sys.exit(asyncio.run(_replay(replay, wishes) if replay is not None else _watch(config, demo, wishes)))
 
 
 class Wishes(TypedDict):
@@ -125,7 +125,8 @@ def _wishes(
     _check_filter(settings.filter)
     only_ascii = settings.ascii if only_ascii is None else only_ascii
     look = look_for(os.environ, theme=theme or settings.theme, ascii=only_ascii)
-    preferences = Preferences(settings, user_file())
+    # Who looks at a page that is read-only changes nothing here, and not what it looks like for others.
+    preferences = Preferences(settings, None if read_only and _in_browser() else user_file())
     return {"look": look, "preferences": preferences, "read_only": read_only, "log_file": log_file}
 
 

@@ -132,6 +132,15 @@ class TestPage:
             [child] = served.children()
             assert ("--read-only" in child.cmdline()) is read_only
 
+    async def test_what_is_changed_on_a_page_that_is_read_only_is_not_remembered(self, tmp_path: Path) -> None:
+        async with serving(tmp_path) as served:
+            async with served.page() as page:
+                await page.shows("events.jsonl")
+                await page.press("-")
+                await page.shows("0.2 s")
+            await eventually(lambda: served.children() == [])
+            assert not (tmp_path / "naq").exists()
+
     async def test_other_pages_are_kept_out(self, tmp_path: Path) -> None:
         async with serving(tmp_path) as served:
             assert await served.status() == 200
