@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct, field
@@ -53,16 +53,23 @@ __all__ = [
     "StreamsConfig",
     "TracingConfig",
     "WorkerConfig",
+    "config_files",
     "get_config",
     "read_processor",
+    "read_section",
     "redacted_url",
     "settings_of",
     "shown_setting",
     "split_urls",
+    "user_file",
 ]
+
+Kind = TypeVar("Kind", bound=Section)
 
 _BY_NAME = {"processors", "alerts", "webhooks"}
 """Sections with a table for each name."""
+_OF_OTHERS = ("top",)
+"""Sections that are read by whom they concern, with `read_section`."""
 
 
 class NAQConfig(Section, frozen=True, kw_only=True):
@@ -124,6 +131,8 @@ class NAQConfig(Section, frozen=True, kw_only=True):
         environ = os.environ if environ is None else environ
         path = file or _default_file(environ)
         tree = _read_toml(path) if path else {}
+        for section in _OF_OTHERS:
+            tree.pop(section, None)
         variables = _from_environment(environ)
         given = {key: value for key, value in (arguments or {}).items() if value is not None}
         try:
@@ -168,15 +177,54 @@ def get_config() -> NAQConfig:
     return NAQConfig.load()
 
 
+def user_file() -> Path:
+    """The config file of the user, whether it is there or not."""
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("naq")) / "config.toml"
+
+
+def config_files(file: Path | None = None, environ: Mapping[str, str] | None = None) -> list[Path]:
+    """The file that the settings come from, and that of the user, which may be the same; only files that are there."""
+    used = file or _default_file(os.environ if environ is None else environ)
+    own = user_file()
+    found = [used] if used else []
+    return [*found, own] if own.is_file() and own not in found else found
+
+
+def read_section(name: str, kind: type[Kind], files: Sequence[Path]) -> Kind:
+    """The table ``[name]`` of some files; of two values the one in the later file holds.
+
+    Args:
+        kind: a `Section`, which says what is allowed.
+
+    Raises:
+        ConfigError: naming the key, what was expected and what came.
+    """
+    tree: dict[str, Any] = {}
+    for file in files:
+        table = _read_toml(file).get(name, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f"setting {name}: expected a table, got {table!r}")
+        _merge(tree, table)
+    section: Kind = _converted(tree, kind, name)
+    return section
+
+
+def _merge(tree: dict[str, Any], table: Mapping[str, Any]) -> None:
+    """Put the values of a table over those of a tree, table by table."""
+    for key, value in table.items():
+        below = tree.get(key)
+        if isinstance(value, dict) and isinstance(below, dict):
+            _merge(below, value)
+        else:
+            tree[key] = value
+
+
 def _default_file(environ: Mapping[str, str]) -> Path | None:
     if named := environ.get("NAQ_CONFIG"):
         return Path(named)
-    import platformdirs
-
-    for candidate in (Path("naq.toml"), Path(platformdirs.user_config_dir("naq")) / "config.toml"):
-        if candidate.is_file():
-            return candidate
-    return None
+    return next((file for file in (Path("naq.toml"), user_file()) if file.is_file()), None)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from functools import partial
@@ -21,7 +22,11 @@ from naq_tui import copying
 from naq_tui.acting import refusal
 from naq_tui.acts import ActKind
 from naq_tui.commands import Command, Scope, act_bindings, bindings, commands_of
+from naq_tui.customized import Customized
 from naq_tui.leaving import leaving_on_signals
+from naq_tui.logs import logs_aside
+from naq_tui.look import Look
+from naq_tui.preferences import Preferences
 from naq_tui.questions import Questions
 from naq_tui.screens.places import is_place, make_view
 from naq_tui.screens.view import FilteredView, View
@@ -29,7 +34,6 @@ from naq_tui.source import Batch, EventSource
 from naq_tui.stage import Stage
 from naq_tui.state import Dashboard
 from naq_tui.text import inert
-from naq_tui.theme import DAY, NIGHT
 from naq_tui.travelling import Travelling
 from naq_tui.widgets.status import Badge
 
@@ -39,8 +43,6 @@ if TYPE_CHECKING:
 
 __all__ = ["NaqTop", "run_app"]
 
-PAINT_S = 0.1
-"""The least time between two paints; a key is answered at once."""
 _MORE_S = 0.02
 _TOASTS = 3
 """Alerts that are told of at a time, each by itself."""
@@ -50,7 +52,7 @@ _WRITES_BEHIND = 8
 """Frames that may wait for a slow terminal before further ones are left out."""
 
 
-class NaqTop(Travelling):
+class NaqTop(Travelling, Customized):
     """A full-screen monitor of the queues behind one source of events."""
 
     TITLE = "naq-top"
@@ -66,11 +68,14 @@ class NaqTop(Travelling):
         version: str = "",
         begin_at: str = "",
         options: Sequence[str] = (),
+        look: Look | None = None,
+        preferences: Preferences | None = None,
     ) -> None:
         live = Stage(source, clock)
-        super().__init__(live, clock, begin_at=begin_at)
+        super().__init__(live, clock, begin_at=begin_at, look=look, preferences=preferences)
         self._options = options
         """Those that lead ``naq`` to the server that is watched."""
+        self._started_by = os.getppid()
         self.animation_level = "none"
         self._clock = clock
         self._badge = Badge(title, version)
@@ -79,9 +84,6 @@ class NaqTop(Travelling):
         self._frozen_at: int | None = None
         self._kept: dict[str, View] = {}
         """The views that a key leads to; they stay, with their order, their filter and their cursor."""
-        self.register_theme(NIGHT)
-        self.register_theme(DAY)
-        self.theme = NIGHT.name
 
     def get_default_screen(self) -> Screen[None]:
         """The overview."""
@@ -95,7 +97,11 @@ class NaqTop(Travelling):
             if (command.action, command.scope) not in seen and command.action != "command_palette":
                 seen.add((command.action, command.scope))
                 yield SystemCommand(command.title, command.help, partial(self._run_command, command, screen))
-        yield SystemCommand("Theme", "Choose other colours.", self.action_change_theme)
+        if self.look.colours:
+            yield SystemCommand("Theme", "Choose other colours.", self.action_change_theme)
+        yield SystemCommand(
+            "Filter at start", "Filter the events at every start as they are filtered now.", self.action_filter_at_start
+        )
 
     def turned(self) -> None:
         """Another moment is on show: nothing of it is frozen."""
@@ -108,6 +114,9 @@ class NaqTop(Travelling):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
+        overview = self._kept["overview"]
+        if self.preferences.settings.filter and isinstance(overview, FilteredView):
+            overview.filter_by(self.preferences.settings.filter)
         self.paint()
         if self.travel.has_present:
             self.run_worker(self._live.read(self._taken), name="source", exit_on_error=True)
@@ -214,6 +223,11 @@ class NaqTop(Travelling):
         """Write what is shown to a file."""
         copying.write(self, self.screen, self._shown.now_ns())
 
+    def action_filter_at_start(self) -> None:
+        """Filter the events at every start as they are filtered now."""
+        overview = self._kept["overview"]
+        self.remember_filter(overview.needle if isinstance(overview, FilteredView) else "")
+
     async def action_quit(self) -> None:
         """Leave."""
         self.exit(return_code=0)
@@ -298,17 +312,23 @@ class NaqTop(Travelling):
         if len(begun) > _TOASTS:
             self.notify(f"{len(begun) - _TOASTS:,} more alerts begin", severity="warning", markup=False)
 
-    def _paint_soon(self, delay_s: float = PAINT_S) -> None:
+    def _paint_soon(self, delay_s: float | None = None) -> None:
         """Paint what has changed, before long."""
         if self._paint_timer is None:
-            self._paint_timer = self.set_timer(delay_s, self.paint)
+            self._paint_timer = self.set_timer(self.paint_s if delay_s is None else delay_s, self.paint)
 
     def _arm_second(self) -> None:
         """Wake up shortly after the clock shows another second."""
         self.set_timer(1.01 - self._shown.now_ns() % 1_000_000_000 / 1e9, self._second)
 
     def _second(self) -> None:
-        self.advance()
+        if self.is_web and os.getppid() != self._started_by:
+            self.exit(return_code=128 + signal.SIGHUP)  # the server of the page was killed
+        if self.paint_s <= 1:
+            self.advance()
+        else:
+            self.dashboard.advance(self._shown.now_ns())
+            self._paint_soon()
         self._arm_second()
 
     def _views(self) -> list[View]:
@@ -352,15 +372,31 @@ async def run_app(
     version: str = "",
     begin_at: str = "",
     options: Sequence[str] = (),
-    mouse: bool = True,
+    look: Look | None = None,
+    preferences: Preferences | None = None,
+    log_file: Path | None = None,
 ) -> int:
     """Run the monitor in this terminal until somebody leaves; returns the exit code for the process.
 
     Args:
         begin_at: a moment of the past to begin with, as somebody types it; empty for the present.
         options: those that lead ``naq`` to the server that is watched.
+        log_file: where logs go while it runs; without one they are dropped, since they would be drawn over the screen.
+
+    Raises:
+        ConfigError: a setting cannot be, or what was changed cannot be written down.
     """
-    app = NaqTop(source=source, clock=clock, title=title, version=version, begin_at=begin_at, options=options)
-    with leaving_on_signals(app):
-        await app.run_async(mouse=mouse)
+    app = NaqTop(
+        source=source,
+        clock=clock,
+        title=title,
+        version=version,
+        begin_at=begin_at,
+        options=options,
+        look=look,
+        preferences=preferences,
+    )
+    with logs_aside(log_file), leaving_on_signals(app):
+        await app.run_async(mouse=app.preferences.settings.mouse)
+    app.preferences.write()
     return app.return_code or 0

@@ -22,6 +22,7 @@ class Scope(StrEnum):
     MOVE = "Moving in a list or a text"
     TABLE = "Queues and workers"
     SORT = "In a table"
+    COLUMNS = "While choosing columns"
     MARK = "In a table of what can be acted on"
     FEED = "Events"
     TYPING = "While typing a filter"
@@ -78,6 +79,13 @@ class Command:
     """The footer keeps low numbers longest."""
     always: bool = False
     """Whether it comes before whatever has the focus, and before keys that are typed right after it."""
+    like: str = ""
+    """The title of the command whose key it has, whichever is chosen for that one."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in the settings; empty when its keys stay as they are."""
+        return "" if "ctrl+c" in self.keys else (self.like or self.title).lower().replace(" ", "-")
 
     @property
     def method(self) -> str:
@@ -85,10 +93,12 @@ class Command:
         return f"action_{self.action.partition('(')[0]}"
 
 
-def _act(kind: ActKind, scope: Scope, key: str, title: str, help: str, *, rank: int, hint: str = "") -> Command:
+def _act(
+    kind: ActKind, scope: Scope, key: str, title: str, help: str, *, rank: int, hint: str = "", like: str = ""
+) -> Command:
     """A command that changes something, after a question; what pauses also lets go on what is paused."""
     kinds = f"{kind} {ActKind.RESUME}" if kind is ActKind.PAUSE else kind.value
-    return Command(f"act('{kinds}')", scope, key, key, title, help, hint or kind.value, rank)
+    return Command(f"act('{kinds}')", scope, key, key, title, help, hint or kind.value, rank, like=like)
 
 
 COMMANDS: tuple[Command, ...] = (
@@ -98,6 +108,11 @@ COMMANDS: tuple[Command, ...] = (
         "pause", Scope.APP, "p", "p", "Pause", "Freeze what is shown, or go on; events are read meanwhile.", "pause", 3
     ),
     Command("quit", Scope.APP, "q", "q", "Quit", "Leave.", "quit", 1),
+    Command("refresh(-1)", Scope.APP, "plus", "+", "Refresh faster", "Paint more often."),
+    Command("refresh(1)", Scope.APP, "minus", "-", "Refresh slower", "Paint less often; events are read as ever."),
+    Command(
+        "mouse", Scope.APP, "m", "m", "Mouse", "Leave the mouse to the terminal, which can select text, or take it."
+    ),
     Command("view('overview')", Scope.APP, "1", "1", "Overview", "Queues, workers and events."),
     Command("view('events')", Scope.APP, "2", "2", "Events", "All events, as far back as the log goes."),
     Command("view('jobs')", Scope.APP, "3", "3", "Jobs", "Every job, wherever it stands; why jobs fail."),
@@ -160,6 +175,12 @@ COMMANDS: tuple[Command, ...] = (
     Command("open", Scope.TABLE, "enter", "Enter", "Its events", "Show only the events that name it.", "events", 4),
     Command("sort", Scope.SORT, "s", "s", "Sort", "Sort by the next column.", "sort", 7),
     Command("reverse", Scope.SORT, "r", "r", "Reverse", "Turn the order round.", "reverse", 8),
+    Command("columns", Scope.SORT, "o", "o", "Columns", "Choose the columns of the table, and their order."),
+    Command("show", Scope.COLUMNS, "space", "Space", "Show or hide", "Show the column, or hide it.", "show", 1),
+    Command("carry(-1)", Scope.COLUMNS, "K,shift+up", "K", "Carry up", "Move the column to the left.", "left", 2),
+    Command("carry(1)", Scope.COLUMNS, "J,shift+down", "J", "Carry down", "Move the column to the right.", "right", 3),
+    Command("reset", Scope.COLUMNS, "0", "0", "Reset columns", "Have all columns as they were at first.", "reset", 4),
+    Command("back", Scope.COLUMNS, "escape,enter,backspace", "Esc", "Done", "Go back to the table.", "done", 0),
     Command(
         "mark",
         Scope.MARK,
@@ -290,7 +311,13 @@ COMMANDS: tuple[Command, ...] = (
         hint="pause queue",
     ),
     _act(
-        ActKind.PURGE, Scope.QUEUE_ACTS, "D", "Purge queue", "Cancel all jobs of the queue that no worker has.", rank=6
+        ActKind.PURGE,
+        Scope.QUEUE_ACTS,
+        "D",
+        "Purge queue",
+        "Cancel all jobs of the queue that no worker has.",
+        rank=6,
+        like="Delete job",
     ),
     _act(
         ActKind.STOP,
@@ -299,6 +326,7 @@ COMMANDS: tuple[Command, ...] = (
         "Stop worker",
         "Have the worker leave when its jobs have ended; asked again, it hands them back at once.",
         rank=4,
+        like="Cancel job",
     ),
     _act(
         ActKind.PAUSE,
@@ -308,9 +336,18 @@ COMMANDS: tuple[Command, ...] = (
         "Have no more jobs come of the schedule, or let it go on that is paused or has failed.",
         rank=4,
         hint="pause schedule",
+        like="Pause queue",
     ),
     _act(ActKind.TRIGGER, Scope.SCHEDULE_ACTS, "T", "Trigger schedule", "Have a job of the schedule come now.", rank=5),
-    _act(ActKind.CANCEL, Scope.SCHEDULE_ACTS, "X", "Cancel schedule", "End the schedule, for good.", rank=6),
+    _act(
+        ActKind.CANCEL,
+        Scope.SCHEDULE_ACTS,
+        "X",
+        "Cancel schedule",
+        "End the schedule, for good.",
+        rank=6,
+        like="Cancel job",
+    ),
     _act(
         ActKind.ACKNOWLEDGE,
         Scope.ALERT_ACTS,
@@ -356,16 +393,24 @@ def bindings(*scopes: Scope) -> list[BindingType]:
 
 def act_bindings() -> list[BindingType]:
     """The bindings of all keys that change something: each is for whatever it means where it is pressed."""
-    meant: dict[str, dict[str, None]] = {}
+    meant: dict[tuple[str, str], dict[str, None]] = {}
     for command in commands_of(ACTS):
-        meant.setdefault(command.keys, {})[command.action.split("'")[1]] = None
-    return [Binding(key, f"app.act('{' '.join(kinds)}')", show=False) for key, kinds in meant.items()]
+        meant.setdefault((command.keys, command.name), {})[command.action.split("'")[1]] = None
+    return [Binding(key, f"app.act('{' '.join(kinds)}')", show=False, id=name) for (key, name), kinds in meant.items()]
 
 
 def _binding(command: Command) -> Binding:
     # Spelled out, they work from a screen that lies over others, too.
     action = f"app.{command.action}" if command.scope in (Scope.APP, Scope.PAST) else command.action
-    return Binding(command.keys, action, command.title, show=False, priority=command.always, tooltip=command.help)
+    return Binding(
+        command.keys,
+        action,
+        command.title,
+        show=False,
+        priority=command.always,
+        tooltip=command.help,
+        id=command.name or None,
+    )
 
 
 def hints(scopes: Sequence[Scope]) -> list[Command]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import Any
 
 from textual import on
 from textual.app import App
@@ -31,10 +32,11 @@ class Travelling(App[None]):
     Args:
         live: the present.
         begin_at: the moment to begin with, as somebody types it.
+        others: what other parts of the application take.
     """
 
-    def __init__(self, live: Stage, clock: Clock, *, begin_at: str = "") -> None:
-        super().__init__()
+    def __init__(self, live: Stage, clock: Clock, *, begin_at: str = "", **others: Any) -> None:
+        super().__init__(**others)
         self.travel = Travel(live, clock, begin=self.play)
         """What is on show, and the way to other moments."""
         self._begin_at = begin_at

@@ -12,6 +12,7 @@ from nats.aio.client import Client
 
 from naq_runtime.config import NatsConfig, redacted_url, split_urls
 from naq_runtime.errors import NotAuthorised, ServerError, ServerUnreachable
+from naq_runtime.nats import prepare_web_sockets
 from naq_runtime.nats.lean import LeanClient
 from naq_runtime.nats.translating import reason_of
 
@@ -37,6 +38,8 @@ async def dialled(config: NatsConfig, name: str, watcher: Watcher) -> LeanClient
     Raises:
         ServerUnreachable, NotAuthorised.
     """
+    if any(url.startswith(("ws://", "wss://")) for url in split_urls(config.url)):
+        prepare_web_sockets()
     for final in (False, False, False, True):
         client = LeanClient()
         try:

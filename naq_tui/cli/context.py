@@ -63,16 +63,19 @@ _SHARED: dict[str, tuple[Any, Any]] = {
     "debug": (Debug, False),
 }
 
+_GIVEN = ("config", "config_files", "reload")
+"""Parameters that are no options."""
+
 
 def command(function: Callable[..., Any]) -> Callable[..., None]:
     """Make a function a command: it gets ``config``, and the shared options come on top of its own.
 
     One that has a parameter ``reload`` gets a function that reads the settings again, with the same options; SIGHUP is
-    held for it until it heeds that. An async function is run to its end. An error of ours ends the command with its
-    exit code and one line on stderr.
+    held for it until it heeds that. One with ``config_files`` gets the files of settings. An async function is run to
+    its end. An error of ours ends the command with its exit code and one line on stderr.
     """
     taken = inspect.signature(function).parameters
-    own = {name: p for name, p in taken.items() if name not in ("config", "reload")}
+    own = {name: p for name, p in taken.items() if name not in _GIVEN}
     names = {"NAQConfig": object, "Callable": Callable}
     hints = get_type_hints(function, localns=names, include_extras=True)
 
@@ -87,6 +90,8 @@ def command(function: Callable[..., Any]) -> Callable[..., None]:
 
             from naq_tui.cli.logs import log_to_stderr
 
+            if "config_files" in taken:
+                values["config_files"] = _config_files(shared)
             config = _config(shared)
             log_to_stderr(config.log.level.upper())
             outcome = function(config=config, **values)
@@ -118,6 +123,12 @@ def _pointed(error: FilterError) -> Sequence[str]:
     begin = max(0, error.position - _BEFORE_MARK)
     before = inert(error.text[begin : error.position])
     return f"  {before}{inert(error.text[error.position :], _BEFORE_MARK)}", f"  {' ' * cell_len(before)}^"
+
+
+def _config_files(shared: dict[str, Any]) -> Sequence[Path]:
+    from naq_runtime.config import config_files
+
+    return config_files(shared["config_file"])
 
 
 def _config(shared: dict[str, Any]) -> NAQConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from naq_tui.commands import ACTS, Command, Scope, commands_of
+from naq_tui.keys import Keys
 from naq_tui.text import fit, wrap
 from naq_tui.widgets.line import EMPTY, Line, Span
 
@@ -40,8 +41,8 @@ _NOTES: tuple[tuple[str, str], ...] = (
 )
 
 
-def help_page(width: int, *, acting: bool = True) -> list[Line]:
-    """The commands by place, then what the marks mean.
+def help_page(width: int, keys: Keys | None = None, *, acting: bool = True) -> list[Line]:
+    """The commands by place, with the keys that were chosen for them, then what the marks mean.
 
     Args:
         acting: whether anything can be changed.
@@ -49,13 +50,13 @@ def help_page(width: int, *, acting: bool = True) -> list[Line]:
     lines: list[Line] = []
     for scope in Scope:
         if acting or scope not in (*ACTS, Scope.CONFIRM):
-            lines += _group(scope, width)
+            lines += _group(scope, width, keys or Keys())
     notes = [line for key, text in _NOTES for line in _note(key, text, width)]
     return [*lines, EMPTY, _heading("What it shows"), *notes]
 
 
-def _group(scope: Scope, width: int) -> list[Line]:
-    commands = commands_of([scope])
+def _group(scope: Scope, width: int, keys: Keys) -> list[Line]:
+    commands = keys.all_of(commands_of([scope]))
     return [EMPTY, _heading(scope.value), *(line for command in commands for line in _command(command, width))]
 
 

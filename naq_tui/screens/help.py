@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 
 from naq_tui.commands import Scope, bindings
+from naq_tui.keys import keys_in
 from naq_tui.pages.help import help_page
 from naq_tui.widgets.document import Document
 
@@ -28,7 +29,7 @@ class Help(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """The page; without the keys that change something where nothing can be changed."""
-        page = Document(partial(help_page, acting=self._acting), classes="pane")
+        page = Document(partial(help_page, keys=keys_in(self.app), acting=self._acting), classes="pane")
         page.set_border(Content("Keys"), Content("Esc goes back"))
         yield page
 

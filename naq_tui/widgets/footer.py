@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from textual import events
 
 from naq_tui.commands import Command, Scope, hints, places
+from naq_tui.keys import keys_in
 from naq_tui.widgets.flow import Item, flow, width_of
 from naq_tui.widgets.line import Line, LineWidget, Span
 
@@ -25,6 +26,7 @@ class Footer(LineWidget):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._commands: Sequence[Command] = ()
+        self._places: Sequence[Command] = ()
         self._here = ""
 
     def show(self, scopes: Sequence[Scope], here: str = "") -> None:
@@ -33,7 +35,8 @@ class Footer(LineWidget):
         Args:
             here: the action that leads to where we are.
         """
-        self._commands, self._here = hints(scopes), here
+        keys = keys_in(self.app)
+        self._commands, self._places, self._here = keys.all_of(hints(scopes)), keys.all_of(places()), here
         self.repaint()
 
     def line(self, y: int) -> Line:
@@ -69,8 +72,8 @@ class Footer(LineWidget):
         """The views, and the gap between them: all by name, or by number but for where we are, or none."""
         if Scope.TYPING in {command.scope for command in self._commands}:
             return [], 0
-        named = [self._view(command, named=True) for command in places()]
-        short = [self._view(command, named=command.action == self._here) for command in places()]
+        named = [self._view(command, named=True) for command in self._places]
+        short = [self._view(command, named=command.action == self._here) for command in self._places]
         keys = _width([(command, _item(command).spans) for command in self._commands], _GAP)
         if keys + _GAP + _width(named, _GAP) <= width:
             return named, _GAP
@@ -78,8 +81,8 @@ class Footer(LineWidget):
 
     def _view(self, command: Command, *, named: bool) -> _Entry:
         if command.action == self._here:
-            return command, ((f"{command.keys} {command.title}", "strong"),)
-        return command, ((command.keys, "key"), (f" {command.title}" if named else "", "dim"))
+            return command, ((f"{command.label} {command.title}", "strong"),)
+        return command, ((command.label, "key"), (f" {command.title}" if named else "", "dim"))
 
 
 def _side_by_side(entries: Sequence[_Entry], start: int, gap: int) -> list[tuple[int, Command, tuple[Span, ...]]]:

@@ -43,4 +43,4 @@ def _runs(text: str, lit: Sequence[bool]) -> list[Span]:
 def gauge(value: int, limit: int, width: int) -> list[Span]:
     """A bar of which the lit part is the share of ``value`` in ``limit``."""
     lit = min(width, -(-value * width // limit)) if limit > 0 else 0
-    return [("━" * lit, "good" if value < limit else "warn"), ("━" * (width - lit), "faint")]
+    return [("━" * lit, "good" if value < limit else "warn"), ("─" * (width - lit), "faint")]

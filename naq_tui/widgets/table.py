@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from textual import events
 from textual.content import Content
 from textual.geometry import Size
 from textual.message import Message
 
+from naq_runtime.errors import ConfigError
 from naq_tui.commands import Scope, bindings
+from naq_tui.settings import TableSettings
 from naq_tui.widgets.columns import GAP, Column, arrange, cell_spans
 from naq_tui.widgets.line import EMPTY, Back, Line, Span
 from naq_tui.widgets.moves import Scrolling
@@ -41,6 +43,24 @@ class Table(Scrolling, Generic[Row]):
 
         name: str
 
+    @dataclass
+    class Ready(Message):
+        """It is there, and can be laid out as somebody wants it."""
+
+        table: Table[Any]
+
+    @dataclass
+    class Arranged(Message):
+        """Somebody has given it another layout."""
+
+        table: Table[Any]
+
+    @dataclass
+    class ColumnsWanted(Message):
+        """Somebody wants to choose its columns."""
+
+        table: Table[Any]
+
     def __init__(
         self,
         columns: Sequence[Column[Row]],
@@ -50,8 +70,8 @@ class Table(Scrolling, Generic[Row]):
         classes: str | None = None,
     ) -> None:
         super().__init__(Viewport(), id=id, classes=classes)
-        self._columns = columns
-        self._sorted_by = sorted_by or columns[0]
+        self._all_columns = self._columns = tuple(columns)
+        self._first_sort = self._sorted_by = sorted_by or columns[0]
         self._descending = self._sorted_by.descending
         self._ordered: Ordered[Row] = Ordered(self.key)
         self._ordered.sort(self._sorted_by.order, descending=self._descending)
@@ -93,6 +113,39 @@ class Table(Scrolling, Generic[Row]):
     def targets(self) -> tuple[str, ...]:
         """Their keys."""
         return tuple(map(self.key, self.chosen))
+
+    @property
+    def settings_name(self) -> str:
+        """What it is called in the settings."""
+        return type(self).__name__.lower()
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """Of all columns that there are, in their first order."""
+        return tuple(column.title for column in self._all_columns)
+
+    @property
+    def layout_now(self) -> TableSettings:
+        """Which columns it has, in which order, and what it is sorted by."""
+        first, by = self._first_sort, self._sorted_by
+        return TableSettings(
+            columns=() if self._columns == self._all_columns else tuple(column.title for column in self._columns),
+            sort="" if by is first else by.title,
+            descending=None if self._descending == by.descending else self._descending,
+        )
+
+    def lay_out(self, wanted: TableSettings) -> None:
+        """Have these columns, in this order, sorted so.
+
+        Raises:
+            ConfigError: there is no column of such a heading; nothing has changed.
+        """
+        columns = tuple(self._column("columns", title) for title in wanted.columns) or self._all_columns
+        self._sorted_by = self._column("sort", wanted.sort) if wanted.sort else self._first_sort
+        self._columns = columns
+        self._arranged = (0, [])
+        self._descending = self._sorted_by.descending if wanted.descending is None else wanted.descending
+        self._sort()
 
     def set_rows(self, rows: Iterable[Row], hint: Sequence[Line] = ()) -> None:
         """Show these rows; the hint stands in for them when there are none."""
@@ -191,12 +244,22 @@ class Table(Scrolling, Generic[Row]):
         """Sort by the next column that is shown."""
         shown = [column for column, _ in self._arrangement() if column.order]
         place = shown.index(self._sorted_by) + 1 if self._sorted_by in shown else 0
-        self._sort_by(shown[place % len(shown)])
+        if shown:
+            self._sort_by(shown[place % len(shown)])
 
     def action_reverse(self) -> None:
         """Turn the order round."""
         self._descending = not self._descending
         self._sort()
+        self.post_message(self.Arranged(self))
+
+    def action_columns(self) -> None:
+        """Choose the columns."""
+        self.post_message(self.ColumnsWanted(self))
+
+    def on_mount(self) -> None:
+        """It can be laid out."""
+        self.post_message(self.Ready(self))
 
     def on_resize(self) -> None:
         """The window has another height."""
@@ -229,6 +292,15 @@ class Table(Scrolling, Generic[Row]):
     def _sort_by(self, column: Column[Row]) -> None:
         self._sorted_by, self._descending = column, column.descending
         self._sort()
+        self.post_message(self.Arranged(self))
+
+    def _column(self, key: str, title: str) -> Column[Row]:
+        for column in self._all_columns:
+            if column.title == title and (key == "columns" or column.order):
+                return column
+        titles = [column.title for column in self._all_columns if key == "columns" or column.order]
+        name = f"setting top.tables.{self.settings_name}.{key}"
+        raise ConfigError(f"{name}: expected {', '.join(titles)}, got {title!r}")
 
     def _sort(self) -> None:
         self._ordered.sort(self._sorted_by.order, descending=self._descending)

@@ -49,8 +49,35 @@ _BACKS: dict[Back, tuple[str, float]] = {
 }
 
 
+_PLAIN: dict[Tone, Style] = {
+    "text": Style(),
+    "dim": Style(dim=True),
+    "faint": Style(dim=True),
+    "strong": Style(bold=True),
+    "good": Style(),
+    "bad": Style(bold=True),
+    "warn": Style(bold=True),
+    "begin": Style(),
+    "accent": Style(bold=True),
+    "name": Style(),
+    "key": Style(bold=True),
+    "bar": Style(),
+}
+"""Where there are no colours."""
+
+_UNMIXED_BACKS: dict[Back, Style] = {
+    "cursor": Style(reverse=True),
+    "cursor-blurred": Style(underline=True),
+    "bad": Style(),
+}
+"""Where colours cannot be mixed."""
+
+
 def palette_of(variables: Mapping[str, str]) -> Palette:
     """The styles of a theme with these variables; foregrounds carry no background, so that they lie on any."""
+    if variables["error"] == variables["foreground"]:  # a theme without colours
+        backs = {f"back-{back}": style for back, style in _UNMIXED_BACKS.items()}
+        return {**{str(tone): style for tone, style in _PLAIN.items()}, **backs}
     ground = Color.parse(variables["background"])
     found: dict[str, Style] = {}
     for tone, (name, alpha, bold) in _TONES.items():
@@ -64,5 +91,5 @@ def palette_of(variables: Mapping[str, str]) -> Palette:
         if colour.ansi is None:
             found[f"back-{back}"] = Style(bgcolor=ground.blend(colour, alpha).rich_color)
         else:
-            found[f"back-{back}"] = Style(bgcolor="bright_black") if back == "cursor" else Style()
+            found[f"back-{back}"] = _UNMIXED_BACKS[back]
     return found

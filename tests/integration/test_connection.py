@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -152,7 +153,8 @@ async def test_what_a_server_no_longer_reads_leaves_no_socket_behind() -> None:
         config = config_of(server.url, nats__pending_bytes=1 << 26)
         async with ServiceManager(config) as services:
             connection = services.connection
-            socket = connection.client._transport._io_writer.get_extra_info("socket")
+            transport: Any = connection.client._transport
+            socket = transport._io_writer.get_extra_info("socket")
             os.kill(server.pid, signal.SIGSTOP)
             try:
                 await connection.publish_many([("unread", b"x" * 500_000, "")] * 40)

@@ -21,7 +21,8 @@ from naq_runtime.services.scheduler import SchedulerService
 from naq_tui.acts import ActKind
 from naq_tui.app import NaqTop
 from naq_tui.caller import caller
-from naq_tui.cli import top
+from naq_tui.cli import showing
+from naq_tui.cli.wishes import wishes_of
 from naq_tui.screens.confirm import Confirm
 from naq_tui.source import ConnectionState
 from naq_tui.sources.live import LiveSource
@@ -209,7 +210,8 @@ async def test_naq_top_with_read_only_has_such_a_source(
         return 0
 
     monkeypatch.setattr("naq_tui.app.run_app", run_app)
-    await top._watch(config, demo=False, at="", read_only=read_only)
+    wishes = wishes_of([], "", None, begin_at="", read_only=read_only, log_file=None)
+    await showing.watch(config, wishes, demo=False, read_only=read_only)
 
     assert [source.actions is None for source in shown] == [read_only]
 

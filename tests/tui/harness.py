@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from textual.pilot import Pilot
 
@@ -13,6 +14,8 @@ from naq_runtime.clock import ManualClock
 from naq_runtime.schedule import Schedule
 from naq_runtime.snapshot import JobDetail, LeaderState
 from naq_tui.app import NaqTop
+from naq_tui.look import Look
+from naq_tui.preferences import Preferences
 from naq_tui.source import Batch
 from naq_tui.sources.recorded import RecordedSource
 from tests.tui import builders
@@ -94,9 +97,9 @@ class Watched:
         return [line for line in self.pane("Events") if line]
 
 
-def make_app(source: RecordedSource, clock: ManualClock | None = None) -> NaqTop:
+def make_app(source: RecordedSource, clock: ManualClock | None = None, **instead: Any) -> NaqTop:
     """The application of all tests."""
-    return NaqTop(source=source, clock=clock or builders.clock(), title="shop", version="0.1.0")
+    return NaqTop(source=source, clock=clock or builders.clock(), title="shop", version="0.1.0", **instead)
 
 
 @asynccontextmanager
@@ -106,11 +109,13 @@ async def watching(
     jobs: Mapping[str, JobDetail] | None = None,
     schedules: Iterable[Schedule] = (),
     leader: LeaderState | None = None,
+    look: Look | None = None,
+    preferences: Preferences | None = None,
 ) -> AsyncIterator[Watched]:
     """The application, after these batches have arrived."""
     source = RecordedSource(jobs=jobs, schedules=schedules, leader=leader)
     clock = builders.clock()
-    app = make_app(source, clock)
+    app = make_app(source, clock, look=look, preferences=preferences)
     async with app.run_test(size=size) as pilot:
         watched = Watched(app, pilot, source, clock)
         await watched.feed(*batches)

@@ -13,6 +13,7 @@ from naq_tui.commands import ACTS, COMMANDS, Command, Scope, commands_of
 from naq_tui.pages.help import help_page
 from naq_tui.screens.alert import AlertScreen
 from naq_tui.screens.alerts import Alerts
+from naq_tui.screens.columns import ColumnList
 from naq_tui.screens.confirm import Confirm
 from naq_tui.screens.events import Events
 from naq_tui.screens.help import Help
@@ -48,6 +49,7 @@ PLACES = {
     Scope.MOVE: (Scrolling, Feed, Table, Document),
     Scope.TABLE: (Table,),
     Scope.SORT: (Table,),
+    Scope.COLUMNS: (ColumnList,),
     Scope.MARK: (Table,),
     Scope.JOBS: (Jobs,),
     Scope.FAILURES: (Failures,),
@@ -102,6 +104,7 @@ class TestCommands:
             (Scope.SORT, Scope.MARK, Scope.MOVE, Scope.QUEUES, Scope.PANED, Scope.QUEUE_ACTS),
             (Scope.SORT, Scope.MARK, Scope.MOVE, Scope.WORKERS, Scope.PANED, Scope.WORKER_ACTS),
             (Scope.MOVE, Scope.WORKER, Scope.WORKER_ACTS, Scope.BACK),
+            (Scope.COLUMNS, Scope.MOVE),
         ],
     )
     def test_no_key_means_two_things_in_one_place(self, places: tuple[Scope, ...]) -> None:
@@ -149,7 +152,7 @@ class TestPalette:
         async with watching(BUSY) as watched:
             offered = {command.title for command in watched.app.get_system_commands(watched.app.screen)}
             here = commands_of([Scope.FEED, Scope.MOVE, Scope.OVERVIEW, Scope.APP])
-            assert offered == {command.title for command in here} - {"Palette"} | {"Theme"}
+            assert offered == {command.title for command in here} - {"Palette"} | {"Theme", "Filter at start"}
 
     async def test_a_command_runs_from_it(self) -> None:
         async with watching(BUSY) as watched:

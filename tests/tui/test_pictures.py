@@ -89,7 +89,11 @@ def test_a_gauge_is_lit_by_its_share(value: int, lit: int) -> None:
 
 
 def test_a_gauge_without_a_limit_is_dark() -> None:
-    assert joined(list(gauge(3, 0, 4))) == "━━━━"
+    assert joined(list(gauge(3, 0, 4))) == "────"
+
+
+def test_a_gauge_is_read_without_colours_too() -> None:
+    assert joined(list(gauge(2, 4, 6))) == "━━━───"
 
 
 COLUMNS: list[Column[str]] = [

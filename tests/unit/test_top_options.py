@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from naq_tui.cli.top import _file_of, app
+from naq_tui.cli.showing import _file_of
+from naq_tui.cli.top import app
 
 
 @pytest.mark.parametrize(

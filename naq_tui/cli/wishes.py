@@ -1,0 +1,61 @@
+"""What is wanted of the monitor: by the settings, and above them by the command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypedDict
+
+from naq_runtime.config import read_section, user_file
+from naq_runtime.errors import ConfigError
+from naq_runtime.events.filters import EventFilter, FilterError
+from naq_tui.look import Look, look_for
+from naq_tui.preferences import Preferences
+from naq_tui.settings import TopSettings
+
+__all__ = ["Wishes", "in_browser", "wishes_of"]
+
+
+class Wishes(TypedDict):
+    """As `naq_tui.app.run_app` takes them."""
+
+    look: Look
+    preferences: Preferences
+    begin_at: str
+    log_file: Path | None
+
+
+def wishes_of(
+    files: Sequence[Path],
+    theme: str,
+    only_ascii: bool | None,
+    *,
+    begin_at: str,
+    read_only: bool,
+    log_file: Path | None,
+) -> Wishes:
+    """The wishes in files of settings, and above them those on the command line.
+
+    Raises:
+        ConfigError: a setting cannot be.
+    """
+    settings = read_section("top", TopSettings, files)
+    _check_filter(settings.filter)
+    only_ascii = settings.ascii if only_ascii is None else only_ascii
+    look = look_for(os.environ, theme=theme or settings.theme, ascii=only_ascii)
+    # Who looks at a page that is read-only changes nothing here, and not what it looks like for others.
+    preferences = Preferences(settings, None if read_only and in_browser() else user_file())
+    return {"look": look, "preferences": preferences, "begin_at": begin_at, "log_file": log_file}
+
+
+def in_browser() -> bool:
+    """Whether we draw for a page, to which a process of `--serve` takes it."""
+    return bool(os.environ.get("TEXTUAL_DRIVER"))
+
+
+def _check_filter(text: str) -> None:
+    try:
+        EventFilter(text)
+    except FilterError as error:
+        raise ConfigError(f"setting top.filter: {error}") from error
