@@ -219,8 +219,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("failures", Scope.JOBS, "F", "F", "Failures", "Show why jobs fail, by error, or the jobs.", "failures", 3),
     Command("renew", Scope.JOBS, "n", "n", "Look again", "Look again, for what has come since.", "new", 7),
     Command("back", Scope.JOBS, "escape", "Esc", "Back", "Leave the group, clear the filter, then go back."),
-    Command("longer", Scope.FAILURES, "plus", "+", "Longer", "Look further back.", "longer", 5),
-    Command("shorter", Scope.FAILURES, "minus", "-", "Shorter", "Look back less far.", "shorter", 5),
+    Command("longer", Scope.FAILURES, "greater_than_sign", ">", "Longer", "Look further back.", "longer", 5),
+    Command("shorter", Scope.FAILURES, "less_than_sign", "<", "Shorter", "Look back less far.", "shorter", 5),
     Command("keep", Scope.MOMENT, "enter", "Enter", "Go there", "Go to the moment.", "go", 1),
     Command("discard", Scope.MOMENT, "escape", "Esc", "Stay", "Go nowhere.", "stay", 2),
     Command("earlier", Scope.MOMENT, "up", "↑", "Earlier moment", "Recall where you went before.", "earlier", 3),
@@ -272,8 +272,10 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("group(1)", Scope.STATISTICS, "tab", "Tab", "Group", "Count by queue, function or worker.", "group", 3),
     Command("group(-1)", Scope.STATISTICS, "shift+tab", "Shift-Tab", "Group before", "Go back to the grouping before."),
-    Command("window(1)", Scope.STATISTICS, "plus", "+ -", "Longer", "Count over 5 min, 1 h or 24 h.", "time", 4),
-    Command("window(-1)", Scope.STATISTICS, "minus", "-", "Shorter", "Count over a shorter time."),
+    Command(
+        "window(1)", Scope.STATISTICS, "greater_than_sign", ">", "Longer", "Count over 5 min, 1 h or 24 h.", "time", 4
+    ),
+    Command("window(-1)", Scope.STATISTICS, "less_than_sign", "<", "Shorter", "Count over a shorter time."),
     Command(
         "filter",
         Scope.STATISTICS,
@@ -367,7 +369,14 @@ COMMANDS: tuple[Command, ...] = (
         "Do nothing; once it is begun: begin no more of it, then give up.",
     ),
     Command("choose", Scope.CONFIRM, "enter", "Enter", "Choose", "Do what the button with the mark says."),
-    Command("other", Scope.CONFIRM, "tab,shift+tab,left,right", "Tab ← →", "Other button", "Go to the other button."),
+    Command(
+        "other",
+        Scope.CONFIRM,
+        "tab,shift+tab,left,right",
+        "Tab Shift-Tab ← →",
+        "Other button",
+        "Go to the other button.",
+    ),
     Command("enter", Scope.SECTIONS, "enter", "Enter", "Open or fold", "Fold the section, or open the job.", "open", 3),
     Command("next_section", Scope.SECTIONS, "tab", "Tab", "Next section", "Go to the next section.", "section", 5),
     Command(

@@ -17,9 +17,9 @@ __all__ = ["AsciiFilter", "ascii_text", "has_twin"]
 
 _TWINS: dict[str, str] = {
     **dict(zip("✓✔✗✘⊘⊗⊕⊖⊞⊙", "vvxx/X&-+o", strict=True)),
-    **dict(zip("▸▶►▹◂◀◄▴▲▾▼→←↑↓⇡⇣⇢⇠»«", ">>>><<<^^vv><^v^v><><", strict=True)),
+    **dict(zip("▸▶►▹◂◀◄▴▲▾▼▽→←↑↓↕⇡⇣⇢⇠»«", ">>>><<<^^vvv><^v|^v><><", strict=True)),
     **dict(zip("●◉◆■▪•○◇□▫◌◐◔◷◶", "****#*ooo.:c%@@", strict=True)),
-    **dict(zip("‖‼⋯·…↻↺⟳†‡↯ϟ⚡✎★☆⚑⚐⚠", "=!~-~RrR##Zz!eSsPp!", strict=True)),
+    **dict(zip("‖‼⋯⋮·…↻↺⟳†‡↯ϟ⚡✎★☆⚑⚐⚠", "=!~:-~RrR##Zz!eSsPp!", strict=True)),
     **dict(zip("⏸⏵⏹⏪⏩⌛⏳∿≡≠≤≥±\N{MULTIPLICATION SIGN}÷µ°∞─━│┃░▒▓█", "=>#<>%%~=!<>+x/uo8-=|#.:%#", strict=True)),
     **dict(zip("▁▂▃▄▅▆▇", "_.-~=*#", strict=True)),
     **dict(zip("▏▎▍▌▋▊▉▐▔▀", "|||||####^", strict=True)),

@@ -61,7 +61,21 @@ def test_letters_lose_only_their_accents() -> None:
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40)])
 @pytest.mark.parametrize(
     "keys",
-    [(), ("tab",), ("z",), ("slash", "x"), ("1",), ("6",), ("6", "enter"), ("a",), ("enter",), ("question_mark",)],
+    [
+        *[(), ("tab",), ("z",), ("slash", "x"), ("1",), ("2",), ("2", "d"), ("3",), ("3", "F"), ("4",), ("5",)],
+        *[
+            ("5", "enter"),
+            ("6",),
+            ("6", "enter"),
+            ("7",),
+            ("8",),
+            ("a",),
+            ("enter",),
+            ("o",),
+            ("t",),
+            ("question_mark",),
+        ],
+    ],
     ids=" ".join,
 )
 async def test_no_other_character_reaches_the_screen(keys: tuple[str, ...], size: tuple[int, int]) -> None:
@@ -76,7 +90,7 @@ async def test_no_other_character_reaches_the_screen(keys: tuple[str, ...], size
 
 
 async def test_neither_does_one_of_the_palette_or_of_a_word_in_the_corner() -> None:
-    async with watching(BUSY, look=Look(ascii=True)) as watched:
+    async with watching(BUSY, size=(200, 60), look=Look(ascii=True)) as watched:
         watched.app.notify("⚑ done", title="日本")
         await watched.press("ctrl+p")
         await watched.settle()

@@ -403,10 +403,10 @@ class TestFailures:
         async with looking(batch=batch(*FAILURES, snapshot=snapshot())) as watched:
             await watched.press("F")
             await settled(watched)
-            await watched.press("plus")
+            await watched.press("greater_than_sign")
             await settled(watched)
             assert "Failures 6 for 2 reasons, last 6 hours" in watched.text
-            await watched.press("minus", "minus")
+            await watched.press("less_than_sign", "less_than_sign")
             await settled(watched)
             assert "last 10 minutes" in watched.text
             await watched.pass_time(500)

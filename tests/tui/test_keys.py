@@ -26,7 +26,7 @@ class TestReading:
 
     @pytest.mark.parametrize(
         ("written", "key", "label"),
-        [("P", "P", "P"), ("/", "slash", "/"), ("ctrl+x", "ctrl+x", "Ctrl-X"), ("f5", "f5", "F5"), ("+", "plus", "+")],
+        [("B", "B", "B"), ("/", "slash", "/"), ("ctrl+x", "ctrl+x", "Ctrl-X"), ("f5", "f5", "F5"), ("+", "plus", "+")],
     )
     def test_keys_may_be_written_as_they_are_read(self, written: str, key: str, label: str) -> None:
         keys = Keys({"pause": written} if written not in "/+" else {"pause": written, **_room_for(written)})
@@ -59,29 +59,29 @@ class TestReading:
         assert Keys({"quit": "Q", "pause": "q"}).keymap == {"quit": "Q", "pause": "q"}
 
     def test_one_key_may_do_different_things_in_different_places(self) -> None:
-        assert Keys({"open-job": "e", "open-schedule": "e"}).keymap["open-job"] == "e"
+        assert Keys({"open-job": "y", "open-schedule": "y"}).keymap["open-job"] == "y"
 
 
 class TestShowing:
     async def test_the_new_key_works_and_the_old_one_does_not(self) -> None:
-        async with watching(BUSY, preferences=_chosen(pause="P", zoom="f5")) as watched:
+        async with watching(BUSY, preferences=_chosen(pause="B", zoom="f5")) as watched:
             await watched.press("p")
             before = watched.app.frozen
-            await watched.press("P")
+            await watched.press("B")
             assert (before, watched.app.frozen) == (False, True)
             await watched.press("f5")
             assert watched.app.screen.has_class("-zoomed")
 
     async def test_footer_and_help_name_it(self) -> None:
-        async with watching(BUSY, preferences=_chosen(pause="P", schedules="f6")) as watched:
-            assert "P pause" in watched.lines[-1]
+        async with watching(BUSY, size=(200, 40), preferences=_chosen(pause="B", schedules="f6")) as watched:
+            assert "B pause" in watched.lines[-1]
             assert "F6 Schedules" in watched.lines[-1]
             await watched.press("question_mark")
             line = next(line for line in watched.lines if "Freeze what is shown" in line)
-            assert line.strip("│ ").split()[0] == "P"
+            assert line.strip("│ ").split()[0] == "B"
 
     async def test_a_click_in_the_footer_presses_it(self) -> None:
-        async with watching(BUSY, preferences=_chosen(pause="P")) as watched:
+        async with watching(BUSY, preferences=_chosen(pause="B")) as watched:
             await watched.pilot.click(offset=(watched.lines[-1].index("pause"), 39))
             await watched.pilot.pause()
             assert watched.app.frozen

@@ -161,9 +161,9 @@ class TestReading:
         ("text", "said"),
         [
             ("top = 3", "setting top: expected a table, got 3"),
-            ("[top]\nrefresh = 9", r"setting top\.refresh: expected `float` <= 5\.0, got 9"),
+            ("[top]\nrefresh = 9", r"setting top\.refresh: expected a number of seconds <= 5\.0, got 9"),
             ("[top]\nmouse = 'maybe'", r"setting top\.mouse: .*got 'maybe'"),
-            ("[top]\ncolour = 'red'", "setting top: object contains unknown field `colour`"),
+            ("[top]\ncolour = 'red'", r"setting top\.colour: not known \(there is theme"),
             ("[top.tables.queues]\nsort = 3", r"setting top\.tables.*sort.*got"),
         ],
     )

@@ -47,7 +47,9 @@ def test_statistics_of_a_day(snap_compare: Compare, size: tuple[int, int]) -> No
     app = make_app(source, ManualClock(END_NS))
 
     assert snap_compare(
-        app, terminal_size=size, run_before=lambda pilot: look(pilot, source, "7", "tab", "plus", "plus")
+        app,
+        terminal_size=size,
+        run_before=lambda pilot: look(pilot, source, "7", "tab", "greater_than_sign", "greater_than_sign"),
     )
 
 
@@ -55,7 +57,9 @@ def test_histogram(snap_compare: Compare) -> None:
     source = informed(trends(END_NS, 3600))
     app = make_app(source, ManualClock(END_NS))
 
-    assert snap_compare(app, terminal_size=(80, 24), run_before=lambda pilot: look(pilot, source, "7", "plus", "h"))
+    assert snap_compare(
+        app, terminal_size=(80, 24), run_before=lambda pilot: look(pilot, source, "7", "greater_than_sign", "h")
+    )
 
 
 @pytest.mark.parametrize("size", SIZES)

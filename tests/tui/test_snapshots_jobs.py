@@ -89,7 +89,7 @@ def test_typing(snap_compare: Compare, size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_failures(snap_compare: Compare, size: tuple[int, int]) -> None:
-    app, press = looking(["3"], ["F"], ["minus"])
+    app, press = looking(["3"], ["F"], ["less_than_sign"])
 
     assert snap_compare(app, terminal_size=size, run_before=press)
 

@@ -83,7 +83,9 @@ class TestWhatItShows:
 
     async def test_plus_and_minus_choose_the_time(self) -> None:
         async with watching(BUSY) as watched:
-            await open_statistics(watched, "plus", "plus", "plus", "minus")
+            await open_statistics(
+                watched, "greater_than_sign", "greater_than_sign", "greater_than_sign", "less_than_sign"
+            )
             assert [window_s for window_s, _ in asked(watched)] == [300, 3600, 86_400, 3600]
             assert "[1 h]" in watched.lines[2]
 
@@ -132,7 +134,7 @@ class TestWhatItShows:
 
     async def test_what_is_copied_and_written_is_what_is_shown(self) -> None:
         async with watching(BUSY) as watched:
-            await open_statistics(watched, "plus")
+            await open_statistics(watched, "greater_than_sign")
             view: Any = watched.app.screen
             assert view.row_text() == "mail"
             assert view.equivalent() == "naq events stats --since 1h --by-queue"
@@ -158,7 +160,7 @@ class TestAskingAgain:
 
     async def test_a_day_is_counted_every_half_minute(self) -> None:
         async with watching(BUSY) as watched:
-            await open_statistics(watched, "plus", "plus")
+            await open_statistics(watched, "greater_than_sign", "greater_than_sign")
             for _ in range(29):
                 await watched.pass_time(1)
             assert len(asked(watched)) == 3

@@ -22,7 +22,7 @@ def test_its_example_is_understood(tmp_path: Path) -> None:
     settings = read_section("top", TopSettings, [file])
 
     assert settings.theme in LOOKS
-    assert Keys(settings.keys).keymap["pause"] == "P"
+    assert Keys(settings.keys).keymap["pause"] == "B"
     assert all(f"\n{name} = " in example[1] or f"[top.{name}" in example[1] for name in TopSettings.__struct_fields__)
 
 
