@@ -369,14 +369,8 @@ COMMANDS: tuple[Command, ...] = (
         "Do nothing; once it is begun: begin no more of it, then give up.",
     ),
     Command("choose", Scope.CONFIRM, "enter", "Enter", "Choose", "Do what the button with the mark says."),
-    Command(
-        "other",
-        Scope.CONFIRM,
-        "tab,shift+tab,left,right",
-        "Tab Shift-Tab ← →",
-        "Other button",
-        "Go to the other button.",
-    ),
+    Command("other", Scope.CONFIRM, "tab,left,right", "Tab ← →", "Other button", "Go to the other button."),
+    Command("other", Scope.CONFIRM, "shift+tab", "Shift-Tab", "Button before", "Go to the other button."),
     Command("enter", Scope.SECTIONS, "enter", "Enter", "Open or fold", "Fold the section, or open the job.", "open", 3),
     Command("next_section", Scope.SECTIONS, "tab", "Tab", "Next section", "Go to the next section.", "section", 5),
     Command(

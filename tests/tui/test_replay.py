@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -113,8 +114,8 @@ async def test_a_silence_of_more_than_a_minute_is_passed_over(tmp_path: Path) ->
 async def test_its_time_is_that_of_the_events(tmp_path: Path) -> None:
     clock = builders.clock()
     source = ReplaySource(written(tmp_path / "log", JOB), clock=clock)
-    async with source:
-        await anext(aiter(source))
+    async with source, aclosing(aiter(source)) as batches:
+        await anext(batches)
         clock.advance(2)
 
         assert source.time_of(clock.time_ns()) == JOB[0].timestamp_ns + 2 * 10**9

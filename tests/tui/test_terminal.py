@@ -231,7 +231,7 @@ def config(tmp_path: Path) -> Path:
     """The user's own config file."""
     file = tmp_path / "naq" / "config.toml"
     file.parent.mkdir()
-    file.write_text('# mine\n[top]\nkeys = { pause = "P" }\n')
+    file.write_text('# mine\n[top]\nkeys = { pause = "B" }\n')
     return file
 
 
@@ -246,8 +246,8 @@ def test_naq_top_is_as_it_was_left(config: Path) -> None:
         shown.write(b"q")
         shown.read()
 
-        assert b"\x1b[1;39;49mP" in shown.output
-        assert config.read_text() == '# mine\n[top]\nkeys = { pause = "P" }\nrefresh = 0.2\n'
+        assert b"\x1b[1;39;49mB" in shown.output
+        assert config.read_text() == '# mine\n[top]\nkeys = { pause = "B" }\nrefresh = 0.2\n'
 
 
 def test_a_mistake_in_the_settings_is_said_before_anything_is_drawn(config: Path) -> None:
