@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.app import SystemCommand
@@ -17,7 +17,6 @@ from textual.timer import Timer
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.events.models import AlertEvent, AlertEventType
-from naq_runtime.snapshot import ScheduleDetail
 from naq_tui import copying
 from naq_tui.acting import refusal
 from naq_tui.acts import ActKind
@@ -26,15 +25,12 @@ from naq_tui.customized import Customized
 from naq_tui.leaving import leaving_on_signals
 from naq_tui.logs import logs_aside
 from naq_tui.look import Look
+from naq_tui.opening import Opening
 from naq_tui.preferences import Preferences
-from naq_tui.questions import Questions
-from naq_tui.screens.places import is_place, make_view
 from naq_tui.screens.view import FilteredView, View
 from naq_tui.source import Batch, EventSource
 from naq_tui.stage import Stage
-from naq_tui.state import Dashboard
 from naq_tui.text import inert
-from naq_tui.travelling import Travelling
 from naq_tui.widgets.status import Badge
 
 if TYPE_CHECKING:
@@ -52,7 +48,7 @@ _WRITES_BEHIND = 8
 """Frames that may wait for a slow terminal before further ones are left out."""
 
 
-class NaqTop(Travelling, Customized):
+class NaqTop(Opening, Customized):
     """A full-screen monitor of the queues behind one source of events."""
 
     TITLE = "naq-top"
@@ -72,23 +68,15 @@ class NaqTop(Travelling, Customized):
         preferences: Preferences | None = None,
     ) -> None:
         live = Stage(source, clock)
-        super().__init__(live, clock, begin_at=begin_at, look=look, preferences=preferences)
+        super().__init__(live, clock, Badge(title, version), begin_at=begin_at, look=look, preferences=preferences)
         self._options = options
         """Those that lead ``naq`` to the server that is watched."""
         self._started_by = os.getppid()
         self.animation_level = "none"
         self._clock = clock
-        self._badge = Badge(title, version)
         self._live = live
         self._paint_timer: Timer | None = None
         self._frozen_at: int | None = None
-        self._kept: dict[str, View] = {}
-        """The views that a key leads to; they stay, with their order, their filter and their cursor."""
-
-    def get_default_screen(self) -> Screen[None]:
-        """The overview."""
-        view = self._kept["overview"] = make_view("overview", self._badge)
-        return view
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every command that works where the palette was opened, and the choice of a theme."""
@@ -123,11 +111,6 @@ class NaqTop(Travelling, Customized):
         else:
             self.play(self._live)
         self._arm_second()
-
-    @property
-    def dashboard(self) -> Dashboard:
-        """The model of what is on show."""
-        return self._shown.dashboard
 
     @property
     def frozen(self) -> bool:
@@ -166,21 +149,6 @@ class NaqTop(Travelling, Customized):
             self.screen.dismiss()
         else:
             self.push_screen(Help(acting=refusal(self._shown, in_past=self.travel.in_past) is None))
-
-    def action_view(self, name: str) -> None:
-        """Go to a view, or back from one that lies over others."""
-        view = self._kept.get(name)
-        if view is None:
-            view = self._kept[name] = make_view(name, self._badge)
-            self.install_screen(view, name)
-        if view in self.screen_stack:
-            self._go_down_to(view)
-            if view.IS_OVER:
-                view.dismiss()
-        else:
-            if not view.IS_OVER:
-                self._go_down_to(self.screen_stack[0])
-            self.push_screen(view)
 
     def action_pause(self) -> None:
         """Freeze what is shown, or go on; in the past, have time stand still."""
@@ -236,64 +204,6 @@ class NaqTop(Travelling, Customized):
     def _paint_wanted(self) -> None:
         self.paint()
 
-    @on(View.JobWanted)
-    def _job_wanted(self, event: View.JobWanted) -> None:
-        from naq_tui.screens.job import JobScreen
-
-        for screen in self.screen_stack:
-            if isinstance(screen, JobScreen) and screen.thing_id == event.job_id:
-                self._go_down_to(screen)
-                return
-        self.push_screen(JobScreen(event.job_id, questions=self._questions, badge=self._badge))
-
-    @on(View.ScheduleWanted)
-    def _schedule_wanted(self, event: View.ScheduleWanted) -> None:
-        from naq_tui.screens.schedule import ScheduleScreen
-
-        self.dashboard.watch_schedule(event.schedule_id)
-        self.push_screen(ScheduleScreen(event.schedule_id, fetch=self._schedule, badge=self._badge))
-
-    @on(View.QuestionsWanted)
-    def _questions_wanted(self, event: View.QuestionsWanted) -> None:
-        event.ask(self._shown.source.questions)
-
-    @on(View.WorkerWanted)
-    def _worker_wanted(self, event: View.WorkerWanted) -> None:
-        from naq_tui.screens.worker import WorkerScreen
-
-        self.push_screen(WorkerScreen(event.worker_id, questions=self._questions, badge=self._badge))
-
-    @on(View.QueueWanted)
-    def _queue_wanted(self, event: View.QueueWanted) -> None:
-        """Its jobs, or where no view shows them, its events."""
-        from naq_runtime.events.filters import EventFilter
-
-        place = "jobs" if is_place("jobs") else "events"
-        self.action_view(place)
-        view = self._kept[place]
-        if isinstance(view, FilteredView):
-            view.call_later(view.filter_by, str(EventFilter(queue_name=event.name)))  # once it is laid out
-
-    @on(View.SchedulesWanted)
-    def _schedules_wanted(self) -> None:
-        self.run_worker(self._shown.ask_for_schedules(self._paint_soon), name="schedules")
-
-    @on(View.AnswerWanted)
-    def _answer_wanted(self, event: View.AnswerWanted) -> None:
-        self.run_worker(event.ask(self._shown.source.questions), group=event.topic, exclusive=True)
-
-    def _go_down_to(self, screen: Screen[Any]) -> None:
-        """Leave everything that lies over a screen."""
-        while self.screen is not screen:
-            self.pop_screen()
-
-    def _questions(self) -> Questions:
-        """What can be asked of what is on show when it is asked."""
-        return self._shown.source.questions
-
-    def _schedule(self, schedule_id: str) -> Awaitable[ScheduleDetail]:
-        return self._shown.source.questions.schedule(schedule_id)
-
     def _taken(self, batch: Batch) -> None:
         self.go_to_begin()
         if not self.travel.in_past:
@@ -330,10 +240,6 @@ class NaqTop(Travelling, Customized):
             self.dashboard.advance(self._shown.now_ns())
             self._paint_soon()
         self._arm_second()
-
-    def _views(self) -> list[View]:
-        """Those that lie over each other."""
-        return [screen for screen in self.screen_stack if isinstance(screen, View)]
 
     def _visible_views(self) -> Iterator[View]:
         for screen in reversed(self.screen_stack):

@@ -16,6 +16,7 @@ from naq_tui.past import Place
 from naq_tui.screens.view import View
 from naq_tui.source import Batch, ConnectionState
 from naq_tui.stage import Stage
+from naq_tui.state import Dashboard
 from naq_tui.travel import Travel, TravelError
 from naq_tui.widgets.moment_bar import MomentBar
 from naq_tui.widgets.scrubber import Scrubber
@@ -48,6 +49,11 @@ class Travelling(App[None]):
     def _shown(self) -> Stage:
         """What is on show."""
         return self.travel.shown
+
+    @property
+    def dashboard(self) -> Dashboard:
+        """The model of what is on show."""
+        return self._shown.dashboard
 
     def _views(self) -> list[View]:
         """Those that lie over each other, the one that is seen last."""

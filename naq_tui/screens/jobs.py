@@ -260,11 +260,7 @@ class Jobs(FilteredView):
         search = self._search = JobSearch(JobList(query, name))
         self._begun_ns = self._now_ns
 
-        def ask(questions: Questions) -> None:
-            run = search.run(questions, self._changed)
-            self.run_worker(run, name="search", group="search", exclusive=True)
-
-        self.post_message(self.QuestionsWanted(ask))
+        self.post_message(self.AnswerWanted("search", lambda questions: search.run(questions, self._changed)))
 
     def _begin_again(self) -> None:
         query = self._jobs.query
@@ -284,10 +280,7 @@ class Jobs(FilteredView):
                 book.fail(str(error))
             self._changed()
 
-        def ask(questions: Questions) -> None:
-            self.run_worker(read(questions), name="failures", group="failures", exclusive=True)
-
-        self.post_message(self.QuestionsWanted(ask))
+        self.post_message(self.AnswerWanted("failures", read))
 
     def _hear(self, dashboard: Dashboard) -> None:
         """What has happened since the last time moves the jobs on."""

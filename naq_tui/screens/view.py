@@ -48,13 +48,6 @@ class View(Screen[None]):
         """It is time to ask for schedules again."""
 
     @dataclass
-    class QuestionsWanted(Message):
-        """Somebody wants to ask the source that is on show."""
-
-        ask: Callable[[Questions], None]
-        """Called with what it can be asked."""
-
-    @dataclass
     class AnswerWanted(Message):
         """Something is to be asked of the source that is on show."""
 
