@@ -33,6 +33,11 @@ async def test_backlogs_and_events_before_others_are_told(config: NAQConfig) -> 
         await queue.enqueue_in(600, tasks.add, 1)
 
         assert (await questions.backlogs(["mail"]))["mail"].scheduled == 1
+
+        async def told() -> bool:
+            return bool((await questions.events_before(21, 1, "queue:mail")).events)
+
+        await eventually(told)
         page = await questions.events_before(11, 5, "queue:mail")
 
     assert [stored.sequence for stored in page.events] == [6, 7, 8, 9, 10]
