@@ -34,6 +34,7 @@ pages: $(VENV)/.installed-dev  ## Write the schema of the events and the page of
 
 screenshots: $(VENV)/.installed-dev  ## Draw the pictures in screenshots/ anew.
 	$(BIN)/python screenshots/make.py
+	$(BIN)/python screenshots/cast.py
 
 benchmarks: $(VENV)/.installed-dev  ## Measure what the documentation claims.
 	$(BIN)/python benchmarks/worker_throughput.py

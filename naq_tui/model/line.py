@@ -44,7 +44,7 @@ _JOB: dict[str, Mark] = {
     "requeued": ("↺", "neutral"),
     "result_stored": ("≡", "quiet"),
     "result_fetched": ("⇣", "quiet"),
-    "result_expired": ("⌛", "quiet"),
+    "result_expired": ("◌", "quiet"),
 }
 _LEVELS: dict[str, Mark] = {
     "TRACE": ("·", "quiet"),

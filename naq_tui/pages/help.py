@@ -30,7 +30,7 @@ _NOTES: tuple[tuple[str, str], ...] = (
     ("⚑ ⚐", "an alert fires, and is over; ◔ it is pending: what its rule says has to hold for longer"),
     ("! late", "a schedule was due and has made no job yet; ⋯ held until the job before has ended"),
     ("lag", "of a schedule: how late its last tick was"),
-    ("⏪ at ×10", "a moment of the past, where a second takes a tenth of one; ‖ ×0 it stands still"),
+    ("◂◂ at ×10", "a moment of the past, where a second takes a tenth of one; ‖ ×0 it stands still"),
     ("", "what it shows was rebuilt from events: - is what no event tells, such as the depth of a queue"),
     ("", "nothing can be changed there; when it has caught up with the present, that is shown again"),
     ("· × ✗", "on the time line: no attempt failed then, some did, many did"),

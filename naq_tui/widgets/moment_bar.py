@@ -51,7 +51,7 @@ class MomentBar(Horizontal):
 
     def compose(self) -> ComposeResult:
         """The prompt, the input, and room for a complaint."""
-        yield Static("⏪ go to", markup=False, id="prompt")
+        yield Static("◂◂ go to", markup=False, id="prompt")
         yield MomentInput(_EXAMPLES)
         yield Complaint()
 

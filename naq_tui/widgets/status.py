@@ -23,7 +23,7 @@ _LINKS: dict[ConnectionState, tuple[str, Tone]] = {
     ConnectionState.CATCHING_UP: ("◐ catching up", "begin"),
     ConnectionState.LIVE: ("● live", "good"),
     ConnectionState.RECONNECTING: ("○ reconnecting", "warn"),
-    ConnectionState.REPLAYING: ("⏪ at", "accent"),
+    ConnectionState.REPLAYING: ("◂◂ at", "accent"),
     ConnectionState.ENDED: ("■ end of the recording", "dim"),
     ConnectionState.FAILED: ("✗ failed", "bad"),
 }
@@ -87,7 +87,7 @@ class Status(LineWidget):
 def _state(dashboard: Dashboard, now_ns: int, behind: int | None) -> Iterator[Span]:
     link = dashboard.link
     if behind is not None:
-        yield f"⏸ frozen, {count_text(behind)} behind   ", "accent"
+        yield f"‖ frozen, {count_text(behind)} behind   ", "accent"
     if link is None:
         yield "◌ starting", "dim"
         return

@@ -126,6 +126,6 @@ async def test_the_monitor_goes_to_the_past_of_its_server_and_back(config: NAQCo
 
     async with Queue(config=config) as queue, app.run_test(size=(100, 30)) as pilot:
         await queue.enqueue(tasks.add, 1, 2)
-        await eventually(lambda: "⏪ at" in screen())
+        await eventually(lambda: "◂◂ at" in screen())
         await pilot.press("L")
         await eventually(lambda: "● live" in screen() and "enqueued" in screen())

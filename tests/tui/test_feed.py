@@ -184,7 +184,7 @@ class TestPause:
             before = watched.lines[2:]
             await watched.feed(numbered(101, 1334, "failed"))
             assert watched.lines[2:] == before
-            assert "⏸ frozen, 1,234 behind" in watched.lines[0]
+            assert "‖ frozen, 1,234 behind" in watched.lines[0]
             assert watched.app.dashboard.log.end == 1334
 
     async def test_p_again_shows_everything_that_came(self) -> None:

@@ -18,7 +18,7 @@ from tests.tui.builders import batch, job_event, leader, queue, schedule, snapsh
 from tests.tui.harness import watching
 
 FOLDER = Path(naq_tui.__file__).parent
-MARKS_OF_OTHERS = {"text.py", "output.py"}
+MARKS_OF_OTHERS = {"text.py", "output.py", "writing.py"}
 """They name characters in order to keep them from being drawn."""
 BUSY = batch(
     job_event("completed", "job-1", duration_ms=3.0),
@@ -39,6 +39,13 @@ def marks() -> dict[str, str]:
 
 def test_every_mark_that_we_draw_has_a_twin() -> None:
     assert {mark: module for mark, module in marks().items() if not has_twin(mark)} == {}
+
+
+def test_no_mark_of_ours_is_of_two_cells_in_some_terminal() -> None:
+    wide_somewhere = "⏩⏪⏫⏬⏭⏮⏯⏱⏲⏸⏹⏺⌚⌛⏳☎☔♿⚓⚠⚡⛔✂✅✈✉✊❌❓❗"
+    ours = {mark: module for mark, module in marks().items() if module != "glyphs.py"}
+
+    assert {mark: module for mark, module in ours.items() if cell_len(mark) == 2 or mark in wide_somewhere} == {}
 
 
 @given(st.text())

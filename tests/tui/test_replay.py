@@ -284,9 +284,9 @@ class TestGoingElsewhere:
             return app.screen._compositor.render_strips()[0].text
 
         async with app.run_test(size=(120, 40)) as pilot:
-            await eventually(lambda: "⏪ at 08:33:19" in shown())
+            await eventually(lambda: "◂◂ at 08:33:19" in shown())
             await pilot.press("left_square_bracket")
-            await eventually(lambda: "⏪ at 08:33:1" in shown() and "×0" in shown())
+            await eventually(lambda: "◂◂ at 08:33:1" in shown() and "×0" in shown())
             end = app.dashboard.log.end
             await pilot.press("L")
 

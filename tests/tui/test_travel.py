@@ -72,7 +72,7 @@ async def test_a_moment_is_shown_as_it_was_and_marked_as_the_past() -> None:
     async with with_past() as watched:
         await go_to(watched, "-350s")
 
-        assert "⏪ at 08:54:10 ×1" in watched.line_with("⏪")
+        assert "◂◂ at 08:54:10 ×1" in watched.line_with("◂◂")
         assert [line.split()[2] for line in watched.events()] == ["enqueued", "started"]
         assert "2025-10-09" in watched.lines[0]
         assert "●" not in watched.lines[0]
@@ -105,7 +105,7 @@ async def test_back_in_the_present_nothing_of_it_was_missed() -> None:
         assert "✓ completed" in watched.text
         assert "● live" in watched.lines[0]
         assert not watched.app.screen.query(Scrubber)
-        assert "⏪" not in watched.text
+        assert "◂◂" not in watched.text
 
 
 async def test_it_plays_on_and_stands_still_and_goes_faster() -> None:
@@ -119,8 +119,8 @@ async def test_it_plays_on_and_stands_still_and_goes_faster() -> None:
         await watched.press("full_stop", "full_stop")
         await watched.settle()
 
-        assert "⏪ at 08:53:21.000 ‖ ×0" in still
-        assert "⏪ at 08:53:21 ×10" in watched.lines[0]
+        assert "◂◂ at 08:53:21.000 ‖ ×0" in still
+        assert "◂◂ at 08:53:21 ×10" in watched.lines[0]
 
 
 async def test_a_step_back_and_a_step_on_are_one_event_each() -> None:
@@ -130,7 +130,7 @@ async def test_a_step_back_and_a_step_on_are_one_event_each() -> None:
         for key in ("left_square_bracket", "left_square_bracket", "right_square_bracket"):
             await press_and_see(watched, key, events=len(watched.events()))
             await filled(watched)
-            steps.append(([line.split()[2] for line in watched.events()], watched.lines[0].split("⏪ at ")[1][:8]))
+            steps.append(([line.split()[2] for line in watched.events()], watched.lines[0].split("◂◂ at ")[1][:8]))
 
     assert steps == [
         (["enqueued", "started", "failed"], "08:55:00"),
@@ -141,11 +141,11 @@ async def test_a_step_back_and_a_step_on_are_one_event_each() -> None:
 
 async def press_and_see(watched: Watched, key: str, *, events: int) -> None:
     """Press a key, and see other events, or another moment."""
-    moment = watched.lines[0].split("⏪ at ")[1][:8]
+    moment = watched.lines[0].split("◂◂ at ")[1][:8]
 
     def has_moved() -> bool:
         watched.app.paint()
-        return len(watched.events()) != events or watched.lines[0].split("⏪ at ")[1][:8] != moment
+        return len(watched.events()) != events or watched.lines[0].split("◂◂ at ")[1][:8] != moment
 
     await watched.press(key)
     await eventually(has_moved)
@@ -161,7 +161,7 @@ async def test_a_second_back_and_on() -> None:
         back = watched.lines[0]
         await press(watched, "right_curly_bracket")
 
-        assert "⏪ at 08:53:2" in back or "⏪ at 08:53:19" in back
+        assert "◂◂ at 08:53:2" in back or "◂◂ at 08:53:19" in back
         assert "‖ ×0" in back
 
 
@@ -179,12 +179,12 @@ async def test_where_nobody_can_go_is_said_and_can_be_typed_anew(text: str, comp
         await watched.write(text)
         await watched.press("enter")
         await eventually(lambda: complaint in watched.text)
-        typed = watched.line_with("⏪ go to")
+        typed = watched.line_with("◂◂ go to")
         await watched.press("escape")
         await watched.settle()
 
         assert text in typed
-        assert "⏪" not in watched.text
+        assert "◂◂" not in watched.text
         assert watched.app.travel.playback is None
 
 
@@ -192,7 +192,7 @@ async def test_before_the_first_event_it_is_the_first_event_and_says_so() -> Non
     async with with_past() as watched:
         await go_to(watched, "-3d")
 
-        assert "⏪ at 08:50:00" in watched.lines[0]
+        assert "◂◂ at 08:50:00" in watched.lines[0]
         assert [line.split()[2] for line in watched.events()] == ["enqueued"]
         assert told(watched) == ["Nothing is kept from before 08:50:00: this is the beginning."]
 
@@ -288,7 +288,7 @@ async def test_the_time_line_shows_failures_and_a_click_goes_there() -> None:
         assert sum(count or 0 for count in density.failures) == 1
         assert failures.count("✗") == 1
         assert sum(density.events) == 5
-        assert "⏪ at 08:54:5" in watched.lines[0]
+        assert "◂◂ at 08:54:5" in watched.lines[0]
 
 
 async def test_an_arrow_is_one_bar_of_the_time_line() -> None:
@@ -312,10 +312,10 @@ async def test_every_view_is_marked_and_turns_back() -> None:
         await watched.press("L")
         await watched.settle()
 
-        assert "⏪ at" in there
+        assert "◂◂ at" in there
         assert "▲ 08:5" in there
         assert "how schedules stood then is in no log" in there
-        assert "⏪" not in watched.text
+        assert "◂◂" not in watched.text
 
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24)])
@@ -323,7 +323,7 @@ async def test_on_small_screens_the_moment_and_the_time_line_are_there(size: tup
     async with with_past(size=size) as watched:
         await go_to(watched, "-250s")
 
-        assert "⏪ at 08:55:50 ×1" in watched.lines[0]
+        assert "◂◂ at 08:55:50 ×1" in watched.lines[0]
         assert "▲ 08:55:50" in watched.lines[4]
 
 
