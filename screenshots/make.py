@@ -7,6 +7,7 @@ since that font has none.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import html
 import os
 import re
@@ -21,11 +22,16 @@ os.environ["TZ"] = "UTC"
 time.tzset()
 
 import cairosvg  # noqa: E402
+from msgspec.structs import replace  # noqa: E402
 
 from naq_runtime.clock import ManualClock  # noqa: E402
 from naq_tui.app import NaqTop  # noqa: E402
+from naq_tui.look import LOOKS, Look  # noqa: E402
 from naq_tui.source import Batch, ConnectionState, Link  # noqa: E402
 from naq_tui.sources.recorded import RecordedSource  # noqa: E402
+from naq_tui.sources.recorded_past import MemoryRecording  # noqa: E402
+from tests.tui import builders  # noqa: E402
+from tests.tui.deeds import Deeds  # noqa: E402
 from tests.tui.figures import consumers, detail  # noqa: E402
 from tests.tui.recording import BACKLOGS, END_NS, TROUBLED_JOB, shop  # noqa: E402
 
@@ -47,6 +53,9 @@ class Picture:
     size: tuple[int, int]
     keys: tuple[str, ...] = ()
     lost_for_s: int = 0
+    alarmed: bool = False
+    wait_s: float = 0.3
+    look: Look = Look()  # noqa: RUF009  # it cannot change
 
 
 PICTURES = (
@@ -56,6 +65,9 @@ PICTURES = (
     Picture("job", (120, 40), ("slash", *TROUBLED_JOB[:5], "enter", "enter")),
     Picture("filter", (120, 40), ("slash", *"failed")),
     Picture("events", (120, 40), ("2", "k")),
+    Picture("jobs", (120, 40), ("3",)),
+    Picture("failures", (120, 40), ("3", "F")),
+    Picture("retry", (120, 40), ("3", "slash", *"state:dead", "enter", "R")),
     Picture("queues", (120, 40), ("4", "j", "j")),
     Picture("workers", (120, 40), ("5",)),
     Picture("worker", (120, 40), ("5", "enter")),
@@ -63,6 +75,12 @@ PICTURES = (
     Picture("schedule", (120, 40), ("6", "down", "enter")),
     Picture("statistics", (120, 40), ("7",)),
     Picture("server", (120, 40), ("8", "end")),
+    Picture("alerts", (120, 40), ("a",), alarmed=True),
+    Picture("past", (120, 40), ("t", *"-30s", "enter"), wait_s=3.0),
+    Picture("columns", (120, 40), ("o",)),
+    Picture("day", (120, 40), look=Look(LOOKS["day"])),
+    Picture("distinct", (120, 40), look=Look(LOOKS["distinct"])),
+    Picture("ascii", (120, 40), look=Look(ascii=True)),
     Picture("help", (120, 40), ("question_mark",)),
     Picture("disconnected", (120, 40), lost_for_s=12),
 )
@@ -72,8 +90,11 @@ async def take(picture: Picture) -> str:
     """The picture as SVG."""
     recording = shop()
     shown = recording.schedules
+    *batches, last = recording.batches()
+    if picture.alarmed and last.snapshot is not None:
+        last = dataclasses.replace(last, snapshot=replace(last.snapshot, alerts=builders.alerts(END_NS)))
     source = RecordedSource(
-        recording.batches(),
+        [*batches, last],
         jobs=recording.jobs,
         schedules=shown.schedules,
         details=shown.details(),
@@ -82,15 +103,17 @@ async def take(picture: Picture) -> str:
     source.questions.server_detail = detail(END_NS)
     source.questions.consumers_of = {"NAQ_JOBS": consumers()}
     source.questions.backlog = BACKLOGS
+    source.actions = Deeds()
+    source.past = MemoryRecording(recording.events, server=recording.snapshot.server, until_ns=END_NS)
     clock = ManualClock(END_NS)
-    app = NaqTop(source=source, clock=clock, title="shop", version="0.1.0")
+    app = NaqTop(source=source, clock=clock, title="shop", version="0.1.0", look=picture.look)
     async with app.run_test(size=picture.size) as pilot:
 
         async def settle() -> None:
             await pilot.pause()
             await source.taken()
             app.advance()
-            await pilot.pause(0.3)
+            await pilot.pause(picture.wait_s)
 
         await settle()
         for key in picture.keys:

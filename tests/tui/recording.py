@@ -196,7 +196,7 @@ class _Shop:
             self.running[line.queue] += 1
             self.active[worker] += 1
         elif rng.random() < line.failing:
-            self._fail(line, end, job, run_ms)
+            self._fail(line, end, {**job, "function_name": function}, run_ms)
         else:
             self.done[worker] += 1
             self._say(_event("completed", end, **job, function_name=function, duration_ms=run_ms))
