@@ -45,6 +45,7 @@ benchmarks: $(VENV)/.installed-dev  ## Measure what the documentation claims.
 	$(BIN)/python benchmarks/filters.py
 	$(BIN)/python benchmarks/event_queries.py
 	$(BIN)/python benchmarks/monitor_ingest.py
+	$(BIN)/python benchmarks/monitor_scale.py
 	$(BIN)/python benchmarks/event_statistics.py
 	$(BIN)/python benchmarks/cold_start.py
 	$(BIN)/python benchmarks/event_retention.py

@@ -8,7 +8,7 @@ import heapq
 from collections.abc import AsyncGenerator, Sequence
 from itertools import count
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.errors import ServerError
@@ -17,8 +17,10 @@ from naq_runtime.snapshot import Snapshot
 from naq_tui.past import Place, Reading, Recording, middle_ns, place_of
 from naq_tui.source import Batch, ConnectionState, Link
 from naq_tui.sources.pace import Pace
-from naq_tui.sources.playback_questions import PlaybackQuestions
 from naq_tui.sources.recorded_workers import RecordedWorkers
+
+if TYPE_CHECKING:
+    from naq_tui.sources.playback_questions import PlaybackQuestions
 
 __all__ = ["SPEEDS", "Playback"]
 
@@ -73,6 +75,8 @@ class Playback:
         self._workers = RecordedWorkers(recording.server)
         self._snapshot_ns = 0
         """When the last one was made, by the reader's clock."""
+        from naq_tui.sources.playback_questions import PlaybackQuestions  # not before the first picture
+
         self._questions = PlaybackQuestions(recording, place)
 
     def __repr__(self) -> str:

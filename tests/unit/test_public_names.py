@@ -11,6 +11,13 @@ import naq_runtime
 from naq_runtime import errors
 
 
+def loaded_by(modules: str) -> set[str]:
+    """All that is loaded in a process that imports these."""
+    code = f"import {modules}, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
 def test_the_list_of_public_names_is_sorted_and_without_repeats() -> None:
     assert naq_runtime.__all__ == sorted(set(naq_runtime.__all__))
 
@@ -26,9 +33,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_importing_the_package_loads_neither_the_client_nor_the_models() -> None:
-    code = "import naq_runtime, sys; print(sorted({'nats', 'msgspec', 'psutil', 'asyncio'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert loaded_by("naq_runtime") & {"nats", "msgspec", "psutil", "asyncio"} == set()
 
 
 @pytest.mark.parametrize("name", errors.__all__)
@@ -50,3 +55,7 @@ def test_a_refusal_of_the_server_keeps_its_code() -> None:
 
     assert (error.code, error.description) == (10077, "maximum messages exceeded")
     assert "maximum messages exceeded (code 10077)" in str(error)
+
+
+def test_the_first_picture_of_naq_top_waits_for_no_client_of_the_server() -> None:
+    assert loaded_by("naq_tui.app, naq_tui.sources.live") & {"nats", "lark"} == set()
