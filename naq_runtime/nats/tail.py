@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections import deque
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from naq_runtime.clock import nanoseconds_of
 from naq_runtime.errors import StreamMissing
-from naq_runtime.nats.connection import Connection, Msg, Subscription
+from naq_runtime.nats.connection import Connection
 from naq_runtime.nats.direct import Page, page_from, stream_bounds
+from naq_runtime.nats.lean import header_lines
 
 __all__ = ["StreamTail", "TailBatch"]
 
@@ -24,6 +27,9 @@ _PENDING_BYTES = 64 * 1024 * 1024
 """What waits for a slow reader at most."""
 _OVERHEAD = 150
 """Bytes that a message takes beside its payload."""
+
+_PLACE = re.compile(rb"\r\nNats-Sequence: (\d+)\r\nNats-Time-Stamp: ([^\r]*)\r\nNats-Last-Sequence: \d+\r\n\r\n$")
+"""What the server puts behind the headers of a message that it repeats."""
 
 RawMessage = tuple[int, bytes, str]
 """Sequence, payload, and the server's time of storage."""
@@ -88,13 +94,13 @@ class StreamTail:
         self._created = ""
         self._ahead: _Asked | None = None
         self._pending_bytes = 0
-        self._subscription: Subscription | None = None
+        self._listening = AsyncExitStack()
         self.last = 0
         """The sequence up to which everything has been delivered."""
 
     async def start(self, after: int | None = None) -> None:
         """Begin behind the sequence ``after``, or with what comes from now on."""
-        self._subscription = await self._connection.subscribe(self._live, self._receive)
+        await self._listening.enter_async_context(self._connection.client.taking(self._live, self._receive))
         self._connection.on_restored.append(self._reconnected)
         await self._connection.flush()
         self._first, end, self._created = await stream_bounds(self._connection, self._stream)
@@ -108,9 +114,7 @@ class StreamTail:
         self._forget_ahead()
         if self._reconnected in self._connection.on_restored:
             self._connection.on_restored.remove(self._reconnected)
-        if self._subscription is not None:
-            subscription, self._subscription = self._subscription, None
-            await self._connection.unsubscribe(subscription)
+        await self._listening.aclose()
 
     @property
     def pending(self) -> int:
@@ -141,18 +145,18 @@ class StreamTail:
             self._wake.clear()
             await self._wake.wait()
 
-    async def _receive(self, message: Msg) -> None:
-        headers = message.headers
-        if headers is None or "Nats-Sequence" not in headers:
+    def _receive(self, headers: bytes, data: bytes) -> None:
+        place = _place_of(headers)
+        if place is None:
             return
-        sequence = int(headers["Nats-Sequence"])
+        sequence, stored_at = place
         if sequence <= self._heard or self._pending_bytes >= _PENDING_BYTES:
             # The stream was made anew, or the reader is slow. What is pending is in the stream all the same.
             self._clear()
             self._must_look = True
         self._heard = sequence
-        self._pending.append((sequence, message.data, headers.get("Nats-Time-Stamp", "")))
-        self._pending_bytes += len(message.data) + _OVERHEAD
+        self._pending.append((sequence, data, stored_at))
+        self._pending_bytes += len(data) + _OVERHEAD
         self._wake.set()
 
     def _clear(self) -> None:
@@ -245,3 +249,14 @@ class StreamTail:
         if math.isinf(self._retired_after_s) or not stored_at:
             return False
         return self._connection.server_clock.now_ns() - nanoseconds_of(stored_at) >= self._retired_after_s * 1e9
+
+
+def _place_of(headers: bytes) -> tuple[int, str] | None:
+    """The sequence of a message that is repeated, and when it was stored; ``None`` of any other."""
+    if found := _PLACE.search(headers):
+        return int(found[1]), found[2].decode()
+    fields = header_lines(headers)
+    try:
+        return int(fields["Nats-Sequence"]), fields.get("Nats-Time-Stamp", "")
+    except (KeyError, ValueError):
+        return None
