@@ -33,6 +33,7 @@ from naq_runtime.services.surroundings import Surroundings
 from naq_runtime.skews import ClockSkew, read_skews
 from naq_runtime.snapshot import (
     JobDetail,
+    LeaderState,
     QueueBacklog,
     QueueState,
     ScheduleDetail,
@@ -358,6 +359,14 @@ class Monitor:
             ServerError: they cannot be read now.
         """
         return await self._schedules.news(since)
+
+    async def leader(self) -> LeaderState | None:
+        """The scheduler that leads, or led last; ``None`` when none ever did.
+
+        Raises:
+            ServerError: that cannot be read now.
+        """
+        return await self._schedules.leader()
 
     async def schedule(self, schedule_id: str) -> ScheduleDetail:
         """All that is known of a schedule.

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from naq_runtime.errors import NaqError, NotFound, SerializationError
 from naq_runtime.events.models import JobEventType
@@ -72,9 +73,19 @@ class DeadFilter(Struct, frozen=True, kw_only=True):
     error_type: str | None = None
     before_ns: int | None = None
     """Died before this moment."""
+    older_than_s: float | None = None
+    """Died so long ago, by the clock of the server."""
+
+    def at(self, now_ns: int) -> DeadFilter:
+        """The same with a moment in place of an age, when the clock of the server shows this."""
+        if self.older_than_s is None:
+            return self
+        before_ns = now_ns - int(self.older_than_s * 1e9)
+        earliest = before_ns if self.before_ns is None else min(before_ns, self.before_ns)
+        return replace(self, before_ns=earliest, older_than_s=None)
 
     def matches(self, letter: DeadLetter) -> bool:
-        """Whether the letter is meant."""
+        """Whether the letter is meant, by all but its age; see `at`."""
         pairs = (
             (self.queue_name, letter.queue_name),
             (self.function_name, letter.function_name),
@@ -139,6 +150,9 @@ class DeadLetters:
 
     async def list(self, wanted: DeadFilter | None = None) -> AsyncIterator[DeadLetter]:
         """The letters that are meant, oldest first."""
+        if wanted is not None and wanted.older_than_s is not None:
+            await self._streams.bounds(self._names.dead_stream)  # any such answer says what time it is
+            wanted = wanted.at(self._now_ns() + self._streams.skew_ns)
         async for page in self._streams.scan(self._names.dead_stream, self._names.dead("*", "*")):
             for message in page:
                 letter = _read(message)

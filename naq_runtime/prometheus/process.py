@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from naq_runtime.config import MetricsConfig, NAQConfig
 from naq_runtime.errors import ConfigError, ServerError, ServerUnreachable
 from naq_runtime.monitor import Monitor
-from naq_runtime.nats.state import queue_ages
+from naq_runtime.outages import log_outages
 from naq_runtime.processing.overview import processors
 from naq_runtime.prometheus.counting import EventMetrics
 from naq_runtime.prometheus.standing import Standing, StandingMetrics
@@ -42,6 +42,7 @@ async def serve(config: NAQConfig) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with ServiceManager(config, role="monitor") as services, serving(services) as port:
+        log_outages(services.connection)
         log.info("metrics at http://%s:%d/metrics", config.metrics.host, port, extra={"action": "metrics_started"})
         asked = asyncio.create_task(stopped.wait())
         ended = asyncio.create_task(services.connection.closed.wait())
@@ -107,12 +108,9 @@ def _listening(config: MetricsConfig, registry: CollectorRegistry) -> tuple[WSGI
 
 async def _seen(services: ServiceManager, monitor: Monitor) -> Standing | None:
     try:
-        snapshot, oldest_s, found = await asyncio.gather(
-            monitor.snapshot(),
-            queue_ages(services.connection, services.names, monitor.now_ns()),
-            processors(services),
-        )
+        snapshot, leader, found = await asyncio.gather(monitor.snapshot(), monitor.leader(), processors(services))
+        backlogs = await monitor.backlogs([queue.name for queue in snapshot.queues])
     except ServerError as error:
         log.debug("%s", error, extra={"action": "metrics_wait"})
         return None
-    return Standing(snapshot, oldest_s, tuple(found))
+    return Standing(snapshot, backlogs, leader, tuple(found))

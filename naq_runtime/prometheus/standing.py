@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from naq_runtime.processing.overview import ProcessorState
-from naq_runtime.snapshot import Snapshot
+from naq_runtime.snapshot import LeaderState, QueueBacklog, Snapshot
 from naq_runtime.worker.record import WorkerState
 
 __all__ = ["Standing", "StandingMetrics"]
@@ -20,8 +20,10 @@ class Standing(NamedTuple):
     """What was seen at one moment."""
 
     snapshot: Snapshot
-    oldest_s: Mapping[str, float]
-    """By queue, for how long the oldest job has waited that no worker has had."""
+    backlogs: Mapping[str, QueueBacklog]
+    """By queue."""
+    leader: LeaderState | None = None
+    """The scheduler that leads, or led last."""
     processors: tuple[ProcessorState, ...] = ()
 
 
@@ -49,6 +51,7 @@ class StandingMetrics(Collector):
             )
             yield from _queues(standing)
             yield from _workers(standing.snapshot)
+            yield _leader(standing.leader)
             yield from _streams(standing.snapshot)
             yield _alerts(standing.snapshot)
             yield from _processors(standing.processors)
@@ -62,12 +65,24 @@ def _queues(standing: Standing) -> Iterable[Metric]:
         "How long the oldest has waited that no worker has had; 0 for none.",
         labels=("queue",),
     )
+    dead = GaugeMetricFamily("naq_queue_dead", "Dead letters of a queue.", labels=("queue",))
     for queue in standing.snapshot.queues:
+        backlog = standing.backlogs.get(queue.name, QueueBacklog())
         jobs.add_metric((queue.name, "waiting"), queue.waiting)
         jobs.add_metric((queue.name, "running"), queue.running)
+        jobs.add_metric((queue.name, "scheduled"), backlog.scheduled)
+        jobs.add_metric((queue.name, "depending"), backlog.depending)
+        dead.add_metric((queue.name,), backlog.dead)
         paused.add_metric((queue.name,), queue.paused)
-        oldest.add_metric((queue.name,), standing.oldest_s.get(queue.name, 0.0))
-    return jobs, paused, oldest
+        oldest.add_metric((queue.name,), backlog.oldest_s)
+    return jobs, dead, paused, oldest
+
+
+def _leader(leader: LeaderState | None) -> Metric:
+    leads = GaugeMetricFamily("naq_scheduler_leads", "The scheduler that leads.", labels=("scheduler",))
+    if leader is not None and leader.leads:
+        leads.add_metric((leader.instance_id,), 1)
+    return leads
 
 
 def _workers(snapshot: Snapshot) -> Iterable[Metric]:

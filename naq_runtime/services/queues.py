@@ -175,7 +175,7 @@ class QueueService:
 
         Args:
             function: only those of functions whose names match, with the shell's wildcards.
-            older_than_s: only those that were enqueued so long ago.
+            older_than_s: only those that were enqueued so long ago, by the clock of the server.
             scheduled: those that wait for their time, too.
             waiting: those that wait for other jobs, too.
 
@@ -183,10 +183,10 @@ class QueueService:
             NotFound: there is no such queue.
             ServerError: some may be cancelled; do it again.
         """
-        wanted = self._filter(function, older_than_s)
         purged = 0
         async with self._held(self._consumer(queue)) as hold:
             last = await self._last_sequence()
+            wanted = self._filter(function, older_than_s)
             subjects = [self._names.job(queue, "*")]
             subjects += [self._names.later(queue, "*")] if scheduled else []
             subjects += [self._names.waiting(queue, "*")] if waiting else []
@@ -240,7 +240,8 @@ class QueueService:
             yield some
 
     def _filter(self, function: str | None, older_than_s: float | None) -> Callable[[StoredMessage], bool]:
-        before_ns = None if older_than_s is None else self._jobs.now_ns() - int(older_than_s * 1e9)
+        now_ns = self._jobs.now_ns() + self._connection.skew_ns
+        before_ns = None if older_than_s is None else now_ns - int(older_than_s * 1e9)
 
         def wanted(message: StoredMessage) -> bool:
             if TOMBSTONE in message.headers:

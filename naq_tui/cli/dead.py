@@ -187,12 +187,9 @@ class _Asking(NamedTuple):
 
 
 def _filter(queue: str | None, function: str | None, error: str | None, before: float | None) -> DeadFilter:
-    import time
-
     from naq_runtime.jobs.dead import DeadFilter
 
-    before_ns = None if before is None else time.time_ns() - int(before * 1e9)
-    return DeadFilter(queue_name=queue, function_name=function, error_type=error, before_ns=before_ns)
+    return DeadFilter(queue_name=queue, function_name=function, error_type=error, older_than_s=before)
 
 
 def _meant(job_ids: list[str] | None, everything: bool, wanted: DeadFilter) -> DeadFilter:

@@ -216,7 +216,6 @@ class _Group(NamedTuple):
 
 
 async def _groups(monitor: Monitor, wanted: _Wanted) -> list[_Group]:
-    import time
     from fnmatch import fnmatchcase
 
     from naq_runtime.job import JobStatus
@@ -224,7 +223,7 @@ async def _groups(monitor: Monitor, wanted: _Wanted) -> list[_Group]:
     statuses = {JobStatus.QUEUED}
     statuses |= {JobStatus.SCHEDULED} if wanted.scheduled else set()
     statuses |= {JobStatus.WAITING} if wanted.waiting else set()
-    before_ns = time.time_ns() - int((wanted.older_than_s or 0) * 1e9)
+    before_ns = monitor.now_ns() - int((wanted.older_than_s or 0) * 1e9)
     groups: dict[tuple[str, str], _Group] = {}
     async for job in monitor.standing(wanted.queue, statuses):
         if wanted.function is not None and not fnmatchcase(job.function_name, wanted.function):

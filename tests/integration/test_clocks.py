@@ -15,6 +15,7 @@ import pytest
 from naq_runtime import EventService, Job, JobEvent, NAQConfig, Queue, ServiceManager
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.monitor import Monitor
+from tests.support import sample_tasks
 from tests.support.clocks import WrongClock, timed
 from tests.support.history import all_events, history
 from tests.support.processes import environment, naq, program
@@ -207,3 +208,19 @@ async def test_so_it_does_for_programs(config: NAQConfig, ahead_s: float) -> Non
 
     assert [stored.event for stored in late] == [stored.event for stored in told]
     assert none == []
+
+
+@pytest.mark.parametrize("ahead_s", [300, -300])
+async def test_so_it_does_for_dead_letters_and_for_jobs_that_are_purged(config: NAQConfig, ahead_s: int) -> None:
+    async with Queue("mail", config=config) as queue, running_worker(config, "mail"):
+        await (await queue.enqueue_job(Job(sample_tasks.fail, job_id="dead"))).outcome(timeout=10)
+    async with Queue("mail", config=config) as queue:
+        await queue.enqueue_job(Job(sample_tasks.add, (1, 2)))
+    wrong = partial(program, "tests.support.wrong_naq", str(ahead_s), config=config)
+
+    for age, those in (("1ms", 1), ("2m", 0)):
+        listed = await wrong("dead", "list", "--before", age, "--format", "json")
+        shown = await wrong("queue", "purge", "mail", "--older-than", age, "--dry-run", "--format", "json")
+        assert (len(json.loads(listed.out)), len(json.loads(shown.out))) == (those, those)
+    purged = [await wrong("queue", "purge", "mail", "--older-than", age, "--yes") for age in ("2m", "1ms")]
+    assert [one.out for one in purged] == ["0\n", "1\n"]
