@@ -10,7 +10,7 @@ __all__ = ["JobLogHandler", "change_log_level", "record_job_logs"]
 
 
 def record_job_logs(lowest: int | None) -> None:
-    """Let what jobs write reach their events, and everything else be heard as before.
+    """Let what jobs write reach their events, and everything else be heard as before, with the name of the job.
 
     The levels of loggers count for whatever runs in the process at that time. So the root logger lets the lowest level
     pass that a task wants, and the handlers that are there do not see what it would have stopped.
@@ -21,8 +21,17 @@ def record_job_logs(lowest: int | None) -> None:
     root = logging.getLogger()
     if not root.handlers and logging.lastResort is not None:
         root.addHandler(logging.lastResort)  # the next one would take its place
+    for handler in root.handlers:
+        handler.addFilter(_named)
     root.addHandler(JobLogHandler(lowest))
     _let_pass(root, lowest)
+
+
+def _named(record: logging.LogRecord) -> bool:
+    """Let a formatter know as ``running_job`` which job wrote the line, where one did."""
+    context = running_as.get()
+    record.running_job = None if context is None else context.job_id
+    return True
 
 
 def change_log_level(level: int) -> None:

@@ -123,6 +123,7 @@ async def ack(
     """
     from naq_runtime.services.alerts import AlertService
     from naq_runtime.services.manager import ServiceManager
+    from naq_tui.cli.output import note
 
     pairs = [label.partition("=") for label in labels or []]
     for label, sign, _ in pairs:
@@ -131,6 +132,8 @@ async def ack(
     async with ServiceManager(config) as services:
         alerts = await services.get_service(AlertService)
         found = await alerts.acknowledge(name, {label: value for label, _, value in pairs}, by=by or _user())
+    for alert in found:
+        note(" ".join(("acknowledged:", name, *(f"{label}={value}" for label, value in alert.labels.items()))))
     print(len(found))
 
 

@@ -145,13 +145,14 @@ def _columns(names: Sequence[str], by_type: bool) -> list[Column]:
     named = [Column(name.capitalize(), least=8, keep_end=name == "function") for name in names]
     if by_type:
         return [*named, Column("Type"), Column("Events", "right")]
-    counts = [Column(name.capitalize(), "right", rank=rank) for name, rank in zip(_COUNTS, _COUNT_RANKS, strict=True)]
+    titles = ["Errors" if name == "failed" else name.capitalize() for name in _COUNTS]  # of attempts, not of jobs
+    counts = [Column(title, "right", rank=rank) for title, rank in zip(titles, _COUNT_RANKS, strict=True)]
     quantiles = [
         Column(f"{what} p{share[1:3]}", "right", rank=rank)
         for what in ("Wait", "Run")
         for share, rank in zip(_SHARES, (3, 1, 4), strict=True)
     ]
-    return [*named, *counts, Column("Failures", "right"), *quantiles]
+    return [*named, *counts, Column("Error rate", "right"), *quantiles]
 
 
 _COUNT_RANKS = (2, 7, 0, 0, 6, 8, 5)

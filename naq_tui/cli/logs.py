@@ -15,7 +15,10 @@ class InertFormatter(logging.Formatter):
     """Writes a message as one line, and in it nothing that a terminal would obey; a traceback keeps its lines."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        """See `logging.Formatter.formatMessage`."""
+        """See `logging.Formatter.formatMessage`; what a job writes begins with its id."""
+        job_id = getattr(record, "running_job", None)
+        if job_id is not None:
+            record.message = f"[{job_id}] {record.message}"
         return _inert(super().formatMessage(record))
 
     def formatException(self, ei: _ExcInfo) -> str:

@@ -37,6 +37,7 @@ _NOTES: tuple[tuple[str, str], ...] = (
     ("running 1/2", "with the jobs that may run at a time"),
     ("in/s out/s", "means of the latest 10 whole seconds"),
     ("p50 p95 fail %", "of the latest minute"),
+    ("errors", "in the statistics: attempts that failed or took too long, also those that were followed by another"),
     ("failed", "of a queue: for good, in the latest minute; of a worker: since it started"),
 )
 

@@ -51,7 +51,7 @@ class FileRecording:
         header = self._pages.header
         self.title = f"{header.namespace}: a recording"
         """See `Recording.title`."""
-        self.server = ServerState(name=path.name, version="", url=header.namespace)
+        self.server = ServerState(name="recording", version="", url=header.namespace)
         """See `Recording.server`."""
         first = self._pages.page(0, self._index)
         self.first_ns = min((stored.happened_ns for stored in first or ()), default=None)

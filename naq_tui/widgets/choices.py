@@ -73,7 +73,7 @@ def _totals(counted: Counted) -> Iterator[Item]:
     total = counted.statistics.total
     yield Item((("✓ ", "good"), (f"{count_text(total.completed)} done", "text")), 0)
     share = total.failure_share or 0.0
-    failed = f"{count_text(total.failed)} failed, {percent_text(share)}"
+    failed = f"{count_text(total.failed)} errors, {percent_text(share)}"
     yield Item((("✗ ", "bad" if total.failed else "faint"), (failed, "text" if total.failed else "dim")), 1)
     for rank, name, latency in ((3, "wait", total.wait), (2, "run", total.run)):
         if latency is not None:

@@ -58,7 +58,7 @@ def _legend() -> Content:
         ("⣿", "$success"),
         " done  ",
         ("⣿", "$error"),
-        " failed  ",
+        " errors  ",
         ("⣿", "$primary"),
         " p50  ",
         ("⢕", "$primary"),

@@ -64,7 +64,7 @@ async def test_by_queue_and_worker_each_has_its_line_and_all_come_last(config: N
         "Enqueued",
         "Started",
         "Completed",
-        "Failed",
+        "Errors",
         "Retried",
         "Cancelled",
         "Dead",

@@ -69,7 +69,7 @@ class TestWhatItShows:
     async def test_all_together_are_above(self) -> None:
         async with watching(BUSY) as watched:
             await open_statistics(watched)
-            assert "✓ 21 done   ✗ 2 failed, 8.7 %" in watched.lines[3]
+            assert "✓ 21 done   ✗ 2 errors, 8.7 %" in watched.lines[3]
 
     async def test_tab_counts_by_function_and_then_by_worker(self) -> None:
         async with watching(BUSY) as watched:

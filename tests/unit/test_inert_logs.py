@@ -7,7 +7,10 @@ import logging
 
 import pytest
 
+from naq_runtime.context import JobContext, running_as
+from naq_runtime.job import Job
 from naq_tui.cli.logs import InertFormatter
+from tests.support.logs import recorded
 
 EVIL = "no \x1b]0;pwn\x07 customer\n12:00:00 W forged"
 
@@ -52,3 +55,15 @@ def test_an_endless_message_is_cut(log: logging.Logger, written: io.StringIO) ->
     log.warning("x" * 1_000_000)
 
     assert len(written.getvalue()) < 3_000
+
+
+def test_what_a_job_writes_begins_with_its_id_and_all_else_does_not(log: logging.Logger, written: io.StringIO) -> None:
+    with recorded(None, usual=logging.INFO, handler=log.handlers[0]):
+        token = running_as.set(JobContext(Job("a.b", job_id="j-1"), "w1", lambda *_: None))
+        logging.getLogger("tests.job").warning("written by it")
+        running_as.reset(token)
+        logging.getLogger("tests.job").warning("written by us")
+
+    first, second = written.getvalue().splitlines()
+    assert first == "W [j-1] written by it"
+    assert second == "W written by us"
