@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import product
 
@@ -18,6 +19,8 @@ from naq_runtime.threads import in_own_thread
 from naq_runtime.version import VERSION
 
 __all__ = ["TracesOfEvents"]
+
+log = logging.getLogger(__name__)
 
 _AT_A_TIME = 512
 """Spans that go out together, as OpenTelemetry's own processors have it: receivers refuse what is too large."""
@@ -78,13 +81,14 @@ class TracesOfEvents:
 
     def _export(self, spans: Sequence[ReadableSpan]) -> None:
         for exporter, start in product(self._exporters, range(0, len(spans), _AT_A_TIME)):
-            name = type(exporter).__name__
-            try:
-                answer = exporter.export(spans[start : start + _AT_A_TIME])
-            except Exception as error:  # of anybody's make: some raise what others answer
-                raise Unavailable(f"{name} could not export: {type(error).__name__}: {error}") from error
-            if answer is not SpanExportResult.SUCCESS:
-                raise Unavailable(f"{name} could not export {len(spans)} spans; its log says why")
+            refused = _refused_of(exporter, spans[start : start + _AT_A_TIME])
+            if refused:
+                first, name = refused[0], type(exporter).__name__
+                log.warning(
+                    "%s refuses %d of %d spans for good, %r of trace %032x among them; they are left out",
+                    name, len(refused), len(spans), first.name, first.context.trace_id if first.context else 0,
+                    extra={"action": "spans_refused"},
+                )  # fmt: skip
 
     def _readable(self, span: Span) -> ReadableSpan:
         context = _context(span.trace_id, span.span_id)
@@ -101,6 +105,33 @@ class TracesOfEvents:
             end_time=span.end_ns,
             instrumentation_scope=self._scope,
         )
+
+
+def _refused_of(exporter: SpanExporter, spans: Sequence[ReadableSpan]) -> list[ReadableSpan]:
+    """Export spans; those that the receiver will never take.
+
+    An exporter does not say why it failed. Where nothing at all goes out, it cannot reach anybody; else it is about
+    these spans, and they go out in halves, down to the ones that are refused.
+
+    Raises:
+        Unavailable: nothing can be exported now.
+    """
+    if _goes_out(exporter, spans):
+        return []
+    if not _goes_out(exporter, ()):
+        raise Unavailable(f"{type(exporter).__name__} could not export {len(spans)} spans; its log says why")
+    if len(spans) == 1:
+        return list(spans)
+    half = len(spans) // 2
+    return _refused_of(exporter, spans[:half]) + _refused_of(exporter, spans[half:])
+
+
+def _goes_out(exporter: SpanExporter, spans: Sequence[ReadableSpan]) -> bool:
+    try:
+        return exporter.export(spans) is SpanExportResult.SUCCESS
+    except Exception as error:  # of anybody's make: some raise what others answer
+        name = type(exporter).__name__
+        raise Unavailable(f"{name} could not export: {type(error).__name__}: {error}") from error
 
 
 def _context(trace_id: int, span_id: int, *, is_remote: bool = False) -> SpanContext:

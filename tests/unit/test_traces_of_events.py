@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -12,6 +13,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from naq_runtime.errors import ServerUnreachable, Unavailable
 from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent
 from naq_runtime.processors.traces import TracesOfEvents
+from tests.support.receiver import Reply, Request, receiving
 
 HISTORY = [
     StoredEvent(
@@ -67,3 +69,28 @@ async def test_a_log_that_cannot_be_read_speaks_against_no_event() -> None:
 
     with pytest.raises(Unavailable, match="cannot be read now: the server does not answer"):
         await TracesOfEvents([Receiver()], Resource({}), unreachable)(HISTORY[-1:])
+
+
+async def test_what_a_receiver_refuses_for_good_is_left_out_and_the_rest_goes_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def judge(request: Request) -> Reply:
+        return Reply(400 if b"job unknown" in request.body or len(request.body) > 20_000 else 200)
+
+    with receiving() as collector:
+        collector.judge = judge
+        exporter = OTLPSpanExporter(endpoint=f"{collector.url}/v1/traces")
+        await TracesOfEvents([exporter], Resource({}), histories)(HISTORY[-1:])
+        taken = [request for request in collector.requests if judge(request).status == 200]
+
+    assert "OTLPSpanExporter refuses 1 of" in caplog.text
+    assert "'job unknown' of trace" in caplog.text
+    assert sum(request.body.count(b"attempt ") for request in taken) == 700
+
+
+async def test_a_receiver_that_takes_nothing_now_speaks_against_no_event() -> None:
+    with receiving() as collector:
+        collector.judge = lambda request: Reply(400)
+        exporter = OTLPSpanExporter(endpoint=f"{collector.url}/v1/traces")
+        with pytest.raises(Unavailable, match="OTLPSpanExporter could not export 512 spans"):
+            await TracesOfEvents([exporter], Resource({}), histories)(HISTORY[-1:])
