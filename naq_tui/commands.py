@@ -225,6 +225,9 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "open", Scope.SCHEDULE, "enter", "Enter", "Open last job", "Open the job that it made last.", "last job", 3
     ),
+    Command(
+        "open", Scope.STATISTICS, "enter", "Enter", "Its jobs", "Show the jobs of the row in that time.", "jobs", 4
+    ),
     Command("group(1)", Scope.STATISTICS, "tab", "Tab", "Group", "Count by queue, function or worker.", "group", 3),
     Command("group(-1)", Scope.STATISTICS, "shift+tab", "Shift-Tab", "Group before", "Go back to the grouping before."),
     Command(

@@ -11,7 +11,7 @@ from textual.screen import Screen
 from naq_runtime.clock import Clock
 from naq_runtime.snapshot import ScheduleDetail
 from naq_tui.questions import Questions
-from naq_tui.screens.places import is_place, make_view
+from naq_tui.screens.places import make_view
 from naq_tui.screens.view import FilteredView, View
 from naq_tui.stage import Stage
 from naq_tui.travelling import Travelling
@@ -82,16 +82,12 @@ class Opening(Travelling):
 
         self.push_screen(WorkerScreen(event.worker_id, questions=self._questions, badge=self._badge))
 
-    @on(View.QueueWanted)
-    def _queue_wanted(self, event: View.QueueWanted) -> None:
-        """Its jobs, or where no view shows them, its events."""
-        from naq_runtime.events.filters import EventFilter
-
-        place = "jobs" if is_place("jobs") else "events"
-        self.action_view(place)
-        view = self._kept[place]
+    @on(View.JobsWanted)
+    def _jobs_wanted(self, event: View.JobsWanted) -> None:
+        self.action_view("jobs")
+        view = self._kept["jobs"]
         if isinstance(view, FilteredView):
-            view.call_later(view.filter_by, str(EventFilter(queue_name=event.name)))  # once it is laid out
+            view.call_later(view.filter_by, event.needle)  # once it is laid out
 
     @on(View.SchedulesWanted)
     def _schedules_wanted(self) -> None:

@@ -8,7 +8,7 @@ from importlib import import_module
 from naq_tui.screens.view import View
 from naq_tui.widgets.status import Badge
 
-__all__ = ["is_place", "make_view"]
+__all__ = ["make_view"]
 
 _PLACES = {
     "overview": "Overview",
@@ -22,11 +22,6 @@ _PLACES = {
     "alerts": "Alerts",
 }
 """The classes of the views, by the names of their modules."""
-
-
-def is_place(name: str) -> bool:
-    """Whether there is a view of this name."""
-    return name in _PLACES
 
 
 def make_view(name: str, badge: Badge) -> View:

@@ -9,6 +9,7 @@ from textual import on
 from textual.content import Content
 
 from naq_runtime.errors import NaqError
+from naq_runtime.events.filters import EventFilter
 from naq_tui.acts import Act, ActKind
 from naq_tui.commands import Scope, bindings
 from naq_tui.pages.queue import QueueFacts, queue_page
@@ -79,7 +80,7 @@ class Queues(Paned):
     @on(AllQueues.Opened)
     def _row_opened(self, event: AllQueues.Opened) -> None:
         event.stop()
-        self.post_message(self.QueueWanted(event.name))
+        self.post_message(self.JobsWanted(str(EventFilter(queue_name=event.name))))
 
     async def _take_backlogs(self, questions: Questions, dashboard: Dashboard, names: Sequence[str]) -> None:
         with self._pacing.asking():

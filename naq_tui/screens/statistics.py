@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container
 
+from naq_runtime.events.filters import EventFilter
 from naq_tui.commands import Scope, bindings
 from naq_tui.model.seconds import SECOND_NS
 from naq_tui.model.statistics import GROUPINGS, WINDOWS, course_of, rows_of
@@ -35,13 +36,15 @@ if TYPE_CHECKING:
 __all__ = ["Statistics"]
 
 _TOPIC = "statistics"
+_FIELDS = {"queue": "queue_name", "function": "function_name", "worker": "worker_id"}
+"""What a filter calls that by which is counted."""
 _MANY = 20_000
 """Events whose reading takes long enough to be shown."""
 _COUNTING = (Line(((" counting …", "dim"),)),)
 _NOTHING = (
     Line(((" nothing happened to any job in this time", "text"),)),
     Line(),
-    Line(((" +", "key"), ("  looks further back", "dim"))),
+    Line(((" >", "key"), ("  looks further back", "dim"))),
     Line(((" naq enqueue your_module.your_task", "key"), ("  makes a job", "dim"))),
 )
 
@@ -131,6 +134,10 @@ class Statistics(FilteredView):
         """The rows as they are shown."""
         return [record_of(view, GROUPINGS[self._grouping]) for view in self._table.rows]
 
+    def action_open(self) -> None:
+        """Show the jobs of the row."""
+        self._table.action_open()
+
     def action_group(self, step: int) -> None:
         """Count by something else."""
         self._grouping = (self._grouping + step) % len(GROUPINGS)
@@ -219,6 +226,16 @@ class Statistics(FilteredView):
         if self._inquiry.answer is not None:
             return _NOTHING
         return waiting_lines(dashboard.link) if dashboard.stale else _COUNTING
+
+    @on(StatisticsTable.Opened)
+    def _row_opened(self, event: StatisticsTable.Opened) -> None:
+        event.stop()
+        if event.name.startswith("("):  # stands for none, or for many
+            self.app.bell()
+            return
+        of: dict[str, Any] = {_FIELDS[GROUPINGS[self._grouping]]: event.name}
+        whose = EventFilter(**of)
+        self.post_message(self.JobsWanted(f"{whose} time>-{WINDOWS[self._window].since}"))
 
     @on(PointingTable.Pointed)
     def _show_pictures(self) -> None:

@@ -74,10 +74,10 @@ class View(Screen[None]):
         worker_id: str
 
     @dataclass
-    class QueueWanted(Message):
-        """Somebody wants to see what is in a queue."""
+    class JobsWanted(Message):
+        """Somebody wants to see the jobs that a filter lets through."""
 
-        name: str
+        needle: str
 
     may_act = False
     """Whether things can be changed now where the view looks."""

@@ -17,6 +17,8 @@ from naq_runtime.statistics.sketch import Sketch
 from naq_runtime.statistics.trends import EventTrends
 from naq_tui.model.statistics import bars_of, course_of
 from naq_tui.questions import Progress
+from naq_tui.screens.jobs import Jobs
+from naq_tui.screens.statistics import Statistics
 from naq_tui.source import Batch, ConnectionState, Link
 from naq_tui.sources.recorded_questions import RecordedQuestions
 from naq_tui.widgets.braille import area, bands
@@ -65,6 +67,29 @@ class TestWhatItShows:
             assert mail[2:7] == ["20", "18", "<0.1", "2", "10"]
             assert "20 ms" not in watched.line_with("│ reports ")
             assert watched.line_with("│ reports ").count("2.60 s") == 2
+
+    @pytest.mark.parametrize(
+        ("keys", "needle"),
+        [
+            ((), "queue:mail time>-5m"),
+            (("tab",), "function:shop.mail.send time>-5m"),
+            (("tab", "tab", "greater_than_sign"), "worker:w-1 time>-1h"),
+        ],
+    )
+    async def test_enter_shows_the_jobs_of_the_row_and_of_the_time(self, keys: tuple[str, ...], needle: str) -> None:
+        async with watching(BUSY) as watched:
+            await open_statistics(watched, *keys)
+            await watched.press("enter")
+            await watched.settle()
+
+            view = watched.app.screen
+            assert isinstance(view, Jobs)
+            assert view.needle == needle
+
+    async def test_what_stands_for_none_or_for_many_leads_nowhere(self) -> None:
+        async with watching(BUSY) as watched:
+            await open_statistics(watched, "tab", "tab", "end", "enter")
+            assert isinstance(watched.app.screen, Statistics)
 
     async def test_all_together_are_above(self) -> None:
         async with watching(BUSY) as watched:
