@@ -166,6 +166,8 @@ class ScheduleNews(Struct, frozen=True, kw_only=True):
     """The ids of records that this version cannot read."""
     leader: LeaderState | None = None
     """``None`` when none has ever led."""
+    leader_known: bool = True
+    """Whether it is known who leads: of the past, events do not always tell."""
 
 
 class ScheduleDetail(Struct, frozen=True, kw_only=True):
@@ -176,6 +178,8 @@ class ScheduleDetail(Struct, frozen=True, kw_only=True):
     """What each tick makes; ``None`` when it cannot be read."""
     events: tuple[StoredEvent, ...] = ()
     """The latest, oldest first."""
+    told: bool = False
+    """Whether the schedule is known by its events alone, which do not tell all of its settings."""
 
 
 class HeldJob(Struct, frozen=True, kw_only=True):

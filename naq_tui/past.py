@@ -8,7 +8,18 @@ from typing import NamedTuple, Protocol
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.snapshot import JobDetail, ServerState
 
-__all__ = ["LAST", "Density", "Place", "Reading", "Recording", "Span", "happened_by", "middle_ns", "place_of"]
+__all__ = [
+    "LAST",
+    "Density",
+    "Place",
+    "Reading",
+    "Recording",
+    "ScheduleStory",
+    "Span",
+    "happened_by",
+    "middle_ns",
+    "place_of",
+]
 
 LAST = 2**63
 """Behind every sequence."""
@@ -44,6 +55,15 @@ class Density(NamedTuple):
     def until_ns(self) -> int:
         """The end of the last part."""
         return self.since_ns + self.bucket_ns * len(self.events)
+
+
+class ScheduleStory(NamedTuple):
+    """What was told of schedules before a moment."""
+
+    events: Sequence[StoredEvent]
+    """Of schedules and of who led the schedulers, in no order."""
+    ticks_since_ns: int = 0
+    """Ticks before this moment are not among them; 0 when none is missing."""
 
 
 class Reading(Protocol):
@@ -114,6 +134,10 @@ class Recording(Protocol):
 
     async def workers(self, moment_ns: int) -> Sequence[StoredEvent]:
         """What workers said of themselves before a moment, as far back as is found at no great cost; oldest first."""
+        ...
+
+    async def schedules(self, moment_ns: int) -> ScheduleStory:
+        """What was told of schedules before a moment, as far back as is found at no great cost."""
         ...
 
     async def job(self, job_id: str, place: Place) -> JobDetail:

@@ -68,6 +68,8 @@ class ScheduleBook:
         """From which to ask again; ``None`` before the first answer."""
         self.leader: LeaderState | None = None
         """Who leads, or led last."""
+        self.leader_known = True
+        """See `ScheduleNews.leader_known`."""
         self.trouble = ""
         """Why the last question had no answer; empty when it had."""
         self.more = False
@@ -91,6 +93,7 @@ class ScheduleBook:
         for schedule_id in news.unreadable:
             self._drop(schedule_id)
         self.mark, self.leader, self.trouble, self.more = news.mark, news.leader, "", news.more
+        self.leader_known = news.leader_known
         if news.whole:
             self.counts = Counter(view.schedule.state.value for view in self._views.values())
         now = (False, "", self.more, self._leader_as_shown())
@@ -120,7 +123,7 @@ class ScheduleBook:
     @property
     def unattended(self) -> bool:
         """Whether there are schedules to be kept, and nobody keeps them."""
-        return bool(self.counts["active"]) and not (self.leader is not None and self.leader.leads)
+        return bool(self.counts["active"]) and self.leader_known and not (self.leader is not None and self.leader.leads)
 
     def _leader_as_shown(self) -> tuple[object, ...]:
         leader = self.leader

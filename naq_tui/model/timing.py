@@ -49,14 +49,14 @@ def schedule_act(kind: ActKind, chosen: Sequence[Schedule], now_ns: int) -> Act 
 def when_text(schedule: Schedule, now_ns: int, *, utc: bool = True) -> str:
     """``cron 0 3 * * * Europe/Zurich``, ``every 30 s``, ``at 14:02:11``, with the date when it is not near; inert.
 
-    Without ``utc`` the zone is named only where it is another one.
+    ``-`` where no event of the past tells. Without ``utc`` the zone is named only where it is another one.
     """
     if schedule.cron is not None:
         zone = "" if schedule.timezone == "UTC" and not utc else f" {schedule.timezone}"
         return inert(f"cron {schedule.cron}{zone}", 120)
     if schedule.every_ns:
         return f"every {span_text(schedule.every_ns)}"
-    return f"at {moment_text(schedule.at_ns, now_ns)}"
+    return f"at {moment_text(schedule.at_ns, now_ns)}" if schedule.at_ns else "-"
 
 
 def span_text(span_ns: int) -> str:

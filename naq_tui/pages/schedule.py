@@ -32,7 +32,7 @@ def schedule_page(detail: ScheduleDetail, width: int, now_ns: int) -> list[Line]
     view = ScheduleView(detail.schedule)
     return [
         EMPTY,
-        *fact_lines([*_identity(view, now_ns), *_course(view, now_ns), *_rules(detail.schedule, now_ns)], width),
+        *fact_lines([*_identity(view, now_ns), *_course(view, now_ns), *_rules(detail, now_ns)], width),
         *_trouble(detail, width),
         *_coming(detail.schedule, width, now_ns),
         *_last_job(detail.schedule, width, now_ns),
@@ -78,9 +78,11 @@ def _past(at_ns: int, now_ns: int) -> list[Span]:
     return [(moment_text(at_ns, now_ns), "text"), (f"  {age_text((now_ns - at_ns) / SECOND_NS)} ago", "dim")]
 
 
-def _rules(schedule: Schedule, now_ns: int) -> Iterator[Fact]:
-    yield "if missed", [(schedule.missed, "text"), (f"  {missed_text(schedule)}", "dim")]
-    yield "overlap", [(schedule.overlap, "text"), (f"  {overlap_text(schedule)}", "dim")]
+def _rules(detail: ScheduleDetail, now_ns: int) -> Iterator[Fact]:
+    schedule = detail.schedule
+    if not detail.told:
+        yield "if missed", [(schedule.missed, "text"), (f"  {missed_text(schedule)}", "dim")]
+        yield "overlap", [(schedule.overlap, "text"), (f"  {overlap_text(schedule)}", "dim")]
     if schedule.jitter_ns:
         yield "jitter", [(f"up to {span_text(schedule.jitter_ns)}", "text")]
     if schedule.starts_at_ns:
@@ -112,7 +114,8 @@ def _coming(schedule: Schedule, width: int, now_ns: int) -> Iterator[Line]:
         yield from plain_lines(str(error), width, "warn")
         return
     if not ticks:
-        yield from plain_lines("nothing more is due", width, "dim")
+        is_known = schedule.cron or schedule.every_ns or schedule.at_ns
+        yield from plain_lines("nothing more is due" if is_known else "no event tells when it is due", width, "dim")
     for due_ns in ticks:
         left = age_text((due_ns - now_ns + SECOND_NS - 1) // SECOND_NS)
         yield Line((("  " + fit(moment_text(due_ns, now_ns), 21), "text"), (f"in {left}", "dim" if waits else "text")))
@@ -138,7 +141,7 @@ def _arguments(detail: ScheduleDetail, width: int) -> Iterator[Line]:
     if detail.schedule.state is ScheduleState.CANCELLED:
         yield from plain_lines("they went with it", width, "dim")
     elif job is None:
-        yield from plain_lines("they cannot be read here", width, "dim")
+        yield from plain_lines("no event tells them" if detail.told else "they cannot be read here", width, "dim")
     elif not job.args and not job.kwargs:
         yield from plain_lines("none", width, "dim")
     else:

@@ -13,7 +13,7 @@ from naq_runtime.errors import NotFound
 from naq_runtime.events.models import JobEvent, StoredEvent
 from naq_runtime.events.reading import causal_order
 from naq_runtime.snapshot import JobDetail, ServerState
-from naq_tui.past import Density, Place, Span, middle_ns
+from naq_tui.past import Density, Place, ScheduleStory, Span, middle_ns
 from naq_tui.sources.file_pages import PAGE, FileIndex, FilePages
 from naq_tui.sources.job_detail import as_of, status_by
 
@@ -88,6 +88,11 @@ class FileRecording:
     async def workers(self, moment_ns: int) -> Sequence[StoredEvent]:
         """See `Recording.workers`: what is read with all else has to do."""
         return ()
+
+    async def schedules(self, moment_ns: int) -> ScheduleStory:
+        """See `Recording.schedules`: it is looked for in the whole file."""
+        found = [await asyncio.to_thread(self._pages.naming, text) for text in ('"schedule_id"', '"leader_')]
+        return ScheduleStory([stored for part in found for stored in part if stored.happened_ns <= moment_ns])
 
     async def job(self, job_id: str, place: Place) -> JobDetail:
         """See `Recording.job`: it is looked for in the whole file."""

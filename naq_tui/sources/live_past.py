@@ -6,13 +6,14 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from naq_runtime.events.models import StoredEvent
+from naq_runtime.events.models import ScheduleEventType, StoredEvent, SystemEventType
 from naq_runtime.snapshot import JobDetail, ServerState
 from naq_tui.model.density import counted
-from naq_tui.past import LAST, Density, Place, Span
+from naq_tui.past import LAST, Density, Place, ScheduleStory, Span
 from naq_tui.sources.job_detail import as_of
 
 if TYPE_CHECKING:
@@ -25,8 +26,14 @@ __all__ = ["LogRecording"]
 _PAGE = 1_000
 
 _WORKER_EVENTS = 1_000
+_TICKS = 1_000
+_SCHEDULE_EVENTS = 5_000
+_LEADS = 1
 _READ_FOR_DENSITY = 5_000
 """So many events are read rather than estimated; it takes half a second."""
+
+_OTHER_THAN_TICKS = ",".join(one for one in ScheduleEventType if one is not ScheduleEventType.TRIGGERED)
+_OF_LEADS = ",".join((SystemEventType.LEADER_ELECTED, SystemEventType.LEADER_LOST, SystemEventType.LEADER_RESIGNED))
 
 AskMonitor = Callable[[], "Monitor"]
 """The monitor of the connection that stands now; raises a `ServerError` when there is none."""
@@ -90,6 +97,17 @@ class LogRecording:
     async def workers(self, moment_ns: int) -> Sequence[StoredEvent]:
         """See `Recording.workers`."""
         return (await self._monitor().events.recent(_WORKER_EVENTS, "category:worker", until=moment_ns)).events
+
+    async def schedules(self, moment_ns: int) -> ScheduleStory:
+        """See `Recording.schedules`: of the ticks, which are many, the latest; of all else much more."""
+        recent = partial(self._monitor().events.recent, until=moment_ns + self.spread_ns)
+        ticks, others, leads = await asyncio.gather(
+            recent(_TICKS, f"category:schedule type:{ScheduleEventType.TRIGGERED}"),
+            recent(_SCHEDULE_EVENTS, f"category:schedule type:{_OTHER_THAN_TICKS}"),
+            recent(_LEADS, f"category:system type:{_OF_LEADS}"),
+        )
+        since_ns = min(map(_stored_ns, ticks.events)) if len(ticks.events) >= _TICKS else 0
+        return ScheduleStory([*leads.events, *others.events, *ticks.events], since_ns)
 
     async def job(self, job_id: str, place: Place) -> JobDetail:
         """See `Recording.job`: what has been changed since then is left out."""

@@ -20,8 +20,9 @@ from naq_runtime.snapshot import (
 )
 from naq_runtime.surroundings import Family, Neighbours, QueueStory
 from naq_runtime.worker.roll import WorkerStatus
-from naq_tui.past import Place, Recording
+from naq_tui.past import Place, Recording, happened_by, place_of
 from naq_tui.sources.recorded_questions import RecordedQuestions
+from naq_tui.sources.recorded_schedules import RecordedSchedules, told_of_schedules
 
 if TYPE_CHECKING:
     from naq_runtime.finding.found import JobPage
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PlaybackQuestions"]
 
-_NO_SCHEDULES = "how schedules stood then is in no log: their events are in the overview"
 _NO_SERVER = "how the server stood then is in no log"
 _KEPT = 50_000
 """Events from which questions about more than one job are answered."""
@@ -48,6 +48,8 @@ class PlaybackQuestions:
         self._memory: RecordedQuestions | None = None
         """Made of what was told, when somebody asks."""
         self._snapshot: Snapshot | None = None
+        self._schedules: RecordedSchedules | None = None
+        """Made of what the recording tells, when somebody asks."""
 
     def move(self, place: Place, events: Iterable[StoredEvent] = (), earlier: Sequence[StoredEvent] = ()) -> None:
         """Answer as of another place from now on, up to which these were told, and those before all others."""
@@ -55,7 +57,11 @@ class PlaybackQuestions:
         if earlier:
             self._told.extendleft(reversed(earlier))
             self._memory = None
+        events = tuple(events)
         self._told.extend(events)
+        if self._schedules is not None:
+            for stored in told_of_schedules(events):
+                self._schedules.hear(stored)
         if self._memory is not None:
             self._memory.remember(events)
         while len(self._told) > _KEPT:
@@ -98,12 +104,12 @@ class PlaybackQuestions:
         return await self._known().statistics(window_s, by, progress=progress)
 
     async def schedules(self, since: ScheduleMark | None = None) -> ScheduleNews:
-        """See `Questions.schedules`: they are not known."""
-        raise NotFound(_NO_SCHEDULES)
+        """See `Questions.schedules`: as far as events tell."""
+        return (await self._timetable()).news(since)
 
     async def schedule(self, schedule_id: str) -> ScheduleDetail:
-        """See `Questions.schedule`: it is not known."""
-        raise NotFound(_NO_SCHEDULES)
+        """See `Questions.schedule`: as far as events tell."""
+        return (await self._timetable()).detail(schedule_id)
 
     async def server(self) -> ServerDetail:
         """See `Questions.server`: it is not known."""
@@ -130,6 +136,17 @@ class PlaybackQuestions:
     async def former_workers(self) -> tuple[WorkerStatus, ...]:
         """See `Questions.former_workers`: nobody has kept them."""
         return ()
+
+    async def _timetable(self) -> RecordedSchedules:
+        if self._schedules is None:
+            story = await self._recording.schedules(self._place.moment_ns)
+            moment = self._place  # it may have gone on meanwhile
+            events = {stored.sequence: stored for stored in told_of_schedules([*story.events, *self._told])}
+            happened = sorted((one for one in events.values() if happened_by(moment, one)), key=place_of)
+            self._schedules = RecordedSchedules(
+                happened, ticks_since_ns=story.ticks_since_ns, moment_ns=moment.moment_ns
+            )
+        return self._schedules
 
     def _known(self) -> RecordedQuestions:
         if self._memory is None:

@@ -9,7 +9,7 @@ from naq_runtime.errors import NaqError, NotFound
 from naq_runtime.events.models import JobEvent, StoredEvent
 from naq_runtime.snapshot import JobDetail, ServerState
 from naq_tui.model.density import counted
-from naq_tui.past import Density, Place, Span
+from naq_tui.past import Density, Place, ScheduleStory, Span
 from naq_tui.sources.job_detail import as_of, status_by
 
 __all__ = ["MemoryRecording"]
@@ -64,6 +64,11 @@ class MemoryRecording:
     async def workers(self, moment_ns: int) -> Sequence[StoredEvent]:
         """See `Recording.workers`: whatever there is of them is read with all else."""
         return ()
+
+    async def schedules(self, moment_ns: int) -> ScheduleStory:
+        """See `Recording.schedules`: all of it."""
+        self._answer()
+        return ScheduleStory([stored for stored in self.events if stored.happened_ns <= moment_ns])
 
     async def job(self, job_id: str, place: Place) -> JobDetail:
         """See `Recording.job`."""

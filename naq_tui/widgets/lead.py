@@ -43,7 +43,9 @@ def _leading(book: ScheduleBook, now_ns: int) -> Iterator[Item]:
         yield Item(((f"! {clip(inert(book.trouble), 70)}", "warn"),), 1)
     if book.mark is None:
         return
-    if leader is not None and leader.leads:
+    if not book.leader_known:
+        yield Item((("who led then is told by no event", "dim"),), 0)
+    elif leader is not None and leader.leads:
         yield from _led_by(leader, now_ns)
     elif book.unattended:
         yield Item((("! no scheduler runs", "bad"),), 0)

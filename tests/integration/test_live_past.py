@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
-from naq_runtime import Job, NAQConfig, Queue, ServiceManager
+from naq_runtime import EventService, Job, NAQConfig, Queue, SchedulerService, ServiceManager
 from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent
 from naq_runtime.monitor import Monitor
 from naq_runtime.services.statistics import writer_of
@@ -129,3 +130,44 @@ async def test_the_monitor_goes_to_the_past_of_its_server_and_back(config: NAQCo
         await eventually(lambda: "◂◂ at" in screen())
         await pilot.press("L")
         await eventually(lambda: "● live" in screen() and "enqueued" in screen())
+
+
+async def test_a_schedule_of_the_past_stands_as_its_record_stood_then(services: ServiceManager) -> None:
+    schedules = await services.get_service(SchedulerService)
+    await schedules.schedule_job(Job(tasks.add, (1, 2)), {"schedule_id": "report", "cron": "0 3 * * *", "repeat": 9})
+    await schedules.trigger_now("report")
+    made = await schedules.get("report")
+    events = await services.get_service(EventService)
+    await events.flush()
+    between_ns = time.time_ns()
+    await schedules.pause("report", reason="audit")
+    await events.flush()
+    monitor = await services.get_service(Monitor)
+    past = LogRecording(lambda: monitor, (await monitor.snapshot()).server)
+
+    then = await Playback(past, Place(between_ns)).questions.schedule("report")
+    later = await Playback(past, Place(time.time_ns())).questions.schedule("report")
+
+    known = ("cron", "timezone", "repeat", "state", "next_ns", "ticks", "asked_job_id", "queue_name", "function_name")
+    assert {name: getattr(then.schedule, name) for name in known} == {name: getattr(made, name) for name in known}
+    assert (later.schedule.state, later.schedule.reason) == ("paused", "audit")
+
+
+async def test_of_very_many_ticks_the_latest_are_read_and_the_schedule_all_the_same(
+    services: ServiceManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("naq_tui.sources.live_past._TICKS", 2)
+    schedules = await services.get_service(SchedulerService)
+    for name in ("seldom", "often"):
+        await schedules.schedule_job(Job(tasks.add, (1, 2)), {"schedule_id": name, "every": 3600})
+    for name in ("seldom", "often", "often", "often"):
+        await schedules.trigger_now(name)
+    await (await services.get_service(EventService)).flush()
+    monitor = await services.get_service(Monitor)
+    past = LogRecording(lambda: monitor, (await monitor.snapshot()).server)
+
+    questions = Playback(past, Place(time.time_ns())).questions
+
+    news = await questions.schedules()
+    assert {one.schedule_id: one.ticks for one in news.schedules} == {"seldom": 0, "often": 3}
+    assert all(one.every_ns == 3600 * 10**9 and one.next_ns > time.time_ns() for one in news.schedules)

@@ -26,7 +26,7 @@ from naq_tui.sources.playback import Playback
 from naq_tui.sources.replay import ReplaySource
 from tests.support.waiting import eventually
 from tests.tui import builders
-from tests.tui.builders import job_event, worker_event
+from tests.tui.builders import job_event, schedule_event, worker_event
 
 JOB = (
     job_event("enqueued", "job-1", "mail", ago_s=100),
@@ -340,3 +340,13 @@ async def test_going_back_while_the_file_is_looked_through_finds_all_of_it(tmp_p
         first = await anext(aiter(end))
 
     assert getattr(first.events[-1].event, "job_id", "") == "job-29998"
+
+
+async def test_the_schedules_of_a_file_are_known_by_their_events(tmp_path: Path) -> None:
+    made = schedule_event("scheduled", ago_s=90, queue_name="mail", function_name="shop.mail.send", interval=60.0)
+    paused = schedule_event("schedule_paused", ago_s=50, queue_name="mail", function_name="shop.mail.send")
+    past = FileRecording(written(tmp_path / "log", [*JOB, made, paused]))
+
+    then = await Playback(past, Place(builders.NOW_NS - 60 * builders.SECOND)).questions.schedule("nightly")
+
+    assert (then.schedule.state, then.schedule.every_ns) == ("active", 60 * builders.SECOND)
