@@ -81,7 +81,7 @@ def _print_table(jobs: Sequence[FoundJob]) -> None:
     import time
 
     from naq_runtime.events.messages import duration_text
-    from naq_tui.cli.output import Column, print_table
+    from naq_tui.cli.output import MOODS, Column, print_table
     from naq_tui.model.standing import STANDINGS
     from naq_tui.text import inert, moment_text
 
@@ -96,14 +96,13 @@ def _print_table(jobs: Sequence[FoundJob]) -> None:
         Column("Run", align="right", rank=1),
         Column("Error, or arguments", least=20),
     )
-    styles = {"good": "green", "bad": "bold red", "warn": "yellow", "begin": "cyan"}
     rows = []
     for job in jobs:
         text, mood = STANDINGS[job.state[-1]]
         run = "-" if job.duration_ms is None else duration_text(job.duration_ms)
         cells = (job.job_id, job.queue_name, job.function_name, str(job.attempt), run, _why(job))
         shown = [(inert(cell, 500) or "-", "") for cell in cells]
-        rows.append([(moment_text(job.moment_ns, now_ns), "dim"), (text, styles.get(mood, "")), *shown])
+        rows.append([(moment_text(job.moment_ns, now_ns), "dim"), (text, MOODS[mood]), *shown])
     print_table(columns, rows)
 
 

@@ -28,6 +28,7 @@ from naq_tui.cli.output import (
     value_lines,
 )
 from naq_tui.model.line import said
+from naq_tui.model.standing import STANDINGS
 from naq_tui.pages.history import Dependency, History
 from naq_tui.pages.life import ENDED
 from naq_tui.pages.phases import phases, ran_ms, waited_ms
@@ -51,15 +52,6 @@ _ATTEMPT_ENDS = (
 )
 _CHATTER = (JobEventType.PROGRESS, JobEventType.LOG)
 
-_STATUS: dict[JobStatus, Span] = {
-    JobStatus.SCHEDULED: ("◷ scheduled", ""),
-    JobStatus.WAITING: ("⋯ waiting for other jobs", ""),
-    JobStatus.QUEUED: ("+ queued", ""),
-    JobStatus.RUNNING: ("▸ running", "cyan"),
-    JobStatus.COMPLETED: ("✓ completed", "green"),
-    JobStatus.FAILED: ("✗ failed", "bold red"),
-    JobStatus.CANCELLED: ("⊘ cancelled", "yellow"),
-}
 _LEVELS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red", "DEBUG": "dim"}
 _WANTED = {"failure": "must fail", "always": "may end in any way"}
 _EVENTS = (
@@ -152,9 +144,11 @@ def page(detail: JobDetail, standings: Standings, explanation: Explanation | Non
 
 def _facts(history: History, now_ns: int) -> Iterator[tuple[str, Line]]:
     detail = history.detail
-    buried = ("  † dead letter", "yellow") if history.burial is not None else ("", "")
+    text, mood = STANDINGS[detail.status]
+    remarks = [(" for other jobs", MOODS[mood])] if detail.status is JobStatus.WAITING else []
+    remarks += [("  † dead letter", "yellow")] if history.burial is not None else []
     yield "job", [(inert(detail.job_id), "bold")]
-    yield "status", [_STATUS[detail.status], buried]
+    yield "status", [(text, MOODS[mood]), *remarks]
     yield "function", [(inert(history.function_name or "-"), "")]
     yield "queue", [(inert(history.queue_name or "-"), "")]
     yield "enqueued", _moment(_enqueued_ns(history), now_ns)

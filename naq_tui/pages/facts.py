@@ -8,24 +8,17 @@ from naq_runtime.events.messages import duration_text
 from naq_runtime.events.models import JobEventType
 from naq_runtime.job import JobStatus
 from naq_tui.model.seconds import SECOND_NS
+from naq_tui.model.standing import STANDINGS
 from naq_tui.pages.history import History
 from naq_tui.pages.phases import Phase, ran_ms, waited_ms
 from naq_tui.text import age_text, fit, inert, moment_text
 from naq_tui.widgets.columns import fitted
+from naq_tui.widgets.feed_line import TONES
 from naq_tui.widgets.flow import width_of
-from naq_tui.widgets.line import Line, Span, Tone
+from naq_tui.widgets.line import Line, Span
 
-__all__ = ["STATUS_MARKS", "Fact", "fact_lines", "facts"]
+__all__ = ["Fact", "fact_lines", "facts", "standing_span"]
 
-STATUS_MARKS: dict[JobStatus, tuple[str, Tone]] = {
-    JobStatus.SCHEDULED: ("◷ scheduled", "text"),
-    JobStatus.WAITING: ("⋯ waiting for other jobs", "text"),
-    JobStatus.QUEUED: ("+ queued", "text"),
-    JobStatus.RUNNING: ("▸ running", "begin"),
-    JobStatus.COMPLETED: ("✓ completed", "good"),
-    JobStatus.FAILED: ("✗ failed", "bad"),
-    JobStatus.CANCELLED: ("⊘ cancelled", "warn"),
-}
 _LABEL = 11
 _WIDE = 84
 
@@ -36,6 +29,12 @@ Fact = tuple[str, list[Span]]
 def facts(history: History, found: list[Phase], width: int, now_ns: int) -> Iterator[Line]:
     """What is known of a job."""
     yield from fact_lines([*_identity(history), *_course(history, found, now_ns)], width)
+
+
+def standing_span(status: JobStatus) -> Span:
+    """Where a job stands, on a page of its own: quiet states are to be read there, too."""
+    text, mood = STANDINGS[status]
+    return text, "text" if mood == "quiet" else TONES[mood]
 
 
 def fact_lines(known: list[Fact], width: int) -> Iterator[Line]:
@@ -61,7 +60,7 @@ def _side_by_side(pair: list[Fact], width: int) -> Line:
 def _identity(history: History) -> list[Fact]:
     detail = history.detail
     return [
-        ("status", [STATUS_MARKS[detail.status], *_remarks(history)]),
+        ("status", [standing_span(detail.status), *_remarks(history)]),
         ("function", [(inert(history.function_name or "-"), "strong")]),
         ("queue", [(inert(history.queue_name or "-", 64), "name")]),
         ("job id", [(inert(detail.job_id, 64), "text")]),
@@ -71,7 +70,9 @@ def _identity(history: History) -> list[Fact]:
 def _remarks(history: History) -> Iterator[Span]:
     """What the status alone does not say."""
     detail, error = history.detail, history.error
-    if detail.status is JobStatus.FAILED:
+    if detail.status is JobStatus.WAITING:
+        yield " for other jobs", "text"
+    elif detail.status is JobStatus.FAILED:
         if error is not None and error.event_type is JobEventType.TIMED_OUT:
             yield "  timed out", "bad"
         if history.burial is not None:

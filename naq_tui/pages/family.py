@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from naq_runtime.job import JobStatus
 from naq_runtime.surroundings import Family, Member
 from naq_tui.pages.blocks import Block, Stop
-from naq_tui.pages.facts import STATUS_MARKS
+from naq_tui.pages.facts import standing_span
 from naq_tui.pages.history import Dependency, History
 from naq_tui.pages.life import ENDED
 from naq_tui.text import clock_text, count_text, fit, inert
@@ -154,7 +154,7 @@ def _standing(member: Member | None) -> list[Span]:
     if member is None or member.status is None:
         return [("?", "faint"), ("  not looked at" if member is None else "  nothing is known of it", "faint")]
     status = JobStatus(member.status)
-    mark, tone = STATUS_MARKS[status]
+    mark, tone = standing_span(status)
     return [(mark[0], tone), (f"  {fit(status.value, _STATUS)}", tone), *_function(member)]
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from naq_runtime.job import After, Job, JobResult, JobStatus
 from naq_runtime.snapshot import JobDetail
+from naq_tui.model.standing import STANDINGS
 from naq_tui.pages.blocks import lay_out
-from naq_tui.pages.facts import STATUS_MARKS
 from naq_tui.pages.job import job_page
 from tests.tui.builders import NOW_NS, SECOND, batch, job_event, page_lines, stored
 from tests.tui.harness import watching
@@ -44,11 +44,11 @@ def headings(of: JobDetail) -> set[str]:
 
 @pytest.mark.parametrize("status", list(JobStatus))
 def test_every_status_has_a_mark(status: JobStatus) -> None:
-    glyph, _, word = STATUS_MARKS[status][0].partition(" ")
+    glyph, _, word = STANDINGS[status][0].partition(" ")
 
     assert len(glyph) == 1
-    assert word.startswith(status.value)
-    assert fact(detail(status=status), "status") == f"{glyph} {word}"
+    assert word == status.value
+    assert fact(detail(status=status), "status").startswith(f"{glyph} {word}")
 
 
 class TestStatus:
