@@ -45,6 +45,8 @@ class Act:
     """How they were chosen, when it was by more than marks: the filter that they match."""
     about: Mapping[str, str] = field(default_factory=dict)
     """What is known of some targets, a few words each."""
+    more: bool = False
+    """Whether there are, or may be, more that were meant: they were not found by now, and nothing is done to them."""
 
 
 JOB_ACTS = (ActKind.RETRY, ActKind.CANCEL, ActKind.DELETE)

@@ -19,7 +19,7 @@ from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.events.models import AlertEvent, AlertEventType
 from naq_tui import copying
 from naq_tui.acting import refusal
-from naq_tui.acts import ActKind
+from naq_tui.acts import Act, ActKind
 from naq_tui.commands import Command, Scope, act_bindings, bindings, commands_of
 from naq_tui.customized import Customized
 from naq_tui.leaving import leaving_on_signals
@@ -164,20 +164,15 @@ class NaqTop(Opening, Customized):
 
     def action_act(self, kinds: str) -> None:
         """Ask whether to do what the view on top means by one of these kinds, and do it."""
-        view, actions = self.screen, self._shown.source.actions
+        view, wanted = self.screen, [*map(ActKind, kinds.split())]
         if not isinstance(view, View):
             return
         refused = refusal(self._shown, in_past=self.travel.in_past)
-        if actions is None or refused is not None:
-            self.notify(refused or "", severity="warning", markup=False)
-            return
-        act = next((act for act in map(view.act, map(ActKind, kinds.split())) if act is not None), None)
-        if act is None:
-            self.notify(f"there is nothing here to {' or '.join(kinds.split())}", severity="warning", markup=False)
-            return
-        from naq_tui.screens.confirm import Confirm
-
-        self.push_screen(Confirm(act, partial(actions.perform, act.kind, act.noun)), view.acted)
+        act = next((act for act in map(view.act, wanted) if act is not None), None)
+        if act is not None or refused is not None:
+            self._ask_whether(act)
+        elif not any(map(view.seek, wanted)):
+            self.notify(f"there is nothing here to {' or '.join(wanted)}", severity="warning", markup=False)
 
     def action_copy_row(self) -> None:
         """Copy what the cursor is on."""
@@ -199,6 +194,21 @@ class NaqTop(Opening, Customized):
     async def action_quit(self) -> None:
         """Leave."""
         self.exit(return_code=0)
+
+    @on(View.ActWanted)
+    def _act_wanted(self, event: View.ActWanted) -> None:
+        self._ask_whether(event.act)
+
+    def _ask_whether(self, act: Act | None) -> None:
+        """Ask whether to do it, unless nothing can be done now."""
+        view, actions = self.screen, self._shown.source.actions
+        refused = refusal(self._shown, in_past=self.travel.in_past)
+        if actions is None or refused is not None:
+            self.notify(refused or "", severity="warning", markup=False)
+        elif act is not None and isinstance(view, View):
+            from naq_tui.screens.confirm import Confirm
+
+            self.push_screen(Confirm(act, partial(actions.perform, act.kind, act.noun)), view.acted)
 
     @on(View.PaintWanted)
     def _paint_wanted(self) -> None:

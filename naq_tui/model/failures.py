@@ -94,9 +94,10 @@ class FailureBook:
         total, since_ns = max(1, self.total), self.since_ns(now_ns)
         return [_view(group, total, since_ns, now_ns) for group in self._groups]
 
-    def job_ids(self, key: str) -> tuple[str, ...]:
-        """The jobs of a group, those that failed last first."""
-        return next((group.job_ids for group in self._groups if _key(group) == key), ())
+    def job_ids(self, *keys: str) -> tuple[str, ...]:
+        """The jobs of some groups, each once; of one group, those that failed last first."""
+        groups = (group for group in self._groups if _key(group) in keys)
+        return tuple(dict.fromkeys(job_id for group in groups for job_id in group.job_ids))
 
 
 def _key(group: FailureGroup) -> str:

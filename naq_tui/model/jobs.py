@@ -36,6 +36,8 @@ class JobList:
         self.back_to_ns = 0
         """Up to when all were looked at."""
         self.is_over = False
+        """Whether no more are looked for."""
+        self.has_all = False
         """Whether there are no more."""
         self.trouble = ""
         """Why it could not go on."""
@@ -64,7 +66,8 @@ class JobList:
         self.looked += page.looked
         self.back_to_ns = page.back_to_ns or self.back_to_ns
         self.version += 1
-        self.is_over = not page.more or len(self.jobs) + len(page.jobs) >= MOST_JOBS
+        self.has_all = not page.more
+        self.is_over = self.has_all or len(self.jobs) + len(page.jobs) >= MOST_JOBS
         for job in page.jobs:
             known = self.jobs.get(job.job_id)
             if known is None or known.moment_ns <= job.moment_ns:

@@ -28,6 +28,8 @@ def question_page(act: Act, width: int) -> list[Line]:
         lines += _text("! This cannot be undone.", width, "warn")
     if act.of:
         lines += [EMPTY, *_text(f"all that match  {inert(act.of, 400)}", width, "accent")]
+    if act.more:
+        lines += _text("! There are more than were found so far: nothing is done to those.", width, "warn")
     rows = [("", target, act.about.get(target, "")) for target in act.targets[:_LISTED]]
     return [*lines, EMPTY, *_rows(rows, width, "dim"), *_more(len(act.targets) - _LISTED)]
 

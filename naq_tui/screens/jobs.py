@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import ClassVar
 
 from msgspec import to_builtins
@@ -14,17 +15,16 @@ from textual.timer import Timer
 
 from naq_runtime.errors import FilterError, NaqError
 from naq_runtime.events.filters import EventFilter
-from naq_runtime.finding.found import ENDED, FoundJob
 from naq_runtime.finding.query import JobQuery, of_jobs
-from naq_runtime.job import JobStatus
-from naq_tui.acts import Act, ActKind, job_text
+from naq_tui.acts import JOB_ACTS, Act, ActKind
 from naq_tui.commands import Scope, bindings
-from naq_tui.model.failures import FailureBook
+from naq_tui.model.failures import FailureBook, FailureView
 from naq_tui.model.jobs import JobList
 from naq_tui.model.known import known_values
 from naq_tui.model.seconds import SECOND_NS
 from naq_tui.model.standing import STANDINGS
 from naq_tui.questions import Questions
+from naq_tui.screens.job_acts import act_on_jobs, jobs_as_they_stand
 from naq_tui.screens.search import JobSearch
 from naq_tui.screens.view import FilteredView
 from naq_tui.state import Dashboard
@@ -53,12 +53,6 @@ _NO_JOBS = (
     Line(),
     Line(((" naq enqueue …", "key"), ("  makes one", "dim"))),
 )
-_MAY: dict[ActKind, Callable[[FoundJob], bool]] = {
-    ActKind.RETRY: lambda job: job.status is JobStatus.FAILED,
-    ActKind.CANCEL: lambda job: job.status not in ENDED,
-    ActKind.DELETE: lambda job: job.dead,
-}
-"""To which jobs an act can be done."""
 
 
 class Jobs(FilteredView):
@@ -142,17 +136,27 @@ class Jobs(FilteredView):
 
     def act(self, kind: ActKind) -> Act | None:
         """The jobs that are marked, or that with the cursor: those of them to which it can be done."""
-        may = _MAY.get(kind)
-        chosen = [job for job in self._table.chosen if may is not None and may(job)]
-        if self._shows_failures or not chosen:
+        if self._shows_failures:
             return None
-        return Act(
-            kind,
-            "job",
-            tuple(job.job_id for job in chosen),
-            of=self.needle or self._jobs.name if self._table.marks_all else "",
-            about={job.job_id: job_text(job.function_name, job.queue_name) for job in chosen},
-        )
+        of_all = self._table.marks_all
+        of = self.needle or self._jobs.name
+        more = of_all and not self._jobs.has_all
+        return act_on_jobs(kind, self._table.chosen, of=of if of_all else "", more=more)
+
+    def seek(self, kind: ActKind) -> bool:
+        """Of failures, how their jobs stand now has to be looked for: many were tried again since."""
+        groups = self._reasons.chosen if self._shows_failures and kind in JOB_ACTS else ()
+        ids = self._reasons.book.job_ids(*(group.key for group in groups))
+        if ids:
+            name = _named(groups[0]) if len(groups) == 1 else f"failures for {len(groups):,} reasons"
+            self.post_message(self.AnswerWanted("act", partial(self._find_act, kind, ids, name)))
+        return bool(ids)
+
+    def acted(self, done: tuple[str, ...] | None) -> None:
+        """See `View.acted`: the reasons are marked no more, either."""
+        super().acted(done)
+        if done:
+            self._reasons.action_unmark()
 
     def row_text(self) -> str:
         """The line with the cursor, as words."""
@@ -233,20 +237,36 @@ class Jobs(FilteredView):
         group = self._reasons.group
         ids = self._reasons.book.job_ids(event.name)[:_GROUP]
         if group is not None and ids:
-            parts = (group.function.rpartition(".")[2], group.error_type, group.message)
-            name = "  ".join(part for part in parts if part)
             self.action_failures()
-            self._begin("", ids, name)
+            self._begin("", ids, _named(group))
 
     @on(Table.MoreWanted)
     def _more_wanted(self, event: Table.MoreWanted) -> None:
         event.stop()
         self._search.go_on(everything=event.everything)
 
+    @on(Table.NotAllWanted)
+    def _not_all_wanted(self, event: Table.NotAllWanted) -> None:
+        event.stop()
+        self._search.be_content()
+
     @on(Failures.WindowChanged)
     def _window_changed(self, event: Failures.WindowChanged) -> None:
         event.stop()
         self.post_message(self.PaintWanted())
+
+    async def _find_act(self, kind: ActKind, ids: tuple[str, ...], name: str, questions: Questions) -> None:
+        try:
+            found = await jobs_as_they_stand(questions, ids)
+        except NaqError as error:
+            self.notify(inert(str(error), 200), severity="warning", markup=False)
+            return
+        act = act_on_jobs(kind, found, of=name, more=self._reasons.book.is_cut)
+        if act is None:
+            text = f"none of these {len(ids):,} jobs stands so that one could {kind.value} it"
+            self.notify(text, severity="warning", markup=False)
+        elif self.app.screen is self:
+            self.post_message(self.ActWanted(act))
 
     def _look_for(self, needle: str) -> None:
         if needle == self.needle:
@@ -354,3 +374,9 @@ class Jobs(FilteredView):
 
     def _known(self) -> Known:
         return known_values(self._dashboard) if self._dashboard is not None else {}
+
+
+def _named(group: FailureView) -> str:
+    """What the jobs of a group have in common."""
+    parts = (group.function.rpartition(".")[2], group.error_type, group.message)
+    return "  ".join(part for part in parts if part)

@@ -45,13 +45,8 @@ class Queues(Paned):
         return dashboard.versions.queues
 
     def act(self, kind: ActKind) -> Act | None:
-        """Queues are paused, or resumed where all that are meant are paused, and purged."""
-        if kind not in (ActKind.PAUSE, ActKind.RESUME, ActKind.PURGE) or not self._table.targets:
-            return None
-        paused = {row.name for row in self._table.rows if row.state is not None and row.state.paused}
-        if kind is ActKind.PAUSE and paused.issuperset(self._table.targets):
-            kind = ActKind.RESUME
-        return Act(kind, "queue", self._table.targets)
+        """See `AllQueues.act`."""
+        return self._table.act(kind)
 
     def ask(self, dashboard: Dashboard, now_ns: int) -> None:
         """Ask for the backlogs of all queues."""

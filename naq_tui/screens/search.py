@@ -7,12 +7,12 @@ from collections.abc import Callable
 from contextlib import aclosing
 
 from naq_runtime.errors import NaqError
-from naq_tui.model.jobs import JobList
+from naq_tui.model.jobs import MOST_JOBS, JobList
 from naq_tui.questions import Questions
 
 __all__ = ["MOST_MARKED", "JobSearch"]
 
-MOST_MARKED = 10_000
+MOST_MARKED = MOST_JOBS
 """Jobs that are looked for when all that match are wanted."""
 _AT_A_TIME = 500
 _LOOKED_AT = 100_000
@@ -52,6 +52,10 @@ class JobSearch:
             self._wanted = len(self.jobs.jobs) + _AT_A_TIME
             self._looked = self.jobs.looked
             self._more.set()
+
+    def be_content(self) -> None:
+        """Not all that match are wanted any more."""
+        self.everything = False
 
     async def run(self, questions: Questions, found: Callable[[], None]) -> None:
         """Look for the jobs until there are no more, or it is cancelled.

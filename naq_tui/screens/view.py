@@ -79,6 +79,12 @@ class View(Screen[None]):
 
         needle: str
 
+    @dataclass
+    class ActWanted(Message):
+        """It was found what something is to be done to; see `View.seek`."""
+
+        act: Act
+
     may_act = False
     """Whether things can be changed now where the view looks."""
 
@@ -138,6 +144,11 @@ class View(Screen[None]):
     def act(self, kind: ActKind) -> Act | None:
         """What is wanted here by an act of this kind; ``None`` when there is nothing to do it to."""
         return None
+
+    def seek(self, kind: ActKind) -> bool:
+        """Begin to look for what an act of this kind is wanted of, which `act` does not know; false where there is
+        nothing. `ActWanted` follows, unless nothing is found."""
+        return False
 
     def acted(self, done: tuple[str, ...] | None) -> None:
         """Something was done to these: they are marked no more."""

@@ -54,10 +54,8 @@ class Workers(Paned):
         return dashboard.versions.workers
 
     def act(self, kind: ActKind) -> Act | None:
-        """Workers are stopped."""
-        if kind is not ActKind.STOP or not self._table.targets:
-            return None
-        return Act(kind, "worker", self._table.targets)
+        """See `AllWorkers.act`."""
+        return self._table.act(kind)
 
     def ask(self, dashboard: Dashboard, now_ns: int) -> None:
         """Ask for the worker with the cursor, while its details are on show, and for those that have ended."""

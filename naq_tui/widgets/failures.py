@@ -59,7 +59,7 @@ class Failures(Table[FailureView]):
 
     NAME: ClassVar[str] = "Failures"
     BINDINGS = bindings(Scope.FAILURES)
-    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.FAILURES, Scope.SORT, Scope.MOVE)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.FAILURES, Scope.JOB_ACTS, Scope.SORT, Scope.MARK, Scope.MOVE)
     TOP_STAYS: ClassVar[bool] = True
 
     class WindowChanged(Message):
@@ -150,7 +150,7 @@ class Failures(Table[FailureView]):
         return (
             Line((("  ✓", "good"), (words, "text"))),
             Line(),
-            Line((("  +", "key"), ("  looks further back", "dim"))),
+            Line((("  >", "key"), ("  looks further back", "dim"))),
         )
 
     def _first(self, view: FailureView, width: int) -> list[Span]:

@@ -78,6 +78,9 @@ class Jobs(Table[FoundJob]):
         everything: bool = False
         """Whether all of it is wanted."""
 
+    class NotAllWanted(Message):
+        """Not all that match are marked any more."""
+
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         self._now_ns = 0
         self._list: JobList | None = None
@@ -156,12 +159,12 @@ class Jobs(Table[FoundJob]):
 
     def action_mark(self) -> None:
         """See `Table.action_mark`."""
-        self._marks_all = False
+        self._want_no_more()
         super().action_mark()
 
     def action_unmark(self) -> None:
         """See `Table.action_unmark`."""
-        self._marks_all = False
+        self._want_no_more()
         super().action_unmark()
 
     def action_mark_all(self) -> None:
@@ -176,6 +179,13 @@ class Jobs(Table[FoundJob]):
         if len(self._marked) < len(self.rows):
             super().action_mark_all()
 
+    def marks_text(self) -> str:
+        """See `Table.marks_text`; with a word where not all that match were found by now."""
+        if not self._marked:
+            return ""
+        of_more = self._marks_all and self._list is not None and not self._list.has_all
+        return f"▪ {count_text(len(self._marked))} marked{' of more' if of_more else ''}"
+
     def title(self) -> Content:
         """How many were found, and how far back was looked."""
         if self._list is None:
@@ -184,9 +194,6 @@ class Jobs(Table[FoundJob]):
         if not self._list.is_over and self._list.back_to_ns:
             found += f" back to {moment_text(self._list.back_to_ns, self._now_ns)} …"
         parts: list[str | tuple[str, str]] = [(found, "$foreground 60%")]
-        if self._marked:
-            of_more = " of more" if self._marks_all and not self._list.is_over else ""
-            parts.append((f" ▪ {count_text(len(self._marked))} marked{of_more}", "bold $accent"))
         if self._list.new:
             parts.append((f" ▲ {count_text(self._list.new)} new", "$success"))
         return Content.assemble(self.NAME, " ", *parts)
@@ -205,6 +212,11 @@ class Jobs(Table[FoundJob]):
         if not self._list.is_over and self._sorted_by.title != "ago":
             parts.append(("sorted: what was found so far", "$foreground 60%"))
         return Content.assemble(*parts) if parts else Content("")
+
+    def _want_no_more(self) -> None:
+        if self._marks_all:
+            self._marks_all = False
+            self.post_message(self.NotAllWanted())
 
     def _ask_for_more(self) -> None:
         if self._list is None or self._list.is_over:

@@ -27,6 +27,9 @@ class Ordered(Generic[Row]):
         self._descending = False
         self._by_key: dict[str, Row] = {}
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._by_key
+
     def set(self, rows: Iterable[Row]) -> None:
         """These, and no others."""
         self.rows = list(rows)

@@ -14,6 +14,7 @@ from textual.message import Message
 from naq_runtime.errors import ConfigError
 from naq_tui.commands import Scope, bindings
 from naq_tui.settings import TableSettings
+from naq_tui.text import count_text
 from naq_tui.widgets.columns import GAP, Column, arrange, cell_spans
 from naq_tui.widgets.line import EMPTY, Back, Line, Span
 from naq_tui.widgets.moves import Scrolling
@@ -77,6 +78,7 @@ class Table(Scrolling, Generic[Row]):
         self._ordered.sort(self._sorted_by.order, descending=self._descending)
         self._cursor_key: str | None = None
         self._marked: set[str] = set()
+        self._titled: tuple[Content, Content | None] | None = None
         self._hint: Sequence[Line] = ()
         self._lines_given = 0
         self._arranged: tuple[int, list[tuple[Column[Row], int]]] = (0, [])
@@ -167,7 +169,19 @@ class Table(Scrolling, Generic[Row]):
     def unmark(self, keys: Iterable[str]) -> None:
         """Take the marks away from some rows."""
         self._marked.difference_update(keys)
-        self.repaint()
+        self._show_marks()
+
+    def marks_text(self) -> str:
+        """How many of the rows are marked; empty when none is."""
+        count = sum(key in self._ordered for key in self._marked)
+        return f"▪ {count_text(count)} marked" if count else ""
+
+    def set_border(self, title: Content, subtitle: Content | None = None) -> None:
+        """Write into the border, with the number of marks before the subtitle."""
+        self._titled = (title, subtitle)
+        if marks := self.marks_text():
+            subtitle = Content.assemble((f"{marks}  ", "bold $accent"), subtitle or "")
+        super().set_border(title, subtitle)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """Where a style makes the height follow the rows: all of them, under their heading."""
@@ -228,17 +242,17 @@ class Table(Scrolling, Generic[Row]):
         if self._cursor_key is not None and self.rows:
             self._marked ^= {self._cursor_key}
             self.action_down()
-            self.repaint()
+            self._show_marks()
 
     def action_mark_all(self) -> None:
         """Mark every row that there is."""
         self._marked = set(map(self.key, self.rows))
-        self.repaint()
+        self._show_marks()
 
     def action_unmark(self) -> None:
         """Take all marks away."""
         self._marked.clear()
-        self.repaint()
+        self._show_marks()
 
     def action_sort(self) -> None:
         """Sort by the next column that is shown."""
@@ -316,6 +330,11 @@ class Table(Scrolling, Generic[Row]):
         elif self.rows:
             self._cursor_key = self.key(self.rows[self.viewport.cursor])
         self.repaint()
+
+    def _show_marks(self) -> None:
+        self.repaint()
+        if self._titled is not None:
+            self.set_border(*self._titled)
 
     def _lines_wanted(self) -> int:
         return max(len(self.rows), len(self._hint)) + 1

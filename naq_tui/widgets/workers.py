@@ -217,8 +217,9 @@ class Workers(Searched[WorkerView]):
         return "bad" if row.lost else ""
 
     def act(self, kind: ActKind) -> Act | None:
-        """What is wanted of the workers that are chosen; those that are lost hear nothing."""
-        chosen = [worker.record for worker in self.chosen if not worker.lost]
+        """What is wanted of the workers that are chosen; those that have ended hear nothing."""
+        there = [one for one in self.chosen if not one.lost and one.record.state is not WorkerState.STOPPED]
+        chosen = [worker.record for worker in there]
         if kind is not ActKind.STOP or not chosen:
             return None
         about = {one.worker_id: f"{one.hostname}:{one.pid}, {count_text(one.active_jobs)} running" for one in chosen}
@@ -242,7 +243,7 @@ class Workers(Searched[WorkerView]):
 class AllWorkers(Workers):
     """One row a worker: those first that want to be looked at; those that have ended, if they are wanted."""
 
-    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.SORT, Scope.MARK, Scope.MOVE)
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.WORKER_ACTS, Scope.SORT, Scope.MARK, Scope.MOVE)
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(columns=ALL_COLUMNS, sorted_by=_STATE, id=id, classes=classes)

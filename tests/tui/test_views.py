@@ -8,7 +8,7 @@ from naq_runtime.errors import ServerError
 from naq_runtime.snapshot import QueueBacklog
 from naq_runtime.worker.record import WorkerState
 from naq_runtime.worker.roll import WorkerStatus
-from naq_tui.acts import Act, ActKind
+from naq_tui.acts import ActKind
 from naq_tui.screens.view import View
 from naq_tui.state import Dashboard
 from naq_tui.widgets.deep_feed import DeepFeed
@@ -48,6 +48,11 @@ def view(watched: Watched) -> View:
     screen = watched.app.screen
     assert isinstance(screen, View)
     return screen
+
+
+def targets(watched: Watched, kind: ActKind) -> tuple[str, ...]:
+    act = view(watched).act(kind)
+    return act.targets if act is not None else ()
 
 
 class TestQueues:
@@ -134,9 +139,10 @@ class TestQueues:
         async with watching(BUSY) as watched:
             await go(watched, "4")
             await watched.press("j")
-            assert view(watched).act(ActKind.PAUSE) == Act(ActKind.RESUME, "queue", ("mail",))
+            assert view(watched).act(ActKind.PAUSE) is None
+            assert targets(watched, ActKind.RESUME) == ("mail",)
             await watched.press("space", "space")
-            assert view(watched).act(ActKind.PAUSE) == Act(ActKind.PAUSE, "queue", ("mail", "news"))
+            assert targets(watched, ActKind.PAUSE) == ("news",)
             assert view(watched).act(ActKind.RETRY) is None
 
     async def test_narrow_terminals_show_the_details_only_when_they_are_asked_for(self) -> None:
@@ -228,9 +234,9 @@ class TestWorkers:
     async def test_stopping_means_the_worker_of_the_page(self) -> None:
         async with watching(BUSY) as watched:
             await go(watched, "5")
-            assert view(watched).act(ActKind.STOP) == Act(ActKind.STOP, "worker", ("w-2",))
+            assert targets(watched, ActKind.STOP) == ("w-2",)
             await watched.press("enter")
-            assert view(watched).act(ActKind.STOP) == Act(ActKind.STOP, "worker", ("w-2",))
+            assert targets(watched, ActKind.STOP) == ("w-2",)
 
 
 class TestEvents:
