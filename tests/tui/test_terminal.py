@@ -60,6 +60,14 @@ class Terminal:
                 return self.output
         raise AssertionError(f"not within {within} s: {until!r} in {self.output[-2000:]!r}")
 
+    def drain(self) -> None:
+        """Read what is there."""
+        while select.select([self.master], [], [], 0)[0]:
+            try:
+                self.output += os.read(self.master, 65536)
+            except OSError:  # the other side has closed
+                return
+
     def write(self, keys: bytes) -> None:
         os.write(self.master, keys)
 
