@@ -354,6 +354,7 @@ class TestActing:
         async with looking(*many) as watched:
             await watched.press("asterisk")
             view(watched).acted(tuple(one.job_id for one in many))
+            await watched.feed(batch(job_event("requeued", "job-1", "mail")))
             await settled(watched)
             assert "marked" not in watched.text
 
