@@ -64,6 +64,9 @@ class RecordedSchedules:
             if known is None and event.queue_name is None:
                 return  # of a record that nobody could read
             self._put(_after(known[1] if known else None, event))
+            if event.term and event.term > (self._leader.term if self._leader else 0):
+                emitter = event.event_id.rpartition("-")[0]
+                self._leader = LeaderState(instance_id=emitter, term=event.term, lease_s=_LEASE_S)
             self._events.setdefault(event.schedule_id, deque(maxlen=_EVENTS)).append(stored)
 
     def news(self, since: ScheduleMark | None = None) -> ScheduleNews:

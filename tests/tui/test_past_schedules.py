@@ -145,6 +145,17 @@ class TestWhatEventsTell:
         assert not left.leads
         assert not RecordedSchedules().news().leader_known
 
+    def test_who_made_the_last_tick_led_where_no_election_is_kept(self) -> None:
+        resigned = system_event("leader_resigned", ago_s=5, term=4, reason="sched-1")
+        ticked = tick(1, 540, term=4, event_id="emitter-17")
+
+        leader = RecordedSchedules(stored([ticked])).news().leader
+        assert leader is not None
+        assert (leader.instance_id, leader.term) == ("emitter", 4)
+        left = RecordedSchedules(stored([ticked, resigned, tick(2, 3, term=4)])).news().leader
+        assert left is not None
+        assert not left.leads
+
 
 class TestWhatIsShown:
     async def test_the_view_shows_them_as_they_stood_and_goes_on(self) -> None:

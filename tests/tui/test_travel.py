@@ -314,7 +314,7 @@ async def test_every_view_is_marked_and_turns_back() -> None:
 
         assert "◂◂ at" in there
         assert "▲ 08:5" in there
-        assert "who led then is told by no event" in there
+        assert "no schedules" in there
         assert "◂◂" not in watched.text
 
 
