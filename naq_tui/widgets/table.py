@@ -280,17 +280,17 @@ class Table(Scrolling, Generic[Row]):
         self.viewport.resize(self.size.height - 1)
 
     def on_click(self, event: events.Click) -> None:
-        """A click chooses a column to sort by, or a row; a double click opens it."""
+        """A click chooses a column to sort by, or a row; a second one opens that, wherever it is by then."""
         offset = event.get_content_offset(self)
         if offset is None or not self.rows:
             return
         if offset.y == 0:
             self._click_heading(offset.x)
+        elif event.chain == 2:
+            self.action_open()
         elif self.viewport.top + offset.y - 1 < len(self.rows):
             self.viewport.go(self.viewport.top + offset.y - 1)
             self.moved()
-            if event.chain == 2:
-                self.action_open()
 
     def _click_heading(self, x: int) -> None:
         start = 1

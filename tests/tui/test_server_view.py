@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from naq_runtime.errors import ServerUnreachable
 from naq_runtime.jetstream import ServerDetail
 from naq_tui.source import Batch, ConnectionState, Link
 from naq_tui.widgets.streams import ConsumerTable, StreamTable, bytes_text
+from tests.support.waiting import eventually
 from tests.tui.builders import NOW_NS, batch, job_event, snapshot
 from tests.tui.figures import consumers, detail
 from tests.tui.harness import Watched, watching
@@ -171,3 +174,29 @@ async def test_at_every_size_nothing_is_too_wide(size: tuple[int, int]) -> None:
     async with at_the_server(None, "G", size=size) as watched:
         assert len(watched.lines) == size[1]
         assert {cell_len(line) for line in watched.lines} == {size[0]}
+
+
+class TestTakingAway:
+    async def test_c_copies_the_name_of_the_row_in_the_table_with_the_keys(self) -> None:
+        async with at_the_server(None, "G", "c") as watched:
+            assert watched.app.clipboard == "NAQ_JOBS"
+            await watched.press("tab", "c")
+            assert watched.app.clipboard == watched.app.screen.query_one(ConsumerTable).cursor_key
+
+    async def test_no_command_tells_what_the_server_holds_and_that_is_said(self) -> None:
+        async with at_the_server(None, "C") as watched:
+            assert [one.message for one in watched.app._notifications] == ["no naq command tells the same"]
+
+    async def test_w_writes_the_rows_of_the_table_with_the_keys(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        async with at_the_server(None, "G", "tab") as watched:
+            named = [row.name for row in watched.app.screen.query_one(ConsumerTable).rows]
+            await watched.press("w", "enter")
+            await eventually(lambda: any(tmp_path.iterdir()))
+            await watched.settle()
+            (written,) = tmp_path.iterdir()
+            await eventually(lambda: len(written.read_text().splitlines()) == len(named))
+
+        assert [json.loads(line)["name"] for line in written.read_text().splitlines()] == named
