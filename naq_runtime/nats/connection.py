@@ -196,6 +196,15 @@ class Connection:
             raise asyncio.CancelledError  # the client swallows it when the answer comes at the same moment
         return answer
 
+    def js_api(self, subject: str) -> str:
+        """The whole of a subject of the JetStream API.
+
+        Args:
+            subject: what follows ``$JS.API.``.
+        """
+        domain = self.config.jetstream_domain
+        return f"$JS.{domain}.API.{subject}" if domain else f"$JS.API.{subject}"
+
     async def api(self, subject: str, body: object = None) -> dict[str, Any]:
         """Call the JetStream API.
 
@@ -207,7 +216,7 @@ class Connection:
         """
         payload = b"" if body is None else msgspec.json.encode(body)
         asked_ns = self.server_clock.monotonic_ns()
-        answer = msgspec.json.decode((await self.request(f"$JS.API.{subject}", payload)).data, type=dict[str, Any])
+        answer = msgspec.json.decode((await self.request(self.js_api(subject), payload)).data, type=dict[str, Any])
         if moment := answer.get("ts"):
             self.server_clock.told(moment, asked_ns)
         if error := answer.get("error"):
