@@ -139,10 +139,7 @@ class NAQConfig(Section, frozen=True, kw_only=True):
         Raises:
             ConfigError: naming the file or the variable, the key, what was expected and what came.
         """
-        found = read_settings(Source(file, context, profile), environ, arguments)
-        if found.mistakes:
-            raise found.mistakes[0]
-        return found.config
+        return read_settings(Source(file, context, profile), environ, arguments).right()
 
     @classmethod
     def _of(cls, tree: dict[str, Any]) -> NAQConfig:
@@ -161,6 +158,16 @@ class ReadSettings(NamedTuple):
     merged: Merged
     """What was set anywhere."""
     mistakes: tuple[ConfigError, ...] = ()
+
+    def right(self) -> NAQConfig:
+        """The settings, when all of them are right.
+
+        Raises:
+            ConfigError: the first mistake.
+        """
+        for mistake in self.mistakes:
+            raise ConfigError(str(mistake)) from mistake
+        return self.config
 
 
 def read_settings(

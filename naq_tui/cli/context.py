@@ -148,10 +148,7 @@ def _layers(shared: dict[str, Any]) -> Sequence[Layer]:
 
 
 def _config(shared: dict[str, Any]) -> NAQConfig:
-    found = _read(shared)
-    if found.mistakes:
-        raise found.mistakes[0]
-    return found.config
+    return _read(shared).right()
 
 
 def _read(shared: dict[str, Any]) -> ReadSettings:
