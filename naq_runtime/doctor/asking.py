@@ -21,6 +21,7 @@ from naq_runtime.nats.direct import STREAM_NOT_FOUND, sequence_at
 from naq_runtime.nats.inspecting import account_of, purposes, stream_of
 from naq_runtime.nats.probing import Refused, refused
 from naq_runtime.nats.roll import worker_status
+from naq_runtime.nats.server_clock import ServerClock
 from naq_runtime.nats.state import queue_states
 from naq_runtime.nats.wanted import WantedStreams, differences
 from naq_runtime.processing.overview import ProcessorState, processors
@@ -44,10 +45,10 @@ async def ask_permissions(config: NAQConfig) -> Refused | Unknown:
 async def ask(services: ServiceManager, environ: Mapping[str, str]) -> Facts:
     """All that stands now, but for the permissions. It takes three seconds where a worker may be lost."""
     connection, names, clock = services.connection, services.names, services.connection.server_clock
+    streams = await _streams(services)  # first: these answers tell what the clock of the server shows
     now_ns = clock.now_ns()
     async with asyncio.TaskGroup() as asking:
         account = asking.create_task(_answer(_account(connection)))
-        streams = asking.create_task(_streams(services))
         skews = asking.create_task(_answer(read_skews(connection, names, now_ns)))
         queues = asking.create_task(_answer(queue_states(connection, names)))
         workers = asking.create_task(_answer(worker_status(connection, names, include_inactive=True)))
@@ -59,9 +60,9 @@ async def ask(services: ServiceManager, environ: Mapping[str, str]) -> Facts:
         config=services.config,
         environ=environ,
         now_ns=clock.now_ns(),
-        streams=streams.result(),
+        streams=streams,
         account=account.result(),
-        server_skew=ServerSkew(clock.skew_ns / 1e6, clock.error_ns / 1e6),
+        server_skew=_skew(clock),
         skews=skews.result(),
         queues=queues.result(),
         workers=workers.result(),
@@ -77,6 +78,12 @@ async def _answer(question: Coroutine[Any, Any, T]) -> T | Unknown:
         return await question
     except NaqError as error:
         return Unknown(str(error))
+
+
+def _skew(clock: ServerClock) -> ServerSkew | Unknown:
+    if not clock.error_ns:
+        return Unknown("the server tells the time only with a stream, and there is none yet")
+    return ServerSkew(clock.skew_ns / 1e6, clock.error_ns / 1e6)
 
 
 async def _account(connection: Connection) -> Account:

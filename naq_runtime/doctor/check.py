@@ -10,8 +10,6 @@ from msgspec import Struct
 
 __all__ = ["Check", "State", "Unknown", "bad", "named", "ok", "skipped", "warn"]
 
-_MOST_DETAILS = 10
-
 
 class State(StrEnum):
     """How it stands."""
@@ -46,17 +44,17 @@ class Unknown(NamedTuple):
 
 def ok(name: str, found: str, details: Iterable[str] = ()) -> Check:
     """Nothing is wrong."""
-    return Check(name=name, state=State.OK, found=found, details=_some(details))
+    return Check(name=name, state=State.OK, found=found, details=tuple(details))
 
 
 def warn(name: str, found: str, *, meaning: str, remedy: str, details: Iterable[str] = ()) -> Check:
     """Somebody should look at it."""
-    return Check(name=name, state=State.WARN, found=found, meaning=meaning, remedy=remedy, details=_some(details))
+    return Check(name=name, state=State.WARN, found=found, meaning=meaning, remedy=remedy, details=tuple(details))
 
 
 def bad(name: str, found: str, *, meaning: str, remedy: str, details: Iterable[str] = ()) -> Check:
     """Something does not work, or will not before long."""
-    return Check(name=name, state=State.BAD, found=found, meaning=meaning, remedy=remedy, details=_some(details))
+    return Check(name=name, state=State.BAD, found=found, meaning=meaning, remedy=remedy, details=tuple(details))
 
 
 def skipped(name: str, why: str) -> Check:
@@ -67,11 +65,3 @@ def skipped(name: str, why: str) -> Check:
 def named(count: int, one: str, many: str = "") -> str:
     """A number with what it counts: ``1 queue``, ``3 queues``."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
-def _some(details: Iterable[str]) -> tuple[str, ...]:
-    """As many as can be read."""
-    every = tuple(details)
-    if len(every) <= _MOST_DETAILS:
-        return every
-    return (*every[:_MOST_DETAILS], f"and {len(every) - _MOST_DETAILS:,} more")

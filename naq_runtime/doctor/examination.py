@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.config import NAQConfig, ReadSettings, TracingConfig, redacted_url
 from naq_runtime.config_mistakes import SettingMistake, SettingMistakes
 from naq_runtime.doctor.asking import ask, ask_permissions
@@ -61,13 +62,18 @@ def usable_settings(found: ReadSettings) -> tuple[NAQConfig, list[str]]:
 
 
 async def examine(
-    config: NAQConfig, mistakes: Sequence[str] = (), *, role: str = "monitor", environ: Mapping[str, str]
+    config: NAQConfig,
+    mistakes: Sequence[str] = (),
+    *,
+    role: str = "monitor",
+    environ: Mapping[str, str],
+    clock: Clock = SYSTEM_CLOCK,
 ) -> list[Check]:
     """Look at everything.
 
     Args:
         config: the settings that are right. mistakes: what was wrong with others. role: whose permissions must be
-        there. environ: where variables are that the settings name.
+        there. environ: where variables are that the settings name. clock: ours.
 
     Raises:
         ConfigError: what the settings name for the connection cannot be read.
@@ -75,10 +81,15 @@ async def examine(
     config = msgspec.structs.replace(config, tracing=TracingConfig())
     checks = [check_settings(mistakes), *await _check_server(config)]
     if any(check.name == "jetstream" for check in checks):
-        checks += await _check_standing(config, role, environ, is_usable=can_be_used(checks))
+        checks.append(await _check_permissions(config, role))
+    if can_be_used(checks):
+        async with ServiceManager(config, role="monitor", clock=clock) as services:
+            facts = await ask(services, environ)
+        checks += [check(facts) for check in _STANDING.values()]
     done = {check.name for check in checks}
     left = [name for name in (*_SERVER, "permissions", *_STANDING) if name not in done]
-    return [*checks, *(skipped(name, f"see {checks[-1].name}") for name in left)]
+    lacking = next((check.name for check in checks if check.name in _SERVER and check.state is State.BAD), "")
+    return [*checks, *(skipped(name, f"see {lacking}") for name in left)]
 
 
 async def _check_server(config: NAQConfig) -> list[Check]:
@@ -131,17 +142,11 @@ async def _check_jetstream(connection: Connection) -> Check:
     return ok("jetstream", f"there, domain {account.domain}" if account.domain else "there")
 
 
-async def _check_standing(config: NAQConfig, role: str, environ: Mapping[str, str], *, is_usable: bool) -> list[Check]:
-    """The permissions, and where the server can be used, all that stands."""
+async def _check_permissions(config: NAQConfig, role: str) -> Check:
     tried = await ask_permissions(config)
-    permissions = (
-        skipped("permissions", tried.why) if isinstance(tried, Unknown) else check_permissions(tried, config, role)
-    )
-    if not is_usable:
-        return [permissions]
-    async with ServiceManager(config, role="monitor") as services:
-        facts = await ask(services, environ)
-    return [permissions, *(check(facts) for check in _STANDING.values())]
+    if isinstance(tried, Unknown):
+        return skipped("permissions", tried.why)
+    return check_permissions(tried, config, role)
 
 
 def check_settings(mistakes: Sequence[str]) -> Check:

@@ -13,8 +13,8 @@ __all__ = ["ROLES", "Role", "Tried", "check_permissions", "tried_for"]
 
 _NAME = "permissions"
 _READ = ("$JS.API.INFO", "$JS.API.STREAM.INFO.*")
-_EXAMPLE = "naq-doctor"
-"""Stands for what is open in a subject that is tried."""
+_EXAMPLES = {"*": "naq-doctor", ">": "naq-doctor.naq-doctor"}
+"""Stand for what is open in a subject that is tried: those of jobs have two more names behind the first."""
 
 
 class Role(NamedTuple):
@@ -110,10 +110,9 @@ class Tried(NamedTuple):
 
 def tried_for(config: NAQConfig) -> Tried:
     """What to try. What would be heard by processes, or could remove something if it were understood, is not."""
-    subjects = [subject for role in ROLES.values() for subject in _publish(role, config)]
-    inbox = f"{config.nats.inbox_prefix}.>"
-    heard = [subject for role in ROLES.values() for subject in _subscribe(role, config)]
-    return Tried(tuple(dict.fromkeys(subjects)), tuple(dict.fromkeys([inbox, *heard])))
+    publish = dict.fromkeys(subject for role in ROLES.values() for subject in _tried(role, config))
+    subscribe = dict.fromkeys(subject for role in ROLES.values() for subject in _heard(role, config))
+    return Tried(tuple(publish), tuple(subscribe))
 
 
 def check_permissions(refused: Refused, config: NAQConfig, wanted: str) -> Check:
@@ -137,21 +136,29 @@ def check_permissions(refused: Refused, config: NAQConfig, wanted: str) -> Check
 
 
 def _missing(role: Role, refused: Refused, config: NAQConfig) -> Iterator[str]:
-    yield from (f"publish {subject}" for subject in _publish(role, config) if subject in refused.publish)
-    inbox = f"{config.nats.inbox_prefix}.>"
-    heard = (inbox, *_subscribe(role, config))
-    yield from (f"subscribe {subject}" for subject in heard if subject in refused.subscribe)
+    """What a role needs and does not have, whether the subject was tried for this role or for another."""
+    for pattern in (_filled(template, config) for template in role.publish):
+        if any(_takes(pattern, subject) for subject in refused.publish):
+            yield f"publish {pattern}"
+    yield from (f"subscribe {subject}" for subject in _heard(role, config) if subject in refused.subscribe)
 
 
-def _publish(role: Role, config: NAQConfig) -> Iterator[str]:
+def _takes(pattern: str, subject: str) -> bool:
+    """Whether a pattern of the server matches a subject."""
+    wanted, tokens = pattern.split("."), subject.split(".")
+    if wanted[-1] == ">":
+        wanted, tokens = wanted[:-1], tokens[: len(wanted) - 1] if len(tokens) >= len(wanted) else []
+    return len(wanted) == len(tokens) and all(one in ("*", token) for one, token in zip(wanted, tokens, strict=True))
+
+
+def _tried(role: Role, config: NAQConfig) -> Iterator[str]:
     for template in role.publish:
-        if ".control." in template or "PURGE" in template:
-            continue
-        subject = _filled(template, config)
-        yield ".".join(_EXAMPLE if token in ("*", ">") else token for token in subject.split("."))
+        if ".control." not in template and "PURGE" not in template:
+            yield ".".join(_EXAMPLES.get(token, token) for token in _filled(template, config).split("."))
 
 
-def _subscribe(role: Role, config: NAQConfig) -> Iterator[str]:
+def _heard(role: Role, config: NAQConfig) -> Iterator[str]:
+    yield f"{config.nats.inbox_prefix}.>"
     yield from (_filled(template, config) for template in role.subscribe)
 
 

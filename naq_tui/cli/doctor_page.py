@@ -23,6 +23,7 @@ _NAME = 14
 _INDENT = 2 + _NAME
 _LABEL = 7
 _LONGEST = 1_000
+_MOST_DETAILS = 20
 
 
 def print_checks(checks: Sequence[Check], form: Format) -> None:
@@ -56,11 +57,18 @@ def _lines(check: Check, room: int) -> Iterator[Line]:
     first, *rest = _wrapped(check.found, room - _INDENT)
     yield [(f"{mark} ", style), (check.name.ljust(_NAME), style if check.meaning else plain), (first, plain)]
     yield from ([(" " * _INDENT, ""), (line, plain)] for line in rest)
-    for detail in check.details:
+    for detail in _some(check.details):
         yield from ([(" " * _INDENT, ""), (line, style)] for line in _wrapped(f"· {detail}", room - _INDENT))
     for label, text in (("means", check.meaning), ("mend", check.remedy)):
         for number, line in enumerate(_wrapped(text, room - _INDENT - _LABEL) if text else ()):
             yield [(" " * _INDENT, ""), (("" if number else label).ljust(_LABEL), "dim"), (line, "")]
+
+
+def _some(details: Sequence[str]) -> Sequence[str]:
+    """As many as somebody reads; JSON has all."""
+    if len(details) <= _MOST_DETAILS:
+        return details
+    return (*details[:_MOST_DETAILS], f"and {len(details) - _MOST_DETAILS:,} more; --format json has all")
 
 
 def _wrapped(text: str, width: int) -> list[str]:
