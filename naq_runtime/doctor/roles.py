@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from naq_runtime.config import NAQConfig
 from naq_runtime.doctor.check import Check, bad, ok
+from naq_runtime.naming import matches
 from naq_runtime.nats.probing import Refused
 
 __all__ = ["ROLES", "Role", "Tried", "check_permissions", "tried_for"]
@@ -138,17 +139,9 @@ def check_permissions(refused: Refused, config: NAQConfig, wanted: str) -> Check
 def _missing(role: Role, refused: Refused, config: NAQConfig) -> Iterator[str]:
     """What a role needs and does not have, whether the subject was tried for this role or for another."""
     for pattern in (_filled(template, config) for template in role.publish):
-        if any(_takes(pattern, subject) for subject in refused.publish):
+        if any(matches(pattern, subject) for subject in refused.publish):
             yield f"publish {pattern}"
     yield from (f"subscribe {subject}" for subject in _heard(role, config) if subject in refused.subscribe)
-
-
-def _takes(pattern: str, subject: str) -> bool:
-    """Whether a pattern of the server matches a subject."""
-    wanted, tokens = pattern.split("."), subject.split(".")
-    if wanted[-1] == ">":
-        wanted, tokens = wanted[:-1], tokens[: len(wanted) - 1] if len(tokens) >= len(wanted) else []
-    return len(wanted) == len(tokens) and all(one in ("*", token) for one, token in zip(wanted, tokens, strict=True))
 
 
 def _tried(role: Role, config: NAQConfig) -> Iterator[str]:

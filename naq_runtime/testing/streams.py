@@ -21,11 +21,12 @@ from naq_runtime.errors import (
     ServerUnreachable,
     StreamMissing,
 )
+from naq_runtime.naming import matches
 from naq_runtime.nats.direct import STREAM_NOT_FOUND, Bounds, StoredMessage
 from naq_runtime.nats.publish import Outgoing, Stored
 from naq_runtime.nats.topology import StreamHandle, Topology
 from naq_runtime.nats.wanted import WantedStreams
-from naq_runtime.testing.shelf import Kept, Shelf, matches
+from naq_runtime.testing.shelf import Kept, Shelf
 
 __all__ = ["MemoryStreams", "MemoryTopology"]
 

@@ -46,9 +46,11 @@ COMMANDS: dict[str, dict[str, Entry]] = {
         "run-processor": Entry("run_processor:run_processor", "Have a processor of the config process events."),
         "processor": Entry("processor:app", "List processors, and what they could not process."),
         "metrics": Entry("metrics:metrics", "Serve metrics to Prometheus."),
-        "config": Entry("config:app", "Show the settings, and check them."),
-        "doctor": Entry("doctor:doctor", "Check server, streams, workers and clocks, and say how to mend them."),
         "server": Entry("server:server", "Run a nats-server, for development."),
+    },
+    "Settings and health": {
+        "config": Entry("config:app", "Show the settings, and check them."),
+        "doctor": Entry("doctor:doctor", "Say what is wrong, and how to mend it."),
     },
 }
 """All commands, as the help groups them."""

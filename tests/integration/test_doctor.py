@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +17,10 @@ from naq_runtime.doctor.examination import can_be_used, examine
 from naq_runtime.nats.state import queue_states
 from tests.acceptance.test_commands import worker_process
 from tests.conftest import MakeConfig
+from tests.integration.test_identity import needs_openssl, tls
 from tests.integration.test_permissions import SERVER, config_of, ready, running_scheduler
 from tests.support import sample_tasks as tasks
+from tests.support.certificates import made_in
 from tests.support.clocks import WrongClock
 from tests.support.processes import naq
 from tests.support.waiting import eventually
@@ -92,6 +95,34 @@ async def test_without_jetstream_nothing_can_be_used() -> None:
     assert "has no JetStream for this account" in checks["jetstream"].found
     assert "jetstream: enabled" in checks["jetstream"].remedy
     assert [checks[name].state for name in AFTER_THE_SERVER] == [SKIPPED] * len(AFTER_THE_SERVER)
+
+
+async def test_credentials_that_are_refused_are_told_from_a_server_that_is_away() -> None:
+    async with EmbeddedServer(config=SERVER) as server:
+        stranger = await examined(config_of(server.url, "stranger"))
+    away = await examined(config_of("nats://127.0.0.1:1", "monitor"))
+
+    assert (stranger["server"].state, away["server"].state) == (BAD, BAD)
+    assert "refused the credentials" in stranger["server"].found
+    assert "use other credentials" in stranger["server"].remedy
+    assert "connection refused" in away["server"].found
+    assert "start the server" in away["server"].remedy
+    assert away["jetstream"].found == away["queues"].found == "see server"
+
+
+@needs_openssl
+async def test_a_certificate_that_nobody_vouches_for_is_told(tmp_path: Path) -> None:
+    certificates = made_in(tmp_path)
+    async with EmbeddedServer(config=tls(certificates)) as server:
+        config = NAQConfig.load(environ={}, arguments={"nats.url": server.url})
+        trusting = NAQConfig.load(
+            environ={}, arguments={"nats.url": server.url, "nats.tls_ca": str(certificates.authority)}
+        )
+        untrusted, trusted = await examined(config), await examined(trusting)
+
+    assert untrusted["server"].state is BAD
+    assert "is not trusted" in untrusted["server"].found
+    assert trusted["server"].state is OK
 
 
 async def test_each_role_is_found_to_have_the_permissions_of_the_page_and_no_others() -> None:
@@ -222,7 +253,7 @@ async def test_scripts_learn_by_the_exit_code_how_it_stands(config: NAQConfig, m
 
 
 async def test_rules_of_alerts_that_cannot_be_are_told_and_the_rest_is_examined_all_the_same(
-    config: NAQConfig, tmp_path: Any
+    config: NAQConfig, tmp_path: Path
 ) -> None:
     (tmp_path / "naq.toml").write_text('[alerts.odd]\nrule = "failed_rate >"\n[worker]\nconcurrency = 0\n')
 
