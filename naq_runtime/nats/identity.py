@@ -13,6 +13,7 @@ from naq_runtime.errors import ConfigError
 
 __all__ = ["identity_of"]
 
+_PARTS = (b"BEGIN NATS USER JWT", b"BEGIN USER NKEY SEED")
 _FILES = ("creds", "nkey", "tls_ca", "tls_cert", "tls_key")
 
 
@@ -30,6 +31,8 @@ def identity_of(config: NatsConfig) -> dict[str, Any]:
             raise ConfigError(f"setting nats.{name} needs the extra nkeys: pip install 'naq-top[nkeys]'")
     if "nkey" in files:
         _check_seed(files["nkey"])
+    if "creds" in files:
+        _check_creds(files["creds"])
     found: dict[str, Any] = {
         "user": config.user,
         "password": "" if config.user and config.password is None else config.password,
@@ -58,6 +61,13 @@ def _check_seed(path: Path) -> None:
         nkeys.from_seed(bytearray(path.read_bytes().strip())).wipe()
     except Exception:  # the library raises what it likes; none of it may quote the seed
         raise ConfigError(f"setting nats.nkey: {path} has no seed of an nkey in it; it would begin with SU") from None
+
+
+def _check_creds(path: Path) -> None:
+    """The client would look for ever for what is not in the file."""
+    content = path.read_bytes()
+    if not all(part in content for part in _PARTS):
+        raise ConfigError(f"setting nats.creds: {path} has no credentials in it, which 'nsc generate creds' writes")
 
 
 def _wants_tls(config: NatsConfig) -> Iterator[bool]:

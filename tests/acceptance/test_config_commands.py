@@ -64,7 +64,7 @@ async def test_all_settings_are_shown_with_where_each_comes_from_and_no_secret(
     assert f"nats.url variable {config.nats.url}" in raw.out.splitlines()
 
 
-async def test_what_a_context_says_is_shown_as_its_own_and_used_by_the_monitor_too(
+async def test_what_a_context_says_is_shown_as_its_own_and_used_by_the_monitor_and_by_workers(
     config: NAQConfig, tmp_path: Path
 ) -> None:
     """Above the variables: somebody has named it last."""
@@ -74,12 +74,17 @@ async def test_what_a_context_says_is_shown_as_its_own_and_used_by_the_monitor_t
 
     shown = await naq("config", "show", "nats", "--context", "here", extra=environ)
     once = await naq_top("--once", "--format", "json", "--context", "here", extra=environ)
+    worker = await naq(
+        *("run-worker", "-m", "tests.support.sample_tasks", "--burst", "--processes", "1", "--context", "here"),
+        extra=environ,
+    )
     away = await naq("queue", "list", extra=environ)
 
     assert f"context here, {home}" in shown.out
     assert "hunter2" not in shown.out
     assert once.code == 0, once.err
     assert json.loads(once.out)["server"]["url"] == config.nats.url
+    assert worker.code == 0, worker.err
     assert away.code == 3
 
 

@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import nkeys
 import pytest
 
 from naq_runtime import EmbeddedServer, Job, NAQConfig, Queue
@@ -15,6 +14,7 @@ from naq_runtime.errors import ConfigError, NotAuthorised, ServerUnreachable
 from naq_runtime.nats.connection import Connection
 from tests.support import sample_tasks as tasks
 from tests.support.certificates import Certificates, made_in
+from tests.support.credentials import seed_in, trusted_user
 from tests.support.workers import running_worker
 
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
@@ -61,7 +61,7 @@ async def test_a_server_that_asks_for_a_certificate_gets_that_of_the_settings(ce
 
 
 async def test_a_user_is_known_by_an_nkey(tmp_path: Path) -> None:
-    ours, other = (_seed(tmp_path / f"{name}.nk") for name in ("ours", "other"))
+    ours, other = (seed_in(tmp_path / f"{name}.nk") for name in ("ours", "other"))
     users = f'authorization {{ users: [ {{ nkey: "{ours}" }} ] }}'
     async with EmbeddedServer(config=users) as server:
         assert ours != other
@@ -70,17 +70,19 @@ async def test_a_user_is_known_by_an_nkey(tmp_path: Path) -> None:
             await connected(server.url, nkey=str(tmp_path / "other.nk"))
 
 
-def _seed(file: Path) -> str:
-    """Write the seed of a new user into a file; returns who that is."""
-    seed = nkeys.encode_seed(file.name.encode().ljust(32, b"-"), nkeys.PREFIX_BYTE_USER)
-    file.write_bytes(seed)
-    return str(nkeys.from_seed(bytearray(seed)).public_key.decode())
+async def test_a_user_is_known_by_a_file_of_credentials(tmp_path: Path) -> None:
+    async with EmbeddedServer(config=trusted_user(tmp_path / "ours.creds")) as server:
+        trusted_user(tmp_path / "other.creds")
+        assert await connected(server.url, creds=str(tmp_path / "ours.creds"))
+        with pytest.raises(NotAuthorised):
+            await connected(server.url, creds=str(tmp_path / "other.creds"))
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
         ({"creds": "none"}, r"setting nats.creds: cannot read none: No such file or directory"),
+        ({"creds": "text"}, r"setting nats.creds: .*text has no credentials in it, which 'nsc generate creds' writes"),
         ({"tls_ca": "text"}, r"setting nats.tls_ca: .*text has no certificates in it"),
         ({"tls_cert": "text"}, r"nats.tls_cert and nats.tls_key go together"),
         ({"tls_cert": "text", "tls_key": "text"}, r"are no certificate with its key"),
