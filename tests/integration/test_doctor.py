@@ -181,12 +181,15 @@ async def test_clocks_that_are_wrong_are_told_from_those_that_are_right(make_con
 
         await eventually(told)
         clocks = (await examined(config))["clocks"]
-        ours = (await examined(config, clock=WrongClock(-300)))["clock"]
+        behind = (await examined(config, clock=WrongClock(-300)))["clock"]
+        ahead = await examined(config, clock=WrongClock(300))
 
     assert clocks.found == "the clocks of 1 process are wrong"
     assert clocks.details[0].startswith("worker ")
     assert clocks.details[0].endswith("is 5 m 00 s ahead of the server")
-    assert (ours.state, ours.found) == (BAD, "this machine is 5 m 00 s behind the server")
+    assert (behind.state, behind.found) == (BAD, "this machine is 5 m 00 s behind the server")
+    assert ahead["clock"].found == "this machine is 5 m 00 s ahead of the server"
+    assert ahead["clocks"].found == clocks.found  # what was said lately counts by the clock of the server
 
 
 async def test_jobs_without_a_worker_and_schedules_without_a_scheduler_are_bad_until_there_is_one(

@@ -130,6 +130,16 @@ def test_a_variable_stands_above_a_context_that_a_variable_names(here: Path) -> 
     assert (nats.url, nats.token) == ("nats://context-around", "t")
 
 
+def test_what_an_option_names_takes_the_place_of_what_a_variable_names(here: Path) -> None:
+    (here / "naq.toml").write_text("[profiles.around.worker]\nconcurrency = 9\n[profiles.named]\n")
+    environ = {"XDG_CONFIG_HOME": str(here), "NAQ_PROFILE": "around", "NAQ_CONTEXT": "gone"}
+
+    config = NAQConfig.load(context="named", profile="named", environ=environ)
+
+    assert config.worker.concurrency == NAQConfig().worker.concurrency
+    assert config.nats.url == "nats://context"
+
+
 def test_a_mistake_is_told_with_the_profile_in_which_it_is(here: Path) -> None:
     (here / "naq.toml").write_text("[profiles.prod.worker]\nconcurrency = 0\n")
 
