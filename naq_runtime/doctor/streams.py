@@ -73,26 +73,8 @@ def check_limits(facts: Facts) -> Check:
     full = list(_near(streams, account, logs, FULL, 1.01))
     nearly = list(_near(streams, account, logs, NEARLY_FULL, FULL))
     short = [_reach(one, facts.now_ns) for one in streams if one.name in logs and one.share >= NEARLY_FULL]
-    remedy = (
-        "raise max_bytes of the stream ('nats stream edit'), or the limits of the account or the server; "
-        "or have less in it: retry or delete dead letters, shorten results.ttl"
-    )
-    if full:
-        return bad(
-            "limits",
-            f"{named(len(full), 'limit')} used up, or nearly",
-            meaning="jobs are refused, or what is oldest is lost before its time",
-            remedy=remedy,
-            details=[*full, *nearly, *short],
-        )
-    if nearly:
-        return warn(
-            "limits",
-            f"{named(len(nearly), 'limit')} used by more than {NEARLY_FULL:.0%}",
-            meaning="when it is reached, jobs are refused, or what is oldest is lost before its time",
-            remedy=remedy,
-            details=[*nearly, *short],
-        )
+    if full or nearly:
+        return _reached(full, nearly, short)
     if short:
         return warn(
             "limits",
@@ -102,6 +84,23 @@ def check_limits(facts: Facts) -> Check:
             details=short,
         )
     return ok("limits", f"none is used by more than {NEARLY_FULL:.0%}")
+
+
+def _reached(full: list[str], nearly: list[str], short: list[str]) -> Check:
+    """The check, when limits are used that should not be."""
+    found = (
+        f"{named(len(full), 'limit')} used up, or nearly"
+        if full
+        else f"{named(len(nearly), 'limit')} used by more than {NEARLY_FULL:.0%}"
+    )
+    return (bad if full else warn)(
+        "limits",
+        found,
+        meaning="where one is reached, jobs are refused, or what is oldest is lost before its time",
+        remedy="raise max_bytes of the stream ('nats stream edit'), or the limits of the account or the server; "
+        "or have less in it: retry or delete dead letters, shorten results.ttl",
+        details=[*full, *nearly, *short],
+    )
 
 
 def _logs(names: Names) -> tuple[str, ...]:

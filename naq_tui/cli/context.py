@@ -6,7 +6,7 @@ import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_type_hints
 
@@ -92,17 +92,11 @@ def command(function: Callable[..., Any]) -> Callable[..., None]:
     def run(**values: Any) -> None:
         shared = {name: values.pop(name) for name in _SHARED}
         with _ending(shared["debug"]):
-            if "reload" in taken:
-                hold_hangups()
-                values["reload"] = functools.partial(_config, shared)
-            if "read" in taken:
-                values["read"] = functools.partial(_read, shared)
+            values |= _given(taken, shared)
             import asyncio
 
             from naq_tui.cli.logs import log_to_stderr
 
-            readers = {"config": _config, "config_layers": _layers, "source": _source}
-            values |= {name: read(shared) for name, read in readers.items() if name in taken}
             log_to_stderr(_level_of(values, shared["debug"]))
             outcome = function(**values)
             if inspect.iscoroutine(outcome):
@@ -116,6 +110,17 @@ def command(function: Callable[..., Any]) -> Callable[..., None]:
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     return run
+
+
+def _given(taken: Container[str], shared: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of a command that are no options, those that it takes."""
+    if "reload" in taken:
+        hold_hangups()
+    later = {"reload": functools.partial(_config, shared), "read": functools.partial(_read, shared)}
+    now = {"config": _config, "config_layers": _layers, "source": _source}
+    return {name: call for name, call in later.items() if name in taken} | {
+        name: read(shared) for name, read in now.items() if name in taken
+    }
 
 
 def fail(message: str, code: int, details: Sequence[str] = ()) -> NoReturn:
