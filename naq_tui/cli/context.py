@@ -6,7 +6,7 @@ import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_type_hints
 
@@ -27,7 +27,7 @@ from naq_tui.text import inert
 if TYPE_CHECKING:
     from naq_runtime.config import NAQConfig
 
-__all__ = ["EXIT_FAILURE", "EXIT_USAGE", "command", "fail"]
+__all__ = ["EXIT_FAILURE", "EXIT_USAGE", "command", "config_of", "fail"]
 
 _MESSAGE_LIMIT = 2_000
 _BEFORE_MARK = 60
@@ -129,6 +129,11 @@ def _config_files(shared: dict[str, Any]) -> Sequence[Path]:
     from naq_runtime.config import config_files
 
     return config_files(shared["config_file"])
+
+
+def config_of(params: Mapping[str, Any]) -> NAQConfig:
+    """The settings of a command line that is not complete yet, by what is given of the shared options."""
+    return _config({name: params.get(name, default) for name, (_, default) in _SHARED.items()})
 
 
 def _config(shared: dict[str, Any]) -> NAQConfig:

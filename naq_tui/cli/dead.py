@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_USAGE, command, fail
 from naq_tui.cli.format import Format, a_span
 
@@ -30,10 +31,19 @@ app = typer.Typer(
 
 _PREVIEWED = 10
 
-JobIds = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="The jobs.")]
+JobIds = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]...", autocompletion=completing.dead_jobs, help="The jobs.")
+]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
 QueueOption = Annotated[
-    str | None, typer.Option("--queue", "-q", metavar="PATTERN", help="Only of these queues, such as 'mail*'.")
+    str | None,
+    typer.Option(
+        "--queue",
+        "-q",
+        metavar="PATTERN",
+        autocompletion=completing.queues,
+        help="Only of these queues, such as 'mail*'.",
+    ),
 ]
 FunctionOption = Annotated[
     str | None, typer.Option("--function", metavar="PATTERN", help="Only of these functions, such as 'shop.*'.")
@@ -83,7 +93,7 @@ async def list_(
 
 
 async def show(
-    job_id: Annotated[str, typer.Argument(metavar="ID", help="The job.")],
+    job_id: Annotated[str, typer.Argument(metavar="ID", autocompletion=completing.dead_jobs, help="The job.")],
     *,
     format: FormatOption = Format.TABLE,
     config: NAQConfig,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_USAGE, command, fail
 from naq_tui.cli.format import Format
 
@@ -24,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The processor.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=completing.processors, help="The processor.")]
 Sequences = Annotated[
     list[int] | None, typer.Argument(metavar="[SEQUENCE]...", help="Of the events in the log, as 'dead' lists them.")
 ]

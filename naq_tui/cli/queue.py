@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_USAGE, command, fail
 from naq_tui.cli.format import Format, a_span
 
@@ -26,7 +27,7 @@ app = typer.Typer(help="List, pause, limit and purge queues.", no_args_is_help=T
 
 _MOST_WORKERS = 20
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The queue.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=completing.queues, help="The queue.")]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_USAGE, command, fail
 from naq_tui.cli.enqueue import Arguments, Function, Kwarg, QueueName, ResultTtl, Retries, TimeLimit, job_of, value_of
 from naq_tui.cli.format import Format
@@ -55,7 +56,7 @@ app = typer.Typer(
 
 _COMING = 5
 
-ScheduleId = Annotated[str, typer.Argument(metavar="ID", help="The schedule.")]
+ScheduleId = Annotated[str, typer.Argument(metavar="ID", autocompletion=completing.schedules, help="The schedule.")]
 
 
 async def list_(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_CONDITION, command, fail
 from naq_tui.cli.format import Format, a_span
 
@@ -24,7 +25,7 @@ app = typer.Typer(help="List and stop the workers that run.", no_args_is_help=Tr
 _LOOK_AGAIN_S = 0.25
 _MOST_JOBS = 20
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The worker.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=completing.workers, help="The worker.")]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
 
 
