@@ -27,7 +27,7 @@ from naq_tui.text import inert
 if TYPE_CHECKING:
     from naq_runtime.config import NAQConfig
 
-__all__ = ["EXIT_FAILURE", "EXIT_USAGE", "command", "config_of", "fail"]
+__all__ = ["EXIT_FAILURE", "EXIT_USAGE", "SHARED_NAMES", "command", "config_of", "fail"]
 
 _MESSAGE_LIMIT = 2_000
 _BEFORE_MARK = 60
@@ -62,6 +62,9 @@ _SHARED: dict[str, tuple[Any, Any]] = {
     "config_file": (ConfigFile, None),
     "debug": (Debug, False),
 }
+
+SHARED_NAMES = frozenset(_SHARED)
+"""The names of the parameters that all commands have."""
 
 _GIVEN = ("config", "config_files", "reload")
 """Parameters that are no options."""

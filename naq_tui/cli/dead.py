@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from naq_runtime.job import Job
     from naq_runtime.jobs.dead import DeadFilter, DeadLetter
     from naq_runtime.services.jobs import JobService
+    from naq_tui.cli import documents
     from naq_tui.cli.output import Line
 
 __all__ = ["app", "retry"]
@@ -102,10 +103,13 @@ async def show(
 
     Example: naq dead show 3k9x2abq0e7d5c1m8t4z
     """
+    from msgspec.structs import asdict
+
     from naq_runtime.errors import SerializationError
     from naq_runtime.naming import check_name
     from naq_runtime.services.jobs import JobService
     from naq_runtime.services.manager import ServiceManager
+    from naq_tui.cli import documents
     from naq_tui.cli.output import print_json, print_lines, print_raw_members
 
     check_name("job id", job_id)
@@ -119,8 +123,12 @@ async def show(
     if format is Format.TABLE:
         print_lines(_page(letter, job))
         return
-    wishes = {"args": job and job.args, "kwargs": job and job.kwargs}
-    content = {**_document(letter), **wishes, "traceback": letter.traceback or None}
+    content = documents.DeadLetter(
+        **asdict(_document(letter)),
+        args=job.args if job else None,
+        kwargs=job.kwargs if job else None,
+        traceback=letter.traceback or None,
+    )
     if format is Format.JSON:
         print_json(content)
     else:
@@ -282,20 +290,21 @@ def _without_payload(letter: DeadLetter) -> DeadLetter:
 # Printing
 
 
-def _document(letter: DeadLetter) -> dict[str, Any]:
+def _document(letter: DeadLetter) -> documents.DeadJob:
+    from naq_tui.cli import documents
     from naq_tui.cli.output import moment_json
 
-    return {
-        "job_id": letter.job_id,
-        "queue_name": letter.queue_name,
-        "function_name": letter.function_name,
-        "error_type": letter.error_type,
-        "error_message": letter.error,
-        "attempts": letter.attempts,
-        "worker_id": letter.worker_id,
-        "duration_ms": letter.duration_ms,
+    return documents.DeadJob(
+        job_id=letter.job_id,
+        queue_name=letter.queue_name,
+        function_name=letter.function_name,
+        error_type=letter.error_type,
+        error_message=letter.error,
+        attempts=letter.attempts,
+        worker_id=letter.worker_id,
+        duration_ms=letter.duration_ms,
         **moment_json("died_at", letter.died_at_ns),
-    }
+    )
 
 
 def _print(letters: Collection[DeadLetter], format: Format, *, to: TextIO | None = None) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["enqueue", "job_of", "value_of"]
 
-Function = Annotated[str, typer.Argument(help="The function, as module.name.")]
+Function = Annotated[str, typer.Argument(metavar="FUNCTION", help="The function, as module.name.")]
 Arguments = Annotated[list[str] | None, typer.Argument(metavar="[ARG]...", help="JSON where it is JSON, else text.")]
 Kwarg = Annotated[
     list[str] | None, typer.Option("--kwarg", "-k", metavar="NAME=VALUE", help="Argument by name; may be repeated.")

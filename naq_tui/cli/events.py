@@ -77,7 +77,7 @@ async def stream(
 
 
 async def history(
-    job_id: Annotated[str, typer.Argument(autocompletion=completing.jobs, help="The job.")],
+    job_id: Annotated[str, typer.Argument(metavar="ID", autocompletion=completing.jobs, help="The job.")],
     *,
     filter: FilterOption = None,
     format: FormatOption = Format.TABLE,

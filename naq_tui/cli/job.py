@@ -52,7 +52,7 @@ async def show(job_id: JobId, *, format: FormatOption = Format.TABLE, config: NA
     elif format is Format.JSON:
         print_json(document(detail, standings, explanation))
     else:
-        print_raw_members(document(detail, standings, explanation) | {"events": None})
+        print_raw_members(document(detail, standings, explanation), but="events")
         for stored in detail.events:
             event = stored.event
             print_raw("event", f"{event.timestamp:.6f}", event.event_type, event.message)

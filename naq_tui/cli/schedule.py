@@ -105,7 +105,7 @@ async def show(schedule_id: ScheduleId, *, format: FormatOption = Format.TABLE, 
     elif format is Format.JSON:
         print_json(detail_json(detail))
     else:
-        print_raw_members(detail_json(detail) | {"events": None})
+        print_raw_members(detail_json(detail), but="events")
         for stored in detail.known.events:
             event = stored.event
             print_raw("event", f"{event.timestamp:.6f}", event.event_type, event.message)
