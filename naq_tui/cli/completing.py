@@ -5,14 +5,11 @@ Whatever goes wrong, nothing is completed, and nothing is said: somebody is typi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import typer
-
-if TYPE_CHECKING:
-    from naq_runtime.config import NAQConfig
 
 __all__ = [
     "alerts",
@@ -36,7 +33,7 @@ def _on_server(kind: str) -> Completer:
     """Completes the names of one kind of things."""
 
     def complete(ctx: typer.Context, incomplete: str) -> Sequence[str]:
-        with _bounded():
+        with suppress(Exception):
             return _matching(_asked(kind, ctx.params), incomplete)
         return []
 
@@ -50,7 +47,7 @@ alerts, processors = _on_server("alerts"), _on_server("processors")
 
 def configured_processors(ctx: typer.Context, incomplete: str) -> Sequence[str]:
     """The processors of the config."""
-    with _bounded():
+    with suppress(Exception):
         from naq_tui.cli.context import config_of
 
         return _matching(sorted(config_of(ctx.params).processors), incomplete)
@@ -83,43 +80,38 @@ def _matching(found: Sequence[str], incomplete: str) -> list[str]:
 
 
 def _asked(kind: str, params: dict[str, Any]) -> list[str]:
+    """The names that the server tells; what is loaded for that is not part of its time."""
     import asyncio
+    import logging
 
-    from naq_tui.cli.context import config_of
-
-    return asyncio.run(_names(kind, config_of(params)))
-
-
-async def _names(kind: str, config: NAQConfig) -> list[str]:
     from naq_runtime.nats.connection import Connection
     from naq_runtime.nats.present import NAMES_OF
+    from naq_tui.cli.context import config_of
 
-    async with await Connection.open(config.nats, name="naq completion") as connection:
-        return await NAMES_OF[kind](connection, config.names)
+    config = config_of(params)
 
+    async def ask() -> list[str]:
+        async with await Connection.open(config.nats, name="naq completion") as connection:
+            return await NAMES_OF[kind](connection, config.names)
 
-class _bounded(suppress):
-    """Lets errors pass for nothing found; ends the process when its time is over, whatever it waits for."""
-
-    def __init__(self) -> None:
-        super().__init__(Exception)
-
-    def __enter__(self) -> None:
-        import logging
-        from threading import Timer
-
-        logging.disable()
-        self._timer = Timer(_PATIENCE_S, _give_up)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def __exit__(self, *error: Any) -> bool:
-        self._timer.cancel()
-        return super().__exit__(*error)
+    logging.disable()
+    with _ending_after(_PATIENCE_S):
+        return asyncio.run(ask())
 
 
-def _give_up() -> NoReturn:
-    """At once: a name that is being resolved, say, would be waited for at the end of the process."""
+@contextmanager
+def _ending_after(seconds: float) -> Iterator[None]:
+    """End the process when the block takes longer, whatever it waits for.
+
+    Nothing milder will do: a name that is being resolved, say, is waited for by the event loop and by Python's own end.
+    """
     import os
+    from threading import Timer
 
-    os._exit(1)
+    timer = Timer(seconds, os._exit, (1,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
