@@ -31,7 +31,8 @@ class Terminal:
         self.started = time.perf_counter()
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
-            os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
+            # Nobody's own settings are read or written.
+            os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", XDG_CONFIG_HOME=os.devnull)
             os.environ.pop("NO_COLOR", None)
             os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or it would compile all of us at each start
             os.execvp(command[0], list(command))

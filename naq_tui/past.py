@@ -116,6 +116,10 @@ class Recording(Protocol):
         """What workers said of themselves before a moment, as far back as is found at no great cost; oldest first."""
         ...
 
+    async def schedules(self, moment_ns: int) -> Sequence[StoredEvent]:
+        """What was said of schedules up to a moment, or a little later, as far back as is found at no great cost."""
+        ...
+
     async def job(self, job_id: str, place: Place) -> JobDetail:
         """All that was known of a job.
 

@@ -78,7 +78,13 @@ def record() -> list[Frame]:
     """Run the demo in a terminal, take the tour, and tell what was on the screen whenever that was something else."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
-    environ = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "TZ": "UTC"}
+    environ = {
+        **os.environ,
+        "TERM": "xterm-256color",
+        "COLORTERM": "truecolor",
+        "TZ": "UTC",
+        "XDG_CONFIG_HOME": os.devnull,
+    }
     command = [sys.executable, "-m", "naq_tui.cli.top", "--demo"]
     process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, cwd=HERE.parent, env=environ)
     screen = pyte.Screen(COLUMNS, LINES)

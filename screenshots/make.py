@@ -7,7 +7,6 @@ since that font has none.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import html
 import os
 import re
@@ -22,18 +21,13 @@ os.environ["TZ"] = "UTC"
 time.tzset()
 
 import cairosvg  # noqa: E402
-from msgspec.structs import replace  # noqa: E402
 
 from naq_runtime.clock import ManualClock  # noqa: E402
 from naq_tui.app import NaqTop  # noqa: E402
 from naq_tui.look import LOOKS, Look  # noqa: E402
 from naq_tui.source import Batch, ConnectionState, Link  # noqa: E402
-from naq_tui.sources.recorded import RecordedSource  # noqa: E402
-from naq_tui.sources.recorded_past import MemoryRecording  # noqa: E402
-from tests.tui import builders  # noqa: E402
-from tests.tui.deeds import Deeds  # noqa: E402
-from tests.tui.figures import consumers, detail  # noqa: E402
-from tests.tui.recording import BACKLOGS, END_NS, TROUBLED_JOB, shop  # noqa: E402
+from tests.tui.recording import END_NS, TROUBLED_JOB  # noqa: E402
+from tests.tui.showroom import showroom  # noqa: E402
 
 CELL = 12.2
 """The width of a cell in the exported SVG."""
@@ -88,23 +82,7 @@ PICTURES = (
 
 async def take(picture: Picture) -> str:
     """The picture as SVG."""
-    recording = shop()
-    shown = recording.schedules
-    *batches, last = recording.batches()
-    if picture.alarmed and last.snapshot is not None:
-        last = dataclasses.replace(last, snapshot=replace(last.snapshot, alerts=builders.alerts(END_NS)))
-    source = RecordedSource(
-        [*batches, last],
-        jobs=recording.jobs,
-        schedules=shown.schedules,
-        details=shown.details(),
-        leader=shown.leader,
-    )
-    source.questions.server_detail = detail(END_NS)
-    source.questions.consumers_of = {"NAQ_JOBS": consumers()}
-    source.questions.backlog = BACKLOGS
-    source.actions = Deeds()
-    source.past = MemoryRecording(recording.events, server=recording.snapshot.server, until_ns=END_NS)
+    source = showroom(alarmed=picture.alarmed)
     clock = ManualClock(END_NS)
     app = NaqTop(source=source, clock=clock, title="shop", version="0.1.0", look=picture.look)
     async with app.run_test(size=picture.size) as pilot:

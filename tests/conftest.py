@@ -14,6 +14,8 @@ from tests.support.server import SharedServer, config_for
 
 os.environ["TZ"] = "UTC"
 time.tzset()
+os.environ["XDG_CONFIG_HOME"] = os.devnull
+"""What whoever runs the tests has set is no matter of theirs, and stays as it is."""
 
 MakeConfig = Callable[..., NAQConfig]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from naq_runtime.errors import NotFound
-from naq_runtime.events.models import JobEvent, StoredEvent
+from naq_runtime.events.models import JobEvent, ScheduleEvent, StoredEvent
 from naq_runtime.events.reading import causal_order
 from naq_runtime.snapshot import JobDetail, ServerState
 from naq_tui.past import Density, Place, Span, middle_ns
@@ -88,6 +88,11 @@ class FileRecording:
     async def workers(self, moment_ns: int) -> Sequence[StoredEvent]:
         """See `Recording.workers`: what is read with all else has to do."""
         return ()
+
+    async def schedules(self, moment_ns: int) -> Sequence[StoredEvent]:
+        """See `Recording.schedules`: they are looked for in the whole file."""
+        named = await asyncio.to_thread(self._pages.naming, "schedule_id")
+        return causal_order([s for s in named if isinstance(s.event, ScheduleEvent) and s.happened_ns <= moment_ns])
 
     async def job(self, job_id: str, place: Place) -> JobDetail:
         """See `Recording.job`: it is looked for in the whole file."""

@@ -25,6 +25,9 @@ __all__ = ["LogRecording"]
 _PAGE = 1_000
 
 _WORKER_EVENTS = 1_000
+_SCHEDULE_EVENTS = 5_000
+_SOON_NS = 2_000_000_000
+"""Emitters store within so long what has happened."""
 _READ_FOR_DENSITY = 5_000
 """So many events are read rather than estimated; it takes half a second."""
 
@@ -90,6 +93,11 @@ class LogRecording:
     async def workers(self, moment_ns: int) -> Sequence[StoredEvent]:
         """See `Recording.workers`."""
         return (await self._monitor().events.recent(_WORKER_EVENTS, "category:worker", until=moment_ns)).events
+
+    async def schedules(self, moment_ns: int) -> Sequence[StoredEvent]:
+        """See `Recording.schedules`; also those that were stored soon after."""
+        until_ns = moment_ns + _SOON_NS
+        return (await self._monitor().events.recent(_SCHEDULE_EVENTS, "category:schedule", until=until_ns)).events
 
     async def job(self, job_id: str, place: Place) -> JobDetail:
         """See `Recording.job`: what has been changed since then is left out."""

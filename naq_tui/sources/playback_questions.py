@@ -20,8 +20,9 @@ from naq_runtime.snapshot import (
 )
 from naq_runtime.surroundings import Family, Neighbours, QueueStory
 from naq_runtime.worker.roll import WorkerStatus
-from naq_tui.past import Place, Recording
+from naq_tui.past import Place, Recording, happened_by
 from naq_tui.sources.recorded_questions import RecordedQuestions
+from naq_tui.sources.recorded_schedules import RecordedSchedules
 
 if TYPE_CHECKING:
     from naq_runtime.finding.found import JobPage
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PlaybackQuestions"]
 
-_NO_SCHEDULES = "how schedules stood then is in no log: their events are in the overview"
 _NO_SERVER = "how the server stood then is in no log"
 _KEPT = 50_000
 """Events from which questions about more than one job are answered."""
@@ -48,16 +48,20 @@ class PlaybackQuestions:
         self._memory: RecordedQuestions | None = None
         """Made of what was told, when somebody asks."""
         self._snapshot: Snapshot | None = None
+        self._schedules: RecordedSchedules | None = None
+        """As far as they are told, when somebody asks."""
 
     def move(self, place: Place, events: Iterable[StoredEvent] = (), earlier: Sequence[StoredEvent] = ()) -> None:
         """Answer as of another place from now on, up to which these were told, and those before all others."""
         self._place = place
         if earlier:
             self._told.extendleft(reversed(earlier))
-            self._memory = None
+            self._memory = self._schedules = None
         self._told.extend(events)
         if self._memory is not None:
             self._memory.remember(events)
+        if self._schedules is not None:
+            self._schedules.hear(events)
         while len(self._told) > _KEPT:
             self._told.popleft()
 
@@ -98,12 +102,12 @@ class PlaybackQuestions:
         return await self._known().statistics(window_s, by, progress=progress)
 
     async def schedules(self, since: ScheduleMark | None = None) -> ScheduleNews:
-        """See `Questions.schedules`: they are not known."""
-        raise NotFound(_NO_SCHEDULES)
+        """See `Questions.schedules`: as far as their events tell."""
+        return (await self._known_schedules()).news(since)
 
     async def schedule(self, schedule_id: str) -> ScheduleDetail:
-        """See `Questions.schedule`: it is not known."""
-        raise NotFound(_NO_SCHEDULES)
+        """See `Questions.schedule`: as far as its events tell."""
+        return (await self._known_schedules()).detail(schedule_id)
 
     async def server(self) -> ServerDetail:
         """See `Questions.server`: it is not known."""
@@ -130,6 +134,14 @@ class PlaybackQuestions:
     async def former_workers(self) -> tuple[WorkerStatus, ...]:
         """See `Questions.former_workers`: nobody has kept them."""
         return ()
+
+    async def _known_schedules(self) -> RecordedSchedules:
+        if self._schedules is None:
+            before = await self._recording.schedules(self._place.moment_ns)
+            schedules = self._schedules = RecordedSchedules()
+            schedules.hear(stored for stored in before if happened_by(self._place, stored))
+            schedules.hear(self._told)
+        return self._schedules
 
     def _known(self) -> RecordedQuestions:
         if self._memory is None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from naq_runtime.errors import NaqError, NotFound
-from naq_runtime.events.models import JobEvent, StoredEvent
+from naq_runtime.events.models import JobEvent, ScheduleEvent, StoredEvent
 from naq_runtime.snapshot import JobDetail, ServerState
 from naq_tui.model.density import counted
 from naq_tui.past import Density, Place, Span
@@ -64,6 +64,11 @@ class MemoryRecording:
     async def workers(self, moment_ns: int) -> Sequence[StoredEvent]:
         """See `Recording.workers`: whatever there is of them is read with all else."""
         return ()
+
+    async def schedules(self, moment_ns: int) -> Sequence[StoredEvent]:
+        """See `Recording.schedules`."""
+        self._answer()
+        return [s for s in self.events if isinstance(s.event, ScheduleEvent) and s.happened_ns <= moment_ns]
 
     async def job(self, job_id: str, place: Place) -> JobDetail:
         """See `Recording.job`."""

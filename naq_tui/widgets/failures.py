@@ -150,7 +150,7 @@ class Failures(Table[FailureView]):
         return (
             Line((("  ✓", "good"), (words, "text"))),
             Line(),
-            Line((("  +", "key"), ("  looks further back", "dim"))),
+            Line((("  >", "key"), ("  looks further back", "dim"))),
         )
 
     def _first(self, view: FailureView, width: int) -> list[Span]:

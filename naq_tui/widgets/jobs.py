@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -163,6 +163,11 @@ class Jobs(Table[FoundJob]):
         """See `Table.action_unmark`."""
         self._marks_all = False
         super().action_unmark()
+
+    def unmark(self, keys: Iterable[str]) -> None:
+        """See `Table.unmark`: those that are found later are not marked, either."""
+        self._marks_all = False
+        super().unmark(keys)
 
     def action_mark_all(self) -> None:
         """Mark every job that matches; those that are not found yet are looked for, and marked then."""

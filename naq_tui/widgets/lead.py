@@ -55,9 +55,11 @@ def _leading(book: ScheduleBook, now_ns: int) -> Iterator[Item]:
 
 def _led_by(leader: LeaderState, now_ns: int) -> Iterator[Item]:
     yield Item((("★ ", "good"), (inert(leader.instance_id, 40), "strong"), (" leads", "text")), 0)
-    yield Item(((f"{inert(leader.hostname, 40)}:{leader.pid}", "dim"),), 5)
+    if leader.hostname:
+        yield Item(((f"{inert(leader.hostname, 40)}:{leader.pid}", "dim"),), 5)
     yield Item((("term ", "dim"), (count_text(leader.term), "text")), 3)
-    yield Item((("for ", "dim"), (age_text((now_ns - leader.since_ns) / SECOND_NS), "text")), 4)
+    if leader.since_ns:
+        yield Item((("for ", "dim"), (age_text((now_ns - leader.since_ns) / SECOND_NS), "text")), 4)
 
 
 def _why(leader: LeaderState | None) -> str:

@@ -96,7 +96,7 @@ def _throughput(course: Course, places: Sequence[int], rows: int) -> Iterator[Li
         highest = _ceiling(max(failed) * scale)
         hanging = area([value * scale for value in failed], below, highest, hanging=True)
         for index, text in enumerate(hanging):
-            yield _row(f"failed {_said(highest)}{unit}" if index == below - 1 else "", text, "bad")
+            yield _row(f"errors {_said(highest)}{unit}" if index == below - 1 else "", text, "bad")
 
 
 def _durations(name: str, pairs: Sequence[_Pair | None], places: Sequence[int], rows: int) -> Iterator[Line]:

@@ -8,16 +8,17 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from naq_runtime import Job, NAQConfig, Queue, ServiceManager
+from naq_runtime import EventService, Job, NAQConfig, Queue, ScheduleConfig, SchedulerService, ServiceManager
 from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent
 from naq_runtime.monitor import Monitor
 from naq_runtime.services.statistics import writer_of
 from naq_tui.app import NaqTop
-from naq_tui.past import Place, Span
+from naq_tui.past import Place, Span, place_of
 from naq_tui.source import ConnectionState
 from naq_tui.sources.live import LiveSource
 from naq_tui.sources.live_past import LogRecording
 from naq_tui.sources.playback import Playback
+from naq_tui.sources.playback_questions import PlaybackQuestions
 from naq_tui.stage import Stage
 from tests.support import sample_tasks as tasks
 from tests.support.rolling_up import AHEAD_NS
@@ -129,3 +130,29 @@ async def test_the_monitor_goes_to_the_past_of_its_server_and_back(config: NAQCo
         await eventually(lambda: "◂◂ at" in screen())
         await pilot.press("L")
         await eventually(lambda: "● live" in screen() and "enqueued" in screen())
+
+
+async def test_schedules_stand_as_they_did(services: ServiceManager) -> None:
+    scheduler = await services.get_service(SchedulerService)
+    monitor = await services.get_service(Monitor)
+    events = await services.get_service(EventService)
+    for name in ("stays", "goes"):
+        await scheduler.schedule_job(Job(tasks.add, (1, 1)), ScheduleConfig(every=3600, schedule_id=name))
+    await events.flush()
+    place = place_of((await monitor.recent(1, "category:schedule")).events[0])
+    await scheduler.cancel("goes")
+    await scheduler.pause("stays", "holidays")
+    await events.flush()
+    recording = LogRecording(lambda: monitor, (await monitor.snapshot()).server)
+
+    then = await PlaybackQuestions(recording, place).schedules()
+    later = await PlaybackQuestions(recording, Place(monitor.now_ns())).schedules()
+
+    assert {one.schedule_id: (one.state.value, one.every_ns) for one in then.schedules} == {
+        "stays": ("active", 3600 * 10**9),
+        "goes": ("active", 3600 * 10**9),
+    }
+    assert {one.schedule_id: (one.state.value, one.reason) for one in later.schedules} == {
+        "stays": ("paused", "holidays"),
+        "goes": ("cancelled", None),
+    }

@@ -349,6 +349,15 @@ class TestActing:
             assert (len(act.targets), act.of) == (1_800, "state:dead")
             assert "1,800 marked" in watched.text
 
+    async def test_once_it_is_done_to_all_nothing_is_marked_any_more(self) -> None:
+        many = [job(f"job-{number}", "failed", dead=True, ago_s=number) for number in range(20)]
+        async with looking(*many) as watched:
+            await watched.press("asterisk")
+            view(watched).acted(tuple(one.job_id for one in many))
+            await watched.feed(batch(job_event("requeued", "job-1", "mail")))
+            await settled(watched)
+            assert "marked" not in watched.text
+
     async def test_of_very_many_the_first_are_marked_and_that_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("naq_tui.screens.search.MOST_MARKED", 1_000)
         many = [job(f"job-{number:04}", "failed", dead=True, ago_s=number) for number in range(2_600)]

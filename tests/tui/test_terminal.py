@@ -24,6 +24,8 @@ from tests.tui.test_replay import JOB, written
 ROOT = Path(__file__).resolve().parents[2]
 RESTORED = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l", b"\x1b[?1003l", b"\x1b[?2004l")
 """The normal screen, the cursor, no mouse, no bracketed paste."""
+AROUND = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+"""These would count more than the size of the terminal."""
 
 
 class Terminal:
@@ -41,7 +43,7 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             cwd=ROOT,
-            env={**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **environ},
+            env={**AROUND, "TERM": "xterm-256color", "COLORTERM": "truecolor", **environ},
             start_new_session=True,
         )
 
@@ -57,6 +59,14 @@ class Terminal:
             if until and until in self.output:
                 return self.output
         raise AssertionError(f"not within {within} s: {until!r} in {self.output[-2000:]!r}")
+
+    def drain(self) -> None:
+        """Read what is there."""
+        while select.select([self.master], [], [], 0)[0]:
+            try:
+                self.output += os.read(self.master, 65536)
+            except OSError:  # the other side has closed
+                return
 
     def write(self, keys: bytes) -> None:
         os.write(self.master, keys)
