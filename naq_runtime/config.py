@@ -1,21 +1,23 @@
 """The settings of everything, read once, from one place.
 
 Priority, lowest first: the defaults below, the TOML file, the environment (``NAQ_NAMESPACE``, ``NAQ_NATS_URL``,
-``NAQ_WORKER_CONCURRENCY``: section and key in capitals), arguments. All durations are in seconds, all sizes in bytes.
+``NAQ_WORKER_CONCURRENCY``: section and key in capitals), arguments; and in the latter two a profile of the file, above
+it a context of the ``nats`` tool, above it single settings. All durations are in seconds, all sizes in bytes.
 """
 
 from __future__ import annotations
 
+import copy
 import os
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import field
 
-from naq_runtime.config_mistakes import SettingMistake, is_secret, mistake_of, variable_of, where_set
+from naq_runtime.config_layers import Layer, Merged, Source, layers_of, merged, user_file
+from naq_runtime.config_mistakes import SettingMistake, SettingMistakes, is_secret, mistake_of
 from naq_runtime.errors import ConfigError
 from naq_runtime.naming import Names, check_name
 from naq_runtime.processors.settings import KINDS, Settings, WebhookConfig
@@ -47,17 +49,20 @@ __all__ = [
     "MetricsConfig",
     "NAQConfig",
     "NatsConfig",
+    "ReadSettings",
     "ResultsConfig",
     "SchedulerConfig",
     "StatisticsConfig",
     "StreamsConfig",
     "TracingConfig",
     "WorkerConfig",
-    "config_files",
     "get_config",
     "read_processor",
     "read_section",
+    "read_settings",
     "redacted_url",
+    "section_in",
+    "settings_in",
     "settings_of",
     "shown_setting",
     "split_urls",
@@ -65,6 +70,7 @@ __all__ = [
 ]
 
 Kind = TypeVar("Kind", bound=Section)
+Result = TypeVar("Result")
 
 _BY_NAME = {"processors", "alerts", "webhooks"}
 """Sections with a table for each name."""
@@ -117,40 +123,114 @@ class NAQConfig(Section, frozen=True, kw_only=True):
         file: Path | None = None,
         environ: Mapping[str, str] | None = None,
         arguments: Mapping[str, object] | None = None,
+        *,
+        context: str | None = None,
+        profile: str | None = None,
     ) -> NAQConfig:
         """Merge file, environment and arguments over the defaults.
 
         Args:
             file: a TOML file; without one, ``NAQ_CONFIG``, ``./naq.toml`` and the user's ``naq/config.toml`` are
             looked for. environ: the environment, ``os.environ`` when left out. arguments: values by dotted key
-            (``{"nats.url": …}``); ``None`` values are passed over.
+            (``{"nats.url": …}``); ``None`` values are passed over. context: a context of the ``nats`` tool, and
+            profile: a table ``[profiles.NAME]`` of the file, both above the environment; those that it names
+            (``NAQ_CONTEXT``, ``NAQ_PROFILE``) are below its single settings.
 
         Raises:
             ConfigError: naming the file or the variable, the key, what was expected and what came.
         """
-        environ = os.environ if environ is None else environ
-        path = file or _default_file(environ)
-        tree = _read_toml(path) if path else {}
-        for section in _OF_OTHERS:
-            tree.pop(section, None)
-        variables = _from_environment(environ)
-        given = {key: value for key, value in (arguments or {}).items() if value is not None}
-        try:
-            return cls._of(tree, {**variables, **given})
-        except ConfigError as mistake:
-            key = mistake.key if isinstance(mistake, SettingMistake) else ""
-            raise ConfigError(f"{where_set(key, given, variables, path)}{mistake}") from mistake
+        return read_settings(Source(file, context, profile), environ, arguments).right()
 
     @classmethod
-    def _of(cls, tree: dict[str, Any], above: Mapping[str, object]) -> NAQConfig:
-        for key, value in above.items():
-            _put(tree, key, value)
+    def _of(cls, tree: dict[str, Any]) -> NAQConfig:
         tables = {section: _tables(tree, section) for section in _BY_NAME}
         tree["processors"] = {name: read_processor(name, table) for name, table in tables["processors"].items()}
         for section, kind in (("alerts", AlertConfig), ("webhooks", WebhookConfig)):
             tree[section] = {name: _read_table(section, name, table, kind) for name, table in tables[section].items()}
         config: NAQConfig = _converted(tree, cls)
         return config
+
+
+class ReadSettings(NamedTuple):
+    """Settings, where each comes from, and what was wrong with those that had to be left out."""
+
+    config: NAQConfig
+    merged: Merged
+    """What was set anywhere."""
+    mistakes: tuple[ConfigError, ...] = ()
+
+    def right(self) -> NAQConfig:
+        """The settings, when all of them are right.
+
+        Raises:
+            ConfigError: the first mistake.
+        """
+        for mistake in self.mistakes:
+            raise ConfigError(str(mistake)) from mistake
+        return self.config
+
+
+def read_settings(
+    source: Source = Source(),  # noqa: B008 - it cannot be changed
+    environ: Mapping[str, str] | None = None,
+    arguments: Mapping[str, object] | None = None,
+) -> ReadSettings:
+    """Read as `NAQConfig.load` does, past all mistakes: what is wrong is left out.
+
+    Raises:
+        ConfigError: a file cannot be read, or there is no such profile or context.
+    """
+    given = {key: value for key, value in (arguments or {}).items() if value is not None}
+    return settings_in(layers_of(NAQConfig, source, os.environ if environ is None else environ, given))
+
+
+def settings_in(layers: Iterable[Layer]) -> ReadSettings:
+    """The settings in some layers, past all mistakes."""
+    try:
+        found = merged(layers)
+    except SettingMistake as mistake:
+        return ReadSettings(NAQConfig(), Merged({}, {}), (mistake,))
+    for section in _OF_OTHERS:
+        found.drop(section)
+    config, mistakes = _past_mistakes(found, NAQConfig._of)
+    return ReadSettings(config or NAQConfig(), found, mistakes)
+
+
+def _past_mistakes(
+    found: Merged, convert: Callable[[dict[str, Any]], Result]
+) -> tuple[Result | None, tuple[ConfigError, ...]]:
+    """What tables become without what is wrong in them, which is left out; and the mistakes."""
+    mistakes: list[ConfigError] = []
+    left_out: set[str] = set()
+    while True:
+        try:
+            return convert(copy.deepcopy(found.tree)), tuple(mistakes)
+        except ConfigError as error:
+            keys = _keys_of(error)
+            if not keys or not left_out.issuperset(keys):  # what must be given, and was wrong, is missing now
+                mistakes.append(_placed(error, found))
+            left_out.update(keys)
+            dropped = [found.drop(key) or found.drop(key.rpartition(".")[0]) for key in keys]
+            if not any(dropped):
+                return None, tuple(mistakes)
+
+
+def _placed(error: ConfigError, found: Merged) -> ConfigError:
+    """The mistake, with where it has to be mended."""
+    match error:
+        case SettingMistake():
+            return SettingMistake(error.key, error.problem, str(found.to_mend(error.key)))
+        case SettingMistakes():
+            return SettingMistakes(
+                [SettingMistake(one.key, one.problem, str(found.to_mend(one.key))) for one in error.mistakes]
+            )
+    return error
+
+
+def _keys_of(error: ConfigError) -> list[str]:
+    """The settings that are wrong."""
+    mistakes = error.mistakes if isinstance(error, SettingMistakes) else (error,)
+    return [mistake.key for mistake in mistakes if isinstance(mistake, SettingMistake)]
 
 
 def settings_of(config: NAQConfig) -> dict[str, Any]:
@@ -177,89 +257,31 @@ def get_config() -> NAQConfig:
     return NAQConfig.load()
 
 
-def user_file() -> Path:
-    """The config file of the user, whether it is there or not."""
-    import platformdirs
-
-    return Path(platformdirs.user_config_dir("naq")) / "config.toml"
-
-
-def config_files(file: Path | None = None, environ: Mapping[str, str] | None = None) -> list[Path]:
-    """The file that the settings come from, and that of the user, which may be the same; only files that are there."""
-    used = file or _default_file(os.environ if environ is None else environ)
-    own = user_file()
-    found = [used] if used else []
-    return [*found, own] if own.is_file() and own not in found else found
-
-
-def read_section(name: str, kind: type[Kind], files: Sequence[Path]) -> Kind:
-    """The table ``[name]`` of some files; of two values the one in the later file holds.
+def read_section(name: str, kind: type[Kind], layers: Sequence[Layer]) -> Kind:
+    """The table ``[name]`` of some layers (`section_layers`).
 
     Args:
         kind: a `Section`, which says what is allowed.
 
     Raises:
-        ConfigError: naming the key, what was expected and what came.
+        ConfigError: naming the file, the key, what was expected and what came.
     """
-    tree: dict[str, Any] = {}
-    for file in files:
-        table = _read_toml(file).get(name, {})
-        if not isinstance(table, dict):
-            raise ConfigError(f"setting {name}: expected a table, got {table!r}")
-        _merge(tree, table)
-    section: Kind = _converted(tree, kind, name)
+    section, _, mistakes = section_in(name, kind, layers)
+    if mistakes:
+        raise mistakes[0]
     return section
 
 
-def _merge(tree: dict[str, Any], table: Mapping[str, Any]) -> None:
-    """Put the values of a table over those of a tree, table by table."""
-    for key, value in table.items():
-        below = tree.get(key)
-        if isinstance(value, dict) and isinstance(below, dict):
-            _merge(below, value)
-        else:
-            tree[key] = value
+def section_in(name: str, kind: type[Kind], layers: Sequence[Layer]) -> tuple[Kind, Merged, tuple[ConfigError, ...]]:
+    """The same past all mistakes: what is wrong is left out. With what was set anywhere, and the mistakes."""
+    found = merged(layer._replace(tree={name: layer.tree[name]}) for layer in layers if name in layer.tree)
+    section, mistakes = _past_mistakes(found, lambda tree: _section(tree.get(name, {}), kind, name))
+    return section or kind(), found, mistakes
 
 
-def _default_file(environ: Mapping[str, str]) -> Path | None:
-    if named := environ.get("NAQ_CONFIG"):
-        return Path(named)
-    return next((file for file in (Path("naq.toml"), user_file()) if file.is_file()), None)
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the config file {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the config file {path} is not valid TOML: {error}") from error
-
-
-def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Values by dotted key, of the variables whose names are settings."""
-    found = {}
-    for option in msgspec.structs.fields(NAQConfig):
-        if option.name == "processors":
-            continue  # a table for each name is no matter of the environment
-        if isinstance(option.type, type) and issubclass(option.type, Struct):
-            keys = [f"{option.name}.{inner.name}" for inner in msgspec.structs.fields(option.type)]
-        else:
-            keys = [option.name]
-        for key in keys:
-            if (variable := variable_of(key)) in environ:
-                found[key] = environ[variable]
-    return found
-
-
-def _put(tree: dict[str, Any], key: str, value: object) -> None:
-    *sections, name = key.split(".")
-    for section in sections:
-        inner = tree.setdefault(section, {})
-        if not isinstance(inner, dict):
-            raise SettingMistake(section, f"setting {section}: expected a table, got {inner!r}")
-        tree = inner
-    tree[name] = value
+def _section(tree: Any, kind: type[Kind], name: str) -> Kind:
+    section: Kind = _converted(tree, kind, name)
+    return section
 
 
 def _tables(tree: Mapping[str, Any], section: str) -> dict[str, Any]:

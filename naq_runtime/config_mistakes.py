@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import inspect
 
 from naq_runtime.errors import ConfigError
 
-__all__ = ["SettingMistake", "is_secret", "mistake_of", "variable_of", "where_set"]
+__all__ = ["SettingMistake", "SettingMistakes", "is_secret", "mistake_of", "variable_of"]
 
 _SECRETS = {"password", "token", "secret", "webhook", "headers", "headers[...]"}
 """Keys whose values are not shown."""
@@ -33,26 +32,24 @@ class SettingMistake(ConfigError):
 
     Args:
         key: of the setting, with dots; empty when the mistake is none of a single one.
+        problem: in words.
+        where: it has to be mended; empty for an argument of the program, or where that is not known.
     """
 
-    def __init__(self, key: str, problem: str) -> None:
-        super().__init__(problem)
+    def __init__(self, key: str, problem: str, where: str = "") -> None:
+        super().__init__(f"{where}: {problem}" if where else problem)
         self.key = key
+        self.problem = problem
+        self.where = where
 
 
-def where_set(key: str, arguments: Iterable[str], variables: Iterable[str], file: Path | None) -> str:
-    """Where somebody has to mend a setting, as the beginning of a line; empty for an argument of the program.
+class SettingMistakes(ConfigError):
+    """Several settings are wrong."""
 
-    Args:
-        arguments: keys that were given as arguments.
-        variables: keys that were given by the environment.
-        file: that was read.
-    """
-    if key in arguments:
-        return ""
-    if key in variables:
-        return f"{variable_of(key)}: "
-    return "" if file is None else f"{file}: "
+    def __init__(self, mistakes: Sequence[SettingMistake]) -> None:
+        where = f"{mistakes[0].where}: " if mistakes[0].where else ""
+        super().__init__(where + "; ".join(mistake.problem for mistake in mistakes))
+        self.mistakes = tuple(mistakes)
 
 
 def variable_of(key: str) -> str:
@@ -64,7 +61,8 @@ def is_secret(key: str) -> bool:
     """Whether the value of a setting is not to be shown: the address of a webhook has its secret in it."""
     names = key.split(".")
     section, name = names[0], names[-1]
-    is_address = section == "webhooks" or (section == "processors" and name == "url")
+    is_address = name == "url" and section in ("processors", "webhooks")
+    is_address |= section == "webhooks" and len(names) < 3  # somebody may put it where a table belongs
     return is_address or not _SECRETS.isdisjoint(names)
 
 

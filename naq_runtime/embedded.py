@@ -274,7 +274,7 @@ class EmbeddedServer:
 
 
 async def _answers(url: str) -> bool:
-    host, _, port = url.removeprefix("nats://").rpartition(":")
+    host, _, port = url.partition("://")[2].rpartition(":")
     try:
         _, writer = await asyncio.open_connection(host, int(port))
     except OSError:

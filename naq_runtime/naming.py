@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from naq_runtime.errors import InvalidName
 
-__all__ = ["EventSubject", "Names", "check_name", "checked", "is_name", "new_id"]
+__all__ = ["EventSubject", "Names", "check_name", "checked", "is_name", "matches", "new_id"]
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SUBJECTS = {count: re.compile(rf"(?:{_TOKEN.pattern}\.){{{count - 1}}}{_TOKEN.pattern}") for count in range(1, 11)}
@@ -57,6 +57,14 @@ def _joined(*tokens: str) -> str:
         return ".".join(tokens)
     except TypeError as error:
         raise InvalidName(f"not all of {tokens!r} are names") from error
+
+
+def matches(pattern: str, subject: str) -> bool:
+    """Whether a subject is among those of a pattern with the wildcards ``*`` and ``>``."""
+    tokens, given = pattern.split("."), subject.split(".")
+    if tokens[-1] == ">":
+        tokens, given = tokens[:-1], given[: len(tokens) - 1] if len(given) >= len(tokens) else []
+    return len(tokens) == len(given) and all(token in ("*", there) for token, there in zip(tokens, given, strict=True))
 
 
 def new_id(length: int = 20) -> str:

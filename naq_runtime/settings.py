@@ -51,6 +51,17 @@ class NatsConfig(Section, frozen=True, kw_only=True):
     token: str | None = None
     creds: str | None = None
     """Path of a credentials file (needs the extra ``nkeys``)."""
+    nkey: str | None = None
+    """Path of a file with the seed of an nkey (needs the extra ``nkeys``)."""
+    tls_ca: str | None = None
+    """Path of the certificates of those who may vouch for the server; those of this machine when left out."""
+    tls_cert: str | None = None
+    """Path of our own certificate, for servers that ask for one; ``tls_key`` goes with it."""
+    tls_key: str | None = None
+    tls_first: bool = False
+    """Whether the connection is encrypted before anything is said, as servers with ``handshake_first`` want it."""
+    jetstream_domain: Annotated[str, Meta(pattern=r"^[^\s.*>]+$")] | None = None
+    """Where the streams are, when that is not the domain of the server."""
     connect_timeout: Seconds = 5.0
     request_timeout: Seconds = 5.0
     pending_bytes: Positive = 32 * 1024 * 1024

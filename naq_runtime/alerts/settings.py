@@ -8,7 +8,8 @@ from typing import NamedTuple
 from naq_runtime.alerts.rules import Rule, parse_rule
 from naq_runtime.alerts.wording import names_for, unknown_names
 from naq_runtime.config import AlertConfig, NAQConfig
-from naq_runtime.errors import ConfigError, InvalidRule
+from naq_runtime.config_mistakes import SettingMistake, SettingMistakes
+from naq_runtime.errors import InvalidRule
 from naq_runtime.processors.settings import WebhookConfig
 
 __all__ = ["WatchedRule", "check_alerts", "rules_of", "webhook_of"]
@@ -35,21 +36,25 @@ def check_alerts(alerts: Mapping[str, AlertConfig], webhooks: Mapping[str, Webho
     """
     mistakes = [mistake for name, alert in alerts.items() for mistake in _mistakes(name, alert, webhooks)]
     if mistakes:
-        raise ConfigError("; ".join(mistakes))
+        raise SettingMistakes(mistakes)
 
 
-def _mistakes(name: str, alert: AlertConfig, webhooks: Mapping[str, WebhookConfig]) -> Iterator[str]:
+def _mistakes(name: str, alert: AlertConfig, webhooks: Mapping[str, WebhookConfig]) -> Iterator[SettingMistake]:
     try:
         rule = parse_rule(alert.rule)
     except InvalidRule as error:
-        yield f"setting alerts.{name}.rule: {error}"
+        yield _mistake(f"alerts.{name}.rule", str(error))
     else:
         known = ", ".join(f"{{{one}}}" for one in names_for(rule))
         for unknown in unknown_names(alert.message, rule):
-            yield f"setting alerts.{name}.message: expected one of {known}, got {{{unknown}}}"
+            yield _mistake(f"alerts.{name}.message", f"expected one of {known}, got {{{unknown}}}")
     if alert.webhook is not None and not is_address(alert.webhook) and alert.webhook not in webhooks:
         tables = f"one of {', '.join(sorted(webhooks))}" if webhooks else "a table [webhooks.NAME]"
-        yield f"setting alerts.{name}.webhook: expected {tables}, or an address such as https://…"
+        yield _mistake(f"alerts.{name}.webhook", f"expected {tables}, or an address such as https://…")
+
+
+def _mistake(key: str, problem: str) -> SettingMistake:
+    return SettingMistake(key, f"setting {key}: {problem}")
 
 
 def webhook_of(watched: WatchedRule, webhooks: Mapping[str, WebhookConfig]) -> tuple[str, WebhookConfig] | None:

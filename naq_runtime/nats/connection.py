@@ -16,7 +16,7 @@ from nats.aio.subscription import Subscription
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.config import NatsConfig, redacted_url
-from naq_runtime.errors import JetStreamUnavailable, MessageTooLarge, ServerTooOld, ServerUnreachable
+from naq_runtime.errors import JetStreamUnavailable, MessageTooLarge, NotAuthorised, ServerTooOld, ServerUnreachable
 from naq_runtime.nats.dialling import Watcher, dialled
 from naq_runtime.nats.lean import LeanClient
 from naq_runtime.nats.server_clock import ServerClock
@@ -64,16 +64,19 @@ class Connection:
         return f"<Connection {redacted_url(self.config.url)} {state}>"
 
     @classmethod
-    async def open(cls, config: NatsConfig, *, name: str, clock: Clock = SYSTEM_CLOCK) -> Connection:
+    async def open(
+        cls, config: NatsConfig, *, name: str, clock: Clock = SYSTEM_CLOCK, checked: bool = True
+    ) -> Connection:
         """Connect, and check that the server is one that naq can work with.
 
         Args:
             config: where, and as whom.
             name: shown in the server's own lists of connections.
             clock: against which that of the server is measured.
+            checked: whether it is checked what kind of server that is.
 
         Raises:
-            ServerUnreachable, NotAuthorised, ServerTooOld, JetStreamUnavailable.
+            ServerUnreachable, NotAuthorised, ServerTooOld, JetStreamUnavailable, ConfigError.
         """
         connection = cls(config, LeanClient(), clock)
         watcher = Watcher(connection._note_error, connection._lost, connection._restored, connection._ended)
@@ -81,7 +84,9 @@ class Connection:
         connection.closed.clear()  # a client that was refused has been closed
         connection._stands_since = time.monotonic()
         try:
-            await connection._check_server()
+            if checked:
+                connection.check_version()
+                await connection.check_jetstream()
         except BaseException:
             await connection.close()
             raise
@@ -196,6 +201,15 @@ class Connection:
             raise asyncio.CancelledError  # the client swallows it when the answer comes at the same moment
         return answer
 
+    def js_api(self, subject: str) -> str:
+        """The whole of a subject of the JetStream API.
+
+        Args:
+            subject: what follows ``$JS.API.``.
+        """
+        domain = self.config.jetstream_domain
+        return f"$JS.{domain}.API.{subject}" if domain else f"$JS.API.{subject}"
+
     async def api(self, subject: str, body: object = None) -> dict[str, Any]:
         """Call the JetStream API.
 
@@ -207,7 +221,7 @@ class Connection:
         """
         payload = b"" if body is None else msgspec.json.encode(body)
         asked_ns = self.server_clock.monotonic_ns()
-        answer = msgspec.json.decode((await self.request(f"$JS.API.{subject}", payload)).data, type=dict[str, Any])
+        answer = msgspec.json.decode((await self.request(self.js_api(subject), payload)).data, type=dict[str, Any])
         if moment := answer.get("ts"):
             self.server_clock.told(moment, asked_ns)
         if error := answer.get("error"):
@@ -250,15 +264,33 @@ class Connection:
             async with asyncio.timeout(max(1, self.config.request_timeout)):
                 await asyncio.shield(ping)
 
-    async def _check_server(self) -> None:
-        where = redacted_url(self.config.url)
+    def check_version(self) -> None:
+        """Make sure that the server is no older than naq needs it.
+
+        Raises:
+            ServerTooOld.
+        """
         if self._version() < MINIMUM_SERVER:
             raise ServerTooOld(
-                f"the server at {where} is nats-server {self.server_version}; naq needs 2.12 or newer: upgrade it"
+                f"the server at {redacted_url(self.config.url)} is nats-server {self.server_version}; "
+                "naq needs 2.12 or newer: upgrade it"
             )
+
+    async def check_jetstream(self) -> dict[str, Any]:
+        """Make sure that there is JetStream for us; what the server says of our account.
+
+        Raises:
+            JetStreamUnavailable, NotAuthorised.
+        """
+        where = redacted_url(self.config.url)
         try:
-            await self.api("INFO")
+            return await self.api("INFO")
         except (JetStreamUnavailable, ServerUnreachable) as error:
+            if "permissions violation" in (self.last_error or "").lower():
+                raise NotAuthorised(
+                    f"the server at {where} does not let us publish to {self.js_api('INFO')}: "
+                    "SECURITY.md lists what each role needs"
+                ) from error
             raise JetStreamUnavailable(
                 f"the server at {where} has no JetStream for this account: start it with -js"
             ) from error

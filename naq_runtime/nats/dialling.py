@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
 
 import nats.errors
 from nats.aio.client import Client
@@ -13,6 +14,7 @@ from nats.aio.client import Client
 from naq_runtime.config import NatsConfig, redacted_url, split_urls
 from naq_runtime.errors import NotAuthorised, ServerError, ServerUnreachable
 from naq_runtime.nats import prepare_web_sockets
+from naq_runtime.nats.identity import identity_of
 from naq_runtime.nats.lean import LeanClient
 from naq_runtime.nats.translating import reason_of
 
@@ -36,14 +38,15 @@ async def dialled(config: NatsConfig, name: str, watcher: Watcher) -> LeanClient
     A server that refuses us may hang up before we have read why: it is asked again, by a client of its own.
 
     Raises:
-        ServerUnreachable, NotAuthorised.
+        ServerUnreachable, NotAuthorised, ConfigError.
     """
+    identity = identity_of(config)
     if any(url.startswith(("ws://", "wss://")) for url in split_urls(config.url)):
         prepare_web_sockets()
     for final in (False, False, False, True):
         client = LeanClient()
         try:
-            await _dial(client, config, name, watcher)
+            await _dial(client, config, name, watcher, identity)
         except (nats.errors.Error, OSError, TimeoutError) as error:
             if final or not isinstance(error, ConnectionResetError):
                 raise _refusal(config, error) from error
@@ -53,7 +56,7 @@ async def dialled(config: NatsConfig, name: str, watcher: Watcher) -> LeanClient
     return client
 
 
-async def _dial(client: Client, config: NatsConfig, name: str, watcher: Watcher) -> None:
+async def _dial(client: Client, config: NatsConfig, name: str, watcher: Watcher, identity: Mapping[str, Any]) -> None:
     servers = split_urls(config.url)
     all_failed = asyncio.Event()
     failed = 0
@@ -68,7 +71,7 @@ async def _dial(client: Client, config: NatsConfig, name: str, watcher: Watcher)
         if failed >= len(servers):
             all_failed.set()
 
-    dialling = asyncio.ensure_future(_connect(client, config, name, watcher, note))
+    dialling = asyncio.ensure_future(_connect(client, config, name, watcher, note, identity))
     failing = asyncio.ensure_future(all_failed.wait())
     try:
         done, _ = await asyncio.wait(
@@ -88,15 +91,17 @@ async def _dial(client: Client, config: NatsConfig, name: str, watcher: Watcher)
 
 
 async def _connect(
-    client: Client, config: NatsConfig, name: str, watcher: Watcher, note: Callable[[Exception], Awaitable[None]]
+    client: Client,
+    config: NatsConfig,
+    name: str,
+    watcher: Watcher,
+    note: Callable[[Exception], Awaitable[None]],
+    identity: Mapping[str, Any],
 ) -> None:
     await client.connect(
         servers=split_urls(config.url),
         name=name,
-        user=config.user,
-        password=config.password,
-        token=config.token,
-        user_credentials=config.creds,
+        **identity,
         error_cb=note,
         disconnected_cb=watcher.lost,
         reconnected_cb=watcher.restored,
@@ -116,6 +121,17 @@ def _refusal(config: NatsConfig, error: BaseException | None) -> ServerError:
     reason = reason_of(error)
     if isinstance(error, nats.errors.AuthorizationError) or "authorization" in reason.lower():
         return NotAuthorised(f"the server at {where} refused the credentials: check the user, password or token")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why = error.verify_message or reason
+        return ServerUnreachable(
+            f"the certificate of the server at {where} is not trusted: {why}. "
+            "Name who vouches for it with nats.tls_ca, and the server as its certificate does"
+        )
+    if isinstance(error, ssl.SSLError):
+        return ServerUnreachable(
+            f"no encrypted connection to the server at {where}: {reason}. "
+            "Check nats.tls_cert and nats.tls_key, and whether the server speaks TLS"
+        )
     return ServerUnreachable(
         f"cannot reach a NATS server at {where}: {reason}. Start one with 'naq server', or set NAQ_NATS_URL"
     )

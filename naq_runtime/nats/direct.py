@@ -225,7 +225,7 @@ async def _asked(connection: Connection, stream: str, request: dict[str, Any]) -
     async with connection.client.taking(inbox, take):
         with translated(), listening(connection.on_lost, lost):
             asked = msgspec.json.encode({**request, "max_bytes": _ANSWER_BYTES})
-            await connection.publish(f"$JS.API.DIRECT.GET.{stream}", asked, inbox)
+            await connection.publish(connection.js_api(f"DIRECT.GET.{stream}"), asked, inbox)
             last = await _patiently(end, came, connection.config.request_timeout)
     pending = _PENDING.search(last)
     messages = [_stored(headers, data) for headers, data in came]

@@ -94,7 +94,7 @@ class CreditPull:
         refunded: Callable[[], None],
     ) -> None:
         self._connection = connection
-        self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
+        self._subject = connection.js_api(f"CONSUMER.MSG.NEXT.{stream}.{consumer}")
         self._deliver = deliver
         self._refunded = refunded
         self._inbox = ""

@@ -15,6 +15,7 @@ from naq_runtime.errors import JetStreamError, TopologyMismatch
 from naq_runtime.naming import Names
 from naq_runtime.nats.connection import Connection
 from naq_runtime.nats.direct import STREAM_NOT_FOUND
+from naq_runtime.nats.wanted import WantedStreams, differences
 
 __all__ = ["StreamHandle", "Topology"]
 
@@ -24,37 +25,9 @@ _NO_STORAGE = 10047
 _CONSUMER_NOT_FOUND = 10014
 _CONSUMER_EXISTS = {10105, 10148, 10013}
 
-_MATTERS = (
-    "subjects",
-    "retention",
-    "discard",
-    "discard_new_per_subject",
-    "max_msgs_per_subject",
-    "allow_direct",
-    "allow_msg_ttl",
-    "allow_msg_schedules",
-    "allow_atomic",
-    "republish",
-)
-"""The fields in which a stream of ours must not differ."""
-
 _CONSUMER_MATTERS = ("filter_subject", "ack_policy", "max_batch")
 
-_SERVER_DEFAULTS: Mapping[str, Any] = {
-    "retention": "limits",
-    "discard": "old",
-    "discard_new_per_subject": False,
-    "max_msgs_per_subject": -1,
-    "allow_direct": False,
-    "allow_msg_ttl": False,
-    "allow_msg_schedules": False,
-    "allow_atomic": False,
-    "republish": None,
-}
-
 _NANOSECONDS = 1_000_000_000
-_MOST_DEAD_EVENTS = 100_000
-"""Of all processors; above it, the oldest go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,120 +50,46 @@ class Topology:
         self._names = config.names
         self._consumers: set[str] = set()
 
-    async def jobs(self) -> StreamHandle:
-        """The jobs that have not ended, one message each: a message moves as its job does, and leaves with it.
-
-        And the schedules that make jobs: a tick's job and its record are stored together or not at all.
-        """
-        return await self._stream(
-            self._names.jobs_stream,
-            subjects=list(self._names.job_states),
-            retention="workqueue",
-            max_msgs_per_subject=1,
-            allow_direct=True,
-            allow_msg_ttl=True,
-            allow_msg_schedules=True,
-            allow_atomic=True,
-        )
-
     @property
     def names(self) -> Names:
         """The names on the wire."""
         return self._names
 
+    @property
+    def _wanted(self) -> WantedStreams:
+        return WantedStreams(self._config, fast_ingest=self._connection.has_fast_ingest)
+
+    async def jobs(self) -> StreamHandle:
+        """The jobs that have not ended, and the schedules."""
+        return await self._stream(self._wanted.jobs())
+
     async def dead(self) -> StreamHandle:
-        """The dead letters, until somebody deals with them, or their time is over."""
-        config = self._config.dead
-        return await self._stream(
-            self._names.dead_stream,
-            subjects=[self._names.dead_letters],
-            max_msgs_per_subject=1,
-            max_age=int(config.max_age * _NANOSECONDS),
-            max_bytes=config.max_bytes,
-            allow_direct=True,
-        )
+        """The dead letters."""
+        return await self._stream(self._wanted.dead())
 
     async def results(self) -> StreamHandle:
-        """The last outcome of each job, until its time is over."""
-        config = self._config.results
-        return await self._stream(
-            self._names.results_stream,
-            subjects=[self._names.results],
-            max_msgs_per_subject=1,
-            max_age=int(config.ttl * _NANOSECONDS),
-            max_bytes=config.max_bytes,
-            allow_direct=True,
-            allow_msg_ttl=True,
-        )
+        """The last outcome of each job."""
+        return await self._stream(self._wanted.results())
 
     async def objects(self) -> StreamHandle:
-        """The outcomes that are too large for one message, until their time is over."""
-        config = self._config.results
-        return await self._stream(
-            self._names.objects_stream,
-            subjects=list(self._names.objects),
-            max_age=int(config.ttl * _NANOSECONDS),
-            max_bytes=config.max_bytes,
-            allow_direct=True,
-            allow_msg_ttl=True,
-            allow_rollup_hdrs=True,
-        )
+        """The outcomes that are too large for one message."""
+        return await self._stream(self._wanted.objects())
 
     async def events(self) -> StreamHandle:
-        """The log; each event has a subject of its own, so that storing one twice leaves one."""
-        config = self._config.events
-        names = self._names
-        return await self._stream(
-            names.events_stream,
-            subjects=[names.events],
-            max_msgs_per_subject=1,
-            max_age=int(config.max_age * _NANOSECONDS),
-            max_bytes=config.max_bytes,
-            max_msgs=config.max_count,
-            allow_direct=True,
-            republish={"src": names.events, "dest": names.live},
-        )
+        """The log."""
+        return await self._stream(self._wanted.events())
 
     async def stats(self) -> StreamHandle:
-        """The roll-ups of the events, each with a time to live of its own; they outlive the events."""
-        config = self._config.statistics
-        return await self._stream(
-            self._names.stats_stream,
-            subjects=[self._names.stats],
-            max_msgs_per_subject=1,
-            max_age=int(max(config.minutes_for, config.hours_for, config.days_for) * _NANOSECONDS),
-            max_bytes=config.max_bytes,
-            allow_direct=True,
-            allow_msg_ttl=True,
-            allow_atomic=True,
-        )
+        """The roll-ups of the events."""
+        return await self._stream(self._wanted.stats())
 
     async def processors(self) -> StreamHandle:
-        """The events that processors have given up, for as long as dead letters, and those that are to come again.
-
-        Their number is bounded, and not their bytes: the server would set all of those aside, for what may never be.
-        """
-        return await self._stream(
-            self._names.processors_stream,
-            subjects=[self._names.processor_records],
-            retention="workqueue",
-            max_msgs_per_subject=1,
-            max_age=int(self._config.dead.max_age * _NANOSECONDS),
-            max_msgs=_MOST_DEAD_EVENTS,
-            allow_direct=True,
-        )
+        """The events that processors have given up, and those that are to come again."""
+        return await self._stream(self._wanted.processors())
 
     async def bucket(self, bucket: str) -> StreamHandle:
-        """A bucket of records, each with a time to live of its own."""
-        return await self._stream(
-            self._names.bucket_stream(bucket),
-            subjects=[self._names.bucket_key(bucket, ">")],
-            max_msgs_per_subject=1,
-            discard="new",
-            allow_direct=True,
-            allow_msg_ttl=True,
-            allow_rollup_hdrs=True,
-        )
+        """A bucket of records."""
+        return await self._stream(self._wanted.bucket(bucket))
 
     async def workers(self) -> StreamHandle:
         """The bucket in which each worker renews its record."""
@@ -258,16 +157,8 @@ class Topology:
                 raise
             return existing
 
-    async def _stream(self, name: str, **settings: Any) -> StreamHandle:
-        wanted = {
-            "name": name,
-            "storage": "file",
-            "num_replicas": self._config.streams.replicas,
-            "max_consumers": -1,
-            **{key: value for key, value in settings.items() if value is not None},
-        }
-        if self._connection.has_fast_ingest:
-            wanted["allow_batched"] = True
+    async def _stream(self, wanted: dict[str, Any]) -> StreamHandle:
+        name = str(wanted["name"])
         existing = await self._existing_stream(name)
         if existing is None:
             existing = await self._create_stream(name, wanted)
@@ -303,19 +194,8 @@ class Topology:
             raise
 
     def _compare(self, name: str, existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-        for field in _MATTERS:
-            want = wanted.get(field, _SERVER_DEFAULTS.get(field))
-            have = existing.get(field, _SERVER_DEFAULTS.get(field))
-            if have != want:
-                raise TopologyMismatch(
-                    f"stream {name} has {field}={_shown(have)}, naq needs {_shown(want)}: "
-                    "change or delete the stream, or use another namespace (--namespace)"
-                )
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {inner}" for key, inner in sorted(value.items())) + "}"
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return repr(value)
+        for field, have, want in differences(existing, wanted):
+            raise TopologyMismatch(
+                f"stream {name} has {field}={have}, naq needs {want}: "
+                "change or delete the stream, or use another namespace (--namespace)"
+            )

@@ -105,7 +105,7 @@ def durable(
         services,
         name,
         process,
-        wanted=_wanted(name, settings),
+        wanted=wanted_by(name, settings),
         batch=settings.batch,
         start=start_of(settings.start),
         retries=settings.retries,
@@ -120,7 +120,12 @@ def start_of(text: str) -> Start:
     return datetime.fromisoformat(text)
 
 
-def _wanted(name: str, settings: ProcessorSettings) -> EventFilter:
+def wanted_by(name: str, settings: ProcessorSettings) -> EventFilter:
+    """What a processor wants.
+
+    Raises:
+        ConfigError: its filter cannot be read.
+    """
     try:
         return EventFilter(settings.filter)
     except FilterError as error:

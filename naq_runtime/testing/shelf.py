@@ -8,11 +8,12 @@ from typing import Any
 
 from naq_runtime.clock import nanoseconds_of
 from naq_runtime.errors import JetStreamError
+from naq_runtime.naming import matches
 from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.nats.publish import Outgoing
 from naq_runtime.nats.streams import MESSAGE_ID
 
-__all__ = ["Kept", "Shelf", "matches", "moment"]
+__all__ = ["Kept", "Shelf", "moment"]
 
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 _EXPECTED_OF = "Nats-Expected-Last-Subject-Sequence-Subject"
@@ -212,14 +213,6 @@ def _all(node: Mapping[str, Any]) -> Iterator[Kept]:
             yield from _all(branch)
         else:
             yield branch
-
-
-def matches(pattern: str, subject: str) -> bool:
-    """Whether a subject is among those of a pattern with the wildcards ``*`` and ``>``."""
-    tokens, given = pattern.split("."), subject.split(".")
-    if tokens[-1] == ">":
-        tokens, given = tokens[:-1], given[: len(tokens) - 1] if len(given) >= len(tokens) else []
-    return len(tokens) == len(given) and all(token in ("*", there) for token, there in zip(tokens, given, strict=True))
 
 
 def moment(time_ns: int) -> str:

@@ -21,10 +21,12 @@ from naq_runtime.errors import (
     ServerUnreachable,
     StreamMissing,
 )
+from naq_runtime.naming import matches
 from naq_runtime.nats.direct import STREAM_NOT_FOUND, Bounds, StoredMessage
 from naq_runtime.nats.publish import Outgoing, Stored
 from naq_runtime.nats.topology import StreamHandle, Topology
-from naq_runtime.testing.shelf import Kept, Shelf, matches
+from naq_runtime.nats.wanted import WantedStreams
+from naq_runtime.testing.shelf import Kept, Shelf
 
 __all__ = ["MemoryStreams", "MemoryTopology"]
 
@@ -266,16 +268,18 @@ class MemoryTopology(Topology):
     def forget(self, queue: str) -> None:
         """See `Topology.forget`."""
 
-    async def _stream(self, name: str, **settings: object) -> StreamHandle:
-        subjects, max_age_ns = settings["subjects"], settings.get("max_age", 0)
-        assert isinstance(subjects, list)
-        assert isinstance(max_age_ns, int)
+    @property
+    def _wanted(self) -> WantedStreams:
+        return WantedStreams(self._config, fast_ingest=False)
+
+    async def _stream(self, wanted: dict[str, Any]) -> StreamHandle:
+        name = str(wanted["name"])
         self._streams.create(
             name,
-            subjects,
-            max_age_ns=max_age_ns,
-            takes_ttl=bool(settings.get("allow_msg_ttl")),
-            takes_schedules=bool(settings.get("allow_msg_schedules")),
+            wanted["subjects"],
+            max_age_ns=wanted.get("max_age", 0),
+            takes_ttl=bool(wanted.get("allow_msg_ttl")),
+            takes_schedules=bool(wanted.get("allow_msg_schedules")),
         )
         return StreamHandle(name, fast_ingest=False, largest=self._streams.largest)
 

@@ -14,10 +14,12 @@ import typer
 __all__ = [
     "alerts",
     "configured_processors",
+    "contexts",
     "dead_jobs",
     "event_types",
     "jobs",
     "processors",
+    "profiles",
     "queues",
     "schedules",
     "themes",
@@ -51,6 +53,27 @@ def configured_processors(ctx: typer.Context, incomplete: str) -> Sequence[str]:
         from naq_tui.cli.context import config_of
 
         return _matching(sorted(config_of(ctx.params).processors), incomplete)
+    return []
+
+
+def contexts(incomplete: str) -> Sequence[str]:
+    """The contexts of the nats tool."""
+    with suppress(Exception):
+        import os
+
+        from naq_runtime.nats_context import context_names
+
+        return _matching(context_names(os.environ), incomplete)
+    return []
+
+
+def profiles(ctx: typer.Context, incomplete: str) -> Sequence[str]:
+    """The profiles of the config file."""
+    with suppress(Exception):
+        from naq_runtime.config_layers import PROFILES, Source, config_file, file_layer
+
+        if file := config_file(Source(ctx.params.get("config_file"))):
+            return _matching(sorted(file_layer(file).tree.get(PROFILES, {})), incomplete)
     return []
 
 

@@ -22,10 +22,12 @@ from naq_runtime.errors import (
     ServerError,
 )
 from naq_runtime.hangup import hold_hangups
+from naq_tui.cli import completing
 from naq_tui.text import inert
 
 if TYPE_CHECKING:
-    from naq_runtime.config import NAQConfig
+    from naq_runtime.config import NAQConfig, ReadSettings
+    from naq_runtime.config_layers import Layer, Source
 
 __all__ = ["EXIT_FAILURE", "EXIT_USAGE", "SHARED_NAMES", "command", "config_of", "fail"]
 
@@ -50,6 +52,21 @@ _EXIT_CODES: tuple[tuple[type[NaqError], int], ...] = (
 )
 
 Server = Annotated[str | None, typer.Option("--server", metavar="URL", help="NATS server; several parted by commas.")]
+Context = Annotated[
+    str | None,
+    typer.Option(
+        "--context",
+        metavar="NAME",
+        autocompletion=completing.contexts,
+        help="A context of the nats tool; @selected for its own.",
+    ),
+]
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        "--profile", metavar="NAME", autocompletion=completing.profiles, help="A table [profiles.NAME] of the file."
+    ),
+]
 Namespace = Annotated[str | None, typer.Option("--namespace", help="Prefix of all subjects and streams.")]
 Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Patience with the server.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="A TOML file with settings.")]
@@ -57,16 +74,18 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show logs and tracebacks."
 
 _SHARED: dict[str, tuple[Any, Any]] = {
     "server": (Server, None),
+    "nats_context": (Context, None),
     "namespace": (Namespace, None),
     "timeout": (Timeout, None),
     "config_file": (ConfigFile, None),
+    "profile": (Profile, None),
     "debug": (Debug, False),
 }
 
 SHARED_NAMES = frozenset(_SHARED)
 """The names of the parameters that all commands have."""
 
-_GIVEN = ("config", "config_files", "reload")
+_GIVEN = ("config", "config_layers", "read", "source", "reload")
 """Parameters that are no options."""
 
 
@@ -74,12 +93,14 @@ def command(function: Callable[..., Any]) -> Callable[..., None]:
     """Make a function a command: it gets ``config``, and the shared options come on top of its own.
 
     One that has a parameter ``reload`` gets a function that reads the settings again, with the same options; SIGHUP is
-    held for it until it heeds that. One with ``config_files`` gets the files of settings. An async function is run to
-    its end. An error of ours ends the command with its exit code and one line on stderr.
+    held for it until it heeds that. One with ``config_layers`` gets the layers of sections that are each person's own.
+    One with ``read`` gets a function that reads the settings past all mistakes, and one with ``source`` what was named
+    to read them from. An async function is run to its end. An error of ours ends
+    the command with its exit code and one line on stderr.
     """
     taken = inspect.signature(function).parameters
     own = {name: p for name, p in taken.items() if name not in _GIVEN}
-    names = {"NAQConfig": object, "Callable": Callable}
+    names = dict.fromkeys(("NAQConfig", "ReadSettings", "Source", "Layer"), object) | {"Callable": Callable}
     hints = get_type_hints(function, localns=names, include_extras=True)
 
     @functools.wraps(function)
@@ -89,15 +110,16 @@ def command(function: Callable[..., Any]) -> Callable[..., None]:
             if "reload" in taken:
                 hold_hangups()
                 values["reload"] = functools.partial(_config, shared)
+            if "read" in taken:
+                values["read"] = functools.partial(_read, shared)
             import asyncio
 
             from naq_tui.cli.logs import log_to_stderr
 
-            if "config_files" in taken:
-                values["config_files"] = _config_files(shared)
-            config = _config(shared)
-            log_to_stderr(config.log.level.upper())
-            outcome = function(config=config, **values)
+            readers = {"config": _config, "config_layers": _layers, "source": _source}
+            values |= {name: read(shared) for name, read in readers.items() if name in taken}
+            log_to_stderr(_level_of(values, shared["debug"]))
+            outcome = function(**values)
             if inspect.iscoroutine(outcome):
                 asyncio.run(outcome)
 
@@ -128,10 +150,16 @@ def _pointed(error: FilterError) -> Sequence[str]:
     return f"  {before}{inert(error.text[error.position :], _BEFORE_MARK)}", f"  {' ' * cell_len(before)}^"
 
 
-def _config_files(shared: dict[str, Any]) -> Sequence[Path]:
-    from naq_runtime.config import config_files
+def _source(shared: dict[str, Any]) -> Source:
+    from naq_runtime.config_layers import Source
 
-    return config_files(shared["config_file"])
+    return Source(shared["config_file"], shared["nats_context"], shared["profile"])
+
+
+def _layers(shared: dict[str, Any]) -> Sequence[Layer]:
+    from naq_runtime.config_layers import section_layers
+
+    return section_layers(_source(shared))
 
 
 def config_of(params: Mapping[str, Any]) -> NAQConfig:
@@ -140,18 +168,27 @@ def config_of(params: Mapping[str, Any]) -> NAQConfig:
 
 
 def _config(shared: dict[str, Any]) -> NAQConfig:
-    from naq_runtime.config import NAQConfig
+    return _read(shared).right()
 
-    return NAQConfig.load(
-        shared["config_file"],
-        arguments={
-            "nats.url": shared["server"],
-            "namespace": shared["namespace"],
-            "nats.request_timeout": shared["timeout"],
-            "nats.connect_timeout": shared["timeout"],
-            "log.level": "debug" if shared["debug"] else None,
-        },
-    )
+
+def _read(shared: dict[str, Any]) -> ReadSettings:
+    from naq_runtime.config import read_settings
+
+    arguments = {
+        "nats.url": shared["server"],
+        "namespace": shared["namespace"],
+        "nats.request_timeout": shared["timeout"],
+        "nats.connect_timeout": shared["timeout"],
+        "log.level": "debug" if shared["debug"] else None,
+    }
+    return read_settings(_source(shared), arguments=arguments)
+
+
+def _level_of(values: dict[str, Any], debug: bool) -> str:
+    """How much is said on stderr."""
+    if "config" in values:
+        return str(values["config"].log.level).upper()
+    return "DEBUG" if debug else "INFO"
 
 
 class _ending:

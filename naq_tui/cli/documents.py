@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from naq_runtime.alerts.record import AlertState
 from naq_runtime.job import JobStatus
@@ -20,6 +20,7 @@ __all__ = [
     "Alert",
     "AlertRule",
     "Change",
+    "Check",
     "DeadEvent",
     "DeadJob",
     "DeadLetter",
@@ -33,6 +34,8 @@ __all__ = [
     "Queue",
     "Schedule",
     "ScheduleDetail",
+    "Setting",
+    "SettingMistake",
     "Tick",
     "WatchedAlert",
     "WhyItWaits",
@@ -382,3 +385,39 @@ class DeadEvent(_Document):
     failed_at_ns: Nanoseconds
     event: Any
     """``null`` where it cannot be read."""
+
+
+# Settings
+
+
+class Setting(_Document):
+    """A setting, and where its value comes from."""
+
+    key: str
+    value: Any
+    from_: str = field(name="from")
+    """``option``, ``env``, ``profile``, ``context``, ``file`` or ``default``."""
+    name: str | None
+    """Of the option, the variable, the profile or the context."""
+    file: str | None
+
+
+class SettingMistake(_Document):
+    """What is wrong with a setting."""
+
+    key: str | None
+    where: str | None
+    mistake: str
+
+
+class Check(_Document):
+    """What `naq doctor` has looked at."""
+
+    check: str
+    state: str
+    """``ok``, ``warn``, ``bad`` or ``skipped``."""
+    found: str
+    meaning: str | None
+    remedy: str | None
+    """How to mend it."""
+    details: list[str]

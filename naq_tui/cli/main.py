@@ -48,6 +48,10 @@ COMMANDS: dict[str, dict[str, Entry]] = {
         "metrics": Entry("metrics:metrics", "Serve metrics to Prometheus."),
         "server": Entry("server:server", "Run a nats-server, for development."),
     },
+    "Settings and health": {
+        "config": Entry("config:app", "Show the settings, and check them."),
+        "doctor": Entry("doctor:doctor", "Say what is wrong, and how to mend it."),
+    },
 }
 """All commands, as the help groups them."""
 

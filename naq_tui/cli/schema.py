@@ -60,6 +60,9 @@ PRINTED: Mapping[str, Printed] = {
     "naq events stats": Printed("Statistics"),
     "naq processor list": Printed("Processor", "array"),
     "naq processor dead": Printed("DeadEvent", "array"),
+    "naq doctor": Printed("Check", "array"),
+    "naq config show": Printed("Setting", "array"),
+    "naq config check": Printed("SettingMistake", "array"),
     "naq-top --once": Printed("Snapshot"),
 }
 """What each command prints with ``--format json``."""

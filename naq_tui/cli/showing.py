@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 from naq_runtime.config import NAQConfig, redacted_url
+from naq_runtime.config_layers import Source
 from naq_runtime.errors import ConfigError
 from naq_runtime.version import VERSION
 from naq_tui.cli.context import EXIT_USAGE, fail
@@ -22,7 +23,7 @@ _DEMO_SAMPLE_S = 4.0
 _DEMO_WARM_UP_S = 20.0
 
 
-async def watch(config: NAQConfig, wishes: Wishes, *, demo: bool, read_only: bool) -> int:
+async def watch(config: NAQConfig, wishes: Wishes, *, demo: bool, read_only: bool, named: Source) -> int:
     """Show what happens on a server."""
     from naq_tui.app import run_app
     from naq_tui.sources.live import LiveSource
@@ -32,16 +33,17 @@ async def watch(config: NAQConfig, wishes: Wishes, *, demo: bool, read_only: boo
             config = await _demo(stack)
         title = "demo" if demo else config.namespace
         source = LiveSource(config, read_only=read_only)
-        return await run_app(source, title=title, version=VERSION, options=_leading_to(config), **wishes)
+        return await run_app(source, title=title, version=VERSION, options=_leading_to(config, named), **wishes)
 
 
-def _leading_to(config: NAQConfig) -> list[str]:
+def _leading_to(config: NAQConfig, named: Source) -> list[str]:
     """The options with which ``naq`` finds the server that is watched, where it would not without; no credentials."""
     try:
-        usual = NAQConfig.load()
+        usual = NAQConfig.load(named.file, context=named.context, profile=named.profile)
     except ConfigError:
         return []
-    options = []
+    given = {"--config": named.file, "--profile": named.profile, "--context": named.context}
+    options = [part for option, value in given.items() if value for part in (option, str(value))]
     if config.nats.url != usual.nats.url and redacted_url(config.nats.url) == config.nats.url:
         options += ["--server", config.nats.url]
     if config.namespace != usual.namespace:

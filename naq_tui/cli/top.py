@@ -16,6 +16,7 @@ from naq_tui.cli.format import Format
 
 if TYPE_CHECKING:
     from naq_runtime.config import NAQConfig
+    from naq_runtime.config_layers import Layer, Source
 
 __all__ = ["app", "run"]
 
@@ -75,7 +76,8 @@ def top(
         bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
     ] = False,
     config: NAQConfig,
-    config_files: Sequence[Path],
+    config_layers: Sequence[Layer],
+    source: Source,
 ) -> None:
     """Watch jobs, queues, workers and events as they happen.
 
@@ -101,7 +103,7 @@ def top(
     if once:
         asyncio.run(showing.once(config, demo, format))
         return
-    wishes = wishes_of(config_files, theme, only_ascii, begin_at=at, read_only=read_only, log_file=log_file)
+    wishes = wishes_of(config_layers, theme, only_ascii, begin_at=at, read_only=read_only, log_file=log_file)
     if serve:
         showing.serve(serve, config, demo=demo, read_only=not writable)
         return
@@ -110,7 +112,7 @@ def top(
     if replay is not None:
         code = asyncio.run(showing.replay(replay, wishes))
     else:
-        code = asyncio.run(showing.watch(config, wishes, demo=demo, read_only=read_only))
+        code = asyncio.run(showing.watch(config, wishes, demo=demo, read_only=read_only, named=source))
     sys.exit(code)
 
 

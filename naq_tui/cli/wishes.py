@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
-from naq_runtime.config import read_section, user_file
+from naq_runtime.config import read_section
+from naq_runtime.config_layers import Layer, user_file
 from naq_runtime.errors import ConfigError
 from naq_runtime.events.filters import EventFilter, FilterError
 from naq_tui.look import Look, look_for
 from naq_tui.preferences import Preferences
 from naq_tui.settings import TopSettings
 
-__all__ = ["Wishes", "in_browser", "wishes_of"]
+__all__ = ["Wishes", "check_filter", "in_browser", "wishes_of"]
 
 
 class Wishes(TypedDict):
@@ -27,7 +28,7 @@ class Wishes(TypedDict):
 
 
 def wishes_of(
-    files: Sequence[Path],
+    layers: Sequence[Layer],
     theme: str,
     only_ascii: bool | None,
     *,
@@ -35,13 +36,13 @@ def wishes_of(
     read_only: bool,
     log_file: Path | None,
 ) -> Wishes:
-    """The wishes in files of settings, and above them those on the command line.
+    """The wishes in layers of settings, and above them those on the command line.
 
     Raises:
         ConfigError: a setting cannot be.
     """
-    settings = read_section("top", TopSettings, files)
-    _check_filter(settings.filter)
+    settings = read_section("top", TopSettings, layers)
+    check_filter(settings.filter)
     only_ascii = settings.ascii if only_ascii is None else only_ascii
     look = look_for(os.environ, theme=theme or settings.theme, ascii=only_ascii)
     # Who looks at a page that is read-only changes nothing here, and not what it looks like for others.
@@ -54,7 +55,12 @@ def in_browser() -> bool:
     return bool(os.environ.get("TEXTUAL_DRIVER"))
 
 
-def _check_filter(text: str) -> None:
+def check_filter(text: str) -> None:
+    """Make sure that the filter at the start can be read.
+
+    Raises:
+        ConfigError: it cannot.
+    """
     try:
         EventFilter(text)
     except FilterError as error:

@@ -35,11 +35,12 @@ async def told(program: str, config: NAQConfig | None, variables: Mapping[str, s
     return out.decode()
 
 
-async def bash(line: str, config: NAQConfig | None = None) -> list[str]:
+async def bash(line: str, config: NAQConfig | None = None, env: Mapping[str, str] | None = None) -> list[str]:
     """What bash offers at the end of a line."""
     words = line.split(" ")
     name = words[0].upper().replace("-", "_")
     variables = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1), f"_{name}_COMPLETE": "complete_bash"}
+    variables |= env or {}
     return (await told(words[0], config, variables)).split()
 
 
@@ -97,6 +98,16 @@ async def test_what_no_server_knows_is_completed_without_one() -> None:
     assert await bash("naq queue show --form") == ["--format"]
     assert set(await bash("naq queue ")) >= {"list", "show", "pause"}
     assert await bash("naq-top --theme d") == ["day", "distinct"]
+
+
+async def test_contexts_and_profiles_are_completed(tmp_path: Path) -> None:
+    (tmp_path / "naq.toml").write_text("[profiles.staging]\n[profiles.live]\n", encoding="utf-8")
+    (tmp_path / "nats" / "context").mkdir(parents=True)
+    (tmp_path / "nats" / "context" / "work.json").write_text("{}", encoding="utf-8")
+    env = {"XDG_CONFIG_HOME": str(tmp_path), "NAQ_CONFIG": str(tmp_path / "naq.toml")}
+
+    assert await bash("naq queue list --profile ", env=env) == ["live", "staging"]
+    assert await bash("naq queue list --context ", env=env) == ["work"]
 
 
 @pytest.mark.parametrize(

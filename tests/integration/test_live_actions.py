@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from naq_runtime import Job, NAQConfig, Queue, ServiceManager
+from naq_runtime.config_layers import Source
 from naq_runtime.errors import NaqError, NotFound, ServerUnreachable
 from naq_runtime.events.models import JobEvent
 from naq_runtime.job import JobStatus
@@ -211,7 +212,7 @@ async def test_naq_top_with_read_only_has_such_a_source(
 
     monkeypatch.setattr("naq_tui.app.run_app", run_app)
     wishes = wishes_of([], "", None, begin_at="", read_only=read_only, log_file=None)
-    await showing.watch(config, wishes, demo=False, read_only=read_only)
+    await showing.watch(config, wishes, demo=False, read_only=read_only, named=Source())
 
     assert [source.actions is None for source in shown] == [read_only]
 

@@ -48,22 +48,34 @@ def environment(config: NAQConfig | None, extra: Mapping[str, str] | None = None
 
 
 async def naq(
-    *arguments: str, config: NAQConfig | None = None, cwd: Path | None = None, within: float = 30
+    *arguments: str,
+    config: NAQConfig | None = None,
+    cwd: Path | None = None,
+    within: float = 30,
+    extra: Mapping[str, str] | None = None,
 ) -> Finished:
     """Run one ``naq`` command to its end."""
-    return await program("naq_tui.cli.main", *arguments, config=config, cwd=cwd, within=within)
+    return await program("naq_tui.cli.main", *arguments, config=config, cwd=cwd, within=within, extra=extra)
 
 
-async def naq_top(*arguments: str, config: NAQConfig | None = None, within: float = 30) -> Finished:
+async def naq_top(
+    *arguments: str, config: NAQConfig | None = None, within: float = 30, extra: Mapping[str, str] | None = None
+) -> Finished:
     """Run ``naq-top`` to its end."""
-    return await program("naq_tui.cli.top", *arguments, config=config, within=within)
+    return await program("naq_tui.cli.top", *arguments, config=config, within=within, extra=extra)
 
 
 async def program(
-    module: str, *arguments: str, config: NAQConfig | None = None, cwd: Path | None = None, within: float = 30
+    module: str,
+    *arguments: str,
+    config: NAQConfig | None = None,
+    cwd: Path | None = None,
+    within: float = 30,
+    extra: Mapping[str, str] | None = None,
 ) -> Finished:
     """Run a module to its end."""
-    async with started(module, *arguments, config=config, cwd=cwd) as process, asyncio.timeout(within):
+    running = started(module, *arguments, config=config, cwd=cwd, extra=extra)
+    async with running as process, asyncio.timeout(within):
         out, err = await process.communicate()
     assert process.returncode is not None
     return Finished(process.returncode, out.decode(), err.decode())
@@ -76,6 +88,7 @@ async def started(
     config: NAQConfig | None = None,
     cwd: Path | None = None,
     stdin: int = asyncio.subprocess.DEVNULL,
+    extra: Mapping[str, str] | None = None,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """A running module; killed at the end of the block when it has not ended by then."""
     process = await asyncio.create_subprocess_exec(
@@ -87,7 +100,7 @@ async def started(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=cwd,
-        env=environment(config),
+        env=environment(config, extra),
     )
     try:
         yield process

@@ -8,6 +8,7 @@ import pytest
 from textual.app import App
 
 from naq_runtime.config import read_section
+from naq_runtime.config_layers import file_layer
 from naq_tui.preferences import Preferences
 from naq_tui.settings import TableSettings, TopSettings
 from naq_tui.widgets.feed import Feed
@@ -31,7 +32,7 @@ def file(tmp_path: Path) -> Path:
 async def written(file: Path) -> TopSettings:
     """What is in the file, as soon as there is something in it."""
     await eventually(lambda: file.exists())
-    return read_section("top", TopSettings, [file])
+    return read_section("top", TopSettings, [file_layer(file)])
 
 
 def headings(watched: Watched) -> list[str]:

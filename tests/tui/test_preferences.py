@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from naq_runtime.config import NAQConfig, read_section
+from naq_runtime.config_layers import file_layer
 from naq_runtime.errors import ConfigError
 from naq_tui.preferences import Preferences, changed_text
 from naq_tui.settings import TableSettings, TopSettings
@@ -33,7 +34,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def read(file: Path) -> TopSettings:
-    return read_section("top", TopSettings, [file])
+    return read_section("top", TopSettings, [file_layer(file)])
 
 
 class TestWriting:
@@ -152,7 +153,7 @@ class TestReading:
         ours.write_text('[top]\ntheme = "day"\nrefresh = 1\n[top.tables.queues]\nsort = "failed"\n')
         own.write_text('[top]\ntheme = "distinct"\n[top.tables.queues]\ncolumns = ["queue"]\n')
 
-        settings = read_section("top", TopSettings, [ours, own])
+        settings = read_section("top", TopSettings, [file_layer(ours), file_layer(own)])
 
         assert (settings.theme, settings.refresh) == ("distinct", 1.0)
         assert settings.tables["queues"] == TableSettings(columns=("queue",), sort="failed")

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from naq_runtime.config import read_section
+from naq_runtime.config_layers import file_layer
 from naq_tui.keys import Keys
 from naq_tui.look import LOOKS
 from naq_tui.settings import TopSettings
@@ -19,7 +20,7 @@ def test_its_example_is_understood(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text(example[1])
 
-    settings = read_section("top", TopSettings, [file])
+    settings = read_section("top", TopSettings, [file_layer(file)])
 
     assert settings.theme in LOOKS
     assert Keys(settings.keys).keymap["pause"] == "B"

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from naq_tui.cli.showing import _file_of
+from naq_runtime import NAQConfig
+from naq_runtime.config_layers import Source
+from naq_tui.cli.showing import _file_of, _leading_to
 from naq_tui.cli.top import app
+from tests.unit.test_config_layers import context
 
 
 @pytest.mark.parametrize(
@@ -38,3 +41,16 @@ def test_a_replay_can_go_back_in_what_came_out_of_a_pipe(tmp_path: Path) -> None
 
     assert found == [b"events", b"events"]
     assert not file.exists()
+
+
+def test_commands_that_are_copied_name_what_the_monitor_was_told_to_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    context(tmp_path, "staging", url="nats://ada:hunter2@there")
+    named = Source(context="staging")
+    config = NAQConfig.load(context="staging", arguments={"namespace": "shop"})
+
+    assert _leading_to(config, named) == ["--context", "staging", "--namespace", "shop"]
+    assert _leading_to(NAQConfig(), Source()) == []
