@@ -29,8 +29,9 @@ imports: $(VENV)/.installed-dev
 test: $(VENV)/.installed-dev
 	$(BIN)/pytest -n 4 --dist loadgroup
 
-pages: $(VENV)/.installed-dev  ## Write the schema of the events and the page of their subjects anew.
+pages: $(VENV)/.installed-dev  ## Write the schemas, the page of the subjects, the manual and its man pages anew.
 	$(BIN)/python -m naq_runtime.events.schema docs
+	$(BIN)/python -m naq_tui.cli.pages docs
 
 screenshots: $(VENV)/.installed-dev  ## Draw the pictures in screenshots/ anew.
 	$(BIN)/python screenshots/make.py

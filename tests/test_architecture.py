@@ -11,6 +11,10 @@ import pytest
 
 import naq_runtime
 
+HEAVY = {
+    *("aiohttp", "croniter", "lark", "opentelemetry", "prometheus_client"),
+    *("psutil", "regex", "rich.console", "textual"),
+}
 TERMINAL = ("naq_tui", "textual", "rich", "typer")
 
 
@@ -67,7 +71,17 @@ def test_the_history_of_a_job_loads_neither_filters_nor_the_rules_of_jobs() -> N
     )
 
     assert "naq_runtime.events.reading" in loaded
-    assert loaded.isdisjoint({"naq_runtime.events.filters", "naq_runtime.jobs", "lark", "regex", "textual"})
+    assert loaded.isdisjoint(HEAVY | {"naq_runtime.events.filters", "naq_runtime.jobs", "zstandard"})
+
+
+def test_what_a_shell_completes_loads_no_more_than_the_connection() -> None:
+    typed = {"_NAQ_COMPLETE": "complete_bash", "COMP_WORDS": "naq job show ", "COMP_CWORD": "3"}
+    typed["NAQ_NATS_URL"] = "nats://127.0.0.1:1"
+
+    loaded = loaded_by(f"import os; os.environ |= {typed!r}; from naq_tui.cli.main import run; run()")
+
+    assert "nats" in loaded
+    assert loaded.isdisjoint(HEAVY | {"naq_runtime.monitor", "naq_runtime.services", "naq_tui.cli.output", "zstandard"})
 
 
 def test_the_guard_loads_only_what_python_brings() -> None:

@@ -35,7 +35,7 @@ from naq_runtime.events.models import (
 )
 from naq_runtime.naming import Names
 
-__all__ = ["PAGES", "asyncapi", "json_schema", "write"]
+__all__ = ["PAGES", "asyncapi", "field_meanings", "json_schema", "write"]
 
 SCHEMA_FILE = "events.schema.json"
 ASYNCAPI_FILE = "asyncapi.json"
@@ -96,7 +96,7 @@ def json_schema() -> dict[str, Any]:
 def _describe(definition: dict[str, Any], model: type[EventBase]) -> None:
     """Say of an event what is always written, that nothing is null, and what each field means."""
     definition["required"] = sorted({*definition["required"], "event_id", "v"})
-    meanings = _meanings(EventBase) | _meanings(model)
+    meanings = field_meanings(EventBase) | field_meanings(model)
     for name, field in definition["properties"].items():
         written = [form for form in field.pop("anyOf", ()) if form != {"type": "null"}]
         field.pop("default", None)
@@ -106,7 +106,7 @@ def _describe(definition: dict[str, Any], model: type[EventBase]) -> None:
             field["description"] = meanings[name]
 
 
-def _meanings(model: type[EventBase]) -> dict[str, str]:
+def field_meanings(model: type) -> dict[str, str]:
     """The line that stands under each field, where there is one."""
     body = ast.parse(dedent(inspect.getsource(model))).body[0]
     assert isinstance(body, ast.ClassDef)

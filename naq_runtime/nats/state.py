@@ -221,9 +221,9 @@ async def living_workers(connection: Connection, names: Names) -> list[WorkerRec
     return records
 
 
-async def paged(connection: Connection, subject: str, key: str) -> list[dict[str, Any]]:
+async def paged(connection: Connection, subject: str, key: str) -> list[Any]:
     """All pages of a list of the JetStream API; empty when what it lists of is not there."""
-    rows: list[dict[str, Any]] = []
+    rows: list[Any] = []
     while True:
         try:
             answer = await connection.api(subject, {"offset": len(rows)})

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_CONDITION, EXIT_USAGE, command, fail
 from naq_tui.cli.format import Format, a_span
 
@@ -16,7 +17,9 @@ __all__ = ["app"]
 
 app = typer.Typer(help="See which alerts fire; check and try rules.", no_args_is_help=True, rich_markup_mode=None)
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The rule, by its name in the config.")]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", autocompletion=completing.alerts, help="The rule, by its name in the config.")
+]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
 By = Annotated[str | None, typer.Option("--by", help="Who does so; you when left out.")]
 

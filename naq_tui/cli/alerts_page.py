@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from naq_runtime.alerts.record import Alert, AlertRecord, AlertState
 from naq_runtime.alerts.rules import Labels, Rule, labels_text, parse_rule
 from naq_runtime.errors import ConfigError
 from naq_runtime.events.messages import value_text
+from naq_tui.cli import documents
 from naq_tui.cli.format import Format
 from naq_tui.cli.output import Column, Span, moment_json, note, print_json, print_raw, print_table
 from naq_tui.text import age_text, inert
@@ -73,32 +74,32 @@ def print_alerts(records: Sequence[AlertRecord], now_ns: int, form: Format) -> N
         )
 
 
-def _document(record: AlertRecord, now_ns: int) -> dict[str, Any]:
-    return {
-        "name": record.name,
-        "rule": record.rule,
-        "severity": record.severity,
-        "message": record.text or None,
-        "state": record.state.value,
-        "watched": record.is_watched(now_ns),
-        "by": record.by or None,
+def _document(record: AlertRecord, now_ns: int) -> documents.WatchedAlert:
+    return documents.WatchedAlert(
+        name=record.name,
+        rule=record.rule,
+        severity=record.severity,
+        message=record.text or None,
+        state=record.state,
+        watched=record.is_watched(now_ns),
+        by=record.by or None,
         **moment_json("as_of", record.as_of_ns),
         **moment_json("silenced_until", record.silenced_until_ns),
-        "alerts": [
-            {
-                "labels": alert.labels,
-                "state": alert.state.value,
-                "value": alert.value,
+        alerts=[
+            documents.Alert(
+                labels=alert.labels,
+                state=alert.state,
+                value=alert.value,
                 **moment_json("since", alert.since_ns),
                 **moment_json("fired", alert.fired_ns),
-                "clearing": bool(alert.clear_since_ns),
-                "acknowledged_by": alert.acknowledged_by or None,
+                clearing=bool(alert.clear_since_ns),
+                acknowledged_by=alert.acknowledged_by or None,
                 **moment_json("acknowledged", alert.acknowledged_ns),
-            }
+            )
             for alert in record.alerts
         ],
-        "hidden": record.hidden,
-    }
+        hidden=record.hidden,
+    )
 
 
 def _raw(record: AlertRecord, alert: Alert | None, now_ns: int) -> Iterator[object]:
@@ -177,20 +178,20 @@ def print_rules(rules: Iterable[WatchedRule], form: Format) -> None:
         note("the config has no rules of alerts: they are tables [alerts.NAME]")
 
 
-def _rule_document(watched: WatchedRule) -> dict[str, Any]:
+def _rule_document(watched: WatchedRule) -> documents.AlertRule:
     name, rule, config = watched
-    return {
-        "name": name,
-        "rule": rule.text,
-        "severity": config.severity,
-        "metric": rule.metric.name,
-        "unit": rule.metric.unit.value,
-        "window_s": rule.window_s if rule.metric.windowed else None,
-        "by": list(rule.by),
-        "threshold": {"operator": rule.breach.operator, "value": rule.breach.threshold, "for_s": rule.for_s},
-        "clear": {"operator": rule.clear.operator, "value": rule.clear.threshold, "for_s": rule.clear_for_s},
-        "webhook": config.webhook is not None,
-    }
+    return documents.AlertRule(
+        name=name,
+        rule=rule.text,
+        severity=config.severity,
+        metric=rule.metric.name,
+        unit=rule.metric.unit.value,
+        window_s=rule.window_s if rule.metric.windowed else None,
+        by=list(rule.by),
+        threshold=documents.Change(operator=rule.breach.operator, value=rule.breach.threshold, for_s=rule.for_s),
+        clear=documents.Change(operator=rule.clear.operator, value=rule.clear.threshold, for_s=rule.clear_for_s),
+        webhook=config.webhook is not None,
+    )
 
 
 def _rule_row(watched: WatchedRule) -> Sequence[Span]:
@@ -216,7 +217,12 @@ def print_values(rule: Rule, values: Values | None, form: Format) -> None:
         note("there is nothing to measure: nothing has the labels of the rule")
     rows = sorted((values or {}).items())
     if form is Format.JSON:
-        print_json([{"labels": dict(labels), "value": value, "holds": _holds(rule, value)} for labels, value in rows])
+        print_json(
+            [
+                documents.MeasuredRule(labels=dict(labels), value=value, holds=_holds(rule, value))
+                for labels, value in rows
+            ]
+        )
     elif form is Format.RAW:
         for labels, value in rows:
             words = [f"{name}={text}" for name, text in labels]

@@ -7,6 +7,7 @@ from typing import Any
 
 from naq_runtime.config_layers import Origin
 from naq_runtime.config_mistakes import SettingMistake
+from naq_tui.cli import documents
 from naq_tui.cli.format import Format
 from naq_tui.cli.output import Column, Span, json_text, note, print_json, print_raw, print_table
 from naq_tui.cli.settings_known import Setting
@@ -37,14 +38,14 @@ def print_settings(settings: Sequence[Setting], form: Format) -> None:
             print_table(columns, [_row(one) for one in settings])
 
 
-def _document(one: Setting) -> dict[str, Any]:
-    return {
-        "key": one.key,
-        "value": one.value,
-        "from": one.origin.kind,
-        "name": _name(one) or None,
-        "file": one.origin.file or (one.origin.name if one.origin.kind == "file" else "") or None,
-    }
+def _document(one: Setting) -> documents.Setting:
+    return documents.Setting(
+        key=one.key,
+        value=one.value,
+        from_=one.origin.kind,
+        name=_name(one) or None,
+        file=one.origin.file or (one.origin.name if one.origin.kind == "file" else "") or None,
+    )
 
 
 def _row(one: Setting) -> list[Span]:
@@ -84,7 +85,10 @@ def print_mistakes(mistakes: Sequence[SettingMistake], file: str, form: Format) 
     match form:
         case Format.JSON:
             print_json(
-                [{"key": one.key or None, "where": one.where or None, "mistake": one.problem} for one in mistakes]
+                [
+                    documents.SettingMistake(key=one.key or None, where=one.where or None, mistake=one.problem)
+                    for one in mistakes
+                ]
             )
         case Format.RAW:
             for one in mistakes:

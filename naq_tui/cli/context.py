@@ -6,7 +6,7 @@ import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_type_hints
 
@@ -22,13 +22,14 @@ from naq_runtime.errors import (
     ServerError,
 )
 from naq_runtime.hangup import hold_hangups
+from naq_tui.cli import completing
 from naq_tui.text import inert
 
 if TYPE_CHECKING:
     from naq_runtime.config import NAQConfig, ReadSettings
     from naq_runtime.config_layers import Layer, Source
 
-__all__ = ["EXIT_FAILURE", "EXIT_USAGE", "command", "fail"]
+__all__ = ["EXIT_FAILURE", "EXIT_USAGE", "SHARED_NAMES", "command", "config_of", "fail"]
 
 _MESSAGE_LIMIT = 2_000
 _BEFORE_MARK = 60
@@ -52,9 +53,20 @@ _EXIT_CODES: tuple[tuple[type[NaqError], int], ...] = (
 
 Server = Annotated[str | None, typer.Option("--server", metavar="URL", help="NATS server; several parted by commas.")]
 Context = Annotated[
-    str | None, typer.Option("--context", metavar="NAME", help="A context of the nats tool; @selected for its own.")
+    str | None,
+    typer.Option(
+        "--context",
+        metavar="NAME",
+        autocompletion=completing.contexts,
+        help="A context of the nats tool; @selected for its own.",
+    ),
 ]
-Profile = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="A table [profiles.NAME] of the file.")]
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        "--profile", metavar="NAME", autocompletion=completing.profiles, help="A table [profiles.NAME] of the file."
+    ),
+]
 Namespace = Annotated[str | None, typer.Option("--namespace", help="Prefix of all subjects and streams.")]
 Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Patience with the server.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="A TOML file with settings.")]
@@ -69,6 +81,9 @@ _SHARED: dict[str, tuple[Any, Any]] = {
     "profile": (Profile, None),
     "debug": (Debug, False),
 }
+
+SHARED_NAMES = frozenset(_SHARED)
+"""The names of the parameters that all commands have."""
 
 _GIVEN = ("config", "config_layers", "read", "source", "reload")
 """Parameters that are no options."""
@@ -150,6 +165,11 @@ def _layers(shared: dict[str, Any]) -> Sequence[Layer]:
     from naq_runtime.config_layers import section_layers
 
     return section_layers(_source(shared))
+
+
+def config_of(params: Mapping[str, Any]) -> NAQConfig:
+    """The settings of a command line that is not complete yet, by what is given of the shared options."""
+    return _config({name: params.get(name, default) for name, (_, default) in _SHARED.items()})
 
 
 def _config(shared: dict[str, Any]) -> NAQConfig:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_USAGE, command, fail
 from naq_tui.cli.format import Format, a_span
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from naq_runtime.job import Job
     from naq_runtime.jobs.dead import DeadFilter, DeadLetter
     from naq_runtime.services.jobs import JobService
+    from naq_tui.cli import documents
     from naq_tui.cli.output import Line
 
 __all__ = ["app", "retry"]
@@ -30,10 +32,19 @@ app = typer.Typer(
 
 _PREVIEWED = 10
 
-JobIds = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="The jobs.")]
+JobIds = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]...", autocompletion=completing.dead_jobs, help="The jobs.")
+]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
 QueueOption = Annotated[
-    str | None, typer.Option("--queue", "-q", metavar="PATTERN", help="Only of these queues, such as 'mail*'.")
+    str | None,
+    typer.Option(
+        "--queue",
+        "-q",
+        metavar="PATTERN",
+        autocompletion=completing.queues,
+        help="Only of these queues, such as 'mail*'.",
+    ),
 ]
 FunctionOption = Annotated[
     str | None, typer.Option("--function", metavar="PATTERN", help="Only of these functions, such as 'shop.*'.")
@@ -83,7 +94,7 @@ async def list_(
 
 
 async def show(
-    job_id: Annotated[str, typer.Argument(metavar="ID", help="The job.")],
+    job_id: Annotated[str, typer.Argument(metavar="ID", autocompletion=completing.dead_jobs, help="The job.")],
     *,
     format: FormatOption = Format.TABLE,
     config: NAQConfig,
@@ -92,10 +103,13 @@ async def show(
 
     Example: naq dead show 3k9x2abq0e7d5c1m8t4z
     """
+    from msgspec.structs import asdict
+
     from naq_runtime.errors import SerializationError
     from naq_runtime.naming import check_name
     from naq_runtime.services.jobs import JobService
     from naq_runtime.services.manager import ServiceManager
+    from naq_tui.cli import documents
     from naq_tui.cli.output import print_json, print_lines, print_raw_members
 
     check_name("job id", job_id)
@@ -109,8 +123,12 @@ async def show(
     if format is Format.TABLE:
         print_lines(_page(letter, job))
         return
-    wishes = {"args": job and job.args, "kwargs": job and job.kwargs}
-    content = {**_document(letter), **wishes, "traceback": letter.traceback or None}
+    content = documents.DeadLetter(
+        **asdict(_document(letter)),
+        args=job.args if job else None,
+        kwargs=job.kwargs if job else None,
+        traceback=letter.traceback or None,
+    )
     if format is Format.JSON:
         print_json(content)
     else:
@@ -272,20 +290,21 @@ def _without_payload(letter: DeadLetter) -> DeadLetter:
 # Printing
 
 
-def _document(letter: DeadLetter) -> dict[str, Any]:
+def _document(letter: DeadLetter) -> documents.DeadJob:
+    from naq_tui.cli import documents
     from naq_tui.cli.output import moment_json
 
-    return {
-        "job_id": letter.job_id,
-        "queue_name": letter.queue_name,
-        "function_name": letter.function_name,
-        "error_type": letter.error_type,
-        "error_message": letter.error,
-        "attempts": letter.attempts,
-        "worker_id": letter.worker_id,
-        "duration_ms": letter.duration_ms,
+    return documents.DeadJob(
+        job_id=letter.job_id,
+        queue_name=letter.queue_name,
+        function_name=letter.function_name,
+        error_type=letter.error_type,
+        error_message=letter.error,
+        attempts=letter.attempts,
+        worker_id=letter.worker_id,
+        duration_ms=letter.duration_ms,
         **moment_json("died_at", letter.died_at_ns),
-    }
+    )
 
 
 def _print(letters: Collection[DeadLetter], format: Format, *, to: TextIO | None = None) -> None:

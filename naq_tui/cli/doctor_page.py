@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from naq_runtime.doctor.check import Check, State
+from naq_tui.cli import documents
 from naq_tui.cli.format import Format
 from naq_tui.cli.output import Line, Span, print_json, print_lines, print_raw, room_of
 from naq_tui.text import inert
@@ -40,15 +41,15 @@ def print_checks(checks: Sequence[Check], form: Format) -> None:
             print_lines([[], _sum(checks)])
 
 
-def _document(check: Check) -> dict[str, object]:
-    return {
-        "check": check.name,
-        "state": check.state.value,
-        "found": check.found,
-        "meaning": check.meaning or None,
-        "remedy": check.remedy or None,
-        "details": list(check.details),
-    }
+def _document(check: Check) -> documents.Check:
+    return documents.Check(
+        check=check.name,
+        state=check.state.value,
+        found=check.found,
+        meaning=check.meaning or None,
+        remedy=check.remedy or None,
+        details=list(check.details),
+    )
 
 
 def _lines(check: Check, room: int) -> Iterator[Line]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_USAGE, fail
 from naq_tui.cli.format import a_moment, a_span
 from naq_tui.cli.scheduling import Cron, Every, Zone, given, keep
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["enqueue", "job_of", "value_of"]
 
-Function = Annotated[str, typer.Argument(help="The function, as module.name.")]
+Function = Annotated[str, typer.Argument(metavar="FUNCTION", help="The function, as module.name.")]
 Arguments = Annotated[list[str] | None, typer.Argument(metavar="[ARG]...", help="JSON where it is JSON, else text.")]
 Kwarg = Annotated[
     list[str] | None, typer.Option("--kwarg", "-k", metavar="NAME=VALUE", help="Argument by name; may be repeated.")
 ]
-QueueName = Annotated[str, typer.Option("--queue", "-q", help="The queue.")]
+QueueName = Annotated[str, typer.Option("--queue", "-q", autocompletion=completing.queues, help="The queue.")]
 JobId = Annotated[str | None, typer.Option("--id", help="Id of the job, or of the schedule; made up when left out.")]
 Delay = Annotated[
     float | None, typer.Option("--in", metavar="SPAN", parser=a_span, help="Not before so long: 90s, 5m, 2h, 1d.")
@@ -31,12 +32,19 @@ Moment = Annotated[
     typer.Option("--at", metavar="TIME", parser=a_moment, help="Not before then: 14:30, 2026-03-01T14:30+01:00."),
 ]
 AfterSuccess = Annotated[
-    list[str] | None, typer.Option("--after", metavar="JOB", help="Once this job has succeeded; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--after", metavar="JOB", autocompletion=completing.jobs, help="Once this job has succeeded; may be repeated."
+    ),
 ]
 AfterFailure = Annotated[
-    list[str] | None, typer.Option(metavar="JOB", help="Once this job has failed or was cancelled.")
+    list[str] | None,
+    typer.Option(metavar="JOB", autocompletion=completing.jobs, help="Once this job has failed or was cancelled."),
 ]
-AfterAny = Annotated[list[str] | None, typer.Option(metavar="JOB", help="Once this job has ended in any way.")]
+AfterAny = Annotated[
+    list[str] | None,
+    typer.Option(metavar="JOB", autocompletion=completing.jobs, help="Once this job has ended in any way."),
+]
 Retries = Annotated[int | None, typer.Option(metavar="N", help="Tries after an error, instead of the task's number.")]
 TimeLimit = Annotated[float | None, typer.Option(metavar="SPAN", parser=a_span, help="What an attempt may take.")]
 ResultTtl = Annotated[float | None, typer.Option(metavar="SPAN", parser=a_span, help="How long the result is kept.")]

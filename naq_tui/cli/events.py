@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from naq_runtime.errors import NotFound, ServerError
+from naq_tui.cli import completing
 from naq_tui.cli.context import command
 from naq_tui.cli.event_statistics import stats
 from naq_tui.cli.events_export import export, import_
@@ -34,10 +35,12 @@ _TAIL = 10
 
 async def stream(
     *,
-    job_id: Annotated[str | None, typer.Option(help="Only of this job.")] = None,
-    event_type: Annotated[str | None, typer.Option(help="Only of this type, such as failed.")] = None,
-    queue: Annotated[str | None, typer.Option(help="Only of this queue.")] = None,
-    worker: Annotated[str | None, typer.Option(help="Only of this worker.")] = None,
+    job_id: Annotated[str | None, typer.Option(autocompletion=completing.jobs, help="Only of this job.")] = None,
+    event_type: Annotated[
+        str | None, typer.Option(autocompletion=completing.event_types, help="Only of this type, such as failed.")
+    ] = None,
+    queue: Annotated[str | None, typer.Option(autocompletion=completing.queues, help="Only of this queue.")] = None,
+    worker: Annotated[str | None, typer.Option(autocompletion=completing.workers, help="Only of this worker.")] = None,
     filter: FilterOption = None,
     since: Annotated[
         str | None, typer.Option(metavar="TIME", help="All since then: 15m ago, 14:02, 2026-11-27T14:02.")
@@ -74,7 +77,7 @@ async def stream(
 
 
 async def history(
-    job_id: Annotated[str, typer.Argument(help="The job.")],
+    job_id: Annotated[str, typer.Argument(metavar="ID", autocompletion=completing.jobs, help="The job.")],
     *,
     filter: FilterOption = None,
     format: FormatOption = Format.TABLE,

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
+from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_FAILURE, EXIT_USAGE, command, fail
 from naq_tui.cli.format import PastMoment, a_past_moment
 from naq_tui.cli.past import FORMS, on_server
@@ -33,7 +34,10 @@ async def _export(
     since: Moment = None,
     until: Moment = None,
     event_type: Annotated[
-        list[str] | None, typer.Option("--type", help="Only of this type, such as failed; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--type", autocompletion=completing.event_types, help="Only of this type, such as failed; may be repeated."
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Instead of stdout (-); .zst compresses.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from naq_runtime.errors import NotFound
+from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_CONDITION, command, fail
 from naq_tui.cli.format import Format, a_span
 from naq_tui.cli.job_find import find
@@ -18,8 +19,8 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Find, show, await, cancel and retry jobs.", no_args_is_help=True, rich_markup_mode=None)
 
-JobId = Annotated[str, typer.Argument(metavar="ID", help="The job.")]
-JobIds = Annotated[list[str], typer.Argument(metavar="ID...", help="The jobs.")]
+JobId = Annotated[str, typer.Argument(metavar="ID", autocompletion=completing.jobs, help="The job.")]
+JobIds = Annotated[list[str], typer.Argument(metavar="ID...", autocompletion=completing.jobs, help="The jobs.")]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
 
 
@@ -51,7 +52,7 @@ async def show(job_id: JobId, *, format: FormatOption = Format.TABLE, config: NA
     elif format is Format.JSON:
         print_json(document(detail, standings, explanation))
     else:
-        print_raw_members(document(detail, standings, explanation) | {"events": None})
+        print_raw_members(document(detail, standings, explanation), but="events")
         for stored in detail.events:
             event = stored.event
             print_raw("event", f"{event.timestamp:.6f}", event.event_type, event.message)

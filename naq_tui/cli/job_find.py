@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from naq_runtime.config import NAQConfig
     from naq_runtime.finding.found import FoundJob
+    from naq_tui.cli import documents
 
 __all__ = ["find"]
 
@@ -110,23 +111,24 @@ def _why(job: FoundJob) -> str:
     return job.why or job.arguments
 
 
-def _document(job: FoundJob) -> dict[str, Any]:
+def _document(job: FoundJob) -> documents.FoundJob:
+    from naq_tui.cli import documents
     from naq_tui.cli.output import moment_json
 
-    return {
-        "job_id": job.job_id,
-        "state": job.state[-1],
-        "queue_name": job.queue_name,
-        "function_name": job.function_name or None,
-        "arguments": job.arguments or None,
-        "attempt": job.attempt,
-        "worker_id": job.worker_id,
+    return documents.FoundJob(
+        job_id=job.job_id,
+        state=job.state[-1],
+        queue_name=job.queue_name,
+        function_name=job.function_name or None,
+        arguments=job.arguments or None,
+        attempt=job.attempt,
+        worker_id=job.worker_id,
         **moment_json("enqueued_at", job.enqueued_at_ns),
         **moment_json("run_at", job.run_at_ns),
         **moment_json("started_at", job.started_at_ns),
         **moment_json("finished_at", job.ended_at_ns),
-        "wait_ms": job.wait_ms,
-        "duration_ms": job.duration_ms,
-        "error_type": job.error_type,
-        "error_message": job.error_message,
-    }
+        wait_ms=job.wait_ms,
+        duration_ms=job.duration_ms,
+        error_type=job.error_type,
+        error_message=job.error_message,
+    )

@@ -12,6 +12,7 @@ from naq_runtime.events.messages import duration_text
 from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent
 from naq_runtime.job import After, Job, JobStatus
 from naq_runtime.snapshot import JobDetail
+from naq_tui.cli import documents
 from naq_tui.cli.job_waits import reason_lines, reasons_json
 from naq_tui.cli.output import (
     MOODS,
@@ -71,7 +72,7 @@ def needs(detail: JobDetail) -> list[Dependency]:
 # For scripts
 
 
-def document(detail: JobDetail, standings: Standings, explanation: Explanation | None) -> dict[str, Any]:
+def document(detail: JobDetail, standings: Standings, explanation: Explanation | None) -> documents.Job:
     """All that is known, as one JSON object; what is not known is null.
 
     Args:
@@ -81,31 +82,31 @@ def document(detail: JobDetail, standings: Standings, explanation: Explanation |
     history, job, result = History(detail), detail.job, detail.result
     by, because = _cancellation(history)
     kind, text, trace = _error_of(history)
-    return {
-        "job_id": detail.job_id,
-        "status": detail.status.value,
-        "function_name": history.function_name or None,
-        "queue_name": history.queue_name or None,
-        "attempt": _attempt(history),
-        "worker_id": _worker(history),
+    return documents.Job(
+        job_id=detail.job_id,
+        status=detail.status,
+        function_name=history.function_name or None,
+        queue_name=history.queue_name or None,
+        attempt=_attempt(history),
+        worker_id=_worker(history),
         **moment_json("enqueued_at", _enqueued_ns(history)),
         **moment_json("run_at", history.due_ns),
         **moment_json("started_at", _at(history, JobEventType.STARTED) or (result.start_time_ns if result else 0)),
         **moment_json("finished_at", _finished_ns(history)),
-        "duration_ms": result.duration_ms if result else None,
-        "dead_letter": history.burial is not None,
-        "cancelled_by": by,
-        "cancelled_because": because,
+        duration_ms=result.duration_ms if result else None,
+        dead_letter=history.burial is not None,
+        cancelled_by=by,
+        cancelled_because=because,
         **_wishes(job),
-        "waits_because": reasons_json(explanation),
-        "progress": _progress_json(history),
-        "depends_on": [_need_json(need) for need in _needs_now(detail, standings)],
-        "result": result.result if result else None,
-        "error_type": kind or None,
-        "error_message": text or None,
-        "traceback": trace or None,
-        "events": [event_json(stored) for stored in detail.events],
-    }
+        waits_because=reasons_json(explanation),
+        progress=_progress_json(history),
+        depends_on=[_need_json(need) for need in _needs_now(detail, standings)],
+        result=result.result if result else None,
+        error_type=kind or None,
+        error_message=text or None,
+        traceback=trace or None,
+        events=[event_json(stored) for stored in detail.events],
+    )
 
 
 def _wishes(job: Job | None) -> dict[str, Any]:
@@ -114,16 +115,16 @@ def _wishes(job: Job | None) -> dict[str, Any]:
     return {name: getattr(job, name, None) for name in names}
 
 
-def _progress_json(history: History) -> dict[str, Any] | None:
+def _progress_json(history: History) -> documents.JobProgress | None:
     report = history.progress
     if report is None:
         return None
     said_at = moment_json("time", report.moment_ns)
-    return {"done": report.done, "total": report.total, "text": report.text, **said_at}
+    return documents.JobProgress(done=report.done, total=report.total, text=report.text, **said_at)
 
 
-def _need_json(need: Dependency) -> dict[str, Any]:
-    return {"job_id": need.job_id, "on": need.wanted or None, "status": need.ended or None, "met": need.met}
+def _need_json(need: Dependency) -> documents.NeededJob:
+    return documents.NeededJob(job_id=need.job_id, on=need.wanted or None, status=need.ended or None, met=need.met)
 
 
 # For people

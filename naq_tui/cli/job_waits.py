@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from naq_runtime.errors import NaqError
 from naq_runtime.events.messages import duration_text
 from naq_runtime.job import JobStatus
 from naq_runtime.snapshot import JobDetail
 from naq_runtime.surroundings import Family, Member
+from naq_tui.cli import documents
 from naq_tui.cli.output import Line, heading
 from naq_tui.pages.history import History
 from naq_tui.pages.phases import Phase, phases
@@ -65,7 +66,10 @@ def reason_lines(explanation: Explanation | None) -> Iterator[Line]:
         yield [(f"  {GLYPHS[reason.cause]} ", "yellow"), (reason.text, ""), (evidence, "dim")]
 
 
-def reasons_json(explanation: Explanation | None) -> list[dict[str, Any]]:
+def reasons_json(explanation: Explanation | None) -> list[documents.WhyItWaits]:
     """The same for scripts."""
     reasons = explanation.reasons if explanation is not None else ()
-    return [{"cause": reason.cause, "text": reason.text, "evidence": reason.evidence or None} for reason in reasons]
+    return [
+        documents.WhyItWaits(cause=reason.cause, text=reason.text, evidence=reason.evidence or None)
+        for reason in reasons
+    ]

@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from naq_runtime.version import VERSION
-from naq_tui.cli.context import command
+from naq_tui.cli.context import EXIT_INTERRUPTED, command
 
 __all__ = ["app", "run"]
 
@@ -69,7 +69,10 @@ class Commands(TyperGroup):
         """The command itself, no longer what stands for it."""
         entry = self._entries.pop(cmd_name, None)
         if entry is not None:
-            self.commands[cmd_name] = _loaded(cmd_name, entry)
+            try:
+                self.commands[cmd_name] = _loaded(cmd_name, entry)
+            except KeyboardInterrupt:
+                raise typer.Exit(EXIT_INTERRUPTED) from None
         return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

@@ -81,9 +81,16 @@ def print_raw(*fields: object) -> None:
     print(" ".join([*map(_token, words), inert(last, _RAW_LIMIT) or "-"]), flush=True)
 
 
-def print_raw_members(document: Mapping[str, Any]) -> None:
-    """Print a line for each member that has something to say, ``name value``; one for each item of a list."""
-    for name, value in document.items():
+def print_raw_members(document: msgspec.Struct | Mapping[str, Any], *, but: str = "") -> None:
+    """Print a line for each member that has something to say, ``name value``; one for each item of a list.
+
+    Args:
+        but: the member that is left out.
+    """
+    members = msgspec.structs.asdict(document) if isinstance(document, msgspec.Struct) else document
+    for name, value in members.items():
+        if name == but:
+            continue
         for one in value if isinstance(value, list) else [value]:
             if one is not None:
                 print_raw(name, one if isinstance(one, str) else json_text(one))

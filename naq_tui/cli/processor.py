@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_USAGE, command, fail
 from naq_tui.cli.format import Format
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from naq_runtime.config import NAQConfig
     from naq_runtime.processing.dead import DeadEvent, DeadEvents
     from naq_runtime.processing.overview import ProcessorState
+    from naq_tui.cli import documents
 
 __all__ = ["app"]
 
@@ -24,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The processor.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=completing.processors, help="The processor.")]
 Sequences = Annotated[
     list[int] | None, typer.Argument(metavar="[SEQUENCE]...", help="Of the events in the log, as 'dead' lists them.")
 ]
@@ -38,6 +40,8 @@ async def list_(*, format: FormatOption = Format.TABLE, config: NAQConfig) -> No
 
     Example: naq processor list
     """
+    from msgspec.structs import astuple
+
     from naq_runtime.processing.overview import processors
     from naq_runtime.services.manager import ServiceManager
     from naq_tui.cli.output import note, print_json, print_raw
@@ -48,7 +52,7 @@ async def list_(*, format: FormatOption = Format.TABLE, config: NAQConfig) -> No
         print_json([_state_document(state) for state in states])
     elif format is Format.RAW:
         for state in states:
-            print_raw(*_state_document(state).values())
+            print_raw(*astuple(_state_document(state)))
     elif states:
         _print_states(states)
     else:
@@ -164,17 +168,19 @@ async def _act(
 # Printing
 
 
-def _state_document(state: ProcessorState) -> dict[str, Any]:
+def _state_document(state: ProcessorState) -> documents.Processor:
+    from naq_tui.cli import documents
+
     progress = state.progress
-    return {
-        "name": state.name,
-        "running": state.is_running,
-        "waiting": progress.waiting,
-        "in_work": progress.unacknowledged,
-        "redelivered": progress.redelivered,
-        "dead": state.dead,
-        "done_up_to": progress.floor,
-    }
+    return documents.Processor(
+        name=state.name,
+        running=state.is_running,
+        waiting=progress.waiting,
+        in_work=progress.unacknowledged,
+        redelivered=progress.redelivered,
+        dead=state.dead,
+        done_up_to=progress.floor,
+    )
 
 
 def _print_states(states: Sequence[ProcessorState]) -> None:
@@ -201,23 +207,24 @@ def _print_states(states: Sequence[ProcessorState]) -> None:
     print_table(columns, rows)
 
 
-def _document(one: DeadEvent) -> dict[str, Any]:
+def _document(one: DeadEvent) -> documents.DeadEvent:
     from msgspec import Raw, json
 
+    from naq_tui.cli import documents
     from naq_tui.cli.output import moment_json
 
     try:
         event: Any = json.decode(Raw(one.payload))
     except ValueError:
         event = None
-    return {
-        "sequence": one.sequence,
-        "error_type": one.error_type,
-        "error_message": one.reason,
-        "attempts": one.attempts,
+    return documents.DeadEvent(
+        sequence=one.sequence,
+        error_type=one.error_type,
+        error_message=one.reason,
+        attempts=one.attempts,
         **moment_json("failed_at", one.failed_at_ns),
-        "event": event,
-    }
+        event=event,
+    )
 
 
 def _print_dead(letters: Sequence[DeadEvent]) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_USAGE, command, fail
 from naq_tui.cli.format import Format, a_span
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from naq_runtime.monitor import Monitor, QueueCounts
     from naq_runtime.snapshot import QueueState
     from naq_runtime.worker.record import WorkerRecord
+    from naq_tui.cli import documents
     from naq_tui.cli.output import Line, Span
 
 __all__ = ["app"]
@@ -26,7 +28,7 @@ app = typer.Typer(help="List, pause, limit and purge queues.", no_args_is_help=T
 
 _MOST_WORKERS = 20
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The queue.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=completing.queues, help="The queue.")]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
 
 
@@ -239,18 +241,20 @@ async def _groups(monitor: Monitor, wanted: _Wanted) -> list[_Group]:
 def _print_groups(groups: list[_Group], format: Format, *, to: TextIO | None) -> None:
     import time
 
+    from naq_runtime.job import JobStatus
+    from naq_tui.cli import documents
     from naq_tui.cli.output import Column, moment_json, note, print_json, print_raw, print_table
     from naq_tui.text import count_text, inert, short_age_text
 
     if format is Format.JSON and to is None:
         print_json(
             [
-                {
-                    "status": group.status,
-                    "function_name": group.function_name,
-                    "jobs": group.jobs,
+                documents.Purgeable(
+                    status=JobStatus(group.status),
+                    function_name=group.function_name,
+                    jobs=group.jobs,
                     **moment_json("oldest", group.oldest_ns),
-                }
+                )
                 for group in groups
             ]
         )
@@ -282,20 +286,22 @@ def _print_groups(groups: list[_Group], format: Format, *, to: TextIO | None) ->
 # Printing
 
 
-def _document(queue: _Queue) -> dict[str, Any]:
+def _document(queue: _Queue) -> documents.Queue:
+    from naq_tui.cli import documents
+
     state = queue.state
-    return {
-        "name": state.name,
-        "paused": state.paused,
-        "waiting": state.waiting,
-        "running": state.running,
-        "redelivered": state.redelivered,
-        "scheduled": queue.counts.scheduled,
-        "depending": queue.counts.waiting,
-        "workers": [record.worker_id for record in queue.workers],
-        "concurrency_limit": state.concurrency_limit,
-        "rate_limit": state.rate_limit,
-    }
+    return documents.Queue(
+        name=state.name,
+        paused=state.paused,
+        waiting=state.waiting,
+        running=state.running,
+        redelivered=state.redelivered,
+        scheduled=queue.counts.scheduled,
+        depending=queue.counts.waiting,
+        workers=[record.worker_id for record in queue.workers],
+        concurrency_limit=state.concurrency_limit,
+        rate_limit=state.rate_limit,
+    )
 
 
 def _raw(queue: _Queue) -> Iterator[object]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_USAGE, fail
 
 if TYPE_CHECKING:
@@ -20,7 +21,14 @@ __all__ = ["run_processor"]
 
 
 async def run_processor(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Of a table [processors.NAME] of the config.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            autocompletion=completing.configured_processors,
+            help="Of a table [processors.NAME] of the config.",
+        ),
+    ],
     *,
     processor: Annotated[
         str | None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_USAGE, command, fail
 from naq_tui.cli.enqueue import Arguments, Function, Kwarg, QueueName, ResultTtl, Retries, TimeLimit, job_of, value_of
 from naq_tui.cli.format import Format
@@ -55,7 +56,7 @@ app = typer.Typer(
 
 _COMING = 5
 
-ScheduleId = Annotated[str, typer.Argument(metavar="ID", help="The schedule.")]
+ScheduleId = Annotated[str, typer.Argument(metavar="ID", autocompletion=completing.schedules, help="The schedule.")]
 
 
 async def list_(
@@ -104,7 +105,7 @@ async def show(schedule_id: ScheduleId, *, format: FormatOption = Format.TABLE, 
     elif format is Format.JSON:
         print_json(detail_json(detail))
     else:
-        print_raw_members(detail_json(detail) | {"events": None})
+        print_raw_members(detail_json(detail), but="events")
         for stored in detail.known.events:
             event = stored.event
             print_raw("event", f"{event.timestamp:.6f}", event.event_type, event.message)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
+from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_USAGE, fail
 from naq_tui.cli.format import Format
 
@@ -23,10 +24,19 @@ _PREVIEWED = 10
 
 State = Literal["active", "paused", "failed"]
 
-ScheduleIds = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="The schedules.")]
+ScheduleIds = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]...", autocompletion=completing.schedules, help="The schedules.")
+]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
 QueueOption = Annotated[
-    str | None, typer.Option("--queue", "-q", metavar="PATTERN", help="Only of these queues, such as 'mail*'.")
+    str | None,
+    typer.Option(
+        "--queue",
+        "-q",
+        metavar="PATTERN",
+        autocompletion=completing.queues,
+        help="Only of these queues, such as 'mail*'.",
+    ),
 ]
 FunctionOption = Annotated[
     str | None, typer.Option("--function", metavar="PATTERN", help="Only of these functions, such as 'shop.*'.")

@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TextIO
 
+from msgspec.structs import asdict
+
 from naq_runtime.errors import InvalidSchedule
 from naq_runtime.events.messages import duration_text
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.schedule import Schedule, ScheduleState
 from naq_runtime.snapshot import LeaderState, ScheduleDetail
 from naq_runtime.timetable import zone_of
+from naq_tui.cli import documents
 from naq_tui.cli.format import Format, iso_text
 from naq_tui.cli.job_page import argument_lines
 from naq_tui.cli.output import (
@@ -72,49 +75,50 @@ class Detail(NamedTuple):
 # For scripts
 
 
-def document(schedule: Schedule) -> dict[str, Any]:
+def document(schedule: Schedule) -> documents.Schedule:
     """A schedule as a JSON object; what it has not is null."""
-    return {
-        "schedule_id": schedule.schedule_id,
-        "state": schedule.state.value,
-        "reason": schedule.reason,
-        "queue_name": schedule.queue_name,
-        "function_name": schedule.function_name,
-        "cron": schedule.cron,
-        "timezone": schedule.timezone if schedule.cron else None,
-        "every": schedule.every_ns / _SECOND_NS or None,
+    return documents.Schedule(
+        schedule_id=schedule.schedule_id,
+        state=schedule.state,
+        reason=schedule.reason,
+        queue_name=schedule.queue_name,
+        function_name=schedule.function_name,
+        cron=schedule.cron,
+        timezone=schedule.timezone if schedule.cron else None,
+        every=schedule.every_ns / _SECOND_NS or None,
         **moment_json("at", schedule.at_ns),
         **moment_json("starts_at", schedule.starts_at_ns),
         **moment_json("ends_at", schedule.ends_at_ns),
-        "jitter": schedule.jitter_ns / _SECOND_NS,
-        "repeat": schedule.repeat,
-        "missed": schedule.missed,
-        "catch_up_limit": schedule.catch_up_limit,
-        "catch_up_window": schedule.catch_up_window_ns / _SECOND_NS,
-        "overlap": schedule.overlap,
+        jitter=schedule.jitter_ns / _SECOND_NS,
+        repeat=schedule.repeat,
+        missed=schedule.missed,
+        catch_up_limit=schedule.catch_up_limit,
+        catch_up_window=schedule.catch_up_window_ns / _SECOND_NS,
+        overlap=schedule.overlap,
         **moment_json("created_at", schedule.created_at_ns),
         **moment_json("next_run_at", schedule.fires_at_ns),
         **moment_json("last_run_at", schedule.latest_ns),
-        "last_job_id": schedule.latest_job_id,
-        "lag_ms": schedule.lag_ms,
-        "ticks": schedule.ticks,
-        "missed_ticks": schedule.missed_ticks,
+        last_job_id=schedule.latest_job_id,
+        lag_ms=schedule.lag_ms,
+        ticks=schedule.ticks,
+        missed_ticks=schedule.missed_ticks,
         **moment_json("held", schedule.held_ns),
-        "errors": schedule.errors,
-    }
+        errors=schedule.errors,
+    )
 
 
-def detail_json(detail: Detail) -> dict[str, Any]:
+def detail_json(detail: Detail) -> documents.ScheduleDetail:
     """All about a schedule, its job and what happened, as a JSON object."""
     job, coming = detail.known.job, detail.coming
     names = ("args", "kwargs", "timeout", "retries", "retry_delay", "result_ttl")
-    return {
-        **document(detail.known.schedule),
-        **{name: getattr(job, name, None) for name in names},
-        "coming": None if coming is None else [iso_text(due_ns) for due_ns in coming],
-        "leader": detail.leader and detail.leader.instance_id,
-        "events": [event_json(stored) for stored in detail.known.events],
-    }
+    wishes: dict[str, Any] = {name: getattr(job, name, None) for name in names}
+    return documents.ScheduleDetail(
+        **asdict(document(detail.known.schedule)),
+        **wishes,
+        coming=None if coming is None else [iso_text(due_ns) for due_ns in coming],
+        leader=detail.leader.instance_id if detail.leader is not None else None,
+        events=[event_json(stored) for stored in detail.known.events],
+    )
 
 
 def _raw(schedule: Schedule) -> Iterator[object]:
@@ -320,10 +324,10 @@ def _coming_row(schedule: Schedule, due_ns: int, now_ns: int) -> list[Span]:
     ]
 
 
-def _coming_json(schedule: Schedule, due_ns: int) -> dict[str, Any]:
+def _coming_json(schedule: Schedule, due_ns: int) -> documents.Tick:
     run_ns = due_ns + schedule.delay_of(due_ns)
     local = _in_zone(schedule, due_ns).isoformat()
-    return {**moment_json("due_at", due_ns), "local": local, **moment_json("run_at", run_ns)}
+    return documents.Tick(**moment_json("due_at", due_ns), local=local, **moment_json("run_at", run_ns))
 
 
 def _in_zone(schedule: Schedule, due_ns: int) -> datetime:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from naq_runtime.version import VERSION
+from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_USAGE, command, fail
 from naq_tui.cli.format import Format
 
@@ -23,7 +24,6 @@ app = typer.Typer(
     name="naq-top",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -52,7 +52,13 @@ def top(
     once: Annotated[bool, typer.Option("--once", help="Print one snapshot of everything, and end.")] = False,
     format: Annotated[Format, typer.Option("--format", "-f", help="How --once prints.")] = Format.TABLE,
     theme: Annotated[
-        str, typer.Option("--theme", metavar="NAME", help="night, day, distinct (colour-blind), ansi (16) or plain.")
+        str,
+        typer.Option(
+            "--theme",
+            metavar="NAME",
+            autocompletion=completing.themes,
+            help="night, day, distinct (colour-blind), ansi (16) or plain.",
+        ),
     ] = "",
     only_ascii: Annotated[
         bool | None, typer.Option("--ascii/--unicode", help="Draw with ASCII alone, or not; the locale decides.")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from naq_tui.cli import completing
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -21,7 +23,10 @@ _OF_THE_PARENT = {"processes", "name", "lifeline"}
 def run_worker(
     context: typer.Context,
     queues: Annotated[
-        list[str] | None, typer.Argument(metavar="[QUEUE]...", help="Queues; 'default' when none is named.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[QUEUE]...", autocompletion=completing.queues, help="Queues; 'default' when none is named."
+        ),
     ] = None,
     *,
     module: Annotated[list[str], typer.Option("--module", "-m", help="Module with @task functions; may be repeated.")],

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_CONDITION, command, fail
 from naq_tui.cli.format import Format, a_span
 
@@ -24,7 +25,7 @@ app = typer.Typer(help="List and stop the workers that run.", no_args_is_help=Tr
 _LOOK_AGAIN_S = 0.25
 _MOST_JOBS = 20
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The worker.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=completing.workers, help="The worker.")]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
 
 
@@ -121,7 +122,24 @@ async def events(
     """
     from naq_tui.cli.events import stream
 
+    if not follow:
+        await _check_is_known(config, name)
     await stream(worker=name, format=format, follow=follow, tail=tail, config=config)
+
+
+async def _check_is_known(config: NAQConfig, name: str) -> None:
+    """See that the log has anything of a worker: one that has not begun yet can only be followed."""
+    from naq_runtime.errors import NotFound
+    from naq_runtime.monitor import Monitor
+    from naq_runtime.naming import check_name
+    from naq_runtime.services.manager import ServiceManager
+
+    check_name("worker", name)
+    async with ServiceManager(config, role="monitor") as services:
+        monitor = await services.get_service(Monitor)
+        events, _ = await monitor.recent(1, {"worker_id": name})
+    if not events:
+        raise NotFound(f"no events of worker {name}: it never was, or they have expired")
 
 
 async def _meant(monitor: Monitor, name: str) -> list[str]:

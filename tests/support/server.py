@@ -17,11 +17,11 @@ __all__ = ["SharedServer", "config_for"]
 class SharedServer:
     """A server that outlives the event loops of the tests: it is started and watched on a loop in a thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: str | None = None) -> None:
         self.url = ""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="nats-server", daemon=True)
-        self._server = EmbeddedServer()
+        self._server = EmbeddedServer(config=config)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -38,13 +38,14 @@ _MODELS: dict[str, type[msgspec.Struct]] = {
 CATEGORIES = tuple(_MODELS)
 """The kinds of event that this version knows."""
 _CATEGORY_OF: dict[type, str] = {model: category for category, model in _MODELS.items()}
-_TYPES = tuple(
+EVENT_TYPES = tuple(
     dict.fromkeys(
         str(kind)
         for kinds in (JobEventType, WorkerEventType, ScheduleEventType, SystemEventType, AlertEventType)
         for kind in kinds
     )
 )
+"""The types of events that this version knows."""
 
 
 class Kind(StrEnum):
@@ -157,7 +158,7 @@ _SIZES = {"result_size", "rss_bytes", "events_buffered_bytes"}
 _UNITS_MS = {"retry_delay": 1_000, "interval": 1_000, "clock_offset_ns": 1e-6}
 """Spans that are not in milliseconds."""
 _KNOWN = {
-    "event_type": _TYPES,
+    "event_type": EVENT_TYPES,
     "level": ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
     "state": ("queued", "scheduled", "waiting", "running"),
     "role": ("worker", "scheduler", "producer", "monitor"),
