@@ -103,4 +103,6 @@ class LineWidget(Widget):
         return {**palette_of(self.app.theme_variables), "back-": Style(bgcolor=self.rich_style.bgcolor)}
 
     def _on_resize(self, event: Any) -> None:
+        # It was drawn in its new size before it heard of it: with the scroll bar of the old one, perhaps.
         self._painted.clear()
+        self.refresh()

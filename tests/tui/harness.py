@@ -16,8 +16,10 @@ from naq_runtime.snapshot import JobDetail, LeaderState
 from naq_tui.app import NaqTop
 from naq_tui.look import Look
 from naq_tui.preferences import Preferences
+from naq_tui.screens.search import JobSearch
 from naq_tui.source import Batch
 from naq_tui.sources.recorded import RecordedSource
+from tests.support.waiting import eventually
 from tests.tui import builders
 
 __all__ = ["Watched", "make_app", "watching"]
@@ -100,6 +102,21 @@ class Watched:
 def make_app(source: RecordedSource, clock: ManualClock | None = None, **instead: Any) -> NaqTop:
     """The application of all tests."""
     return NaqTop(source=source, clock=clock or builders.clock(), title="shop", version="0.1.0", **instead)
+
+
+async def answered(app: NaqTop) -> None:
+    """Wait until nothing is being asked any more; what reads on and on is not waited for."""
+
+    def is_asking() -> bool:
+        running = [one for one in app.workers if one.is_running]
+        search: JobSearch | None = getattr(app.screen, "_search", None)
+        is_searching = search is not None and not search.rests and any(one.group == "search" for one in running)
+        return is_searching or any(not {one.name, one.group} & _LASTING for one in running)
+
+    await eventually(lambda: not is_asking())
+
+
+_LASTING = {"source", "past", "search"}
 
 
 @asynccontextmanager

@@ -7,11 +7,12 @@ from textual.pilot import Pilot
 
 from naq_runtime.clock import ManualClock
 from naq_runtime.statistics.trends import EventTrends
+from naq_tui.app import NaqTop
 from naq_tui.source import Batch, ConnectionState, Link
 from naq_tui.sources.recorded import RecordedSource
 from tests.tui.builders import SECOND, batch, snapshot
 from tests.tui.figures import consumers, detail, trends
-from tests.tui.harness import make_app
+from tests.tui.harness import answered, make_app
 from tests.tui.recording import END_NS
 from tests.tui.test_snapshots import SIZES, Compare, recording, settle
 
@@ -31,6 +32,9 @@ async def look(pilot: Pilot[None], source: RecordedSource, *keys: str) -> None:
         await pilot.press(key)
         for _ in range(3):
             await settle(pilot, source)
+            assert isinstance(pilot.app, NaqTop)
+            await answered(pilot.app)
+        await settle(pilot, source)
 
 
 @pytest.mark.parametrize("size", SIZES)

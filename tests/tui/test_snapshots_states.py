@@ -14,7 +14,7 @@ from naq_tui.source import Batch, ConnectionState, Link
 from naq_tui.sources.recorded import RecordedSource
 from tests.support.waiting import eventually
 from tests.tui.builders import batch, snapshot
-from tests.tui.harness import make_app
+from tests.tui.harness import answered, make_app
 from tests.tui.recording import END_NS
 from tests.tui.showroom import showroom
 
@@ -43,7 +43,8 @@ async def look(pilot: Pilot[None], source: RecordedSource, *keys: str) -> None:
     for key in ("", *keys):
         if key:
             await pilot.press(key)
-        for _ in range(2):
+        for _ in range(4):
+            await answered(app)
             await pilot.pause()
             await source.taken()
             app.advance()
