@@ -75,6 +75,11 @@ class TestColumns:
             await watched.press("tab", "o", "space", "down", "J", "0", "enter")
             assert watched.app.query_one(Queues).layout_now == TableSettings()
 
+    async def test_the_choice_is_titled_as_the_table_is(self) -> None:
+        async with watching(BUSY) as watched:
+            await watched.press("5", "o")
+            assert "Columns of workers" in watched.text
+
     async def test_they_are_written_down_with_the_order_of_the_rows(self, file: Path) -> None:
         async with watching(BUSY, preferences=Preferences(file=file)) as watched:
             await watched.press("tab", "s", "r", "o", "space", "escape")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from naq_runtime.clock import ManualClock
 from naq_runtime.errors import ServerUnreachable
 from naq_runtime.events.models import JobEvent
 from naq_runtime.finding.found import FoundJob, JobPage
@@ -19,10 +20,13 @@ from naq_tui.model.log import LOG_LIMIT
 from naq_tui.screens.job import JobScreen
 from naq_tui.screens.jobs import Jobs
 from naq_tui.source import Batch, ConnectionState, Link
+from naq_tui.widgets.failures import Failures
 from naq_tui.widgets.jobs import Jobs as Table
 from tests.support.waiting import eventually
 from tests.tui.builders import NOW_NS, SECOND, batch, job_event, snapshot, stored
-from tests.tui.harness import Watched, watching
+from tests.tui.harness import Watched, make_app, watching
+from tests.tui.recording import END_NS
+from tests.tui.showroom import showroom
 
 QUIET = batch(snapshot=snapshot())
 
@@ -460,3 +464,23 @@ class TestFailures:
                 "--filter 'type:failed,timed_out error_type:Refused function:shop.mail.send'"
             )
             assert [row["failures"] for row in view(watched).records()] == [4, 1]
+
+
+async def test_failures_of_the_past_are_those_up_to_then() -> None:
+    source = showroom(150)
+    app = make_app(source, ManualClock(END_NS))
+
+    def failures() -> int:
+        app.advance()
+        return app.screen.query_one(Failures).book.total
+
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        await source.taken()
+        await pilot.press("3", "F")
+        await eventually(failures)
+        by_now = failures()
+        await pilot.press("t", *"-1m", "enter")
+        await eventually(lambda: app.travel.in_past)
+
+        await eventually(lambda: 0 < failures() < by_now)
