@@ -17,7 +17,7 @@ from naq_tui.acts import Actions
 from naq_tui.past import Recording
 from naq_tui.questions import Questions
 
-__all__ = ["Batch", "ConnectionState", "EventSource", "Link"]
+__all__ = ["PAST", "Batch", "ConnectionState", "EventSource", "Link"]
 
 
 class ConnectionState(StrEnum):
@@ -35,6 +35,10 @@ class ConnectionState(StrEnum):
     """A recording is over."""
     FAILED = "failed"
     """The source has given up; the detail says why."""
+
+
+PAST = (ConnectionState.REPLAYING, ConnectionState.ENDED)
+"""What is shown is not how it stands now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,16 +231,17 @@ class Dashboard:
         self._news = True
         first = events[0].event.moment_ns // SECOND_NS
         self._since = first if self._since is None else min(self._since, first)
-        for stored in events:
+        # Backwards, so that an end is known before its beginning is met, and the latest failures are those that stay.
+        for stored in reversed(events):
             second = stored.event.moment_ns // SECOND_NS
             self._events.add(second)
             if type(stored.event) is JobEvent:
-                self._count(stored.event, second)
+                self._count(stored.event, second, earlier=True)
 
-    def _count(self, event: JobEvent, second: int) -> None:
-        self._queues.count(event, second)
+    def _count(self, event: JobEvent, second: int, *, earlier: bool = False) -> None:
+        self._queues.count(event, second, earlier=earlier)
         self._all.count(event, second)
-        self._workers.count(event, second)
+        self._workers.count(event, second, earlier=earlier)
         if event.job_id == self._watched:
             self.versions.job += 1
 

@@ -144,8 +144,20 @@ def split(text: str, first: int, width: int) -> list[str]:
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """The text cut into pieces of at most ``width`` cells, or of one character; at least one piece."""
-    return split(text, max(width, 2), max(width, 2))
+    """The text cut into pieces of at most ``width`` cells, or of one character; at least one piece.
+
+    It is cut behind a blank, unless that would leave more than half of the width unused.
+    """
+    pieces: list[str] = []
+    start, room = 0, max(width, 2)
+    while True:
+        piece = _prefix(text[start:], room)
+        if start + len(piece) >= len(text):
+            return [*pieces, piece]
+        behind = piece.rfind(" ") + 1
+        piece = piece[:behind] if behind > len(piece) // 2 else piece
+        pieces.append(piece)
+        start += len(piece)
 
 
 @lru_cache(maxsize=1024)

@@ -27,6 +27,10 @@ _ENDS = frozenset(
 )
 
 
+_NONE: dict[str, int] = {}
+"""No job, of a worker of which nothing is known."""
+
+
 class Oldest(NamedTuple):
     """The job that a worker has had for longest."""
 
@@ -43,6 +47,8 @@ class HeldJobs:
         self._begun: dict[str, dict[str, int]] = {}
         self._seen: dict[str, dict[str, int]] = {}
         """Jobs whose beginning nobody heard of, and when they were seen first."""
+        self._over: dict[str, dict[str, int]] = {}
+        """Jobs whose end was heard of, and not yet their beginning, and when they ended."""
 
     def count(self, event: JobEvent) -> None:
         """Take in what a worker did with a job."""
@@ -50,14 +56,19 @@ class HeldJobs:
         if worker is None:
             return
         if event.event_type is _STARTED:
-            jobs = self._begun.get(worker)
-            if jobs is None:
-                _make_room(self._begun, _WORKERS)
-                jobs = self._begun[worker] = {}
-            _make_room(jobs, _JOBS)
-            jobs[event.job_id] = event.moment_ns
-        elif event.event_type in _ENDS and (jobs := self._begun.get(worker)):
-            jobs.pop(event.job_id, None)
+            _note(self._begun, worker, event)
+        elif event.event_type in _ENDS and self._begun.get(worker, _NONE).pop(event.job_id, None) is None:
+            _note(self._over, worker, event)
+
+    def count_earlier(self, event: JobEvent) -> None:
+        """Take in what a worker did before all that was taken in so far, the latest first."""
+        worker = event.worker_id
+        if worker is None:
+            return
+        if event.event_type in _ENDS:
+            _note(self._over, worker, event)
+        elif event.event_type is _STARTED and self._over.get(worker, _NONE).pop(event.job_id, None) is None:
+            _note(self._begun, worker, event)
 
     def see(self, record: WorkerRecord, now_ns: int) -> None:
         """Take in what a worker says that it runs."""
@@ -78,6 +89,7 @@ class HeldJobs:
         """A worker is gone."""
         self._begun.pop(worker_id, None)
         self._seen.pop(worker_id, None)
+        self._over.pop(worker_id, None)
 
     def oldest(self, worker_id: str) -> Oldest | None:
         """The job that a worker has had for longest; ``None`` when it has none."""
@@ -87,6 +99,15 @@ class HeldJobs:
             job_id, since_ns = min(begun.items(), key=lambda item: item[1])
             found.append(Oldest(job_id, since_ns, False))
         return min(found, key=lambda one: one.since_ns, default=None)
+
+
+def _note(jobs_of: dict[str, dict[str, int]], worker: str, event: JobEvent) -> None:
+    jobs = jobs_of.get(worker)
+    if jobs is None:
+        _make_room(jobs_of, _WORKERS)
+        jobs = jobs_of[worker] = {}
+    _make_room(jobs, _JOBS)
+    jobs[event.job_id] = event.moment_ns
 
 
 def _make_room(entries: dict[str, int] | dict[str, dict[str, int]], limit: int) -> None:

@@ -58,14 +58,18 @@ class QueueBook:
     def __len__(self) -> int:
         return len(self._tallies)
 
-    def count(self, event: JobEvent, second: int) -> None:
-        """Take in one event."""
+    def count(self, event: JobEvent, second: int, *, earlier: bool = False) -> None:
+        """Take in one event; ``earlier`` when it happened before all that came so far."""
         tally = self._tallies.get(event.queue_name)
         if tally is None:
             tally = self._new(event.queue_name)
         tally.count(event, second)
         if event.event_type in _FAILURES:
-            self._failures[event.queue_name].append(event)
+            failures = self._failures[event.queue_name]
+            if not earlier:
+                failures.append(event)
+            elif len(failures) < _FAILURES_KEPT:
+                failures.appendleft(event)
 
     def see(self, states: tuple[QueueState, ...]) -> bool:
         """Take in the depths of a snapshot; true when any differs."""

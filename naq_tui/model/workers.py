@@ -64,9 +64,12 @@ class WorkerBook:
     def __len__(self) -> int:
         return len(self._records) + len(self._lost)
 
-    def count(self, event: JobEvent, second: int) -> None:
-        """Take in what a worker did with a job."""
-        self._held.count(event)
+    def count(self, event: JobEvent, second: int, *, earlier: bool = False) -> None:
+        """Take in what a worker did with a job; ``earlier`` when it was before all that came so far."""
+        if earlier:
+            self._held.count_earlier(event)
+        else:
+            self._held.count(event)
         worker = event.worker_id
         if worker is None or event.event_type not in _ENDS or event.state in _ELSEWHERE:
             return

@@ -19,7 +19,7 @@ from naq_tui.state import Throughput
 from naq_tui.text import age_text, clock_text, count_text, fit, inert, percent_text, rate_text
 from naq_tui.widgets.chart import picture
 from naq_tui.widgets.columns import fitted
-from naq_tui.widgets.line import Line, Span
+from naq_tui.widgets.line import EMPTY, Line, Span
 from naq_tui.widgets.workers import state_span
 
 __all__ = ["QueueFacts", "queue_page"]
@@ -46,12 +46,13 @@ class QueueFacts:
 
 def queue_page(known: QueueFacts, width: int) -> list[Line]:
     """The lines of the page."""
-    return beside(lambda half: [*_course(known, half)], lambda half: [*_standing(known, half)], width)
+    return beside(lambda half: [*_course(known, half), EMPTY], lambda half: [*_standing(known, half)], width)
 
 
 def _course(known: QueueFacts, width: int) -> Iterator[Line]:
     """How it moved, and what failed."""
-    yield from picture(known.throughput, width - 2, _CHART_LINES)
+    for line in picture(known.throughput, width - 2, _CHART_LINES):
+        yield Line(((" ", "text"), *line.spans)) if line.spans else line
     yield from section("Newest failures", width)
     for event in reversed(known.failures):
         yield _failure(event, width)

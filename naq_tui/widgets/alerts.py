@@ -15,6 +15,7 @@ from naq_tui.acts import Act, ActKind
 from naq_tui.commands import Scope
 from naq_tui.model.alerts import AlertRow
 from naq_tui.model.seconds import SECOND_NS
+from naq_tui.source import PAST
 from naq_tui.state import Dashboard
 from naq_tui.text import count_text, inert, short_age_text
 from naq_tui.widgets.columns import Column, fitted
@@ -37,6 +38,11 @@ _NO_RULES = (
     Line(((' rule = "failed_rate{queue=mail} > 5% for 2m"', "key"),)),
     Line(),
     Line(((" naq run-scheduler", "key"), ("  the one that leads evaluates them", "dim"))),
+)
+_NOT_THEN = (
+    Line(((" how the alerts stood then is in no log", "text"),)),
+    Line(),
+    Line(((" 2", "key"), ("  shows when each began and was over: ", "dim"), ("/ type:alert_*", "key"))),
 )
 _UNWATCHED = "! some rules are watched by nobody: naq run-scheduler"
 
@@ -98,6 +104,13 @@ def _rule(row: AlertRow, width: int) -> list[Span]:
     return [(inert(row.record.rule), "dim")]
 
 
+def _without_rows(dashboard: Dashboard) -> Sequence[Line]:
+    """What stands where there are no rules."""
+    if dashboard.link is not None and dashboard.link.state in PAST:
+        return _NOT_THEN
+    return _NO_RULES if dashboard.snapshot else waiting_lines(dashboard.link)
+
+
 class Alerts(Table[AlertRow]):
     """One row an alert, and one a rule that has none; the most urgent comes first."""
 
@@ -139,7 +152,7 @@ class Alerts(Table[AlertRow]):
         self._now_ns = now_ns
         self._unwatched = book.unwatched(now_ns)
         self._hidden = sum(record.hidden for record in book.records)
-        self.set_rows(book.rows(), _NO_RULES if dashboard.snapshot else waiting_lines(dashboard.link))
+        self.set_rows(book.rows(), _without_rows(dashboard))
         self.set_border(self.title(), self.subtitle())
 
     def act(self, kind: ActKind) -> Act | None:
@@ -189,5 +202,4 @@ class Alerts(Table[AlertRow]):
         left_ns = row.record.silenced_until_ns - self._now_ns
         if left_ns > 0:
             notes.append((f"silenced {short_age_text(left_ns / SECOND_NS)}", "warn"))
-        parted = [span for note in notes for span in ((", ", "dim"), note)]
-        return fitted(parted[1:], width)  # type: ignore[arg-type]  # a list of spans is a sequence of spans
+        return fitted([*notes[:1], *((f", {text}", tone) for text, tone in notes[1:])], width)

@@ -87,12 +87,13 @@ def trend_picture(course: Course, width: int, height: int) -> tuple[Line, ...]:
 def _throughput(course: Course, places: Sequence[int], rows: int) -> Iterator[Line]:
     completed, failed = ([values[place] for place in places] for values in (course.completed, course.failed))
     below = 0 if rows < 3 or not any(failed) else max(1, rows // 4)
-    scale, unit = _unit(max(*completed, *failed))
+    scale, unit = _unit(max(completed))
     highest = _ceiling(max(completed) * scale) or 1.0
     drawn = area([value * scale for value in completed], rows - below, highest)
     for index, text in enumerate(drawn):
         yield _row(f"done {_said(highest)}{unit}" if index == 0 else "", text, "good")
     if below:
+        scale, unit = _unit(max(failed))
         highest = _ceiling(max(failed) * scale)
         hanging = area([value * scale for value in failed], below, highest, hanging=True)
         for index, text in enumerate(hanging):

@@ -209,6 +209,7 @@ class _Shop:
 
     def _beats(self, name: str, host: str, pid: int, queues: tuple[str, ...], limit: int) -> None:
         offset = self.rng.randrange(5 * SECOND)
+        own = random.Random(pid)
         for at in range(self.start_ns + offset, END_NS, 10 * SECOND):
             self._say(
                 WorkerEvent(
@@ -219,6 +220,10 @@ class _Shop:
                     pid=pid,
                     active_jobs=self.rng.randrange(limit),
                     concurrency_limit=limit,
+                    queue_names=queues,
+                    cpu_percent=round(min(99.0, own.gauss(32, 9)), 1),
+                    rss_bytes=150_000_000 + pid * 700 + own.randrange(9_000_000),
+                    loop_lag_ms=round(own.lognormvariate(0.8, 0.5), 2),
                 )
             )
 

@@ -8,8 +8,9 @@ from msgspec.structs import replace
 
 from naq_runtime.alerts.record import AlertRecord, AlertState
 from naq_tui.screens.view import View
+from naq_tui.source import ConnectionState
 from naq_tui.widgets.alerts import Alerts
-from tests.tui.builders import NOW_NS, SECOND, alert_event, alerts, batch, snapshot
+from tests.tui.builders import NOW_NS, SECOND, alert_event, alerts, batch, job_event, link, snapshot
 from tests.tui.harness import Watched, watching
 
 
@@ -216,3 +217,19 @@ async def test_what_alerts_say_is_inert() -> None:
         assert sign not in text
         assert sign not in toast.message + toast.title
     assert not toast.markup
+
+
+async def test_a_note_that_is_too_long_says_so() -> None:
+    async with watching(batch(snapshot=snapshot(alerts=alerts())), size=(120, 40)) as watched:
+        await go_to_alerts(watched)
+
+        assert "seen by ada,…" in watched.line_with("worker-lost")
+
+
+async def test_in_the_past_nothing_is_said_of_rules_that_may_have_been_there() -> None:
+    replayed = link(ConnectionState.REPLAYING)
+    async with watching(batch(job_event(), snapshot=snapshot(), link=replayed)) as watched:
+        await go_to_alerts(watched)
+
+        assert "how the alerts stood then is in no log" in watched.text
+        assert "[alerts.mail-failures]" not in watched.text

@@ -8,9 +8,8 @@ from textual.pilot import Pilot
 from naq_runtime.clock import ManualClock
 from naq_runtime.statistics.trends import EventTrends
 from naq_tui.app import NaqTop
-from naq_tui.source import Batch, ConnectionState, Link
 from naq_tui.sources.recorded import RecordedSource
-from tests.tui.builders import SECOND, batch, snapshot
+from tests.tui.builders import batch, snapshot
 from tests.tui.figures import consumers, detail, trends
 from tests.tui.harness import answered, make_app
 from tests.tui.recording import END_NS
@@ -88,17 +87,3 @@ def test_consumers(snap_compare: Compare, size: tuple[int, int]) -> None:
     app = make_app(source, ManualClock(END_NS))
 
     assert snap_compare(app, terminal_size=size, run_before=lambda pilot: look(pilot, source, "8", "G", "tab"))
-
-
-@pytest.mark.parametrize("key", ["7", "8"], ids=["statistics", "server"])
-def test_disconnected(snap_compare: Compare, key: str) -> None:
-    source = informed()
-    clock = ManualClock(END_NS)
-
-    async def lose(pilot: Pilot[None]) -> None:
-        await look(pilot, source, key)
-        clock.advance(12)
-        source.feed(Batch(Link(ConnectionState.RECONNECTING, END_NS + SECOND, "connection refused")))
-        await settle(pilot, source)
-
-    assert snap_compare(make_app(source, clock), terminal_size=(120, 40), run_before=lose)

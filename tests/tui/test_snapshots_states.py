@@ -1,4 +1,7 @@
-"""Pictures of each view in each state: on a large screen, empty, without the server, in the past, in other looks."""
+"""Pictures of each view and page in each state: large, empty, without the server, in the past, in other looks.
+
+How they look on small screens is in the modules of their own.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from naq_tui.sources.recorded import RecordedSource
 from tests.support.waiting import eventually
 from tests.tui.builders import batch, snapshot
 from tests.tui.harness import answered, make_app
-from tests.tui.recording import END_NS
+from tests.tui.recording import END_NS, TROUBLED_JOB
 from tests.tui.showroom import showroom
 
 Compare = Callable[..., bool]
@@ -31,7 +34,17 @@ VIEWS = {
     "server": ("8",),
     "alerts": ("a",),
 }
-each = pytest.mark.parametrize("keys", VIEWS.values(), ids=VIEWS)
+JOB = ("slash", *TROUBLED_JOB[:5], "enter", "enter")
+OF_THE_PAST = VIEWS | {"job": JOB, "queue": ("4", "j", "tab"), "worker": ("5", "enter"), "schedule": ("6", "enter")}
+PLACES = OF_THE_PAST | {
+    "alert": ("a", "j", "enter"),
+    "help": ("question_mark",),
+    "question": ("4", "D"),
+    "columns": ("4", "o"),
+}
+SMALL = {"queue": ("4", "j", "d", "tab"), "help": PLACES["help"]}
+each_view = pytest.mark.parametrize("keys", VIEWS.values(), ids=VIEWS)
+each = pytest.mark.parametrize("keys", PLACES.values(), ids=PLACES)
 USUAL, LARGE = (120, 40), (200, 60)
 _SECONDS = 150
 
@@ -59,7 +72,16 @@ def test_full_on_a_large_screen(snap_compare: Compare, keys: tuple[str, ...]) ->
     assert snap_compare(app, terminal_size=LARGE, run_before=lambda pilot: look(pilot, source, *keys))
 
 
-@each
+@pytest.mark.parametrize("size", [(60, 20), (80, 24)])
+@pytest.mark.parametrize("keys", SMALL.values(), ids=SMALL)
+def test_on_a_small_screen(snap_compare: Compare, keys: tuple[str, ...], size: tuple[int, int]) -> None:
+    source = showroom(_SECONDS, alarmed=True)
+    app = make_app(source, ManualClock(END_NS))
+
+    assert snap_compare(app, terminal_size=size, run_before=lambda pilot: look(pilot, source, *keys))
+
+
+@each_view
 def test_empty(snap_compare: Compare, keys: tuple[str, ...]) -> None:
     source = RecordedSource([batch(snapshot=snapshot())])
     app = make_app(source)
@@ -80,7 +102,7 @@ def test_without_the_server(snap_compare: Compare, keys: tuple[str, ...]) -> Non
     assert snap_compare(make_app(source, clock), terminal_size=USUAL, run_before=lose)
 
 
-@each
+@each_view
 def test_before_there_ever_was_a_server(snap_compare: Compare, keys: tuple[str, ...]) -> None:
     source = RecordedSource([Batch(Link(ConnectionState.RECONNECTING, END_NS, "connection refused"))])
 
@@ -88,7 +110,7 @@ def test_before_there_ever_was_a_server(snap_compare: Compare, keys: tuple[str, 
     assert snap_compare(app, terminal_size=USUAL, run_before=lambda pilot: look(pilot, source, *keys))
 
 
-@each
+@pytest.mark.parametrize("keys", OF_THE_PAST.values(), ids=OF_THE_PAST)
 def test_in_the_past(snap_compare: Compare, keys: tuple[str, ...]) -> None:
     source = showroom(_SECONDS)
     app = make_app(source, ManualClock(END_NS))

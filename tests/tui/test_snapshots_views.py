@@ -12,7 +12,6 @@ from naq_runtime.clock import ManualClock
 from naq_tui.app import NaqTop
 from naq_tui.sources.recorded import RecordedSource
 from tests.support.waiting import eventually
-from tests.tui.builders import batch, snapshot
 from tests.tui.harness import make_app
 from tests.tui.recording import BACKLOGS, END_NS, Recording, shop
 
@@ -63,11 +62,3 @@ def test_view_with_details_turned(snap_compare: Compare, size: tuple[int, int], 
 
     app = make_app(source, ManualClock(END_NS))
     assert snap_compare(app, terminal_size=size, run_before=lambda pilot: look(pilot, source, keys))
-
-
-@pytest.mark.parametrize("key", ["2", "4", "5"])
-def test_empty_view(snap_compare: Compare, key: str) -> None:
-    source = RecordedSource([batch(snapshot=snapshot())])
-
-    app = make_app(source)
-    assert snap_compare(app, terminal_size=(120, 40), run_before=lambda pilot: look(pilot, source, (key,)))

@@ -377,3 +377,24 @@ class TestFlood:
         dashboard = dashboard_of(batch(job_event(), missed=2, snapshot=snapshot(workers=[worker()])))
 
         assert repr(dashboard) == "<Dashboard events=1 kept=1 missed=2 queues=1 workers=1>"
+
+
+class TestWhatComesBackwards:
+    def test_failures_that_were_earlier_stand_before_the_later_ones(self) -> None:
+        dashboard = dashboard_of(batch(job_event("failed", "last", ago_s=1)))
+        before = [job_event("failed", f"j{number}", ago_s=60 - number) for number in range(20)]
+        dashboard.apply(Batch(LIVE, [], earlier=stored(before[10:])), NOW_NS)
+        dashboard.apply(Batch(LIVE, [], earlier=stored(before[:10])), NOW_NS)
+
+        found = [event.job_id for event in dashboard.queue_failures("default")]
+        assert found == ["j13", "j14", "j15", "j16", "j17", "j18", "j19", "last"]
+
+    def test_a_job_whose_end_came_first_is_in_nobodys_hands(self) -> None:
+        dashboard = dashboard_of(batch(snapshot=snapshot(workers=[worker("w-1", running_job_ids=("b",))])))
+        dashboard.apply(batch(job_event("completed", "a", worker_id="w-1", ago_s=1)), NOW_NS)
+        began = [job_event("started", job_id, worker_id="w-1", ago_s=90) for job_id in ("a", "b")]
+        dashboard.apply(Batch(LIVE, [], earlier=stored(began)), NOW_NS)
+
+        oldest = workers_of(dashboard)["w-1"].oldest
+        assert oldest is not None
+        assert oldest.job_id == "b"

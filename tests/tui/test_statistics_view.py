@@ -357,6 +357,13 @@ class TestPictures:
             assert len(lines) == height
             assert {sum(cell_len(text) for text, _ in line.spans) for line in lines} == {width - 1}
 
+    @pytest.mark.parametrize("failing", [0.004, 0.06, 0.0003])
+    def test_the_charts_say_in_full_how_many_errors_there_are(self, failing: float) -> None:
+        told = trends(NOW_NS, 86_400, names=[("mail", "send", "w-1", 4.0, 40, failing)])
+        lines = trend_picture(course_of(told, told.total), 100, 20)
+        label = next(line.spans[0][0] for line in lines if "errors" in line.spans[0][0])
+        assert "…" not in label
+
     def test_of_nothing_there_are_no_bars(self) -> None:
         assert bars_of({}, {}, 10).counts == ()
 

@@ -93,6 +93,14 @@ def test_wrapping_loses_nothing_and_fits(text: str, width: int) -> None:
     assert all(cell_len(piece) <= width for piece in pieces)
 
 
+def test_a_sentence_is_wrapped_between_its_words() -> None:
+    assert wrap("try again later, please", 12) == ["try again ", "later, ", "please"]
+
+
+def test_a_word_that_fills_most_of_a_line_is_cut() -> None:
+    assert wrap("in /srv/shop/.venv/lib", 10) == ["in /srv/sh", "op/.venv/l", "ib"]
+
+
 @pytest.mark.parametrize(
     ("count", "text"),
     [

@@ -68,3 +68,13 @@ def test_a_worker_that_is_gone_is_forgotten() -> None:
     held.forget("w-1")
 
     assert held.oldest("w-1") is None
+
+
+def test_one_of_which_the_end_came_before_the_beginning_has_ended() -> None:
+    held = HeldJobs()
+    held.count(job_event("completed", "late", worker_id="w-1", ago_s=1))
+    for kind, job_id, ago_s in (("started", "open", 20), ("completed", "done", 30), ("started", "done", 40)):
+        held.count_earlier(job_event(kind, job_id, worker_id="w-1", ago_s=ago_s))
+    held.count_earlier(job_event("started", "late", worker_id="w-1", ago_s=50))
+
+    assert held.oldest("w-1") == Oldest("open", ago(20), at_least=False)
