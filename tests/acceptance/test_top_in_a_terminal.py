@@ -61,6 +61,8 @@ async def test_a_job_that_failed_is_found_understood_and_retried_with_a_few_keys
         with looking(config) as (terminal, screen):
             await screen.shows(r"● live")
             await screen.shows(r"anna +○ idle")
+            screen.press("2/type:failed\r")
+            await screen.shows(r"Events 1 of \d+[\s\S]*✗ failed +welcome")
             screen.press("3F")
             await screen.shows(r"1 +100 % +1 +fail +\w+ +no such relay")
             screen.press("\r")

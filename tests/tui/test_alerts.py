@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from naq_runtime.alerts.record import AlertRecord, AlertState
@@ -12,6 +13,7 @@ from naq_tui.source import ConnectionState
 from naq_tui.widgets.alerts import Alerts
 from tests.tui.builders import NOW_NS, SECOND, alert_event, alerts, batch, job_event, link, snapshot
 from tests.tui.harness import Watched, watching
+from tests.tui.test_hostile import HOSTILE, assert_harmless
 
 
 def renamed(record: AlertRecord, text: str) -> AlertRecord:
@@ -200,6 +202,21 @@ async def test_of_many_alerts_at_once_only_some_are_told_of_by_themselves() -> N
     assert messages[-1] == "37 more alerts begin"
 
 
+@pytest.mark.parametrize("size", [(60, 20), (120, 40), (200, 60)])
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_whatever_an_alert_is_called_stays_in_its_place(text: str, size: tuple[int, int]) -> None:
+    records = [replace(renamed(record, text), severity=text, by=text) for record in alerts()]
+    async with watching(batch(snapshot=snapshot(alerts=records)), size=size) as watched:
+        await watched.feed(batch(alert_event(alert=text, rule=text, labels={text: text}, text=text)))
+        watched.app.clear_notifications()
+        await go_to_alerts(watched)
+        assert_harmless(watched.lines, size[0])
+        for key in ("enter", "pagedown"):
+            await watched.press(key)
+            await watched.settle()
+            assert_harmless(watched.lines, size[0])
+
+
 async def test_what_alerts_say_is_inert() -> None:
     hostile = "[red]\x1b[31mx[/]\u202e"
     records = [renamed(record, hostile) for record in alerts()]
@@ -228,8 +245,12 @@ async def test_a_note_that_is_too_long_says_so() -> None:
 
 async def test_in_the_past_nothing_is_said_of_rules_that_may_have_been_there() -> None:
     replayed = link(ConnectionState.REPLAYING)
-    async with watching(batch(job_event(), snapshot=snapshot(), link=replayed)) as watched:
+    async with watching(batch(job_event(), alert_event(), snapshot=snapshot(), link=replayed)) as watched:
         await go_to_alerts(watched)
 
         assert "how the alerts stood then is in no log" in watched.text
         assert "[alerts.mail-failures]" not in watched.text
+        await watched.press("2", "slash")
+        await watched.write("type:alert_*")
+        await watched.settle()
+        assert "Events 1 of 2" in watched.text
