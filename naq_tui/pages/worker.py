@@ -130,7 +130,7 @@ def _beats(detail: WorkerDetail, width: int) -> Iterator[Line]:
 
 
 def _series(label: str, values: Sequence[float], unit: Callable[[float], str], width: int) -> Line:
-    cells = max(8, min(_SPARKLINE, width - 36))
+    cells = max(8, min(_SPARKLINE, width - 39))
     bars = sparkline([round(value * 1000) for value in values], cells)
     spans: list[Span] = [
         ("  " + fit(label, 9), "dim"),

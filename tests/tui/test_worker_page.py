@@ -1,0 +1,20 @@
+"""The page of one worker, as lines."""
+
+from __future__ import annotations
+
+import pytest
+
+from naq_runtime.snapshot import WorkerDetail
+from naq_runtime.worker.roll import WorkerStatus
+from naq_tui.pages.worker import held_and_beats
+from tests.tui.builders import NOW_NS, stored, worker, worker_event
+
+
+@pytest.mark.parametrize("width", [60, 80, 118, 198])
+def test_the_figures_of_the_heartbeats_are_shown_in_full(width: int) -> None:
+    beats = [worker_event(cpu_percent=99.9, rss_bytes=159_600_000, loop_lag_ms=812.5, active_jobs=8) for _ in range(40)]
+    status = WorkerStatus(worker_id="w-1", state="busy", record=worker(), seen_ns=NOW_NS)
+    detail = WorkerDetail(status=status, beats=stored(beats))
+
+    text = "\n".join("".join(piece for piece, _ in line.spans) for line in held_and_beats(detail, width, NOW_NS))
+    assert "most 159.6 MB" in text
