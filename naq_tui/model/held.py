@@ -25,6 +25,8 @@ _ENDS = frozenset(
         JobEventType.INTERRUPTED,
     )
 )
+_GIVING_UP = frozenset((JobEventType.TIMED_OUT, JobEventType.CANCELLED, JobEventType.INTERRUPTED))
+"""After these a thread may run on, which nobody can stop."""
 
 
 class Oldest(NamedTuple):
@@ -43,6 +45,8 @@ class HeldJobs:
         self._begun: dict[str, dict[str, int]] = {}
         self._seen: dict[str, dict[str, int]] = {}
         """Jobs whose beginning nobody heard of, and when they were seen first."""
+        self._given_up: dict[str, dict[str, int]] = {}
+        """When jobs began that ended although their threads may run on."""
 
     def count(self, event: JobEvent) -> None:
         """Take in what a worker did with a job."""
@@ -56,8 +60,10 @@ class HeldJobs:
                 jobs = self._begun[worker] = {}
             _make_room(jobs, _JOBS)
             jobs[event.job_id] = event.moment_ns
-        elif event.event_type in _ENDS and (jobs := self._begun.get(worker)):
-            jobs.pop(event.job_id, None)
+        elif event.event_type in _ENDS and event.job_id in self._begun.get(worker, ()):
+            since_ns = self._begun[worker].pop(event.job_id)
+            if event.event_type in _GIVING_UP:
+                self._give_up(worker, event.job_id, since_ns)
 
     def see(self, record: WorkerRecord, now_ns: int) -> None:
         """Take in what a worker says that it runs."""
@@ -67,6 +73,10 @@ class HeldJobs:
             beat_ns = record.on_server(record.beat_at_ns)
             for job_id in [job for job, since_ns in begun.items() if since_ns < beat_ns and job not in told]:
                 del begun[job_id]  # its end was missed
+        given_up = self._given_up.get(record.worker_id, {})
+        for job_id in record.stuck_job_ids:
+            if job_id in given_up:
+                begun[job_id] = given_up.pop(job_id)
         seen = self._seen.get(record.worker_id, {})
         unheard = {job_id: seen.get(job_id, now_ns) for job_id in told if job_id not in begun}
         if unheard:
@@ -78,6 +88,7 @@ class HeldJobs:
         """A worker is gone."""
         self._begun.pop(worker_id, None)
         self._seen.pop(worker_id, None)
+        self._given_up.pop(worker_id, None)
 
     def oldest(self, worker_id: str) -> Oldest | None:
         """The job that a worker has had for longest; ``None`` when it has none."""
@@ -87,6 +98,14 @@ class HeldJobs:
             job_id, since_ns = min(begun.items(), key=lambda item: item[1])
             found.append(Oldest(job_id, since_ns, False))
         return min(found, key=lambda one: one.since_ns, default=None)
+
+    def _give_up(self, worker_id: str, job_id: str, since_ns: int) -> None:
+        jobs = self._given_up.get(worker_id)
+        if jobs is None:
+            _make_room(self._given_up, _WORKERS)
+            jobs = self._given_up[worker_id] = {}
+        _make_room(jobs, _JOBS)
+        jobs[job_id] = since_ns
 
 
 def _make_room(entries: dict[str, int] | dict[str, dict[str, int]], limit: int) -> None:

@@ -84,6 +84,7 @@ class Jobs(Table[FoundJob]):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         self._now_ns = 0
         self._list: JobList | None = None
+        self._is_narrowed = False
         self.trouble = ""
         """Why nothing newer can be found."""
         self._marks_all = False
@@ -136,8 +137,8 @@ class Jobs(Table[FoundJob]):
         self._now_ns = now_ns
         self._hint = hint or _LOOKING
         changed = jobs.drain()
-        if jobs is not self._list:
-            self._list = jobs
+        if jobs is not self._list or self._is_narrowed:
+            self._list, self._is_narrowed = jobs, False
             self._marks_all = False
             self._marked &= jobs.jobs.keys()
             self.set_rows(jobs.jobs.values(), self._hint)
@@ -146,6 +147,15 @@ class Jobs(Table[FoundJob]):
         else:
             self.repaint()
         self._ask_for_more()
+
+    def narrow(self, jobs: JobList) -> None:
+        """Keep only rows that match what is looked for from now on, until something is found."""
+        self._list, self._is_narrowed, self._marks_all = jobs, True, False
+        rows = [row for row in self.rows if jobs.query.matches(row)]
+        if self.job not in rows:
+            self.viewport.go(0)
+        self._marked &= {row.job_id for row in rows}
+        self.set_rows(rows, _LOOKING)
 
     def tick(self, now_ns: int) -> None:
         """Let the times of the rows on the screen go on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -311,6 +312,28 @@ class TestFinding:
         async with looking(*many) as watched:
             await watched.press("s")
             assert "sorted: what was found so far" in watched.text
+
+    async def test_rows_that_do_not_match_go_before_anything_is_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async with looking(*FIVE) as watched:
+            may_answer = asyncio.Event()
+            find_jobs = watched.source.questions.find_jobs
+
+            async def slowly(query: JobQuery) -> AsyncIterator[JobPage]:
+                await may_answer.wait()
+                async for page in find_jobs(query):
+                    yield page
+
+            monkeypatch.setattr(watched.source.questions, "find_jobs", slowly)
+            watched.source.questions.found["died-2"] = job("died-2", "failed", dead=True, ago_s=900)
+            await watched.press("end", "slash")
+            await watched.write("state:dead")
+            await watched.press("enter")
+            await settled(watched)
+            assert ids(watched) == ["died-1"]
+            assert table(watched).job is DIED
+            may_answer.set()
+            await settled(watched)
+            assert ids(watched) == ["died-1", "died-2"]
 
 
 class TestActing:
