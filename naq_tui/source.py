@@ -49,6 +49,11 @@ class Link:
     speed: int | None = None
     """How many seconds of a recording pass in one; ``None`` for what is no recording."""
 
+    @property
+    def is_past(self) -> bool:
+        """Whether what comes over it has happened before."""
+        return self.state in (ConnectionState.REPLAYING, ConnectionState.ENDED)
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:

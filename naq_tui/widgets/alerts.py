@@ -38,6 +38,11 @@ _NO_RULES = (
     Line(),
     Line(((" naq run-scheduler", "key"), ("  the one that leads evaluates them", "dim"))),
 )
+_PAST = (
+    Line(((" how alerts stood then is not kept", "text"),)),
+    Line(),
+    Line(((" 2", "key"), ("  the events tell when one began, and when it was over", "dim"))),
+)
 _UNWATCHED = "! some rules are watched by nobody: naq run-scheduler"
 
 
@@ -98,6 +103,13 @@ def _rule(row: AlertRow, width: int) -> list[Span]:
     return [(inert(row.record.rule), "dim")]
 
 
+def _hint(dashboard: Dashboard) -> Sequence[Line]:
+    """What stands in place of alerts where there are none."""
+    if dashboard.link is not None and dashboard.link.is_past:
+        return _PAST
+    return _NO_RULES if dashboard.snapshot else waiting_lines(dashboard.link)
+
+
 class Alerts(Table[AlertRow]):
     """One row an alert, and one a rule that has none; the most urgent comes first."""
 
@@ -139,7 +151,7 @@ class Alerts(Table[AlertRow]):
         self._now_ns = now_ns
         self._unwatched = book.unwatched(now_ns)
         self._hidden = sum(record.hidden for record in book.records)
-        self.set_rows(book.rows(), _NO_RULES if dashboard.snapshot else waiting_lines(dashboard.link))
+        self.set_rows(book.rows(), _hint(dashboard))
         self.set_border(self.title(), self.subtitle())
 
     def act(self, kind: ActKind) -> Act | None:

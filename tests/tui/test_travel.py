@@ -256,6 +256,15 @@ async def test_a_filter_stays_and_finds_what_was_there_then() -> None:
         assert "3 of 4" in watched.text
 
 
+async def test_of_alerts_of_the_past_nothing_is_claimed() -> None:
+    async with with_past() as watched:
+        await go_to(watched, "-250s")
+        await watched.press("a")
+        await watched.settle()
+        assert "how alerts stood then is not kept" in watched.text
+        assert "no rules" not in watched.text
+
+
 async def test_what_failed_later_is_not_among_the_failures_of_a_moment() -> None:
     story = ((400, "RelayRefused"), (300, "RelayRefused"), (200, "BoxFull"), (100, "BoxFull"))
     failures = [
