@@ -58,7 +58,15 @@ def _what(job: FoundJob, width: int) -> list[Span]:
     """Why it failed, or else what it was called with."""
     if job.why:
         return [(inert(job.why), "bad" if job.status is JobStatus.FAILED else "warn")]
-    return [(inert(job.arguments), "dim")]
+    return [(_by_the_end(inert(job.arguments), width), "dim")]
+
+
+def _by_the_end(arguments: str, width: int) -> str:
+    """A path that comes first and does not fit is told by its last name: the folders are often those of all others."""
+    end = arguments.find('"', 1)
+    if len(arguments) <= width or not arguments.startswith('"/') or end < 0:
+        return arguments
+    return f'"…/{arguments[1:end].rpartition("/")[2]}{arguments[end:]}'
 
 
 def _number(value: float | None) -> float:
@@ -152,9 +160,10 @@ class Jobs(Table[FoundJob]):
         """Keep only rows that match what is looked for from now on, until something is found."""
         self._list, self._is_narrowed, self._marks_all = jobs, True, False
         rows = [row for row in self.rows if jobs.query.matches(row)]
-        if self.job not in rows:
+        kept = {row.job_id for row in rows}
+        if self.cursor_key not in kept:
             self.viewport.go(0)
-        self._marked &= {row.job_id for row in rows}
+        self._marked &= kept
         self.set_rows(rows, _LOOKING)
 
     def tick(self, now_ns: int) -> None:

@@ -109,6 +109,13 @@ class TestWhatItShows:
             assert "in 90 s" in watched.line_with("later-1")
             assert "◷ scheduled" in watched.line_with("later-1")
 
+    async def test_a_path_is_told_by_its_last_name_where_it_does_not_fit(self) -> None:
+        deep = job("deep-1", arguments='"/srv/shop/pictures/kettle.png"')
+        async with looking(deep, size=(80, 24)) as watched:
+            assert '"…/kettle.p' in watched.line_with("deep-1")
+        async with looking(deep, size=(200, 60)) as watched:
+            assert '"/srv/shop/pictures/kettle.png"' in watched.line_with("deep-1")
+
     async def test_what_lasts_grows(self) -> None:
         async with looking(*FIVE) as watched:
             assert " 7 s " in watched.line_with("runs-1")

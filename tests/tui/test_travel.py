@@ -265,6 +265,13 @@ async def test_of_alerts_of_the_past_nothing_is_claimed() -> None:
         assert "no rules" not in watched.text
 
 
+async def test_an_alert_of_the_present_is_told_of_as_such() -> None:
+    async with with_past() as watched:
+        await go_to(watched, "-250s")
+        await watched.feed(batch(builders.alert_event()))
+        assert [toast.title for toast in watched.app._notifications] == ["⚑ mail-failures now"]
+
+
 async def test_what_failed_later_is_not_among_the_failures_of_a_moment() -> None:
     story = ((400, "RelayRefused"), (300, "RelayRefused"), (200, "BoxFull"), (100, "BoxFull"))
     failures = [
