@@ -75,8 +75,8 @@ class HeldJobs:
                 del begun[job_id]  # its end was missed
         given_up = self._given_up.get(record.worker_id, {})
         for job_id in record.stuck_job_ids:
-            if job_id in given_up:
-                begun[job_id] = given_up.pop(job_id)
+            if job_id in given_up:  # that it was given up was no end
+                begun.setdefault(job_id, given_up[job_id])
         seen = self._seen.get(record.worker_id, {})
         unheard = {job_id: seen.get(job_id, now_ns) for job_id in told if job_id not in begun}
         if unheard:
