@@ -293,10 +293,14 @@ class Monitor:
 
         return JobFinder(self._services, self._jobs.rules).pages(query)
 
-    async def failures(self, since_ns: int, limit: int = 20_000) -> list[StoredEvent]:
-        """The last attempts that failed and were told of since a moment of the server's clock, oldest first."""
+    async def failures(self, since_ns: int, limit: int = 20_000, *, until_ns: int | None = None) -> list[StoredEvent]:
+        """The last attempts that failed and were told of since a moment of the server's clock, oldest first.
+
+        Args:
+            until_ns: up to when they were told of; until now when left out.
+        """
         wanted = {"category": "job", "event_type": ["failed", "timed_out"]}
-        return (await self.events.recent(limit, wanted, since=since_ns)).events
+        return (await self.events.recent(limit, wanted, since=since_ns, until=until_ns)).events
 
     async def standings(self, job_ids: Collection[str]) -> dict[str, JobStatus | None]:
         """Where some jobs stand, ``None`` for those of which nothing is known."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from naq_tui.source import PAST
 from naq_tui.stage import Stage
 
 __all__ = ["refusal"]
@@ -11,7 +10,7 @@ __all__ = ["refusal"]
 def refusal(stage: Stage, *, in_past: bool = False) -> str | None:
     """Why nothing can be done to what is on show; ``None`` when it can."""
     link = stage.dashboard.link
-    if in_past or (link is not None and link.state in PAST):
+    if in_past or (link is not None and link.is_past):
         return "what is on show is past: nothing can be done to it"
     if stage.source.actions is None:
         return "naq-top was started with --read-only: nothing can be changed"

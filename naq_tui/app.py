@@ -31,6 +31,7 @@ from naq_tui.screens.view import FilteredView, View
 from naq_tui.source import Batch, EventSource
 from naq_tui.stage import Stage
 from naq_tui.text import inert
+from naq_tui.widgets.alerts import news_text
 from naq_tui.widgets.status import Badge
 
 if TYPE_CHECKING:
@@ -227,8 +228,8 @@ class NaqTop(Opening, Customized):
         begun = [one for one in events if one.event_type is AlertEventType.FIRING and one.timestamp_ns > since_ns]
         for event in begun[:_TOASTS]:
             severity: SeverityLevel = "error" if event.severity == "critical" else "warning"
-            title = f"⚑ {inert(event.alert, 40)}"
-            self.notify(inert(event.message, 200), title=title, severity=severity, markup=False)
+            title = f"⚑ {inert(event.alert, 40)}{' now' if self.travel.in_past else ''}"
+            self.notify(news_text(event), title=title, severity=severity, markup=False)
         if len(begun) > _TOASTS:
             self.notify(f"{len(begun) - _TOASTS:,} more alerts begin", severity="warning", markup=False)
 

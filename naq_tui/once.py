@@ -11,7 +11,7 @@ import msgspec
 
 from naq_runtime.alerts.record import AlertState
 from naq_runtime.clock import SYSTEM_CLOCK
-from naq_runtime.events.messages import duration_text, size_text
+from naq_runtime.events.messages import duration_text, rhythm_text, size_text
 from naq_runtime.events.models import JobEventType, StoredEvent
 from naq_tui.cli.format import Format
 from naq_tui.cli.output import EventPrinter, event_json, note
@@ -288,13 +288,17 @@ def _print_schedules(content: dict[str, Any]) -> None:
     print("\nSchedule                  State     Next          Ticks  Missed  When")
     for one in schedules["soonest"][:_SHOWN_SCHEDULES]:
         next_text = "-" if one["next_ns"] is None else _next(one["next_ns"] - now_ns)
-        when = next(f"{kind} {one[kind]}" for kind in ("cron", "every", "at") if kind in one)
+        when = next(_when(kind, one[kind]) for kind in ("cron", "every", "at") if kind in one)
         print(
             f"{inert(one['schedule_id']):<26}{one['state']:<10}{next_text:<12}{one['ticks']:>7,}"
             f"{one['missed_ticks']:>8,}  {inert(when, 60)}"
         )
     if schedules["total"] > _SHOWN_SCHEDULES:
         print(f"… {schedules['total'] - _SHOWN_SCHEDULES:,} more")
+
+
+def _when(kind: str, value: str) -> str:
+    return f"every {rhythm_text(float(value))}" if kind == "every" else f"{kind} {value}"
 
 
 def _print_alerts(content: dict[str, Any]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-from naq_runtime.events.models import StoredEvent
+from naq_runtime.events.models import JobEvent, StoredEvent
+from naq_runtime.finding.failures import FAILURES
 from naq_runtime.snapshot import JobDetail, ServerState
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Recording",
     "ScheduleStory",
     "Span",
+    "failures_within",
     "happened_by",
     "middle_ns",
     "place_of",
@@ -140,6 +142,10 @@ class Recording(Protocol):
         """What was told of schedules before a moment, as far back as is found at no great cost."""
         ...
 
+    async def failures(self, since_ns: int, place: Place) -> Sequence[StoredEvent]:
+        """The last attempts that failed from a moment on and up to a place, oldest first; of very many the newest."""
+        ...
+
     async def job(self, job_id: str, place: Place) -> JobDetail:
         """All that was known of a job.
 
@@ -152,6 +158,18 @@ class Recording(Protocol):
 def happened_by(place: Place, stored: StoredEvent) -> bool:
     """Whether an event had happened."""
     return place_of(stored) <= place
+
+
+def failures_within(since_ns: int, place: Place, events: Iterable[StoredEvent]) -> list[StoredEvent]:
+    """Those of some events by which attempts failed, from a moment on and up to a place."""
+    return [
+        one
+        for one in events
+        if isinstance(one.event, JobEvent)
+        and one.event.event_type in FAILURES
+        and since_ns <= one.happened_ns
+        and happened_by(place, one)
+    ]
 
 
 def place_of(stored: StoredEvent) -> Place:

@@ -17,7 +17,7 @@ from naq_tui.acts import Actions
 from naq_tui.past import Recording
 from naq_tui.questions import Questions
 
-__all__ = ["PAST", "Batch", "ConnectionState", "EventSource", "Link"]
+__all__ = ["Batch", "ConnectionState", "EventSource", "Link"]
 
 
 class ConnectionState(StrEnum):
@@ -37,10 +37,6 @@ class ConnectionState(StrEnum):
     """The source has given up; the detail says why."""
 
 
-PAST = (ConnectionState.REPLAYING, ConnectionState.ENDED)
-"""What is shown is not how it stands now."""
-
-
 @dataclass(frozen=True, slots=True)
 class Link:
     """The state of the connection, and what to say of it."""
@@ -52,6 +48,11 @@ class Link:
     """The server's address, or why there is no connection; one line."""
     speed: int | None = None
     """How many seconds of a recording pass in one; ``None`` for what is no recording."""
+
+    @property
+    def is_past(self) -> bool:
+        """Whether what comes over it has happened before."""
+        return self.state in (ConnectionState.REPLAYING, ConnectionState.ENDED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,8 +191,8 @@ def schedule_message(event: ScheduleEvent) -> str:
             return _joined(event.job_id, tick, _ms("late by", event.lag_ms))
         case "schedule_missed":
             caught_up = f"{event.caught_up} made up for" if event.caught_up else None
-            ticks = "1 tick" if event.count == 1 else f"{event.count or 0} ticks"
-            return _joined(ticks, caught_up, event.policy)
+            count = event.count or 0
+            return _joined("1 tick" if count == 1 else f"{count} ticks", caught_up, event.policy)
         case "schedule_modified":
             return " ".join(f"{name}={value}" for name, value in (event.changes or {}).items())
         case "scheduler_error":

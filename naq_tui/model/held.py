@@ -25,6 +25,8 @@ _ENDS = frozenset(
         JobEventType.INTERRUPTED,
     )
 )
+_GIVING_UP = frozenset((JobEventType.TIMED_OUT, JobEventType.CANCELLED, JobEventType.INTERRUPTED))
+"""After these a thread may run on, which nobody can stop."""
 
 
 _NONE: dict[str, int] = {}
@@ -49,6 +51,8 @@ class HeldJobs:
         """Jobs whose beginning nobody heard of, and when they were seen first."""
         self._over: dict[str, dict[str, int]] = {}
         """Jobs whose end was heard of, and not yet their beginning, and when they ended."""
+        self._given_up: dict[str, dict[str, int]] = {}
+        """When jobs began that ended although their threads may run on."""
 
     def count(self, event: JobEvent) -> None:
         """Take in what a worker did with a job."""
@@ -56,9 +60,13 @@ class HeldJobs:
         if worker is None:
             return
         if event.event_type is _STARTED:
-            _note(self._begun, worker, event)
-        elif event.event_type in _ENDS and self._begun.get(worker, _NONE).pop(event.job_id, None) is None:
-            _note(self._over, worker, event)
+            _note(self._begun, worker, event.job_id, event.moment_ns)
+        elif event.event_type in _ENDS:
+            since_ns = self._begun.get(worker, _NONE).pop(event.job_id, None)
+            if since_ns is None:
+                _note(self._over, worker, event.job_id, event.moment_ns)
+            elif event.event_type in _GIVING_UP:
+                _note(self._given_up, worker, event.job_id, since_ns)
 
     def count_earlier(self, event: JobEvent) -> None:
         """Take in what a worker did before all that was taken in so far, the latest first."""
@@ -66,9 +74,9 @@ class HeldJobs:
         if worker is None:
             return
         if event.event_type in _ENDS:
-            _note(self._over, worker, event)
+            _note(self._over, worker, event.job_id, event.moment_ns)
         elif event.event_type is _STARTED and self._over.get(worker, _NONE).pop(event.job_id, None) is None:
-            _note(self._begun, worker, event)
+            _note(self._begun, worker, event.job_id, event.moment_ns)
 
     def see(self, record: WorkerRecord, now_ns: int) -> None:
         """Take in what a worker says that it runs."""
@@ -78,6 +86,10 @@ class HeldJobs:
             beat_ns = record.on_server(record.beat_at_ns)
             for job_id in [job for job, since_ns in begun.items() if since_ns < beat_ns and job not in told]:
                 del begun[job_id]  # its end was missed
+        given_up = self._given_up.get(record.worker_id, {})
+        for job_id in record.stuck_job_ids:
+            if job_id in given_up:  # that it was given up was no end
+                begun.setdefault(job_id, given_up[job_id])
         seen = self._seen.get(record.worker_id, {})
         unheard = {job_id: seen.get(job_id, now_ns) for job_id in told if job_id not in begun}
         if unheard:
@@ -90,6 +102,7 @@ class HeldJobs:
         self._begun.pop(worker_id, None)
         self._seen.pop(worker_id, None)
         self._over.pop(worker_id, None)
+        self._given_up.pop(worker_id, None)
 
     def oldest(self, worker_id: str) -> Oldest | None:
         """The job that a worker has had for longest; ``None`` when it has none."""
@@ -101,13 +114,13 @@ class HeldJobs:
         return min(found, key=lambda one: one.since_ns, default=None)
 
 
-def _note(jobs_of: dict[str, dict[str, int]], worker: str, event: JobEvent) -> None:
+def _note(jobs_of: dict[str, dict[str, int]], worker: str, job_id: str, moment_ns: int) -> None:
     jobs = jobs_of.get(worker)
     if jobs is None:
         _make_room(jobs_of, _WORKERS)
         jobs = jobs_of[worker] = {}
     _make_room(jobs, _JOBS)
-    jobs[event.job_id] = event.moment_ns
+    jobs[job_id] = moment_ns
 
 
 def _make_room(entries: dict[str, int] | dict[str, dict[str, int]], limit: int) -> None:

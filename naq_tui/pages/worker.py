@@ -91,6 +91,8 @@ def _held(detail: WorkerDetail, width: int, now_ns: int) -> Iterator[Line]:
     yield from section("Held when it was lost" if lost else "Runs now", width, count_text(len(detail.jobs)))
     for job in detail.jobs:
         yield _job_line(job, width, now_ns)
+        if job.stuck:
+            yield Line((("    given up, its thread runs on", "warn"),))
     more = detail.status.record.active_jobs - len(detail.jobs)
     if more > 0:
         yield Line(((f"  … {count_text(more)} more of which it does not say the names", "dim"),))
@@ -108,7 +110,6 @@ def _job_line(job: HeldJob, width: int, now_ns: int) -> Line:
         (inert(job.job_id, 64), "name"),
         (f"  {inert(job.queue_name, 64)}" if job.queue_name else "", "dim"),
         (f"  attempt {job.attempt}" if job.attempt > 1 else "", "warn"),
-        ("  given up, its thread runs on" if job.stuck else "", "warn"),
     ]
     return Line(tuple(fitted(spans, width - 1)))
 

@@ -102,7 +102,7 @@ class ColumnChoice(ModalScreen[None]):
     def __init__(self, table: Table[Any]) -> None:
         super().__init__(id="column-choice")
         self._list = ColumnList(table)
-        self._list.set_border(Content(f"Columns of {getattr(table, 'NAME', 'this table').lower()}"))
+        self._list.set_border(Content(f"Columns of {table.NAME.lower()}"))
         self._list.styles.height = len(table.headings) + 2
 
     def compose(self) -> ComposeResult:

@@ -125,7 +125,7 @@ class Jobs(FilteredView):
         """Let what is shown go on with the events, and paint what has changed."""
         if dashboard is not self._dashboard:
             self._dashboard, self._heard, self._begun_ns, self._asked = dashboard, dashboard.log.end, None, None
-            self._reasons.book = FailureBook(self._reasons.book.window_s)  # of another moment, in which less had failed
+            self._reasons.book = FailureBook(self._reasons.book.window_s)  # what failed at one time is not of another
         self._status.show(dashboard, now_ns, behind)
         self.set_class(dashboard.stale and dashboard.heard_at_ns is not None, "-stale")
         self._now_ns = dashboard.as_of(now_ns)
@@ -274,6 +274,7 @@ class Jobs(FilteredView):
             return
         with suppress(FilterError):  # the line of the filter says what is wrong
             self._begin(needle, self._jobs.query.given, self._jobs.name)
+            self._table.narrow(self._jobs)
 
     def _begin(self, text: str, ids: tuple[str, ...] = (), name: str = "") -> None:
         """Look for jobs; what was found before stays on the screen until something else is."""

@@ -12,8 +12,9 @@ from typing import TypeVar
 from naq_runtime.errors import NotFound
 from naq_runtime.events.models import JobEvent, StoredEvent
 from naq_runtime.events.reading import causal_order
+from naq_runtime.finding.failures import FAILURES
 from naq_runtime.snapshot import JobDetail, ServerState
-from naq_tui.past import Density, Place, ScheduleStory, Span, middle_ns
+from naq_tui.past import Density, Place, ScheduleStory, Span, failures_within, middle_ns, place_of
 from naq_tui.sources.file_pages import PAGE, FileIndex, FilePages
 from naq_tui.sources.job_detail import as_of, status_by
 
@@ -93,6 +94,11 @@ class FileRecording:
         """See `Recording.schedules`: it is looked for in the whole file."""
         found = [await asyncio.to_thread(self._pages.naming, text) for text in ('"schedule_id"', '"leader_')]
         return ScheduleStory([stored for part in found for stored in part if stored.happened_ns <= moment_ns])
+
+    async def failures(self, since_ns: int, place: Place) -> Sequence[StoredEvent]:
+        """See `Recording.failures`: they are looked for in the whole file."""
+        found = [await asyncio.to_thread(self._pages.naming, f'"{kind}"') for kind in sorted(FAILURES)]
+        return failures_within(since_ns, place, sorted((one for part in found for one in part), key=place_of))
 
     async def job(self, job_id: str, place: Place) -> JobDetail:
         """See `Recording.job`: it is looked for in the whole file."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from naq_runtime.events.models import ScheduleEventType, StoredEvent, SystemEventType
 from naq_runtime.snapshot import JobDetail, ServerState
 from naq_tui.model.density import counted
-from naq_tui.past import LAST, Density, Place, ScheduleStory, Span
+from naq_tui.past import LAST, Density, Place, ScheduleStory, Span, failures_within
 from naq_tui.sources.job_detail import as_of
 
 if TYPE_CHECKING:
@@ -108,6 +108,11 @@ class LogRecording:
         )
         since_ns = min(map(_stored_ns, ticks.events)) if len(ticks.events) >= _TICKS else 0
         return ScheduleStory([*leads.events, *others.events, *ticks.events], since_ns)
+
+    async def failures(self, since_ns: int, place: Place) -> Sequence[StoredEvent]:
+        """See `Recording.failures`."""
+        found = await self._monitor().failures(since_ns, until_ns=place.moment_ns + self.spread_ns)
+        return failures_within(since_ns, place, found)
 
     async def job(self, job_id: str, place: Place) -> JobDetail:
         """See `Recording.job`: what has been changed since then is left out."""

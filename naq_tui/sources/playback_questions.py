@@ -83,7 +83,7 @@ class PlaybackQuestions:
 
     async def failures(self, since_ns: int) -> Sequence[StoredEvent]:
         """See `Questions.failures`."""
-        return await self._known().failures(since_ns)
+        return await self._recording.failures(since_ns, self._place)
 
     async def family(self, detail: JobDetail) -> Family:
         """See `Questions.family`."""

@@ -9,7 +9,7 @@ from naq_runtime.errors import NaqError, NotFound
 from naq_runtime.events.models import JobEvent, StoredEvent
 from naq_runtime.snapshot import JobDetail, ServerState
 from naq_tui.model.density import counted
-from naq_tui.past import Density, Place, ScheduleStory, Span
+from naq_tui.past import Density, Place, ScheduleStory, Span, failures_within
 from naq_tui.sources.job_detail import as_of, status_by
 
 __all__ = ["MemoryRecording"]
@@ -69,6 +69,11 @@ class MemoryRecording:
         """See `Recording.schedules`: all of it."""
         self._answer()
         return ScheduleStory([stored for stored in self.events if stored.happened_ns <= moment_ns])
+
+    async def failures(self, since_ns: int, place: Place) -> Sequence[StoredEvent]:
+        """See `Recording.failures`."""
+        self._answer()
+        return failures_within(since_ns, place, self.events)
 
     async def job(self, job_id: str, place: Place) -> JobDetail:
         """See `Recording.job`."""

@@ -11,11 +11,11 @@ from naq_runtime.alerts.record import Alert, AlertRecord, AlertState
 from naq_runtime.alerts.rules import labels_text, parse_rule
 from naq_runtime.errors import ConfigError
 from naq_runtime.events.messages import value_text
+from naq_runtime.events.models import AlertEvent
 from naq_tui.acts import Act, ActKind
 from naq_tui.commands import Scope
 from naq_tui.model.alerts import AlertRow
 from naq_tui.model.seconds import SECOND_NS
-from naq_tui.source import PAST
 from naq_tui.state import Dashboard
 from naq_tui.text import count_text, inert, short_age_text
 from naq_tui.widgets.columns import Column, fitted
@@ -24,7 +24,7 @@ from naq_tui.widgets.table import Table
 from naq_tui.widgets.tones import SEVERITY_TONES
 from naq_tui.widgets.waiting import waiting_lines
 
-__all__ = ["Alerts", "alert_act", "measured", "state_of"]
+__all__ = ["Alerts", "alert_act", "measured", "news_text", "state_of"]
 
 _STATES: dict[AlertState, Span] = {
     AlertState.PENDING: ("◔ pending", "dim"),
@@ -53,13 +53,24 @@ def measured(record: AlertRecord, alert: Alert) -> str:
 
 
 def _measured(record: AlertRecord, alert: Alert) -> tuple[str, str]:
-    if alert.value is None:
+    return _held_against(record.rule, alert.value)
+
+
+def _held_against(rule_text: str, value: float | None) -> tuple[str, str]:
+    if value is None:
         return "no data", ""
     try:
-        rule = parse_rule(record.rule)
+        rule = parse_rule(rule_text)
     except ConfigError:  # of a version with other metrics
-        return f"{alert.value:g}", ""
-    return value_text(rule.metric.unit, alert.value), rule.threshold_text
+        return f"{value:g}", ""
+    return value_text(rule.metric.unit, value), rule.threshold_text
+
+
+def news_text(event: AlertEvent) -> str:
+    """What an alert begins with, beside its name: ``queue=mail 7.2 % > 5 %``, and what its rule says of it."""
+    measures = () if event.value is None else _held_against(event.rule or "", event.value)
+    figures = " ".join(part for part in (labels_text(event.labels or {}), *measures) if part)
+    return inert(": ".join(part for part in (figures, event.text) if part) or "it fires", 200)
 
 
 def state_of(row: AlertRow) -> Sequence[Span]:
@@ -106,7 +117,7 @@ def _rule(row: AlertRow, width: int) -> list[Span]:
 
 def _without_rows(dashboard: Dashboard) -> Sequence[Line]:
     """What stands where there are no rules."""
-    if dashboard.link is not None and dashboard.link.state in PAST:
+    if dashboard.link is not None and dashboard.link.is_past:
         return _NOT_THEN
     return _NO_RULES if dashboard.snapshot else waiting_lines(dashboard.link)
 

@@ -58,7 +58,15 @@ def _what(job: FoundJob, width: int) -> list[Span]:
     """Why it failed, or else what it was called with."""
     if job.why:
         return [(inert(job.why), "bad" if job.status is JobStatus.FAILED else "warn")]
-    return [(inert(job.arguments), "dim")]
+    return [(_by_the_end(inert(job.arguments), width), "dim")]
+
+
+def _by_the_end(arguments: str, width: int) -> str:
+    """A path that comes first and does not fit is told by its last name: the folders are often those of all others."""
+    end = arguments.find('"', 1)
+    if len(arguments) <= width or not arguments.startswith('"/') or end < 0:
+        return arguments
+    return f'"…/{arguments[1:end].rpartition("/")[2]}{arguments[end:]}'
 
 
 def _number(value: float | None) -> float:
@@ -84,6 +92,7 @@ class Jobs(Table[FoundJob]):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         self._now_ns = 0
         self._list: JobList | None = None
+        self._is_narrowed = False
         self.trouble = ""
         """Why nothing newer can be found."""
         self._marks_all = False
@@ -136,8 +145,8 @@ class Jobs(Table[FoundJob]):
         self._now_ns = now_ns
         self._hint = hint or _LOOKING
         changed = jobs.drain()
-        if jobs is not self._list:
-            self._list = jobs
+        if jobs is not self._list or self._is_narrowed:
+            self._list, self._is_narrowed = jobs, False
             self._marks_all = False
             self._marked &= jobs.jobs.keys()
             self.set_rows(jobs.jobs.values(), self._hint)
@@ -146,6 +155,16 @@ class Jobs(Table[FoundJob]):
         else:
             self.repaint()
         self._ask_for_more()
+
+    def narrow(self, jobs: JobList) -> None:
+        """Keep only rows that match what is looked for from now on, until something is found."""
+        self._list, self._is_narrowed, self._marks_all = jobs, True, False
+        rows = [row for row in self.rows if jobs.query.matches(row)]
+        kept = {row.job_id for row in rows}
+        if self.cursor_key not in kept:
+            self.viewport.go(0)
+        self._marked &= kept
+        self.set_rows(rows, _LOOKING)
 
     def tick(self, now_ns: int) -> None:
         """Let the times of the rows on the screen go on."""

@@ -110,6 +110,7 @@ def record_of(view: GroupView, grouping: str) -> Mapping[str, object]:
 class StatisticsTable(PointingTable[GroupView]):
     """The rows whose names match; the most that was done comes first."""
 
+    NAME: ClassVar[str] = "Statistics"
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.SORT, Scope.MOVE)
     TOP_STAYS: ClassVar[bool] = True
 

@@ -35,6 +35,8 @@ class Table(Scrolling, Generic[Row]):
     BINDINGS = bindings(Scope.TABLE, Scope.SORT, Scope.MARK)
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.TABLE, Scope.SORT, Scope.MARK, Scope.MOVE)
 
+    NAME: ClassVar[str] = ""
+    """What its rows are, as a title."""
     TOP_STAYS: ClassVar[bool] = False
     """Whether the cursor stays on top, whichever row that is, once it is there; else it stays on its row."""
 

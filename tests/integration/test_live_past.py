@@ -198,3 +198,14 @@ async def test_schedules_stand_as_they_did(services: ServiceManager) -> None:
         "stays": ("paused", "holidays"),
         "goes": ("cancelled", None),
     }
+
+
+async def test_what_failed_is_known_as_of_a_moment(services: ServiceManager) -> None:
+    async with recorded(services) as (past, events):
+        first, second, last = by_moment([one for one in events if one.event.event_type == JobEventType.FAILED])
+
+        then = await PlaybackQuestions(past, place_of(second)).failures(0)
+        lately = await PlaybackQuestions(past, place_of(last)).failures(second.happened_ns)
+
+    assert {stored.sequence for stored in then} == {first.sequence, second.sequence}
+    assert {stored.sequence for stored in lately} == {second.sequence, last.sequence}

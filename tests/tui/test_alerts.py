@@ -183,7 +183,7 @@ async def test_an_alert_that_begins_is_told_of_and_stands_out_in_the_feed() -> N
         assert "⚑ alert" in watched.line_with("mail-failures queue=mail: 12 %")
 
     assert (toast.title, toast.severity) == ("⚑ mail-failures", "error")
-    assert toast.message == "mail-failures queue=mail: 12 %, failed_rate > 5%"
+    assert toast.message == "queue=mail 12 % > 5 %"
 
 
 async def test_alerts_that_began_before_we_came_and_those_that_are_over_are_no_news() -> None:

@@ -64,6 +64,13 @@ class TestColumns:
             assert "Columns of queues" in watched.text
             assert not any("✓ waiting" in line for line in watched.lines)
 
+    async def test_the_list_is_headed_by_what_the_rows_are(self) -> None:
+        async with watching(BUSY) as watched:
+            await watched.press("4", "o")
+            assert "Columns of queues" in watched.text
+            await watched.press("escape", "7", "o")
+            assert "Columns of statistics" in watched.text
+
     async def test_one_column_always_stays(self) -> None:
         hidden = Preferences(TopSettings(tables={"queues": TableSettings(columns=("queue",))}))
         async with watching(BUSY, preferences=hidden) as watched:

@@ -90,6 +90,15 @@ async def test_a_wide_pane_names_the_jobs_that_are_stuck() -> None:
         assert "aaaaaaaa bbbbbbbb" in row_of(watched, "w-1")
 
 
+@pytest.mark.parametrize("size", [*SIZES, (80, 24)])
+async def test_the_page_of_a_worker_says_in_full_what_is_stuck(size: tuple[int, int]) -> None:
+    stuck = worker("w-1", stuck_job_ids=("job-a",))
+    async with watching(batch(snapshot=snapshot(workers=[stuck])), size=size) as watched:
+        await watched.press("5", "enter")
+        await watched.settle()
+        assert "given up, its thread runs on" in watched.text
+
+
 async def test_a_lost_worker_is_lost_before_it_is_stuck() -> None:
     stuck = worker("w-1", stuck_job_ids=("job-a",))
     async with watching(batch(snapshot=snapshot(workers=[stuck])), batch(snapshot=snapshot())) as watched:

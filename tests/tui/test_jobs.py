@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -111,6 +112,13 @@ class TestWhatItShows:
             assert "Refused: no such box" in watched.line_with("died-1")
             assert "in 90 s" in watched.line_with("later-1")
             assert "◷ scheduled" in watched.line_with("later-1")
+
+    async def test_a_path_is_told_by_its_last_name_where_it_does_not_fit(self) -> None:
+        deep = job("deep-1", arguments='"/srv/shop/pictures/kettle.png"')
+        async with looking(deep, size=(80, 24)) as watched:
+            assert '"…/kettle.p' in watched.line_with("deep-1")
+        async with looking(deep, size=(200, 60)) as watched:
+            assert '"/srv/shop/pictures/kettle.png"' in watched.line_with("deep-1")
 
     async def test_what_lasts_grows(self) -> None:
         async with looking(*FIVE) as watched:
@@ -315,6 +323,28 @@ class TestFinding:
         async with looking(*many) as watched:
             await watched.press("s")
             assert "sorted: what was found so far" in watched.text
+
+    async def test_rows_that_do_not_match_go_before_anything_is_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async with looking(*FIVE) as watched:
+            may_answer = asyncio.Event()
+            find_jobs = watched.source.questions.find_jobs
+
+            async def slowly(query: JobQuery) -> AsyncIterator[JobPage]:
+                await may_answer.wait()
+                async for page in find_jobs(query):
+                    yield page
+
+            monkeypatch.setattr(watched.source.questions, "find_jobs", slowly)
+            watched.source.questions.found["died-2"] = job("died-2", "failed", dead=True, ago_s=900)
+            await watched.press("end", "slash")
+            await watched.write("state:dead")
+            await watched.press("enter")
+            await settled(watched)
+            assert ids(watched) == ["died-1"]
+            assert table(watched).job is DIED
+            may_answer.set()
+            await settled(watched)
+            assert ids(watched) == ["died-1", "died-2"]
 
 
 class TestActing:

@@ -115,6 +115,12 @@ async def test_a_schedule_that_could_not_be_kept_stands_out() -> None:
         assert "3 ticks, 1 made up for, once" in watched.events()[1]
 
 
+async def test_one_tick_is_one_tick() -> None:
+    missed = schedule_event("schedule_missed", "nightly", count=1, policy="overlap skip")
+    async with watching(batch(missed)) as watched:
+        assert "1 tick, overlap skip" in watched.events()[0]
+
+
 async def test_the_feed_shows_a_retry() -> None:
     failed = job_event("failed", "job-1", error_type="OSError", attempt=1, final=False)
     retry = job_event("retry_scheduled", "job-1", retry_count=1, retry_delay=15.0)

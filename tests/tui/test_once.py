@@ -114,7 +114,7 @@ def test_the_table_tells_when_schedules_are_due_and_who_keeps_them(capsys: pytes
     out = capsys.readouterr().out
 
     assert "Scheduler  ! none runs" in out
-    assert next(line for line in out.splitlines() if line.startswith("soon")).endswith("every 30")
+    assert next(line for line in out.splitlines() if line.startswith("soon")).endswith("every 30 s")
 
 
 def test_raw_lines_name_schedules(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from naq_runtime.clock import ManualClock
 from naq_runtime.errors import ArchiveError, NotFound
 from naq_runtime.events.archive import FORMAT_VERSION, ArchiveHeader, ArchiveWriter
 from naq_runtime.events.codec import encode_event, event_subject
-from naq_runtime.events.models import Event
+from naq_runtime.events.models import Event, JobEvent
 from naq_runtime.naming import Names
 from naq_runtime.nats.direct import StoredMessage
 from naq_tui.app import NaqTop
@@ -23,6 +23,7 @@ from naq_tui.past import Place
 from naq_tui.source import Batch, ConnectionState
 from naq_tui.sources.file_past import FileRecording
 from naq_tui.sources.playback import Playback
+from naq_tui.sources.playback_questions import PlaybackQuestions
 from naq_tui.sources.replay import ReplaySource
 from tests.support.waiting import eventually
 from tests.tui import builders
@@ -340,6 +341,17 @@ async def test_going_back_while_the_file_is_looked_through_finds_all_of_it(tmp_p
         first = await anext(aiter(end))
 
     assert getattr(first.events[-1].event, "job_id", "") == "job-29998"
+
+
+async def test_the_failures_of_a_file_are_found_far_from_the_moment_and_none_behind_it(tmp_path: Path) -> None:
+    kinds = {3_500: "timed_out", 2_000: "failed", 900: "timed_out", 100: "failed"}
+    failing = [job_event(kind, f"job-{ago_s}", "mail", ago_s=ago_s) for ago_s, kind in kinds.items()]
+    past = FileRecording(written(tmp_path / "log", failing))
+    place = Place(builders.NOW_NS - 500 * 10**9)
+
+    told = await PlaybackQuestions(past, place).failures(builders.NOW_NS - 3_000 * 10**9)
+
+    assert [stored.event.job_id for stored in told if isinstance(stored.event, JobEvent)] == ["job-2000", "job-900"]
 
 
 async def test_the_schedules_of_a_file_are_known_by_their_events(tmp_path: Path) -> None:

@@ -256,6 +256,37 @@ async def test_a_filter_stays_and_finds_what_was_there_then() -> None:
         assert "3 of 4" in watched.text
 
 
+async def test_of_alerts_of_the_past_nothing_is_claimed() -> None:
+    async with with_past() as watched:
+        await go_to(watched, "-250s")
+        await watched.press("a")
+        await watched.settle()
+        assert "how alerts stood then is not kept" in watched.text
+        assert "no rules" not in watched.text
+
+
+async def test_an_alert_of_the_present_is_told_of_as_such() -> None:
+    async with with_past() as watched:
+        await go_to(watched, "-250s")
+        await watched.feed(batch(builders.alert_event()))
+        assert [toast.title for toast in watched.app._notifications] == ["⚑ mail-failures now"]
+
+
+async def test_what_failed_later_is_not_among_the_failures_of_a_moment() -> None:
+    story = ((400, "RelayRefused"), (300, "RelayRefused"), (200, "BoxFull"), (100, "BoxFull"))
+    failures = [
+        job_event("failed", f"job-{number}", "mail", ago_s=ago_s, error_type=error, final=True)
+        for number, (ago_s, error) in enumerate(story)
+    ]
+    async with with_past(*failures) as watched:
+        await watched.press("3", "F")
+        await eventually(lambda: "BoxFull" in watched.text)
+        await go_to(watched, "-250s")
+        await eventually(lambda: "Failures 2 for 1 reasons" in watched.text)
+        assert "RelayRefused" in watched.text
+        assert "BoxFull" not in watched.text
+
+
 async def test_what_was_frozen_is_not_frozen_in_the_past() -> None:
     async with with_past() as watched:
         await watched.press("p")

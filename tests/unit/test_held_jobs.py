@@ -78,3 +78,17 @@ def test_one_of_which_the_end_came_before_the_beginning_has_ended() -> None:
     held.count_earlier(job_event("started", "late", worker_id="w-1", ago_s=50))
 
     assert held.oldest("w-1") == Oldest("open", ago(20), at_least=False)
+
+
+def test_one_that_was_given_up_has_run_since_it_began() -> None:
+    held = HeldJobs()
+    held.count(job_event("started", "s", worker_id="w-1", ago_s=30))
+    held.count(job_event("timed_out", "s", worker_id="w-1", ago_s=22))
+    assert held.oldest("w-1") is None
+
+    held.see(worker("w-1", running_job_ids=(), stuck_job_ids=("s",), beat_ago_s=20), ago(20))
+    held.see(worker("w-1", running_job_ids=(), stuck_job_ids=("s",), beat_ago_s=5), ago(5))
+    assert held.oldest("w-1") == Oldest("s", ago(30), at_least=False)
+
+    held.see(worker("w-1", running_job_ids=(), stuck_job_ids=(), beat_ago_s=1), ago(1))
+    assert held.oldest("w-1") is None
