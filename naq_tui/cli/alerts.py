@@ -115,15 +115,16 @@ async def ack(
     ] = None,
     *,
     by: By = None,
+    format: FormatOption = Format.TABLE,
     config: NAQConfig,
 ) -> None:
-    """Say that you care for the alerts of a rule that fire, until they are over; prints how many those are.
+    """Say that you care for the alerts of a rule that fire, until they are over; prints which those are.
 
     Example: naq alerts ack mail-failures queue=mail
     """
     from naq_runtime.services.alerts import AlertService
     from naq_runtime.services.manager import ServiceManager
-    from naq_tui.cli.output import note
+    from naq_tui.cli.alerts_page import print_acknowledged
 
     pairs = [label.partition("=") for label in labels or []]
     for label, sign, _ in pairs:
@@ -132,9 +133,7 @@ async def ack(
     async with ServiceManager(config) as services:
         alerts = await services.get_service(AlertService)
         found = await alerts.acknowledge(name, {label: value for label, _, value in pairs}, by=by or _user())
-    for alert in found:
-        note(" ".join(("acknowledged:", name, *(f"{label}={value}" for label, value in alert.labels.items()))))
-    print(len(found))
+    print_acknowledged(name, found, format)
 
 
 def _user() -> str:

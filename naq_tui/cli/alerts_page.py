@@ -10,7 +10,7 @@ from naq_runtime.alerts.rules import Labels, Rule, labels_text, parse_rule
 from naq_runtime.errors import ConfigError
 from naq_runtime.events.messages import value_text
 from naq_tui.cli.format import Format
-from naq_tui.cli.output import Column, Span, moment_json, note, print_json, print_raw, print_table
+from naq_tui.cli.output import Column, Span, moment_json, note, print_json, print_lines, print_raw, print_table
 from naq_tui.text import age_text, inert
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from naq_runtime.alerts.settings import WatchedRule
     from naq_runtime.config import NAQConfig
 
-__all__ = ["print_alerts", "print_rules", "print_values", "with_unwatched"]
+__all__ = ["print_acknowledged", "print_alerts", "print_rules", "print_values", "with_unwatched"]
 
 _STATES: dict[AlertState, Span] = {
     AlertState.OK: ("✓ ok", "green"),
@@ -71,6 +71,18 @@ def print_alerts(records: Sequence[AlertRecord], now_ns: int, form: Format) -> N
         note(
             "some rules are not watched: no scheduler that has them in its config leads; 'naq run-scheduler' starts one"
         )
+
+
+def print_acknowledged(name: str, alerts: Sequence[Alert], form: Format) -> None:
+    """Print which alerts of a rule were acknowledged, a line for each."""
+    if form is Format.JSON:
+        print_json([{"name": name, "labels": alert.labels} for alert in alerts])
+        return
+    for alert in alerts:
+        if form is Format.RAW:
+            print_raw(name, *(f"{label}={value}" for label, value in alert.labels.items()))
+        else:
+            print_lines([[("acknowledged: ", ""), (inert(f"{name} {labels_text(alert.labels)}".rstrip()), "bold")]])
 
 
 def _document(record: AlertRecord, now_ns: int) -> dict[str, Any]:

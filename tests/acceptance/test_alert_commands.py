@@ -77,6 +77,7 @@ async def test_a_scheduler_says_how_many_rules_it_watches_and_the_next_one_takes
                 table = await naq("alerts", "list", config=config, cwd=folder)
                 found = await listed(config, folder)
                 acknowledged = await naq("alerts", "ack", "depth", "queue=mail", "--by", "ada", config=config)
+                again = await naq("alerts", "ack", "depth", "--by", "ada", "--format", "json", config=config)
                 silenced = await naq("alerts", "silence", "depth", "--for", "1h", "--by", "ada", config=config)
                 after = await listed(config, folder)
                 raw = await naq("alerts", "list", "--firing", "--format", "raw", config=config, cwd=folder)
@@ -87,7 +88,8 @@ async def test_a_scheduler_says_how_many_rules_it_watches_and_the_next_one_takes
     assert (alert["labels"], alert["state"], alert["value"]) == ({"queue": "mail"}, "firing", 1)
     assert (found["depth"]["state"], found["failing"]["state"]) == ("firing", "no data")
     assert found["depth"]["watched"] is True
-    assert (acknowledged.out, silenced.code) == ("1\n", 0)
+    assert (acknowledged.out, silenced.code) == ("acknowledged: depth queue=mail\n", 0)
+    assert json.loads(again.out) == [{"name": "depth", "labels": {"queue": "mail"}}]
     assert after["depth"]["alerts"][0]["acknowledged_by"] == "ada"
     assert after["depth"]["silenced_until"] is not None
     assert raw.code == 5
