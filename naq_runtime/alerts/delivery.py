@@ -15,7 +15,7 @@ from naq_runtime.events.models import AlertEvent, AlertEventType
 from naq_runtime.processors.settings import WebhookConfig
 from naq_runtime.processors.webhook import Webhook
 
-__all__ = ["Deliveries", "body_of"]
+__all__ = ["Deliveries", "body_of", "line_of"]
 
 log = logging.getLogger(__name__)
 
@@ -93,8 +93,13 @@ _FAILED = {"action": "alert_webhook_failed"}
 
 def body_of(event: AlertEvent) -> dict[str, Any]:
     """What is posted: a line for people, and the event."""
+    return {"text": line_of(event), "event": msgspec.to_builtins(event)}
+
+
+def line_of(event: AlertEvent) -> str:
+    """A transition in one line: ``FIRING (critical) mail-failures queue=mail: 12, failures > 3``."""
     word = "FIRING" if event.event_type is AlertEventType.FIRING else "RESOLVED"
-    return {"text": f"{word} ({event.severity}) {event.message}", "event": msgspec.to_builtins(event)}
+    return f"{word} ({event.severity}) {event.message}"
 
 
 def _token(event: AlertEvent) -> str:

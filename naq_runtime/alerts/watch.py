@@ -17,7 +17,7 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
-from naq_runtime.alerts.delivery import Deliveries
+from naq_runtime.alerts.delivery import Deliveries, line_of
 from naq_runtime.alerts.evaluation import GAP_NS, Transition, alert_key, evaluate, withdraw
 from naq_runtime.alerts.observing import Observer
 from naq_runtime.alerts.readings import Observed, values_of
@@ -29,6 +29,7 @@ from naq_runtime.errors import NaqError, ServerError
 from naq_runtime.events.models import AlertEvent, AlertEventType
 from naq_runtime.events.once import store_once
 from naq_runtime.nats.publish import is_conflict
+from naq_runtime.processors.words import one_line
 from naq_runtime.services.events import EventService
 from naq_runtime.services.manager import ServiceManager
 
@@ -264,13 +265,14 @@ class AlertWatch:
         if not self._events.enabled:
             return True
         if await store_once(self._services.streams, self._services.names, [event]):
-            what = event.event_type.value
-            log.warning("%s: %s", what, ascii(event.message), extra={"action": what})  # jobs may have named its labels
+            said = one_line(line_of(event), _LINE)  # jobs may have named its labels
+            log.warning("alert %s", said, extra={"action": event.event_type.value})
             self._events.show(event)
         return True
 
 
 _WAITING = {"action": "alerts_waiting"}
+_LINE = 1_000
 
 
 def _latest(notices: Sequence[Notice]) -> tuple[Notice, ...]:

@@ -341,9 +341,11 @@ class DurableProcessor:
 
     async def _failed(self, holding: Holding, stored: StoredEvent, error: Exception) -> None:
         if self._counts.failed % _LOGGED_EVERY == 0:
+            is_told = isinstance(error, ProcessingError)  # in plain words: where it came from would say nothing more
             log.warning(
-                "processor %s failed with event %d: %s: %s", self.name, stored.sequence, type(error).__name__, error,
-                exc_info=None if isinstance(error, Rejected) else error,
+                "processor %s failed with event %d: %s",
+                self.name, stored.sequence, error if is_told else f"{type(error).__name__}: {error}",
+                exc_info=None if is_told else error,
                 extra={"action": "processor_failed"},
             )  # fmt: skip
         self._counts.failed += 1

@@ -42,6 +42,9 @@ class Command:
     def __repr__(self) -> str:
         return f"<Command {self._name}>"
 
+    def __str__(self) -> str:
+        return f"runs {self._name}"
+
     async def __call__(self, events: Sequence[StoredEvent]) -> None:
         """Process a batch.
 

@@ -48,6 +48,9 @@ class LogFile:
     def __repr__(self) -> str:
         return f"<LogFile {self._path}>"
 
+    def __str__(self) -> str:
+        return f"writes to {self._path}"
+
     async def __call__(self, events: Sequence[StoredEvent]) -> None:
         """Write a batch.
 

@@ -30,7 +30,7 @@ __all__ = ["Shipped", "durable", "made"]
 
 
 class Shipped(Protocol):
-    """Processes events in batches."""
+    """Processes events in batches; as text it is what it does with them: ``posts to http://127.0.0.1:8777``."""
 
     async def __call__(self, events: Sequence[StoredEvent]) -> None:
         """Raises `Rejected` for what will never be processed, `Unavailable` when nothing can be for now."""
@@ -45,8 +45,12 @@ class Function:
     """A function of somebody's module."""
 
     def __init__(self, settings: FunctionSettings, *, key: str) -> None:
+        self._path = settings.function
         function = _found(settings.function, f"{key}.function")
         self._process: BatchFunction = one_by_one(function) if settings.batch == 1 else function
+
+    def __str__(self) -> str:
+        return f"calls {self._path}"
 
     async def __call__(self, events: Sequence[StoredEvent]) -> None:
         """Process a batch."""

@@ -46,7 +46,7 @@ async def serve(
             stop = _heed_signals(services, processor)
             if reload is not None:
                 _heed_hangups(shipped, Reloading(events, config, load=reload), partial(stop, signal.SIGHUP))
-            log.info("processor %s: %r", name, shipped, extra={"action": "processor_started"})
+            log.info("processor %s: %s", name, shipped, extra={"action": "processor_started"})
             await processor.run()
         log.info("processor %s stopped: %s", name, told(processor), extra={"action": "processor_stopped"})
 

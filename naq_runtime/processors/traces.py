@@ -43,9 +43,14 @@ class TracesOfEvents:
         self._resource = resource
         self._histories = histories
         self._scope = InstrumentationScope("naq_runtime", VERSION)
+        self.refused = 0
+        """Spans that a receiver would never have taken, and that are left out."""
 
     def __repr__(self) -> str:
         return f"<TracesOfEvents {', '.join(type(one).__name__ for one in self._exporters)}>"
+
+    def __str__(self) -> str:
+        return f"exports traces with {', '.join(type(one).__name__ for one in self._exporters) or 'nothing'}"
 
     async def __call__(self, events: Sequence[StoredEvent]) -> None:
         """Process a batch.
@@ -83,11 +88,12 @@ class TracesOfEvents:
         for exporter, start in product(self._exporters, range(0, len(spans), _AT_A_TIME)):
             refused = _refused_of(exporter, spans[start : start + _AT_A_TIME])
             if refused:
+                self.refused += len(refused)
                 first, name = refused[0], type(exporter).__name__
                 log.warning(
-                    "%s refuses %d of %d spans for good, %r of trace %032x among them; they are left out",
+                    "%s refuses %d of %d spans for good, %r of trace %032x among them; they are left out, %d so far",
                     name, len(refused), len(spans), first.name, first.context.trace_id if first.context else 0,
-                    extra={"action": "spans_refused"},
+                    self.refused, extra={"action": "spans_refused"},
                 )  # fmt: skip
 
     def _readable(self, span: Span) -> ReadableSpan:
@@ -110,8 +116,10 @@ class TracesOfEvents:
 def _refused_of(exporter: SpanExporter, spans: Sequence[ReadableSpan]) -> list[ReadableSpan]:
     """Export spans; those that the receiver will never take.
 
-    An exporter does not say why it failed. Where nothing at all goes out, it cannot reach anybody; else it is about
-    these spans, and they go out in halves, down to the ones that are refused.
+    An exporter has tried again whatever may pass by itself (no connection, 429, 502, 503, 504), and does not say why it
+    gave up. So it exports nothing, which the protocol has every receiver accept: where that does not go out either,
+    there is nobody, or nobody who lets us in. Else it is about these spans, and they go out in halves, down to the ones
+    that are refused.
 
     Raises:
         Unavailable: nothing can be exported now.

@@ -63,7 +63,8 @@ class Webhook:
             self._target = Target.of(url)
         except ValueError as error:
             raise ConfigError(f"setting {key}.url: {error}, got {shown_url(url)}") from error
-        self._where = shown_url(url)
+        self.where = shown_url(url)
+        """Its address, as it may be shown."""
         self._timeout_s = config.timeout
         self._retries = config.retries
         self._headers = {"Content-Type": "application/json", "User-Agent": f"naq/{VERSION}", "Connection": "close"}
@@ -75,7 +76,7 @@ class Webhook:
         self._secret = _secret(secret, f"{key}.secret") if secret else None
 
     def __repr__(self) -> str:
-        return f"<Webhook {self._where}>"
+        return f"<Webhook {self.where}>"
 
     async def post(self, body: Any, *, message_id: str | None = None) -> None:
         """Post a value as JSON (bytes as they are), and again after a while when it was not taken.
@@ -107,9 +108,9 @@ class Webhook:
         try:
             answer = await post(self._target, payload, headers, self._timeout_s)
         except TimeoutError as error:
-            raise Unavailable(f"{self._where} did not answer within {self._timeout_s:g} s") from error
+            raise Unavailable(f"{self.where} did not answer within {self._timeout_s:g} s") from error
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Unavailable(f"{self._where} cannot be reached: {error or type(error).__name__}") from error
+            raise Unavailable(f"{self.where} cannot be reached: {error or type(error).__name__}") from error
         if not 200 <= answer.status < 300:
             raise self._refusal(answer)
 
@@ -133,7 +134,7 @@ class Webhook:
         said, why = (
             one_line(self._without_secrets(text), size) for text, size in ((answer.text, 200), (answer.reason, 50))
         )
-        message = f"{self._where} answered {answer.status} {why}{f': {said}' if said else ''}"
+        message = f"{self.where} answered {answer.status} {why}{f': {said}' if said else ''}"
         if answer.status in _AWAY:
             return Unavailable(message, _retry_after_s(answer.headers.get("retry-after")))
         if answer.status >= 500:
@@ -207,6 +208,9 @@ class EventPoster:
 
     def __repr__(self) -> str:
         return f"<EventPoster {self._webhook!r}>"
+
+    def __str__(self) -> str:
+        return f"posts to {self._webhook.where}"
 
     async def __call__(self, events: Sequence[StoredEvent]) -> None:
         """Process a batch; the processor tries it again. Errors as `Webhook.post_once`."""

@@ -7,7 +7,7 @@ import logging
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from threading import Thread
 from wsgiref.simple_server import WSGIServer
 
@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from naq_runtime.config import MetricsConfig, NAQConfig
 from naq_runtime.errors import ConfigError, ServerError, ServerUnreachable
 from naq_runtime.monitor import Monitor
+from naq_runtime.nats.connection import listening
 from naq_runtime.outages import log_outages
 from naq_runtime.processing.overview import processors
 from naq_runtime.prometheus.counting import EventMetrics
@@ -78,14 +79,13 @@ async def serving(services: ServiceManager) -> AsyncIterator[int]:
                 log.debug("%s", error, extra={"action": "metrics_wait"})
                 await asyncio.sleep(_AGAIN_S)
 
-    async def look() -> None:
-        while True:
-            standing.saw(await _seen(services, monitor))
-            await asyncio.sleep(config.interval)
-
+    looking = _Looking(services, monitor, standing)
     try:
         async with asyncio.TaskGroup() as group:  # one that fails ends the whole
-            tasks = [group.create_task(count(), name="count events"), group.create_task(look(), name="look at queues")]
+            tasks = [
+                group.create_task(count(), name="count events"),
+                group.create_task(looking.run(), name="look at queues"),
+            ]
             yield int(server.server_port)
             for task in tasks:
                 task.cancel()
@@ -104,6 +104,33 @@ def _listening(config: MetricsConfig, registry: CollectorRegistry) -> tuple[WSGI
     except OSError as error:
         where = f"{config.host}:{config.port}"
         raise ConfigError(f"metrics cannot be served on {where}: {error.strerror or error}") from error
+
+
+class _Looking:
+    """Looks at what stands, again and again, and at once when the connection is lost or back."""
+
+    def __init__(self, services: ServiceManager, monitor: Monitor, standing: StandingMetrics) -> None:
+        self._services = services
+        self._monitor = monitor
+        self._standing = standing
+        self._again = asyncio.Event()
+
+    async def run(self) -> None:
+        connection, interval_s = self._services.connection, self._services.config.metrics.interval
+        with listening(connection.on_lost, self._lost), listening(connection.on_restored, self._restored):
+            while True:
+                self._again.clear()
+                seen = await _seen(self._services, self._monitor)
+                self._standing.saw(seen if connection.is_connected else None)  # it may have been lost meanwhile
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(interval_s):
+                        await self._again.wait()
+
+    async def _lost(self) -> None:
+        self._standing.saw(None)
+
+    async def _restored(self) -> None:
+        self._again.set()
 
 
 async def _seen(services: ServiceManager, monitor: Monitor) -> Standing | None:

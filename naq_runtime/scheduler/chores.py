@@ -106,7 +106,7 @@ class Chores:
                 log.debug("%s: %s", chore.name, error, extra={"action": "chore_failed"})
                 continue
             except Exception:  # supervision: schedules are to go on, whatever it stumbled over
-                log.exception("%s", chore.name, extra={"action": "chore_failed"})
+                log.exception("chore failed: %s", chore.name, extra={"action": "chore_failed"})
                 continue
             if done:
                 log.info("%s: %d", chore.name, done, extra={"action": "chore_done"})

@@ -182,7 +182,8 @@ class Ticker:
 
     def _failed(self, standing: Standing, error: Exception) -> Ticks:
         if not isinstance(error, NaqError):
-            log.error("schedule %s", standing.schedule.schedule_id, exc_info=error, extra={"action": "schedule_failed"})
+            said = {"action": "schedule_failed"}
+            log.error("schedule %s failed", standing.schedule.schedule_id, exc_info=error, extra=said)
         return failed(standing, error, self._now_ns(), self._term())
 
     # Making way

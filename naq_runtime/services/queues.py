@@ -251,7 +251,7 @@ class QueueService:
             job = self._decoded(message)
             if job is None or (function is not None and not fnmatchcase(str(job.function), function)):
                 return False
-            return before_ns is None or job.enqueued_at_ns <= before_ns
+            return before_ns is None or 0 < job.enqueued_at_ns <= before_ns  # 0: nobody knows since when
 
         return wanted
 

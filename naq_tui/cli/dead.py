@@ -121,7 +121,7 @@ async def show(
         except SerializationError:
             job = None
     if format is Format.TABLE:
-        print_lines(_page(letter, job))
+        print_lines(_page(letter, job, services.connection.server_clock.now_ns()))
         return
     content = documents.DeadLetter(
         **asdict(_document(letter)),
@@ -354,15 +354,12 @@ def _row(letter: DeadLetter, now_ns: int) -> list[tuple[str, str]]:
     ]
 
 
-def _page(letter: DeadLetter, job: Job | None) -> Iterator[Line]:
-    import time
-
+def _page(letter: DeadLetter, job: Job | None, now_ns: int) -> Iterator[Line]:
     from naq_runtime.events.messages import duration_text
     from naq_tui.cli.job_page import argument_lines, error_lines
     from naq_tui.cli.output import facts
     from naq_tui.text import age_text, inert, moment_text
 
-    now_ns = time.time_ns()
     age = f"  {age_text((now_ns - letter.died_at_ns) / 1e9)} ago" if letter.died_at_ns else ""
     known = (
         ("job", inert(letter.job_id), ""),

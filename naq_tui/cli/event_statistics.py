@@ -41,7 +41,7 @@ async def stats(
     format: Annotated[Format, typer.Option("--format", "-f", help="How to print.")] = Format.TABLE,
     config: NAQConfig,
 ) -> None:
-    """Print how many jobs were begun, done and failed, and how long they waited and ran.
+    """Print how many jobs were begun and done, how many attempts failed, and how long they waited and ran.
 
     Percentiles are within 1 %. A scheduler that runs makes answers quick; without one, all events are read.
 

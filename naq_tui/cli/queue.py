@@ -189,8 +189,9 @@ async def purge(
         queues = await services.get_service(QueueService)
         await queues.state(name)
         if dry_run or not yes:
-            groups = await _groups(await services.get_service(Monitor), wanted)
-            _print_groups(groups, format, to=None if dry_run else sys.stderr)
+            monitor = await services.get_service(Monitor)
+            groups = await _groups(monitor, wanted)
+            _print_groups(groups, monitor.now_ns(), format, to=None if dry_run else sys.stderr)
             if dry_run or not groups:
                 return
             count = sum(group.jobs for group in groups)
@@ -238,9 +239,7 @@ async def _groups(monitor: Monitor, wanted: _Wanted) -> list[_Group]:
     return sorted(groups.values())
 
 
-def _print_groups(groups: list[_Group], format: Format, *, to: TextIO | None) -> None:
-    import time
-
+def _print_groups(groups: list[_Group], now_ns: int, format: Format, *, to: TextIO | None) -> None:
     from naq_runtime.job import JobStatus
     from naq_tui.cli import documents
     from naq_tui.cli.output import Column, moment_json, note, print_json, print_raw, print_table
@@ -270,7 +269,6 @@ def _print_groups(groups: list[_Group], format: Format, *, to: TextIO | None) ->
             Column("Function", least=14, keep_end=True),
             Column("Oldest", align="right"),
         )
-        now_ns = time.time_ns()
         rows = [
             [
                 (count_text(group.jobs), "bold"),

@@ -50,7 +50,7 @@ class Phase:
     """Whether it lasts."""
     wait: Wait = "queue"
     due_ns: int = 0
-    """When a wait for a time, or for an attempt, was to be over; 0 when nobody said."""
+    """When a wait for a time, or for an attempt, was to be over, or was when a worker told; 0 when nobody said."""
     told_ms: float | None = None
     """How long it lasted, as measured by who was there; ``None`` when its length is that between two events."""
     is_guess: bool = False
@@ -148,7 +148,7 @@ def _begin_to_run(found: list[Phase], event: JobEvent) -> None:
     at, attempt = event.moment_ns, event.attempt or 1
     last = found[-1] if found and found[-1].open else None
     if last is not None and last.kind == "waiting":
-        _close(found, at, attempt=attempt, told_ms=_told(last, event))
+        _close(found, at, attempt=attempt, **_told(last, event))
     else:
         begun = at - int((event.wait_ms or 0) * 1e6)
         overlaps = bool(found) and begun < found[-1].end_ns
@@ -158,11 +158,15 @@ def _begin_to_run(found: list[Phase], event: JobEvent) -> None:
     found.append(Phase("running", at, at, attempt, event.worker_id or "", open=True))
 
 
-def _told(wait: Phase, started: JobEvent) -> float | None:
-    """What the worker says of a wait in the queue: it goes from when the server had the job."""
-    if wait.wait != "queue" or started.wait_ms is None:
-        return None
-    return min(started.wait_ms, max(0, started.moment_ns - wait.start_ns) / 1e6)
+def _told(wait: Phase, started: JobEvent) -> dict[str, Any]:
+    """What the worker says of a wait, and so the page, too: it goes from when the server had the job in its queue.
+
+    Of a wait for a time that is what came after that time.
+    """
+    if wait.wait == "jobs" or started.wait_ms is None:
+        return {}
+    told_ms = min(started.wait_ms, max(0, started.moment_ns - wait.start_ns) / 1e6)
+    return {"told_ms": told_ms} if wait.wait == "queue" else {"due_ns": started.moment_ns - int(told_ms * 1e6)}
 
 
 def _end(found: list[Phase], event: JobEvent) -> None:

@@ -109,8 +109,9 @@ class FilePages:
     @property
     def verdict(self) -> str:
         """What is to be said of the file once its last page was read."""
-        broken = f"{self._reader.broken:,} lines are no events" if self._reader.broken else ""
-        return "; ".join(part for part in (self._reader.fault or "", broken) if part)
+        broken = self._reader.broken
+        lines = "1 line is no event" if broken == 1 else f"{broken:,} lines are no events" if broken else ""
+        return "; ".join(part for part in (self._reader.fault or "", lines) if part)
 
     def page(self, number: int, index: FileIndex) -> Sequence[StoredEvent] | None:
         """The events of a page, in the order of the file; ``None`` behind the last page.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -247,6 +248,27 @@ async def is_done(config: NAQConfig, folder: Path, ids: set[str]) -> bool:
     (state,) = json.loads((await naq("processor", "list", "-f", "json", config=config)).out)
     got = set((folder / "got").read_text().split())
     return ids - got == {"job-3"} and (state["dead"], state["waiting"], state["in_work"]) == (1, 0, 0)
+
+
+async def test_its_log_says_in_plain_words_what_it_does_and_what_a_receiver_answers(
+    config: NAQConfig, services: ServiceManager, tmp_path: Path
+) -> None:
+    with receiving() as receiver:
+        receiver.judge = lambda request: Reply(500)
+        (tmp_path / "naq.toml").write_text(
+            f'[processors.hook]\nkind = "webhook"\nurl = "{receiver.url}/in"\nretries = 0\nstart = "beginning"\n'
+            'filter = { queue_name = "mail" }\n'
+        )
+        await log(services, 1)
+        async with started("naq_tui.cli.main", "run-processor", "hook", config=config, cwd=tmp_path) as process:
+            await eventually(lambda: dead_of(services, "hook"), within=20)
+            process.terminate()
+            assert process.stderr is not None
+            said = (await process.stderr.read()).decode()
+
+    assert f"processor hook: posts to {receiver.url}" in said
+    assert re.search(r"processor hook failed with event \d+: http://127\S+ answered 500", said)
+    assert "Traceback" not in said
 
 
 async def test_what_a_function_repeats_of_a_job_is_logged_inert(

@@ -125,8 +125,8 @@ async def test_a_queue_whose_jobs_wait_too_long_fires_until_they_are_done(make_c
     assert resolved.value == 0
 
 
-async def test_each_queue_is_an_alert_of_its_own(make_config: MakeConfig) -> None:
-    config = with_rule(make_config, "queue_depth{queue=m*} > 1")
+async def test_each_queue_is_an_alert_of_its_own(make_config: MakeConfig, caplog: pytest.LogCaptureFixture) -> None:
+    config = with_rule(make_config, "queue_depth{queue=m*} > 1", severity="critical")
     async with ServiceManager(config) as services:
         for name, count in (("mail", 3), ("music", 2), ("more", 1), ("other", 9)):
             async with Queue(name, services=services) as queue:
@@ -136,6 +136,8 @@ async def test_each_queue_is_an_alert_of_its_own(make_config: MakeConfig) -> Non
         await watching.stop()
 
     assert {(event.labels or {})["queue"]: event.value for event in await told(config)} == {"mail": 3, "music": 2}
+    said = "alert FIRING (critical) tested queue=mail: 3, queue_depth{queue=m*} > 1"
+    assert said in [record.getMessage() for record in caplog.records]
 
 
 async def test_failures_are_judged_by_their_share_once_there_are_enough_jobs(make_config: MakeConfig) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -94,6 +95,31 @@ async def test_an_outage_shows_and_nothing_is_counted_twice_or_lost(tmp_path: Pa
     assert (up[name], up["naq_events_missed_total"]) == (1000, 0)
 
 
+async def test_the_command_says_that_the_server_is_lost_and_back_and_shows_it_at_once(tmp_path: Path) -> None:
+    async with restartable(tmp_path) as server:
+        config = config_for(server.url)
+        (tmp_path / "naq.toml").write_text("[metrics]\ninterval = 300")
+        async with started("naq_tui.cli.main", "metrics", "--port", "0", config=config, cwd=tmp_path) as process:
+            port = int((await _line(process, "metrics at")).rpartition(":")[2].partition("/")[0])
+            await eventually(lambda: _once(port, "naq_up", 1))
+            await server.stop()
+            await _line(process, "connection lost, reconnecting")
+            await eventually(lambda: _once(port, "naq_up", 0))
+            await server.start()
+            await _line(process, "connected again")
+            await eventually(lambda: _once(port, "naq_up", 1))
+
+
+async def _line(process: Process, said: str) -> str:
+    """The next line on stderr that says so."""
+    assert process.stderr is not None
+    async with asyncio.timeout(20):
+        async for line in process.stderr:
+            if said in line.decode():
+                return line.decode()
+    raise AssertionError(f"it ended without saying: {said}")
+
+
 async def test_a_port_that_is_taken_is_told(make_config: MakeConfig) -> None:
     async with endpoint(make_config(metrics__port=0)) as port:
         with pytest.raises(ConfigError, match=f"cannot be served on 127.0.0.1:{port}"):
@@ -123,10 +149,7 @@ async def test_what_ends_it_is_told_as_it_is(make_config: MakeConfig, monkeypatc
 
 async def test_the_command_serves_until_it_is_ended(config: NAQConfig) -> None:
     async with started("naq_tui.cli.main", "metrics", "--port", "0", config=config) as process:
-        assert process.stderr is not None
-        async with asyncio.timeout(20):
-            line = (await process.stderr.readline()).decode()
-        port = int(line.rpartition(":")[2].partition("/")[0])
+        port = int((await _line(process, "metrics at")).rpartition(":")[2].partition("/")[0])
         found = await eventually(lambda: _once(port, "naq_up", 1))
         process.terminate()
         assert await process.wait() == 0

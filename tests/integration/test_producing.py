@@ -43,6 +43,16 @@ async def test_a_job_runs_and_its_result_comes_back(config: NAQConfig) -> None:
         assert await handle.result(timeout=10) == 42
 
 
+async def test_a_job_that_was_enqueued_for_later_is_scheduled_and_never_enqueued(config: NAQConfig) -> None:
+    async with Queue(config=config) as queue, running_worker(config):
+        handle = await queue.enqueue_in(0.2, tasks.add, 1)
+        await handle.outcome(timeout=10)
+
+    types = await event_types(config, handle.job_id)
+    assert types[:3] == ["scheduled", "started", "completed"]
+    assert "enqueued" not in types
+
+
 async def test_values_beyond_json_arrive_as_the_annotation_says(config: NAQConfig) -> None:
     order = tasks.Order(uuid4(), datetime.now(UTC), Decimal("12.50"), b"\x00\xff")
     async with Queue(config=config) as queue, running_worker(config):

@@ -11,7 +11,7 @@ from naq_runtime.events.models import JobEventType
 from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.snapshot import JobDetail
 from naq_tui.pages.job import job_page
-from naq_tui.pages.phases import Phase, phases, ran_ms
+from naq_tui.pages.phases import Phase, phases, ran_ms, waited_ms
 from naq_tui.pages.timeline import timeline
 from tests.tui.builders import NOW_NS, SECOND, job_event, stored, worker_event
 
@@ -77,6 +77,21 @@ def test_a_scheduled_job_waits_for_its_time_and_then_for_a_worker() -> None:
 
     assert (wait.wait, wait.milliseconds, wait.open) == ("time", 30_000, True)
     assert wait.planned_until_ns == due(10)
+
+
+def test_waits_and_runs_are_as_long_as_their_events_say() -> None:
+    queued = found(
+        job_event("enqueued", ago_s=30),
+        job_event("started", ago_s=20, wait_ms=9_987.0),
+        job_event("completed", ago_s=19, duration_ms=0.019),
+    )
+    scheduled = found(
+        job_event("scheduled", ago_s=30, run_at_ns=due(20)), job_event("started", ago_s=15, wait_ms=4_975.0)
+    )
+
+    assert waited_ms(queued) == (9_987.0, 0)
+    assert ran_ms(queued) == 0.019
+    assert waited_ms(scheduled) == (4_975.0, 10_025.0)
 
 
 def test_a_job_waits_for_others_and_then_in_its_queue() -> None:

@@ -177,7 +177,7 @@ async def test_a_file_that_was_cut_off_is_played_as_far_as_it_goes_and_that_is_s
     batches = await played(ReplaySource(written(tmp_path / "log", JOB, cut=60), clock=clock), clock)
 
     assert sum(len(batch.events) for _, batch in batches) == 4
-    assert batches[-1][1].link.detail == "it was cut off behind 4 events; 1 lines are no events"
+    assert batches[-1][1].link.detail == "it was cut off behind 4 events; 1 line is no event"
 
 
 async def test_an_empty_recording_is_over_at_once(tmp_path: Path) -> None:
@@ -226,6 +226,7 @@ async def test_the_screen_shows_the_time_of_the_recording(tmp_path: Path) -> Non
         text = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
 
     assert "end of the recording" in text
+    assert text.partition("\n")[0].count("log") == 1
     assert "nats" not in text  # its version is not known: that of the file is ours
     assert "✓ completed" in text
     assert "w-1" in text

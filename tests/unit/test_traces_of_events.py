@@ -80,12 +80,35 @@ async def test_what_a_receiver_refuses_for_good_is_left_out_and_the_rest_goes_ou
     with receiving() as collector:
         collector.judge = judge
         exporter = OTLPSpanExporter(endpoint=f"{collector.url}/v1/traces")
-        await TracesOfEvents([exporter], Resource({}), histories)(HISTORY[-1:])
+        traces = TracesOfEvents([exporter], Resource({}), histories)
+        for _ in range(2):
+            await traces(HISTORY[-1:])
         taken = [request for request in collector.requests if judge(request).status == 200]
 
     assert "OTLPSpanExporter refuses 1 of" in caplog.text
     assert "'job unknown' of trace" in caplog.text
-    assert sum(request.body.count(b"attempt ") for request in taken) == 700
+    assert "they are left out, 2 so far" in caplog.text
+    assert traces.refused == 2
+    assert sum(request.body.count(b"attempt ") for request in taken) == 2 * 700
+
+
+async def test_a_receiver_that_is_away_for_a_while_gets_all_of_it_afterwards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.5")
+    with receiving() as collector:
+        collector.judge = lambda request: Reply(503)
+        exporter = OTLPSpanExporter(endpoint=f"{collector.url}/v1/traces")
+        traces = TracesOfEvents([exporter], Resource({}), histories)
+        with pytest.raises(Unavailable):
+            await traces(HISTORY[-1:])
+        collector.judge = lambda request: Reply(200)
+        collector.requests.clear()
+        await traces(HISTORY[-1:])
+        taken = b"".join(request.body for request in collector.requests)
+
+    assert taken.count(b"attempt ") == 700
+    assert traces.refused == 0
 
 
 async def test_a_receiver_that_takes_nothing_now_speaks_against_no_event() -> None:
