@@ -16,6 +16,7 @@ import signal
 import struct
 import subprocess
 import sys
+import sysconfig
 import termios
 import time
 from collections.abc import Sequence
@@ -104,7 +105,7 @@ def record() -> list[Frame]:
             os.write(master, keys.encode())
             for _ in range(max(1, round(seconds / FRAME_S))):
                 read(min(seconds, FRAME_S))
-                rows = tuple(tuple(screen.buffer[y][x] for x in range(COLUMNS)) for y in range(LINES))
+                rows = tuple(anonymous(tuple(screen.buffer[y][x] for x in range(COLUMNS))) for y in range(LINES))
                 if not seen or rows != seen[-1].rows:
                     seen.append(Frame(time.monotonic() - begun, rows))
     finally:
@@ -113,6 +114,15 @@ def record() -> list[Frame]:
         os.close(master)
         os.close(slave)
     return seen
+
+
+def anonymous(row: Row) -> Row:
+    """A line that tells paths from the project's folder, or that of Python's library, on; what is behind moves up."""
+    for folder in (f"{HERE.parent}/", f"{sysconfig.get_path('stdlib')}/"):
+        while (at := "".join(cell.data for cell in row).find(folder)) >= 0:
+            end, edge = at + len(folder), len(row) - 3  # before the scroll bar and the border
+            row = (*row[:at], *row[end:edge], *(row[edge - 1]._replace(data=" "),) * len(folder), *row[edge:])
+    return row
 
 
 def write_cast(frames: Sequence[Frame]) -> None:
@@ -124,7 +134,10 @@ def write_cast(frames: Sequence[Frame]) -> None:
         drawn = [f"\x1b[{y};1H{text_of(row)}" for y, row in enumerate(rows, 1) if row != before[y - 1]]
         lines.append(json.dumps([round(at_s - frames[0].at_s, 3), "o", "\x1b[?25l" + "".join(drawn)]))
         before = rows
-    (HERE / "demo.cast").write_text("\n".join(lines) + "\n")
+    told = "\n".join(lines) + "\n"
+    if any(str(folder) in told for folder in (HERE.parent, Path.home())):
+        raise SystemExit("the recording tells a folder of this machine: look at the tour, and record again")
+    (HERE / "demo.cast").write_text(told)
 
 
 def text_of(row: Row) -> str:

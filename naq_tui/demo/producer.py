@@ -30,8 +30,7 @@ class Traffic:
 
     def __init__(self, seed: int | None = None) -> None:
         self._random = random.Random(seed)
-        self._folder = Path(sysconfig.get_path("stdlib"))
-        files = list(_files(self._folder))
+        files = list(_files(Path(sysconfig.get_path("stdlib"))))
         self._modules = [path for path in files if path.suffix == ".py"]
         self._texts = [path for path in files if path.suffix in (".txt", ".rst", ".cfg") or "badsyntax" in path.name]
         self._folders = sorted({path.parent for path in self._modules})
@@ -80,9 +79,10 @@ class Traffic:
 
 
 def _files(folder: Path) -> Iterator[Path]:
+    """All files in a folder, told from there on."""
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name not in ("site-packages", "__pycache__", "idlelib")]
-        yield from (Path(parent, name) for name in names)
+        yield from (Path(parent, name).relative_to(folder) for name in names)
 
 
 async def produce(config: NAQConfig) -> None:

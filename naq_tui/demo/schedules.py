@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sysconfig
 from pathlib import Path
 
 from naq_runtime import Job, ScheduleConfig, SchedulerService
@@ -10,11 +9,9 @@ from naq_tui.demo import tasks
 
 __all__ = ["SCHEDULES", "arrange"]
 
-_LIBRARY = Path(sysconfig.get_path("stdlib"))
-
 SCHEDULES: tuple[tuple[Job, ScheduleConfig], ...] = (
     (
-        Job(tasks.hash_file, (_LIBRARY / "os.py",), queue_name="default"),
+        Job(tasks.hash_file, (Path("os.py"),), queue_name="default"),
         ScheduleConfig(every=5, phase=0, schedule_id="checksum"),
     ),
     (
@@ -23,15 +20,15 @@ SCHEDULES: tuple[tuple[Job, ScheduleConfig], ...] = (
     ),
     (
         # It takes longer than the time between two of them: every other one is left out.
-        Job(tasks.watch_folder, (_LIBRARY, 7.0), queue_name="default"),
+        Job(tasks.watch_folder, (Path(), 7.0), queue_name="default"),
         ScheduleConfig(every=4, overlap="skip", schedule_id="watch-library"),
     ),
     (
-        Job(tasks.count_tokens, (_LIBRARY / "typing.py",), queue_name="reports"),
+        Job(tasks.count_tokens, (Path("typing.py"),), queue_name="reports"),
         ScheduleConfig(cron="0 3 * * *", timezone="Europe/Paris", missed="all", schedule_id="nightly-count"),
     ),
     (
-        Job(tasks.longest_functions, (_LIBRARY / "argparse.py",), {"top": 10}, queue_name="reports"),
+        Job(tasks.longest_functions, (Path("argparse.py"),), {"top": 10}, queue_name="reports"),
         ScheduleConfig(cron="0 9 * * mon-fri", timezone="Europe/Paris", schedule_id="morning-report"),
     ),
 )

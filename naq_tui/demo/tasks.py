@@ -1,4 +1,7 @@
-"""The demo's jobs: they read, hash, compress and parse files, and some of them fail for good reasons."""
+"""The demo's jobs: they read, hash, compress and parse files, and some of them fail for good reasons.
+
+Paths are told from the folder of Python's standard library on.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import mailbox
 import os
 import random
 import re
+import sysconfig
 import tempfile
 import tokenize
 import zlib
@@ -22,6 +26,7 @@ from pathlib import Path
 
 from naq_runtime import task
 
+_LIBRARY = Path(sysconfig.get_path("stdlib"))
 _COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     "zlib": zlib.compress,
     "bz2": bz2.compress,
@@ -43,13 +48,13 @@ class Compression:
 @task
 def hash_file(path: Path, algorithm: str = "sha256") -> str:
     """The digest of a file."""
-    return hashlib.new(algorithm, path.read_bytes()).hexdigest()
+    return hashlib.new(algorithm, (_LIBRARY / path).read_bytes()).hexdigest()
 
 
 @task
 def compress_file(path: Path, method: str = "zlib") -> Compression:
     """How small a file gets."""
-    data = path.read_bytes()
+    data = (_LIBRARY / path).read_bytes()
     after = len(_COMPRESSORS[method](data))
     return Compression(path, method, len(data), after, round(after / max(1, len(data)), 3))
 
@@ -70,7 +75,7 @@ async def watch_folder(path: Path, seconds: float) -> dict[str, int]:
 @task(queue="reports")
 def parse_module(path: Path) -> dict[str, int]:
     """How many functions and classes a module defines; fails for what is not valid Python."""
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=path.name)
+    tree = ast.parse((_LIBRARY / path).read_text(encoding="utf-8"), filename=path.name)
     kinds = Counter(type(node).__name__ for node in ast.walk(tree))
     return {name: kinds[name] for name in ("FunctionDef", "AsyncFunctionDef", "ClassDef", "Import", "Call")}
 
@@ -78,7 +83,7 @@ def parse_module(path: Path) -> dict[str, int]:
 @task(queue="reports")
 def longest_functions(path: Path, top: int = 3) -> list[tuple[str, int]]:
     """The longest functions of a module, by lines."""
-    tree = ast.parse(path.read_bytes(), filename=path.name)
+    tree = ast.parse((_LIBRARY / path).read_bytes(), filename=path.name)
     sizes = [
         (node.name, (node.end_lineno or node.lineno) - node.lineno + 1)
         for node in ast.walk(tree)
@@ -90,7 +95,7 @@ def longest_functions(path: Path, top: int = 3) -> list[tuple[str, int]]:
 @task(queue="reports")
 def count_tokens(path: Path) -> int:
     """How many tokens a module has."""
-    with tokenize.open(path) as file:
+    with tokenize.open(_LIBRARY / path) as file:
         return sum(1 for _ in tokenize.generate_tokens(file.readline))
 
 
@@ -114,4 +119,4 @@ async def send_mail(to: str, subject: str, words: int) -> str:
 
 
 def _modified(path: Path) -> dict[str, float]:
-    return {entry.name: entry.stat().st_mtime for entry in os.scandir(path) if entry.is_file()}
+    return {entry.name: entry.stat().st_mtime for entry in os.scandir(_LIBRARY / path) if entry.is_file()}

@@ -11,6 +11,7 @@ from naq_runtime import Job, NAQConfig, Queue, QueueService, ServiceManager
 from naq_runtime.errors import ConfigError, InvalidName, NotFound
 from naq_runtime.events.models import SystemEvent
 from naq_runtime.job import After, JobStatus
+from naq_runtime.nats.publish import Outgoing
 from tests.conftest import MakeConfig
 from tests.support import sample_tasks as tasks
 from tests.support.history import all_events, event_types
@@ -313,6 +314,16 @@ class TestPurge:
 
             assert await queue.purge(older_than_s=60) == 0
             assert await queue.purge(older_than_s=0) == 1
+
+    async def test_of_unknown_age_is_not_old(self, config: NAQConfig, services: ServiceManager) -> None:
+        job = Job("a.b", job_id="undated", queue_name="default", enqueued_at_ns=0)
+        async with Queue("default", config=config) as queue:
+            await queue.enqueue(tasks.add, 1)
+            payload = services.serializer.encode_job(job)
+            await services.streams.publish([Outgoing(services.names.job("default", job.job_id), payload)])
+
+            assert await queue.purge(older_than_s=0) == 1
+            assert await queue.purge() == 1
 
     async def test_what_waits_for_its_time_or_for_others_only_on_request(self, config: NAQConfig) -> None:
         async with Queue("default", config=config) as queue, Queue("other", config=config) as other:
