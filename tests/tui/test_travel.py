@@ -261,7 +261,7 @@ async def test_of_alerts_of_the_past_nothing_is_claimed() -> None:
         await go_to(watched, "-250s")
         await watched.press("a")
         await watched.settle()
-        assert "how alerts stood then is not kept" in watched.text
+        assert "how the alerts stood then is in no log" in watched.text
         assert "no rules" not in watched.text
 
 
