@@ -13,7 +13,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 
 import nats.errors
-from nats.aio.client import Client
+from nats.aio.client import PING_PROTO, Client
 from nats.aio.msg import Msg
 from nats.protocol.parser import AWAITING_CONTROL_LINE, AWAITING_MSG_PAYLOAD, Parser
 
@@ -73,6 +73,12 @@ class LeanClient(Client):
             del self.takers[subscription._id]
             with contextlib.suppress(nats.errors.Error, OSError):
                 await subscription.unsubscribe()
+
+    async def _send_ping(self, future: asyncio.Future[bool] | None = None) -> None:
+        """Ping behind all that waits to be written: the client's own ping overtakes it, and so does the answer."""
+        self._pongs.append(future or asyncio.get_running_loop().create_future())
+        await self._send_command(PING_PROTO)
+        await self._flush_pending()
 
     @staticmethod
     def _parse_header_lines(raw: bytes) -> dict[str, str]:

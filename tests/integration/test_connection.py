@@ -7,7 +7,9 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -76,6 +78,33 @@ async def test_an_account_without_jetstream_is_said_to_have_none() -> None:
         with pytest.raises(JetStreamUnavailable, match="has no JetStream for this account"):
             async with ServiceManager(config_of(server.url, nats__user="plain", nats__password="x")):
                 pass
+
+
+async def test_a_flush_comes_behind_all_that_was_published() -> None:
+    """Its answer would say nothing of a message that it has overtaken."""
+    sent = bytearray()
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kept: bytearray) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(65536):
+                kept += data
+                writer.write(data)
+        writer.close()
+
+    async with EmbeddedServer() as server:
+
+        async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            from_server, to_server = await asyncio.open_connection("127.0.0.1", urlsplit(server.url).port)
+            await asyncio.gather(pass_on(reader, to_server, sent), pass_on(from_server, writer, bytearray()))
+
+        async with await asyncio.start_server(relay, "127.0.0.1", 0) as listening:
+            port = listening.sockets[0].getsockname()[1]
+            async with ServiceManager(config_of(f"nats://127.0.0.1:{port}")) as services:
+                sent.clear()
+                await services.connection.publish("word", b"said")
+                await services.connection.client.flush(timeout=5)
+
+    assert bytes(sent).startswith(b"PUB word  4\r\nsaid\r\nPING\r\n")
 
 
 async def test_many_messages_in_one_piece_arrive_like_one_by_one() -> None:
