@@ -13,8 +13,8 @@ import signal
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -134,13 +134,23 @@ class SchedulerChaos:
             await self._schedule(await services.get_service(SchedulerService))
             taking = asyncio.create_task(self._take(services))
             stack.callback(taking.cancel)
-            await self._harm(services, say)
-            await eventually(lambda: self._all_over(services), within=_PATIENCE_S)
+            with self._told():
+                await self._harm(services, say)
+                await eventually(lambda: self._all_over(services), within=_PATIENCE_S)
             await self._settled()
             await self._judge(services)
         self._judge_events(await all_events(self._config, _EVENTS))
         self.findings.seconds = time.monotonic() - begun
         return self.findings
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Add to an error what the schedulers said last."""
+        try:
+            yield
+        except Exception as error:
+            error.add_note("\n".join(self._log.read_text().splitlines()[-40:]))
+            raise
 
     # Schedules and their jobs
 
@@ -278,6 +288,7 @@ class SchedulerChaos:
         return min(moment for moments in self._made.values() for moment in moments if moment > since_ns)
 
     async def _start_one(self) -> None:
+        """Start one, and wait until it is up: it would end at once if the server were away by then."""
         self._number += 1
         name = f"boris-{self._number}"
         extra = {"NAQ_SCHEDULER_LEASE": str(self.plan.lease_s)}
@@ -289,8 +300,9 @@ class SchedulerChaos:
                 stderr=log,
                 env=environment(self._config, extra),
             )
-        self._fleet[name] = process
         self._started.append(process)
+        await eventually(lambda: f"I scheduler {name}\n" in self._log.read_text(), within=_PATIENCE_S)
+        self._fleet[name] = process
 
     async def _end_fleet(self) -> None:
         left = [process for process in self._started if process.returncode is None]
