@@ -119,6 +119,8 @@ class SchedulerChaos:
         self._made: dict[str, set[int]] = defaultdict(set)
         """When the jobs of each id were stored."""
         self._last_made_ns = 0
+        self._ends_ns = 0
+        """When no more ticks are due."""
         self._planned: dict[str, Schedule] = {}
         self._outages: list[tuple[int, int]] = []
 
@@ -157,6 +159,7 @@ class SchedulerChaos:
     async def _schedule(self, schedules: SchedulerService) -> None:
         """Half of them at a rate, half by cron with seconds; of none may a tick be missing."""
         ends_at = datetime.now(UTC) + timedelta(seconds=self.plan.seconds)
+        self._ends_ns = int(ends_at.timestamp() * 1e9)
         policy: dict[str, Any] = {"ends_at": ends_at, "missed": "all", "catch_up_limit": 400}
         for number in range(self.plan.schedules):
             seconds = 1 + number // 2 % 5
@@ -214,8 +217,10 @@ class SchedulerChaos:
                 begun_ns = time.time_ns()
                 await self._do(harm, services, afterwards)
                 recovered_ns = await self._recovered(time.time_ns())
-                self._outages.append((begun_ns, recovered_ns))
                 self.findings.harms[harm] += 1
+                self._outages.append((begun_ns, recovered_ns or self._ends_ns))
+                if not recovered_ns:
+                    return
                 self.findings.outages_s[harm].append((recovered_ns - begun_ns) / 1e9)
                 say(f"{harm}: {(recovered_ns - begun_ns) / 1e9:.2f} s to the next job, {len(self._made)} jobs so far")
 
@@ -283,9 +288,9 @@ class SchedulerChaos:
         return await eventually(taken, within=_PATIENCE_S)
 
     async def _recovered(self, since_ns: int) -> int:
-        """When a job was stored after a moment."""
-        await eventually(lambda: self._last_made_ns > since_ns, within=_PATIENCE_S)
-        return min(moment for moments in self._made.values() for moment in moments if moment > since_ns)
+        """When a job was stored after a moment; 0 when the timetables have ended and none is to come any more."""
+        await eventually(lambda: self._last_made_ns > since_ns or time.time_ns() > self._ends_ns, within=_PATIENCE_S)
+        return min((moment for moments in self._made.values() for moment in moments if moment > since_ns), default=0)
 
     async def _start_one(self) -> None:
         """Start one, and wait until it is up: it would end at once if the server were away by then."""
