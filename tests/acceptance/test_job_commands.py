@@ -238,7 +238,9 @@ async def test_the_events_of_a_job_are_its_history(config: NAQConfig) -> None:
         await queue.enqueue_job(Job("bakery.add", (1,), job_id="one"))
 
     events = await naq("job", "events", "one", "--format", "json", config=config)
+    others = await naq("job", "events", "one", "--filter", "!type:enqueued", "--format", "json", config=config)
 
+    assert others.out == "[]\n"
     assert events == await naq("events", "history", "one", "--format", "json", config=config)
     assert [event["event_type"] for event in json.loads(events.out)] == ["enqueued"]
 
