@@ -3,8 +3,8 @@
     python benchmarks/cold_start.py [--runs 15]
 
 Each command runs as a whole process, in turn with bare Python, and its CPU time is what the operating system charged.
-``naq events history`` asks an embedded server, as do the names that a shell completes; the query is the part of it
-between a connection that stands and all events of the job, the first one of its process. Compiled modules are kept, as
+``naq events history`` asks an embedded server, as do the names that a shell completes, once more of a server that hangs;
+the query is the part of it between a connection that stands and all events of the job, the first one of its process. Compiled modules are kept, as
 they are where naq is installed.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -34,6 +35,7 @@ COMMANDS = {
     "naq-top --help": ["-m", "naq_tui.cli.top", "--help"],
     "naq events history": [*NAQ, "events", "history", JOB],
     "names for a shell": [str(Path(sys.executable).with_name("naq"))],
+    "names, the server hangs": [str(Path(sys.executable).with_name("naq"))],
 }
 COMPLETION = {"_NAQ_COMPLETE": "complete_bash", "COMP_WORDS": "naq job show ", "COMP_CWORD": "3"}
 QUERY = f"""
@@ -81,13 +83,14 @@ def environment(url: str) -> dict[str, str]:
     }
 
 
-def measure(runs: int, env: Mapping[str, str]) -> None:
+def measure(runs: int, env: dict[str, str], hanging: dict[str, str]) -> None:
     """Run all in turn, several times, and print the medians."""
+    surroundings = {"names for a shell": env | COMPLETION, "names, the server hangs": hanging | COMPLETION}
     figures: dict[str, list[Run]] = {name: [] for name in COMMANDS}
     queries = []
     for _ in range(runs + 1):
         for name, arguments in COMMANDS.items():
-            figures[name].append(run_of(arguments, env | (COMPLETION if name == "names for a shell" else {})))
+            figures[name].append(run_of(arguments, surroundings.get(name, env)))
         queries.append(query_ms(env))
     figures = {name: found[1:] for name, found in figures.items()}  # the first run compiles what is new
     cpu = {name: statistics.median(run.cpu for run in found) for name, found in figures.items()}
@@ -104,10 +107,14 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=15)
     runs = parser.parse_args().runs
-    async with EmbeddedServer() as server:
+    async with EmbeddedServer() as server, EmbeddedServer() as hung:
         async with Queue(config=NAQConfig.load(arguments={"nats.url": server.url}, environ={})) as queue:
             await queue.enqueue_job(Job("shop.charge", (17,), job_id=JOB))
-        await asyncio.to_thread(measure, runs, environment(server.url))
+        os.kill(hung.pid, signal.SIGSTOP)
+        try:
+            await asyncio.to_thread(measure, runs, environment(server.url), environment(hung.url))
+        finally:
+            os.kill(hung.pid, signal.SIGCONT)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from naq_runtime.alerts.metrics import EXPECTED, METRICS, Metric, Unit
 from naq_runtime.errors import InvalidRule
 from naq_runtime.events.messages import value_text
 
-__all__ = ["Condition", "Labels", "Matcher", "Rule", "labels_text", "parse_rule"]
+__all__ = ["Condition", "Labels", "Matcher", "Rule", "labels_text", "parse_condition", "parse_rule"]
 
 Labels = tuple[tuple[str, str], ...]
 """Names and values, in the order in which the metric names its labels."""
@@ -135,9 +135,25 @@ def parse_rule(text: str) -> Rule:
     Raises:
         InvalidRule: it cannot be read; the message says in which column, and what was expected there.
     """
+    return _parser(text).rule()
+
+
+def parse_condition(text: str, *, window_s: float = DEFAULT_WINDOW_S) -> Rule:
+    """Read a rule that is asked about once: it has neither ``for`` nor ``clear``.
+
+    Args:
+        window_s: how far it looks back where it does not say so itself.
+
+    Raises:
+        InvalidRule: as `parse_rule`; also of a window that is too short or too long to be a rule's.
+    """
+    return _parser(text).rule(window_s, once=True)
+
+
+def _parser(text: str) -> _Parser:
     if len(text) > _LONGEST_RULE:
         raise InvalidRule(f"a rule has {_LONGEST_RULE} characters at most", _LONGEST_RULE + 1)
-    return _Parser(text).rule()
+    return _Parser(text)
 
 
 class _Parser:
@@ -148,11 +164,13 @@ class _Parser:
         self._at = 0
         self._skip_blanks()
 
-    def rule(self) -> Rule:
+    def rule(self, window_s: float = DEFAULT_WINDOW_S, *, once: bool = False) -> Rule:
         metric = self._metric()
-        window_s = self._window(metric)
+        window_s = self._window(metric, window_s)
         where = self._matchers(metric)
         breach = self._condition(metric) or self._implied(metric)
+        if once and self._at < len(self._text):
+            self._fail("expected the end: what is asked about once has no 'for' and no 'clear'")
         for_s = self._for() or 0.0
         clear, clear_for_s = self._clear(metric, breach)
         if self._at < len(self._text):
@@ -170,9 +188,11 @@ class _Parser:
             self._fail(f"expected a metric: {', '.join(METRICS)}", at)
         return metric
 
-    def _window(self, metric: Metric) -> float:
+    def _window(self, metric: Metric, usual_s: float) -> float:
         if not self._sees("["):
-            return DEFAULT_WINDOW_S
+            if metric.windowed and not SHORTEST_WINDOW_S <= usual_s <= LONGEST_WINDOW_S:
+                self._fail(f"expected a window from 10s to 1h, such as {metric.name}[5m]")
+            return usual_s
         at = self._at
         if not metric.windowed:
             self._fail(f"{metric.name} is as it is now, and takes no window", at)

@@ -177,7 +177,11 @@ class NATSJobEventStorage:
             whole=subject == self._names.events,
             retired_after_s=self._retired_after_s,
         )
-        await tail.start(after)
+        try:
+            await tail.start(after)
+        except BaseException:
+            await tail.stop()
+            raise
         return _FilteredTail(tail, wanted)
 
     async def close(self) -> None:

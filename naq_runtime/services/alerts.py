@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Self
 
 from naq_runtime.alerts.readings import values_of
@@ -59,12 +60,28 @@ class AlertService:
         Raises:
             ServerError: it cannot be read now.
         """
+        async with self.measuring([rule], min_samples=min_samples) as measure:
+            return (await measure())[0]
+
+    @asynccontextmanager
+    async def measuring(
+        self, rules: Sequence[Rule], *, min_samples: int = 20
+    ) -> AsyncIterator[Callable[[], Awaitable[list[Values | None]]]]:
+        """Measure again and again: what the block gets is asked for what each rule watches; see `values`.
+
+        Events are read once, and then as they come.
+        """
         from naq_runtime.alerts.observing import Observer
 
-        observer = Observer(self._services, [rule])
+        observer = Observer(self._services, rules)
+
+        async def measure() -> list[Values | None]:
+            observed = await observer.observe()
+            return [values_of(rule, observed, min_samples) for rule in rules]
+
         try:
             await observer.start()
-            return values_of(rule, await observer.observe(), min_samples)
+            yield measure
         finally:
             await observer.stop()
 

@@ -170,6 +170,7 @@ class QueueService:
         older_than_s: float | None = None,
         scheduled: bool = False,
         waiting: bool = False,
+        progress: Callable[[int], object] = lambda _: None,
     ) -> int:
         """Cancel the jobs of a queue that no worker has had yet; how many that were.
 
@@ -178,6 +179,7 @@ class QueueService:
             older_than_s: only those that were enqueued so long ago, by the clock of the server.
             scheduled: those that wait for their time, too.
             waiting: those that wait for other jobs, too.
+            progress: told now and then how many are cancelled by then.
 
         Raises:
             NotFound: there is no such queue.
@@ -195,6 +197,7 @@ class QueueService:
                     await hold.go_on()
                     free = await self._with_nobody(some, hold.delivered)
                     purged += await self._jobs.cancel_all(free, reason="purged")
+                    progress(purged)
         self._events.system(SystemEventType.QUEUE_PURGED, queue_name=queue, count=purged)
         return purged
 

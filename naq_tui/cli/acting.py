@@ -13,6 +13,7 @@ from naq_runtime.errors import JobCancelled, JobFailed, NaqError, ServerUnreacha
 from naq_runtime.job import JobResult
 from naq_tui.cli.context import EXIT_CONDITION, EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, exit_code, fail
 from naq_tui.cli.output import json_text, note
+from naq_tui.cli.progress import progress
 from naq_tui.text import inert
 
 __all__ = ["Unmet", "ask", "check_can_ask", "do_all", "print_result"]
@@ -70,18 +71,20 @@ async def do_all(things: Sequence[T], do: Callable[[T], Awaitable[str | None]]) 
     """
     codes: list[int] = []
     fatal: list[BaseException] = []
-    for start in range(0, len(things), _AT_A_TIME):
-        some = things[start : start + _AT_A_TIME]
-        for done in await asyncio.gather(*map(do, some), return_exceptions=True):
-            if isinstance(done, NaqError) and not isinstance(done, ServerUnreachable):
-                note(str(done))
-                codes.append(EXIT_CONDITION if isinstance(done, Unmet) else exit_code(done))
-            elif isinstance(done, BaseException):
-                fatal.append(done)
-            elif done is not None:
-                print(inert(done), flush=True)
-        if fatal:
-            raise fatal[0]
+    with progress("working", while_printing=True) as tell:
+        for start in range(0, len(things), _AT_A_TIME):
+            some = things[start : start + _AT_A_TIME]
+            for done in await asyncio.gather(*map(do, some), return_exceptions=True):
+                if isinstance(done, NaqError) and not isinstance(done, ServerUnreachable):
+                    note(str(done))
+                    codes.append(EXIT_CONDITION if isinstance(done, Unmet) else exit_code(done))
+                elif isinstance(done, BaseException):
+                    fatal.append(done)
+                elif done is not None:
+                    print(inert(done), flush=True)
+            if fatal:
+                raise fatal[0]
+            tell(start + len(some), len(things))
     if codes:
         alike = len(codes) == len(things) and len(set(codes)) == 1
         raise typer.Exit(codes[0] if alike else EXIT_FAILURE)

@@ -9,8 +9,10 @@ import typer
 from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_CONDITION, EXIT_USAGE, command, fail
 from naq_tui.cli.format import Format, a_span
+from naq_tui.cli.watching import Watch, WatchedCommand, watched
 
 if TYPE_CHECKING:
+    from naq_runtime.alerts.record import AlertRecord
     from naq_runtime.config import NAQConfig
 
 __all__ = ["app"]
@@ -27,12 +29,15 @@ By = Annotated[str | None, typer.Option("--by", help="Who does so; you when left
 async def list_(
     *,
     firing: Annotated[bool, typer.Option("--firing", help="Only what fires; exit code 5 when something does.")] = False,
+    watch: Watch = None,
     format: FormatOption = Format.TABLE,
     config: NAQConfig,
 ) -> None:
     """Print the rules: which of their alerts are pending or fire, since when, and with which value.
 
-    Example: naq alerts list --format json
+    With --firing and --watch it ends when something fires.
+
+    Example: naq alerts list --firing --format json
     """
     from naq_runtime.services.alerts import AlertService
     from naq_runtime.services.manager import ServiceManager
@@ -40,11 +45,14 @@ async def list_(
 
     async with ServiceManager(config, role="monitor") as services:
         alerts = await services.get_service(AlertService)
-        records, now_ns = await alerts.alerts(), alerts.now_ns()
-    records = tuple(record for record in records if record.firing) if firing else with_unwatched(records, config)
-    print_alerts(records, now_ns, format)
-    if firing and records:
-        raise typer.Exit(EXIT_CONDITION)
+
+        def show(found: tuple[AlertRecord, ...]) -> None:
+            shown = tuple(one for one in found if one.firing) if firing else with_unwatched(found, config)
+            print_alerts(shown, alerts.now_ns(), format)
+            if firing and shown:
+                raise typer.Exit(EXIT_CONDITION)
+
+        await watched(services, watch, alerts.alerts, show, format)
 
 
 def check(*, format: FormatOption = Format.TABLE, config: NAQConfig) -> None:
@@ -149,7 +157,7 @@ def _user() -> str:
         return "somebody"
 
 
-app.command("list")(command(list_))
+app.command("list", cls=WatchedCommand)(command(list_))
 app.command("check")(command(check))
 app.command("test")(command(try_))
 app.command("silence")(command(silence))

@@ -10,6 +10,7 @@ import typer
 from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_USAGE, command, fail
 from naq_tui.cli.format import Format, a_span
+from naq_tui.cli.watching import Watch, WatchedCommand, watched
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterator
@@ -68,6 +69,7 @@ async def list_(
     error: ErrorOption = None,
     before: BeforeOption = None,
     limit: Annotated[int, typer.Option(min=0, help="The latest so many; 0 for all.")] = 100,
+    watch: Watch = None,
     format: FormatOption = Format.TABLE,
     config: NAQConfig,
 ) -> None:
@@ -81,16 +83,24 @@ async def list_(
     from naq_runtime.services.manager import ServiceManager
     from naq_tui.cli.output import note
 
-    latest: deque[DeadLetter] = deque(maxlen=limit or None)
-    count = 0
     async with ServiceManager(config, role="monitor") as services:
         jobs = await services.get_service(JobService)
-        async for letter in jobs.dead_letters(_filter(queue, function, error, before)):
-            latest.append(_without_payload(letter))
-            count += 1
-    _print(latest, format)
-    if count > len(latest):
-        note(f"not shown: {count - len(latest):,} older; --limit 0 shows all")
+
+        async def read() -> tuple[Collection[DeadLetter], int]:
+            latest: deque[DeadLetter] = deque(maxlen=limit or None)
+            count = 0
+            async for letter in jobs.dead_letters(_filter(queue, function, error, before)):
+                latest.append(_without_payload(letter))
+                count += 1
+            return latest, count - len(latest)
+
+        def show(found: tuple[Collection[DeadLetter], int]) -> None:
+            letters, older = found
+            _print(letters, format)
+            if older:
+                note(f"not shown: {older:,} older; --limit 0 shows all")
+
+        await watched(services, watch, read, show, format)
 
 
 async def show(
@@ -374,7 +384,7 @@ def _page(letter: DeadLetter, job: Job | None, now_ns: int) -> Iterator[Line]:
     yield from argument_lines(job)
 
 
-app.command("list")(command(list_))
+app.command("list", cls=WatchedCommand)(command(list_))
 app.command("show")(command(show))
 app.command("retry")(command(retry))
 app.command("delete")(command(delete))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,14 +12,13 @@ from naq_tui.cli.format import Format, PastMoment, a_past_moment
 from naq_tui.cli.past import FORMS, on_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator, Sequence
 
     from naq_runtime.config import NAQConfig
     from naq_runtime.statistics.answer import EventStatistics, GroupStatistics, Latency
     from naq_tui.cli.output import Column, Span
 
-__all__ = ["stats"]
+__all__ = ["print_statistics", "stats"]
 
 _COUNTS = ("enqueued", "started", "completed", "failed", "retried", "cancelled", "dead")
 _SHARES = ("p50_ms", "p95_ms", "p99_ms")
@@ -49,13 +48,14 @@ async def stats(
     """
     from naq_runtime.services.events import EventService
     from naq_runtime.services.manager import ServiceManager
+    from naq_tui.cli.progress import progress
 
     if hours is not None and since is not None:
         fail("--hours and --since both say when it begins: leave one of them out", EXIT_USAGE)
     async with ServiceManager(config, role="monitor") as services:
         since_ns, until_ns = await on_server(services, since, until)
         events = await services.get_service(EventService)
-        with _progress() as progress:
+        with progress("reading events") as tell:
             answer = await events.get_event_statistics(
                 24.0 if hours is None else hours,
                 by_queue,
@@ -63,28 +63,46 @@ async def stats(
                 group_by_function=by_function,
                 since_ns=since_ns,
                 until_ns=until_ns,
-                progress=progress,
+                progress=tell,
             )
     names = [name for name, wanted in (("queue", by_queue), ("function", by_function), ("worker", by_worker)) if wanted]
-    _print(answer, names, format, by_type=by_type)
+    print_statistics(answer, names, format, by_type=by_type)
 
 
-def _print(answer: EventStatistics, names: Sequence[str], format: Format, *, by_type: bool) -> None:
+Standing = Mapping[str, tuple[int, int]]
+"""How many jobs wait and run now, by queue."""
+
+
+def print_statistics(
+    answer: EventStatistics,
+    names: Sequence[str],
+    format: Format,
+    *,
+    by_type: bool = False,
+    standing: Standing | None = None,
+) -> None:
+    """Print the groups of an answer, a line each, and all together.
+
+    Args:
+        names: by which it tells groups apart: some of ``queue``, ``function`` and ``worker``.
+        by_type: the number of events of each type instead.
+        standing: what each queue holds now; for an answer by queue alone.
+    """
     from naq_tui.cli.output import print_json, print_raw, print_table
 
     if format is Format.JSON:
-        print_json(_document(answer, names))
+        print_json(_document(answer, names, standing))
         return
-    rows = _typed(answer, names) if by_type else _counted(answer, names)
+    rows = _typed(answer, names) if by_type else _counted(answer, names, standing)
     if format is Format.RAW:
         for row in rows:
             print_raw(*row)
     else:
-        print_table(_columns(names, by_type), [_cells(row) for row in rows])
+        print_table(_columns(names, by_type, standing is not None), [_cells(row) for row in rows])
     _note_what_is_missing(answer)
 
 
-def _document(answer: EventStatistics, names: Sequence[str]) -> dict[str, Any]:
+def _document(answer: EventStatistics, names: Sequence[str], standing: Standing | None) -> dict[str, Any]:
     import msgspec
 
     from naq_tui.cli.output import moment_json
@@ -96,6 +114,9 @@ def _document(answer: EventStatistics, names: Sequence[str]) -> dict[str, Any]:
     for group in (plain["total"], *plain["groups"]):
         for name in {"queue", "function", "worker"} - set(names if group is not plain["total"] else ()):
             del group[name]
+    if standing is not None:
+        for group in plain["groups"]:
+            group["waiting"], group["running"] = standing.get(group["queue"], (0, 0))
     return document | {name: value for name, value in plain.items() if name not in document}
 
 
@@ -109,18 +130,28 @@ def _rows(answer: EventStatistics, names: Sequence[str]) -> Iterator[tuple[list[
     yield ["(all)", *("-" for _ in names[1:])] if names else [], answer.total
 
 
-def _counted(answer: EventStatistics, names: Sequence[str]) -> list[list[object]]:
+def _counted(answer: EventStatistics, names: Sequence[str], standing: Standing | None) -> list[list[object]]:
     return [
         [
             *named,
+            *_standing(group.queue, standing, is_total=group is answer.total),
             *(getattr(group, name) for name in _COUNTS),
             "-" if group.failure_share is None else f"{group.failure_share:.1%}",
             *_quantiles(group.wait),
             *_quantiles(group.run),
         ]
         for named, group in _rows(answer, names)
-        if group is answer.total or any(getattr(group, name) for name in _COUNTS)
+        if group is answer.total or standing is not None or any(getattr(group, name) for name in _COUNTS)
     ]
+
+
+def _standing(queue: str | None, standing: Standing | None, *, is_total: bool) -> Sequence[int]:
+    """What waits and what runs, of a queue or of all; nothing where that is not asked for."""
+    if standing is None:
+        return ()
+    if is_total:
+        return [sum(count[place] for count in standing.values()) for place in (0, 1)]
+    return standing.get(queue or "", (0, 0))
 
 
 def _typed(answer: EventStatistics, names: Sequence[str]) -> list[list[object]]:
@@ -139,7 +170,7 @@ def _quantiles(latency: Latency | None) -> list[str]:
     return [duration_text(getattr(latency, share)) for share in _SHARES]
 
 
-def _columns(names: Sequence[str], by_type: bool) -> list[Column]:
+def _columns(names: Sequence[str], by_type: bool, with_standing: bool) -> list[Column]:
     from naq_tui.cli.output import Column
 
     named = [Column(name.capitalize(), least=8, keep_end=name == "function") for name in names]
@@ -152,7 +183,8 @@ def _columns(names: Sequence[str], by_type: bool) -> list[Column]:
         for what in ("Wait", "Run")
         for share, rank in zip(_SHARES, (3, 1, 4), strict=True)
     ]
-    return [*named, *counts, Column("Error rate", "right"), *quantiles]
+    standing = [Column(title, "right") for title in ("Waiting", "Running") if with_standing]
+    return [*named, *standing, *counts, Column("Error rate", "right"), *quantiles]
 
 
 _COUNT_RANKS = (2, 7, 0, 0, 6, 8, 5)
@@ -185,26 +217,3 @@ def _note_what_is_missing(answer: EventStatistics) -> None:
         note(f"the log of events was deleted after {iso_text(moment_ns)}: what it held from there on is not counted")
     if answer.has_others:
         note("(others) are those that came when there were already too many in a minute to be told apart")
-
-
-def _progress() -> AbstractContextManager[Callable[[int, int], None] | None]:
-    """A bar on stderr, once there is much to be read; only in a terminal."""
-    from contextlib import contextmanager, nullcontext
-
-    if not sys.stderr.isatty():
-        return nullcontext()
-
-    @contextmanager
-    def bar() -> Iterator[Callable[[int, int], None]]:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        with Progress(console=Console(stderr=True), transient=True) as shown:
-            task = shown.add_task("reading events", total=None, visible=False)
-            yield lambda done, total: shown.update(task, completed=done, total=total, visible=total > _MANY)
-
-    return bar()
-
-
-_MANY = 5_000
-"""Events whose reading takes long enough to be shown."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +10,7 @@ import typer
 from naq_runtime.errors import NotFound, ServerError
 from naq_tui.cli import completing
 from naq_tui.cli.context import command
+from naq_tui.cli.event_options import TAIL, FilterOption, FollowOption, SinceOption, TailOption, UntilOption
 from naq_tui.cli.event_statistics import stats
 from naq_tui.cli.events_export import export, import_
 from naq_tui.cli.events_workers import workers
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from naq_runtime.config import NAQConfig
     from naq_runtime.events.filters import EventFilter
     from naq_runtime.events.queries import EventQueries
+    from naq_runtime.events.storage import EventTail
     from naq_runtime.monitor import Monitor
     from naq_tui.cli.output import EventPrinter
 
@@ -27,10 +29,7 @@ __all__ = ["app"]
 app = typer.Typer(help="The log of events.", no_args_is_help=True, rich_markup_mode=None)
 
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
-FilterOption = Annotated[
-    str | None, typer.Option("--filter", metavar="TEXT", help="Only what matches, such as 'type:failed duration>2s'.")
-]
-_TAIL = 10
+_TRY_AGAIN_S = 0.2
 
 
 async def stream(
@@ -42,15 +41,11 @@ async def stream(
     queue: Annotated[str | None, typer.Option(autocompletion=completing.queues, help="Only of this queue.")] = None,
     worker: Annotated[str | None, typer.Option(autocompletion=completing.workers, help="Only of this worker.")] = None,
     filter: FilterOption = None,
-    since: Annotated[
-        str | None, typer.Option(metavar="TIME", help="All since then: 15m ago, 14:02, 2026-11-27T14:02.")
-    ] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Only until then; nothing is followed.")] = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
     format: FormatOption = Format.TABLE,
-    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Go on with what comes.")] = True,
-    tail: Annotated[
-        int | None, typer.Option(min=0, help=f"Begin with the last so many; {_TAIL} unless times are given.")
-    ] = None,
+    follow: FollowOption = True,
+    tail: TailOption = None,
     config: NAQConfig,
 ) -> None:
     """Print the last events, then each one as it comes; nothing is left out or repeated between the two.
@@ -61,19 +56,21 @@ async def stream(
     """
     from naq_runtime.monitor import Monitor
     from naq_runtime.services.manager import ServiceManager
+    from naq_tui.cli.outages import telling_outages
     from naq_tui.cli.output import EventPrinter, note
+    from naq_tui.cli.reader import while_read
 
     wanted = _wanted(filter, job_id=job_id, event_type=event_type, queue_name=queue, worker_id=worker)
     printer = EventPrinter(format)
-    async with ServiceManager(config, role="monitor") as services:
+    async with while_read(), ServiceManager(config, role="monitor") as services:
         monitor = await services.get_service(Monitor)
-        last = await _print_stored(monitor.events, wanted, since, until, tail, printer)
-        if not printer.printed and tail != 0:
-            note(f"no such event is stored in namespace {config.namespace}")
-        if follow and until is None:
-            services.connection.on_lost.append(_say_lost)
-            services.connection.on_restored.append(_say_restored)
-            await _follow(monitor, wanted, last, printer)
+        goes_on = follow and until is None
+        with telling_outages(services.connection) if goes_on else nullcontext():
+            last = await _print_stored(monitor.events, wanted, since, until, tail, printer, goes_on=goes_on)
+            if not printer.printed and tail != 0:
+                note(f"no such event is stored in namespace {config.namespace}")
+            if goes_on:
+                await _follow(monitor, wanted, last, printer)
 
 
 async def history(
@@ -122,43 +119,49 @@ async def _print_stored(
     until: str | None,
     tail: int | None,
     printer: EventPrinter,
+    *,
+    goes_on: bool,
 ) -> int:
-    """Print what was asked for of what is stored; the sequence up to which that was."""
+    """Print what was asked for of what is stored; the sequence up to which that was.
+
+    Args:
+        goes_on: whether what an outage leaves out is read afterwards.
+    """
     if tail is not None or (since is None and until is None):
-        recent, last = await queries.recent(_TAIL if tail is None else tail, wanted, since=since, until=until)
+        recent, last = await queries.recent(TAIL if tail is None else tail, wanted, since=since, until=until)
         for stored in recent:
             printer.print(stored)
         return last
     last = 0
-    async for page in queries.pages(wanted, since=since, until=until):
-        last = page.after
-        for stored in page.events:
-            printer.print(stored)
+    try:
+        async for page in queries.pages(wanted, since=since, until=until):
+            last = page.after
+            for stored in page.events:
+                printer.print(stored)
+    except ServerError:
+        if not (goes_on and last):
+            raise
     return last
 
 
 async def _follow(monitor: Monitor, wanted: EventFilter, last: int, printer: EventPrinter) -> None:
+    """Print what comes behind a sequence, for ever; an outage of the server is waited out."""
     import asyncio
 
-    following = await monitor.follow(last, wanted)
+    from naq_tui.cli.output import note
+
+    following: EventTail | None = None
     while True:
         try:
+            following = following or await monitor.follow(last, wanted)
             batch = await following.next_batch()
         except ServerError:
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(_TRY_AGAIN_S)
             continue
         for stored in batch.events:
             printer.print(stored)
         if batch.missed:
-            print(f"naq: {batch.missed} events were gone before they could be read", file=sys.stderr)
-
-
-async def _say_lost() -> None:
-    print("naq: connection lost, reconnecting", file=sys.stderr)
-
-
-async def _say_restored() -> None:
-    print("naq: connected again, catching up", file=sys.stderr)
+            note(f"{batch.missed:,} events were gone before they could be read")
 
 
 app.command("stream")(command(stream))

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["export", "import_"]
 
 _DASH = Path("-")
-_SHOWN_EVERY_S = 0.5
 _STDIN = Path("/dev/stdin")
 Moment = Annotated[PastMoment | None, typer.Option(parser=a_past_moment, metavar="TIME", help=f"By storing. {FORMS}")]
 
@@ -78,10 +77,12 @@ async def _write(services: ServiceManager, header: ArchiveHeader, file: IO[bytes
     """Write what the header says; whatever happens, the file can be read as far as it goes."""
     from naq_runtime.events.archive import ArchiveWriter
     from naq_runtime.events.transfer import export_events
+    from naq_tui.cli.progress import progress
 
     writer, complete, gone = ArchiveWriter(file, header, compress=packed), False, 0
     try:
-        gone = await export_events(services.connection, services.names, header, writer, _Progress("exported"))
+        with progress("writing events", while_printing=True) as tell:
+            gone = await export_events(services.connection, services.names, header, writer, tell)
         complete = True
     finally:
         writer.end(complete=complete)
@@ -129,23 +130,29 @@ async def _import(
     from naq_runtime.events.storage import NATSJobEventStorage
     from naq_runtime.events.transfer import import_events
     from naq_runtime.services.manager import ServiceManager
+    from naq_tui.cli.progress import progress
 
     if file == _DASH and sys.stdin.isatty():
         fail("events are not typed: name a file, or send one into stdin", EXIT_USAGE)
-    reader, progress, done = ArchiveReader(_STDIN if file == _DASH else file), _Progress("read"), None
+    reader, read, done = ArchiveReader(_STDIN if file == _DASH else file), 0, None
     try:
         async with ServiceManager(config, role="import") as services:
             storage = NATSJobEventStorage(services.connection, services.config, services.topology)
-            try:
-                done = await import_events(storage, services.names, reader, progress)
-            finally:
-                await storage.close()
+            with progress("reading events") as tell:
+
+                def count(so_far: int, of: int) -> None:
+                    nonlocal read
+                    read = so_far
+                    tell(so_far, of)
+
+                try:
+                    done = await import_events(storage, services.names, reader, count)
+                finally:
+                    await storage.close()
     finally:
         reader.close()
-        if done is None and progress.done:
-            _note(
-                f"ended behind {_count(progress.done, 'event', 'events')}, which are in the log: do it again to go on"
-            )
+        if done is None and read:
+            _note(f"ended behind {_count(read, 'event', 'events')}, which are in the log: do it again to go on")
     _say_imported(done, reader)
 
 
@@ -159,25 +166,6 @@ def _say_imported(done: Imported, reader: ArchiveReader) -> None:
         _note(_count(reader.broken, "line is no event, and was", "lines are no events, and were") + " passed over")
     if reader.fault:
         fail(f"the file is not complete: {reader.fault}", EXIT_FAILURE)
-
-
-class _Progress:
-    """Tells on stderr how far it is, twice a second, where somebody sees it."""
-
-    def __init__(self, verb: str) -> None:
-        self.done = 0
-        self._verb = verb
-        self._told_at = 0.0
-
-    def __call__(self, done: int, of: int) -> None:
-        import time
-
-        self.done, now = done, time.monotonic()
-        if not sys.stderr.isatty() or now - self._told_at < _SHOWN_EVERY_S:
-            return
-        self._told_at = now
-        share = f" {100 * done // of} %" if of else ""
-        print(f"\rnaq: {done:,} {self._verb}{share}\x1b[K", end="\r", file=sys.stderr, flush=True)
 
 
 def _note(message: str) -> None:

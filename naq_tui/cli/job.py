@@ -9,8 +9,10 @@ import typer
 from naq_runtime.errors import NotFound
 from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_CONDITION, command, fail
+from naq_tui.cli.event_options import FilterOption
 from naq_tui.cli.format import Format, a_span
 from naq_tui.cli.job_find import find
+from naq_tui.cli.watching import WatchedCommand
 
 if TYPE_CHECKING:
     from naq_runtime.config import NAQConfig
@@ -142,7 +144,9 @@ async def retry(job_ids: JobIds, *, config: NAQConfig) -> None:
     await dead.retry(job_ids, config=config)
 
 
-async def events(job_id: JobId, *, format: FormatOption = Format.TABLE, config: NAQConfig) -> None:
+async def events(
+    job_id: JobId, *, filter: FilterOption = None, format: FormatOption = Format.TABLE, config: NAQConfig
+) -> None:
     """Print everything that happened to a job, in order.
 
     The same as: naq events history ID
@@ -151,10 +155,11 @@ async def events(job_id: JobId, *, format: FormatOption = Format.TABLE, config: 
     """
     from naq_tui.cli.events import history
 
-    await history(job_id, format=format, config=config)
+    await history(job_id, filter=filter, format=format, config=config)
 
 
-app.command("find")(command(find))
+app.command("find", cls=WatchedCommand)(command(find))
+app.command("list", cls=WatchedCommand, help="The same as find.")(command(find))
 app.command("show")(command(show))
 app.command("result")(command(result))
 app.command("cancel")(command(cancel))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from naq_tui.cli.format import Format
+from naq_tui.cli.watching import Watch, watched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from naq_runtime.config import NAQConfig
     from naq_runtime.finding.found import FoundJob
+    from naq_runtime.finding.query import JobQuery
+    from naq_runtime.monitor import Monitor
     from naq_tui.cli import documents
 
 __all__ = ["find"]
@@ -29,6 +32,7 @@ async def find(
     look: Annotated[
         int, typer.Option(min=0, help="Give up after so many jobs have been looked at; 0 for never.")
     ] = _LOOKED_AT,
+    watch: Watch = None,
     format: Annotated[Format, typer.Option("--format", "-f", help="How to print.")] = Format.TABLE,
     config: NAQConfig,
 ) -> None:
@@ -39,36 +43,60 @@ async def find(
 
     Example: naq job find 'state:dead error:Timeout time>-1h' --format raw
     """
-    from contextlib import aclosing
-
     from naq_runtime.finding.query import JobQuery
     from naq_runtime.monitor import Monitor
     from naq_runtime.services.manager import ServiceManager
     from naq_tui.cli.output import note
 
     query = JobQuery(filter)
-    jobs: list[FoundJob] = []
-    looked, more = 0, False
     async with ServiceManager(config, role="monitor") as services:
         monitor = await services.get_service(Monitor)
+
+        def show(found: _Found) -> None:
+            _print(found.jobs[:limit] if limit else found.jobs, format)
+            if found.more:
+                note(
+                    f"{found.looked:,} jobs were looked at, and there may be older ones; "
+                    "--limit 0 --look 0 goes on to the first"
+                )
+
+        await watched(services, watch, lambda: _found(monitor, query, limit, look), show, format)
+
+
+class _Found(NamedTuple):
+    """What a search has found."""
+
+    jobs: Sequence[FoundJob]
+    looked: int
+    more: bool
+    """Whether there may be older ones."""
+
+
+async def _found(monitor: Monitor, query: JobQuery, limit: int, look: int) -> _Found:
+    """The jobs that are wanted, perhaps more than ``limit``."""
+    from contextlib import aclosing
+
+    from naq_tui.cli.progress import progress
+
+    jobs: list[FoundJob] = []
+    looked, more = 0, False
+    with progress("looking at jobs") as tell:
         async with aclosing(monitor.find_jobs(query)) as pages:
             async for page in pages:
                 jobs += page.jobs
                 looked += page.looked
                 more = page.more or bool(limit and len(jobs) > limit)
+                tell(looked, look)
                 if (limit and len(jobs) >= limit) or (look and looked >= look):
                     break
-    _print(jobs[:limit] if limit else jobs, format)
-    if more:
-        note(f"{looked:,} jobs were looked at, and there may be older ones; --limit 0 --look 0 goes on to the first")
+    return _Found(jobs, looked, more)
 
 
 def _print(jobs: Sequence[FoundJob], form: Format) -> None:
-    from naq_tui.cli.output import json_text, note, print_raw
+    from naq_tui.cli.output import note, print_json, print_raw
 
     if form is Format.JSON:
-        for job in jobs:
-            print(json_text(_document(job)), flush=True)
+        print_json([_document(job) for job in jobs])
     elif form is Format.RAW:
         for job in jobs:
             print_raw(job.job_id, job.state[-1], job.queue_name, job.function_name or "-", _why(job))

@@ -14,6 +14,7 @@ from typer.main import get_command, get_group
 
 from naq_runtime.version import VERSION
 from naq_tui.cli.context import EXIT_INTERRUPTED, command
+from naq_tui.cli.watching import WatchedCommand
 
 __all__ = ["app", "run"]
 
@@ -41,6 +42,7 @@ COMMANDS: dict[str, dict[str, Entry]] = {
         "run-scheduler": Entry("scheduler:run_scheduler", "Have the jobs of schedules come in time."),
     },
     "Log and server": {
+        "stats": Entry("stats:stats", "See how the queues do; fail when that is not as it should be."),
         "alerts": Entry("alerts:app", "See which alerts fire; check and try their rules."),
         "events": Entry("events:app", "Follow the log of events, or read what happened to a job."),
         "run-processor": Entry("run_processor:run_processor", "Have a processor of the config process events."),
@@ -91,7 +93,7 @@ def _loaded(name: str, entry: Entry) -> Any:
         group.name = name
         return group
     alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    alone.command(name)(command(found))
+    alone.command(name, cls=WatchedCommand)(command(found))
     return get_command(alone)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -30,6 +32,7 @@ __all__ = [
     "event_json",
     "facts",
     "heading",
+    "json_in_a_line",
     "json_text",
     "moment_json",
     "note",
@@ -52,6 +55,7 @@ _GAP = 2
 _LABEL = 12
 _MOST_LINES = 200
 _RAW_LIMIT = 100_000
+_INDENT: ContextVar[int] = ContextVar("indent", default=2)
 _OBEYED = re.compile("[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 
 
@@ -67,7 +71,17 @@ def json_text(value: Any, *, indent: int = 0) -> str:
 
 def print_json(value: Any) -> None:
     """Print one document."""
-    print(json_text(value, indent=2))
+    print(json_text(value, indent=_INDENT.get()), flush=True)
+
+
+@contextmanager
+def json_in_a_line() -> Iterator[None]:
+    """Within it a document takes one line, for those who read one after the other."""
+    token = _INDENT.set(0)
+    try:
+        yield
+    finally:
+        _INDENT.reset(token)
 
 
 def moment_json(name: str, time_ns: int | None) -> dict[str, Any]:
@@ -244,6 +258,8 @@ class EventPrinter:
         self._form = form
         self._console: Console | None = None
         self._begun = False
+        self._widths: Sequence[int] = tuple(width for _, width in _COLUMNS)
+        """In a terminal those that it had at first; elsewhere a wide cell makes its column wider for all that come."""
         self.printed = 0
         """How many events it has printed."""
 
@@ -265,7 +281,7 @@ class EventPrinter:
             self._print_styled(said(stored))
             return
         if not self._begun:
-            print(_padded([name for name, _ in _COLUMNS]) + "Message", flush=True)
+            print(self._padded([name for name, _ in _COLUMNS]) + "Message", flush=True)
             self._begun = True
         event = stored.event
         cells = (
@@ -275,7 +291,7 @@ class EventPrinter:
             _queues(event),
             getattr(event, "worker_id", None) or "-",
         )
-        print(_padded(cells) + (inert(event.message, _RAW_LIMIT) or "-"), flush=True)
+        print(self._padded(cells) + (inert(event.message, _RAW_LIMIT) or "-"), flush=True)
 
     def _print_styled(self, line: Said) -> None:
         """As wide as the terminal is, in the words of the monitor."""
@@ -283,7 +299,9 @@ class EventPrinter:
         from rich.text import Text
 
         room = room_of(sys.stdout)
-        widths = _WIDE if room >= _ROOMY else _NARROW
+        if not self._begun:
+            self._widths = _WIDE if room >= _ROOMY else _NARROW
+        widths = self._widths
         self._console = self._console or Console(highlight=False, soft_wrap=True)
         cells = (
             (clock_text(line.time_ns), "dim"),
@@ -300,11 +318,10 @@ class EventPrinter:
         message = clip(line.message or "-", max(8, room - sum(cell_len(text) for text, _ in spans)))
         self._console.print(Text.assemble(*spans, (message, MOODS["bad"] if line.mood == "bad" else "")))
 
-
-def _padded(cells: Sequence[str]) -> str:
-    shown = [inert(cell) for cell in cells]
-    widths = [max(width, cell_len(cell)) for cell, (_, width) in zip(shown, _COLUMNS, strict=True)]
-    return "".join(fit(cell, width) + "  " for cell, width in zip(shown, widths, strict=True))
+    def _padded(self, cells: Sequence[str]) -> str:
+        shown = [inert(cell) for cell in cells]
+        self._widths = [max(width, cell_len(cell)) for cell, width in zip(shown, self._widths, strict=True)]
+        return "".join(fit(cell, width) + "  " for cell, width in zip(shown, self._widths, strict=True))
 
 
 def _token(text: str) -> str:

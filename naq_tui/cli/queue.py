@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_USAGE, command, fail
-from naq_tui.cli.format import Format, a_span
+from naq_tui.cli.format import Format
+from naq_tui.cli.queue_purge import FormatOption, Name, purge
+from naq_tui.cli.watching import Watch, WatchedCommand, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from typing import TextIO
 
     from naq_runtime.config import NAQConfig
-    from naq_runtime.monitor import Monitor, QueueCounts
+    from naq_runtime.monitor import QueueCounts
     from naq_runtime.snapshot import QueueState
     from naq_runtime.worker.record import WorkerRecord
     from naq_tui.cli import documents
@@ -28,9 +27,6 @@ app = typer.Typer(help="List, pause, limit and purge queues.", no_args_is_help=T
 
 _MOST_WORKERS = 20
 
-Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=completing.queues, help="The queue.")]
-FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
-
 
 class _Queue(NamedTuple):
     """A queue, and who works at it."""
@@ -40,31 +36,30 @@ class _Queue(NamedTuple):
     workers: Sequence[WorkerRecord]
 
 
-class _Wanted(NamedTuple):
-    """Which jobs of a queue are to go."""
-
-    queue: str
-    function: str | None
-    older_than_s: float | None
-    scheduled: bool
-    waiting: bool
-
-
-async def list_(*, format: FormatOption = Format.TABLE, config: NAQConfig) -> None:
+async def list_(*, watch: Watch = None, format: FormatOption = Format.TABLE, config: NAQConfig) -> None:
     """Print the queues: what waits, what runs, what holds them back.
 
-    Example: naq queue list --format json
+    Example: naq queue list --watch 5s
     """
+    from functools import partial
+
     from naq_runtime.monitor import Monitor
     from naq_runtime.services.manager import ServiceManager
     from naq_runtime.services.queues import QueueService
-    from naq_tui.cli.output import note, print_json, print_raw
 
     async with ServiceManager(config, role="monitor") as services:
-        monitor = await services.get_service(Monitor)
-        states = await (await services.get_service(QueueService)).states()
-        workers = await monitor.workers()
-        queues = [_Queue(state, await monitor.queue_counts(state.name), _of(workers, state.name)) for state in states]
+        monitor, known = await services.get_service(Monitor), await services.get_service(QueueService)
+
+        async def read() -> list[_Queue]:
+            states, workers = await known.states(), await monitor.workers()
+            return [_Queue(one, await monitor.queue_counts(one.name), _of(workers, one.name)) for one in states]
+
+        await watched(services, watch, read, partial(_print, format=format), format)
+
+
+def _print(queues: list[_Queue], format: Format) -> None:
+    from naq_tui.cli.output import note, print_json, print_raw
+
     if format is Format.JSON:
         print_json([_document(queue) for queue in queues])
     elif format is Format.RAW:
@@ -156,129 +151,8 @@ async def limit(
         await (await services.get_service(QueueService)).limit(name, concurrency=concurrency, rate=wanted)
 
 
-async def purge(
-    name: Name,
-    *,
-    function: Annotated[
-        str | None, typer.Option(metavar="PATTERN", help="Only those of these functions, such as 'shop.*'.")
-    ] = None,
-    older_than: Annotated[
-        float | None, typer.Option(metavar="AGE", parser=a_span, help="Only those enqueued so long ago, such as 2h.")
-    ] = None,
-    scheduled: Annotated[bool, typer.Option("--scheduled", help="Also those that wait for their time.")] = False,
-    waiting: Annotated[bool, typer.Option("--waiting", help="Also those that wait for other jobs.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
-    format: Annotated[Format, typer.Option("--format", "-f", help="How --dry-run prints.")] = Format.TABLE,
-    config: NAQConfig,
-) -> None:
-    """Cancel the jobs of a queue that no worker has yet.
-
-    Asks first; afterwards it prints how many those were.
-
-    Example: naq queue purge mail --function 'shop.*' --older-than 1d --dry-run
-    """
-    from naq_runtime.monitor import Monitor
-    from naq_runtime.services.manager import ServiceManager
-    from naq_runtime.services.queues import QueueService
-    from naq_tui.cli.acting import ask, check_can_ask
-
-    check_can_ask(yes=yes, dry_run=dry_run)
-    wanted = _Wanted(name, function, older_than, scheduled, waiting)
-    async with ServiceManager(config) as services:
-        queues = await services.get_service(QueueService)
-        await queues.state(name)
-        if dry_run or not yes:
-            monitor = await services.get_service(Monitor)
-            groups = await _groups(monitor, wanted)
-            _print_groups(groups, monitor.now_ns(), format, to=None if dry_run else sys.stderr)
-            if dry_run or not groups:
-                return
-            count = sum(group.jobs for group in groups)
-            await ask(f"Cancel {'this job' if count == 1 else f'these {count:,} jobs'} of queue {name}?", yes=yes)
-        purged = await queues.purge(
-            name, function=function, older_than_s=older_than, scheduled=scheduled, waiting=waiting
-        )
-    print(purged)
-
-
 def _of(workers: Iterable[WorkerRecord], queue: str) -> list[WorkerRecord]:
     return [record for record in workers if queue in record.queue_names]
-
-
-# What would go
-
-
-class _Group(NamedTuple):
-    """Jobs of one function that stand alike."""
-
-    status: str
-    function_name: str
-    jobs: int
-    oldest_ns: int
-
-
-async def _groups(monitor: Monitor, wanted: _Wanted) -> list[_Group]:
-    from fnmatch import fnmatchcase
-
-    from naq_runtime.job import JobStatus
-
-    statuses = {JobStatus.QUEUED}
-    statuses |= {JobStatus.SCHEDULED} if wanted.scheduled else set()
-    statuses |= {JobStatus.WAITING} if wanted.waiting else set()
-    before_ns = monitor.now_ns() - int((wanted.older_than_s or 0) * 1e9)
-    groups: dict[tuple[str, str], _Group] = {}
-    async for job in monitor.standing(wanted.queue, statuses):
-        if wanted.function is not None and not fnmatchcase(job.function_name, wanted.function):
-            continue
-        if wanted.older_than_s is not None and not 0 < job.enqueued_at_ns <= before_ns:
-            continue
-        key = (job.status.value, job.function_name)
-        group = groups.get(key) or _Group(*key, 0, job.enqueued_at_ns)
-        groups[key] = group._replace(jobs=group.jobs + 1, oldest_ns=min(group.oldest_ns, job.enqueued_at_ns))
-    return sorted(groups.values())
-
-
-def _print_groups(groups: list[_Group], now_ns: int, format: Format, *, to: TextIO | None) -> None:
-    from naq_runtime.job import JobStatus
-    from naq_tui.cli import documents
-    from naq_tui.cli.output import Column, moment_json, note, print_json, print_raw, print_table
-    from naq_tui.text import count_text, inert, short_age_text
-
-    if format is Format.JSON and to is None:
-        print_json(
-            [
-                documents.Purgeable(
-                    status=JobStatus(group.status),
-                    function_name=group.function_name,
-                    jobs=group.jobs,
-                    **moment_json("oldest", group.oldest_ns),
-                )
-                for group in groups
-            ]
-        )
-    elif format is Format.RAW and to is None:
-        for group in groups:
-            print_raw(group.status, group.jobs, group.function_name)
-    elif not groups:
-        note("there are no such jobs")
-    else:
-        columns = (
-            Column("Jobs", align="right"),
-            Column("Status"),
-            Column("Function", least=14, keep_end=True),
-            Column("Oldest", align="right"),
-        )
-        rows = [
-            [
-                (count_text(group.jobs), "bold"),
-                (group.status, ""),
-                (inert(group.function_name) or "cannot be read", ""),
-                (short_age_text((now_ns - group.oldest_ns) / 1e9), "dim"),
-            ]
-            for group in groups
-        ]
-        print_table(columns, rows, to=to)
 
 
 # Printing
@@ -387,7 +261,7 @@ def _page(queue: _Queue) -> Iterator[Line]:
         yield [(f"  none; 'naq run-worker {inert(state.name)} -m MODULE' starts one", "dim")]
 
 
-app.command("list")(command(list_))
+app.command("list", cls=WatchedCommand)(command(list_))
 app.command("show")(command(show))
 app.command("pause")(command(pause))
 app.command("resume")(command(resume))

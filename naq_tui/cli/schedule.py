@@ -41,10 +41,12 @@ from naq_tui.cli.scheduling import (
     keep,
     note_leader,
 )
+from naq_tui.cli.watching import Watch, WatchedCommand, watched
 
 if TYPE_CHECKING:
     from naq_runtime.config import NAQConfig
     from naq_runtime.schedule import Schedule
+    from naq_runtime.snapshot import LeaderState
 
 __all__ = ["app"]
 
@@ -64,6 +66,7 @@ async def list_(
     queue: QueueOption = None,
     function: FunctionOption = None,
     state: StateOption = None,
+    watch: Watch = None,
     format: FormatOption = Format.TABLE,
     config: NAQConfig,
 ) -> None:
@@ -77,11 +80,16 @@ async def list_(
 
     async with ServiceManager(config, role="monitor") as services:
         schedules = await services.get_service(SchedulerService)
-        found = await chosen(schedules, queue, function, state)
-        leader = await schedules.leader()
-    print_schedules(found, format)
-    if format is Format.TABLE:
-        note_leader(leader)
+
+        async def read() -> tuple[list[Schedule], LeaderState | None]:
+            return await chosen(schedules, queue, function, state), await schedules.leader()
+
+        def show(found: tuple[list[Schedule], LeaderState | None]) -> None:
+            print_schedules(found[0], format)
+            if format is Format.TABLE:
+                note_leader(found[1])
+
+        await watched(services, watch, read, show, format)
 
 
 async def show(schedule_id: ScheduleId, *, format: FormatOption = Format.TABLE, config: NAQConfig) -> None:
@@ -280,7 +288,7 @@ def _coming(schedule: Schedule, now_ns: int) -> list[int] | None:
         return None
 
 
-app.command("list")(command(list_))
+app.command("list", cls=WatchedCommand)(command(list_))
 app.command("show")(command(show))
 app.command("next")(command(next_))
 app.command("add")(command(add))

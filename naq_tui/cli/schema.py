@@ -31,7 +31,8 @@ class Printed(NamedTuple):
 
 
 PRINTED: Mapping[str, Printed] = {
-    "naq job find": Printed("FoundJob", "lines"),
+    "naq job find": Printed("FoundJob", "array"),
+    "naq job list": Printed("FoundJob", "array"),
     "naq job show": Printed("Job"),
     "naq job events": Printed("Event", "array"),
     "naq dead list": Printed("DeadJob", "array"),
@@ -58,6 +59,7 @@ PRINTED: Mapping[str, Printed] = {
     "naq events history": Printed("Event", "array"),
     "naq events workers": Printed("WorkerStatus", "array"),
     "naq events stats": Printed("Statistics"),
+    "naq stats": Printed("Statistics"),
     "naq processor list": Printed("Processor", "array"),
     "naq processor dead": Printed("DeadEvent", "array"),
     "naq doctor": Printed("Check", "array"),
@@ -153,8 +155,12 @@ def _workers(definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 def _statistics(answer: dict[str, Any], group: dict[str, Any]) -> dict[str, Any]:
-    """What is counted; a group has the names by which it was asked for."""
+    """What is counted; a group has the names by which it was asked for, and what a queue holds where that was asked."""
     group["required"] = sorted({*group["properties"]} - {"queue", "function", "worker"})
+    group["properties"] |= {
+        "waiting": {"type": "integer", "description": "Jobs that the queue holds now; of naq stats."},
+        "running": {"type": "integer", "description": "Jobs of the queue that run now; of naq stats."},
+    }
     found = _with_moments(answer, "since", "until", "asked_since", "asked_until")
     found["required"] = sorted(found["properties"])
     return found

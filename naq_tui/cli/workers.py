@@ -8,7 +8,9 @@ import typer
 
 from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_CONDITION, command, fail
+from naq_tui.cli.event_options import FilterOption, FollowOption, SinceOption, TailOption, UntilOption
 from naq_tui.cli.format import Format, a_span
+from naq_tui.cli.watching import Watch, WatchedCommand, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,10 +31,10 @@ Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=completing.w
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
 
 
-async def list_(*, format: FormatOption = Format.TABLE, config: NAQConfig) -> None:
+async def list_(*, watch: Watch = None, format: FormatOption = Format.TABLE, config: NAQConfig) -> None:
     """Print the workers that run, by name.
 
-    Example: naq worker list
+    Example: naq worker list --watch
     """
     from naq_runtime.monitor import Monitor
     from naq_runtime.services.manager import ServiceManager
@@ -40,7 +42,9 @@ async def list_(*, format: FormatOption = Format.TABLE, config: NAQConfig) -> No
 
     async with ServiceManager(config, role="monitor") as services:
         monitor = await services.get_service(Monitor)
-        print_workers(await monitor.worker_status(), format, monitor.now_ns())
+        await watched(
+            services, watch, monitor.worker_status, lambda found: print_workers(found, format, monitor.now_ns()), format
+        )
 
 
 async def show(name: Name, *, format: FormatOption = Format.TABLE, config: NAQConfig) -> None:
@@ -109,9 +113,12 @@ async def stop(
 async def events(
     name: Name,
     *,
+    filter: FilterOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
     format: FormatOption = Format.TABLE,
-    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Go on with what comes.")] = True,
-    tail: Annotated[int, typer.Option(min=0, help="Begin with the last so many.")] = 10,
+    follow: FollowOption = True,
+    tail: TailOption = None,
     config: NAQConfig,
 ) -> None:
     """Print the events of a worker and of its jobs, as they come.
@@ -124,7 +131,16 @@ async def events(
 
     if not follow:
         await _check_is_known(config, name)
-    await stream(worker=name, format=format, follow=follow, tail=tail, config=config)
+    await stream(
+        worker=name,
+        filter=filter,
+        since=since,
+        until=until,
+        format=format,
+        follow=follow,
+        tail=tail,
+        config=config,
+    )
 
 
 async def _check_is_known(config: NAQConfig, name: str) -> None:
@@ -218,7 +234,7 @@ def _facts(record: WorkerRecord, now_ns: int) -> Iterator[tuple[str, Line]]:
     yield "events", [(f"{count_text(record.events_buffered)} not stored yet{dropped}", "")]
 
 
-app.command("list")(command(list_))
+app.command("list", cls=WatchedCommand)(command(list_))
 app.command("show")(command(show))
 app.command("stop")(command(stop))
 app.command("events")(command(events))

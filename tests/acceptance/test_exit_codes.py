@@ -38,6 +38,13 @@ WAITING = {
     "naq worker stop": "anna --wait",
     "naq events stream": "",
     "naq worker events": "anna",
+    **{
+        f"naq {name}": "--watch"
+        for name in (
+            *("job find", "job list", "dead list", "schedule list", "queue list", "worker list", "alerts list"),
+            "stats",
+        )
+    },
 }
 """Those that may go on for ever, and so that they do."""
 REPORTING = {"naq doctor"}

@@ -238,7 +238,9 @@ async def test_the_events_of_a_job_are_its_history(config: NAQConfig) -> None:
         await queue.enqueue_job(Job("bakery.add", (1,), job_id="one"))
 
     events = await naq("job", "events", "one", "--format", "json", config=config)
+    others = await naq("job", "events", "one", "--filter", "!type:enqueued", "--format", "json", config=config)
 
+    assert others.out == "[]\n"
     assert events == await naq("events", "history", "one", "--format", "json", config=config)
     assert [event["event_type"] for event in json.loads(events.out)] == ["enqueued"]
 
@@ -373,7 +375,7 @@ async def test_jobs_are_found_by_what_they_are(config: NAQConfig, project: Path)
     assert dead.out.startswith("bread dead default bakery.bake ValueError: the oven")
     assert "\x1b" not in dead.out
     assert dead.out.count("\n") == 1
-    (document,) = map(json.loads, by_argument.out.splitlines())
+    (document,) = json.loads(by_argument.out)
     assert [document[name] for name in ("job_id", "state", "arguments")] == ["sum", "completed", "20, 22"]
     assert [line.split()[3] for line in table.out.splitlines()[1:]] == ["later", "bread", "sum"]
     assert (first.out.count("\n"), "there may be older ones" in first.err) == (1, True)

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import os
-import pty
-import sys
 import time
 from collections.abc import Sequence
 
 import pytest
 
-from naq_runtime import NAQConfig, ServiceManager
+from naq_runtime import Job, NAQConfig, Queue, ServiceManager
 from naq_runtime.events.codec import encode_event, event_subject
 from naq_runtime.events.models import Event
 from naq_runtime.nats.publish import Outgoing, open_writer
 from naq_runtime.services.statistics import writer_of
 from tests.support.counted import job_event
-from tests.support.processes import environment, naq
+from tests.support.processes import naq
 
 MINUTE_NS = 60 * 10**9
 
@@ -166,28 +162,64 @@ async def test_what_was_lost_before_it_was_counted_is_said_beside_the_answer(con
     assert "10 events, 1 to 10, were gone before they could be counted" in finished.err
 
 
-async def test_in_a_terminal_a_bar_beside_the_answer_says_how_far_the_reading_is(config: NAQConfig) -> None:
-    at_ns = time.time_ns()
-    for _ in range(14):
-        await store(config, [job_event("enqueued", at_ns) for _ in range(500)])
-    master, slave = pty.openpty()
-    env = environment(config, {"TERM": "xterm", "COLUMNS": "80"})
-
-    command = (sys.executable, "-m", "naq_tui.cli.main", "events", "stats", "--format", "raw")
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=slave, env=env)
-    os.close(slave)
-    shown = asyncio.create_task(asyncio.to_thread(read_all, master))
-    out, _ = await process.communicate()
-
-    assert out.split()[0] == b"7000"
-    assert b"reading events" in await shown
+# How the queues do
 
 
-def read_all(terminal: int) -> bytes:
-    """All that is written to a terminal until the last writer has gone."""
-    read = b""
-    with contextlib.suppress(OSError):
-        while part := os.read(terminal, 65_536):
-            read += part
-    os.close(terminal)
-    return read
+async def test_the_stats_of_the_queues_have_a_line_each_with_what_waits(config: NAQConfig) -> None:
+    await store(config, history(minutes_ago=2))
+    async with Queue("idle", config=config) as queue:
+        await queue.enqueue_many(Job("shop.send", (number,)) for number in range(3))
+
+    table = await naq("stats", config=config)
+    lately = await naq("stats", "--window", "1m", "-f", "raw", config=config)
+    functions = await naq("stats", "--by", "function", "-f", "json", config=config)
+
+    assert [line.split()[:7] for line in table.out.splitlines()] == [
+        ["Queue", "Waiting", "Running", "Enqueued", "Started", "Completed", "Errors"],
+        ["idle", "3", "0", "3", "0", "0", "0"],
+        ["mail", "0", "0", "6", "6", "6", "0"],
+        ["print", "0", "0", "4", "4", "3", "1"],
+        ["(all)", "3", "0", "13", "10", "9", "1"],
+    ]
+    waiting = ["3", "0", "3"]
+    assert [line.split()[:4] for line in lately.out.splitlines()] == [["idle", *waiting], ["(all)", *waiting]]
+    group = json.loads(functions.out)["groups"][0]
+    assert (group["function"], group["enqueued"], "waiting" in group) == ("shop.send", 13, False)
+
+
+async def test_what_holds_of_the_conditions_is_said_and_ends_with_5(config: NAQConfig) -> None:
+    await store(config, history(minutes_ago=2))
+    holding = ("--fail-if", "failed_rate>5%", "--fail-if", "run_p95{queue=print} > 500ms")
+
+    bad = await naq("stats", *holding, "--fail-if", "failures{queue=mail} > 0", "-f", "raw", config=config)
+    few = await naq("stats", *holding, "--min-samples", "20", config=config)
+    before = await naq("stats", *holding, "--window", "1m", config=config)
+    elsewhere = await naq("stats", "--fail-if", "queue_depth{queue=mial} > 0", config=config)
+
+    assert (bad.code, len(bad.out.splitlines())) == (5, 3)
+    assert bad.err.splitlines() == [
+        "naq: failed_rate{queue=print} is 25 %, > 5 %",
+        "naq: run_p95{queue=print} is 1.00 s, > 500 ms",
+    ]
+    assert [one.code for one in (few, before, elsewhere)] == [0, 0, 0]
+    assert few.err == ""
+    assert elsewhere.err == "naq: there is no queue mial, which --fail-if names\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--fail-if", "failed_rate>5"], "column 13: expected a share such as 5%"),
+        (["--fail-if", "failed_rate > 5% for 2m"], "column 18: expected the end"),
+        (["--fail-if", "failed_rate > 5%", "--window", "2h"], "column 13: expected a window from 10s to 1h"),
+        (["--window", "soon"], "expected a span such as 90s"),
+        (["--watch", "10ms"], "expected 0.1 s or more"),
+    ],
+)
+async def test_a_condition_that_makes_no_sense_ends_with_2_before_the_server_is_asked(
+    options: list[str], message: str
+) -> None:
+    finished = await naq("stats", *options, "--server", "nats://127.0.0.1:1")
+
+    assert (finished.code, finished.out) == (2, "")
+    assert message in finished.err

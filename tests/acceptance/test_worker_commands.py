@@ -130,11 +130,14 @@ async def test_the_events_of_a_worker_are_its_own_and_those_of_its_jobs(config: 
                 async with asyncio.timeout(10):
                     event = json.loads(await process.stdout.readline())
     past = await naq("worker", "events", "anna", "--no-follow", "--tail", "100", "--format", "json", config=config)
+    some = ("--since", "1h", "--filter", "type:completed OR type:stopped", "--no-follow", "--format", "json")
+    ends = await naq("worker", "events", "anna", *some, config=config)
 
     assert event["worker_id"] == "bert"
     events = [json.loads(line) for line in past.out.splitlines()]
     assert {event["worker_id"] for event in events} == {"anna"}
     assert {"started", "completed", "stopped"} <= {event["event_type"] for event in events}
+    assert [json.loads(line)["event_type"] for line in ends.out.splitlines()] == ["completed", "stopped"]
 
 
 @pytest.mark.parametrize(
