@@ -3,9 +3,9 @@
     python benchmarks/cold_start.py [--runs 15]
 
 Each command runs as a whole process, in turn with bare Python, and its CPU time is what the operating system charged.
-``naq events history`` asks an embedded server, as do the names that a shell completes, once more of a server that hangs;
-the query is the part of it between a connection that stands and all events of the job, the first one of its process. Compiled modules are kept, as
-they are where naq is installed.
+``naq events history`` asks an embedded server, as do the names that a shell completes, once more of a server that
+hangs; the query is the part of it between a connection that stands and all events of the job, the first one of its
+process. Compiled modules are kept, as they are where naq is installed.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ def _ending_after(seconds: float) -> Iterator[None]:
     import os
     from threading import Timer
 
-    timer = Timer(seconds, os._exit, (1,))
+    timer = Timer(seconds, os._exit, (0,))
     timer.daemon = True
     timer.start()
     try:
