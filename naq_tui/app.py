@@ -103,15 +103,25 @@ class NaqTop(Opening, Customized):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        overview = self._kept["overview"]
-        if self.preferences.settings.filter and isinstance(overview, FilteredView):
-            overview.filter_by(self.preferences.settings.filter)
+        self._filter_as_chosen("overview")
         self.paint()
         if self.travel.has_present:
             self.run_worker(self._live.read(self._taken), name="source", exit_on_error=True)
         else:
             self.play(self._live)
         self._arm_second()
+
+    def action_view(self, name: str) -> None:
+        """Go to a view; the events are filtered at first as those of the overview were."""
+        is_new = name not in self._kept
+        super().action_view(name)
+        if is_new and name == "events":
+            self._kept[name].call_later(self._filter_as_chosen, name)  # once it is laid out
+
+    def _filter_as_chosen(self, name: str) -> None:
+        view, needle = self._kept[name], self.preferences.settings.filter
+        if needle and isinstance(view, FilteredView):
+            view.filter_by(needle)
 
     @property
     def frozen(self) -> bool:

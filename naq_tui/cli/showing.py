@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
@@ -18,12 +18,17 @@ from naq_tui.cli.wishes import Wishes
 
 __all__ = ["once", "options_for_pages", "replay", "serve", "watch"]
 
+Begin = Callable[[int], int]
+"""The moment from which on events are read first, when it is now so late; both in nanoseconds since 1970 UTC."""
+
 _SAMPLE_S = 2.0
 _DEMO_SAMPLE_S = 4.0
 _DEMO_WARM_UP_S = 20.0
 
 
-async def watch(config: NAQConfig, wishes: Wishes, *, demo: bool, read_only: bool, named: Source) -> int:
+async def watch(
+    config: NAQConfig, wishes: Wishes, *, demo: bool, read_only: bool, named: Source, since: Begin | None = None
+) -> int:
     """Show what happens on a server."""
     from naq_tui.app import run_app
     from naq_tui.sources.live import LiveSource
@@ -32,7 +37,7 @@ async def watch(config: NAQConfig, wishes: Wishes, *, demo: bool, read_only: boo
         if demo:
             config = await _demo(stack)
         title = "demo" if demo else config.namespace
-        source = LiveSource(config, read_only=read_only)
+        source = LiveSource(config, read_only=read_only, since=since)
         return await run_app(source, title=title, version=VERSION, options=_leading_to(config, named), **wishes)
 
 

@@ -12,7 +12,7 @@ import typer
 from naq_runtime.version import VERSION
 from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_USAGE, command, fail
-from naq_tui.cli.format import Format
+from naq_tui.cli.format import Format, PastMoment, a_past_moment, a_span
 
 if TYPE_CHECKING:
     from naq_runtime.config import NAQConfig
@@ -34,6 +34,15 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _a_pace(text: str) -> float:
+    from naq_tui.settings import REFRESH_S
+
+    seconds = a_span(text)
+    if not REFRESH_S[0] <= seconds <= REFRESH_S[-1]:
+        raise typer.BadParameter(f"expected {REFRESH_S[0]:g}s to {REFRESH_S[-1]:g}s, got {text!r}")
+    return seconds
+
+
 def top(
     *,
     demo: Annotated[
@@ -49,6 +58,22 @@ def top(
     at: Annotated[
         str, typer.Option("--at", metavar="MOMENT", help="Begin in the past: -10m, 14:02, 2026-11-27T14:02.")
     ] = "",
+    since: Annotated[
+        PastMoment | None,
+        typer.Option(
+            "--since",
+            metavar="MOMENT",
+            parser=a_past_moment,
+            help="Read events from then on first, such as 15m; the last 50,000 at most.",
+        ),
+    ] = None,
+    filter: Annotated[
+        str | None, typer.Option("--filter", metavar="FILTER", help="Show only such events: 'queue:mail type:failed'.")
+    ] = None,
+    refresh: Annotated[
+        float | None,
+        typer.Option("--refresh", metavar="SPAN", parser=_a_pace, help="Paint at most so often: 0.1s to 5s."),
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="Print one snapshot of everything, and end.")] = False,
     format: Annotated[Format, typer.Option("--format", "-f", help="How --once prints.")] = Format.TABLE,
     theme: Annotated[
@@ -98,12 +123,25 @@ def top(
         fail("--writable is for --serve, and not with --read-only", EXIT_USAGE)
     if serve and once:
         fail("--serve serves a screen: it does not go with --once", EXIT_USAGE)
+    if since is not None and (once or replay is not None):
+        fail("--since is for what goes on live: it goes neither with --once nor with --replay", EXIT_USAGE)
     if at:
         _check_moment(at, once)
+    if filter:
+        _check_filter(filter, once)
     if once:
         asyncio.run(showing.once(config, demo, format))
         return
-    wishes = wishes_of(config_layers, theme, only_ascii, begin_at=at, read_only=read_only, log_file=log_file)
+    wishes = wishes_of(
+        config_layers,
+        theme,
+        only_ascii,
+        begin_at=at,
+        filter=filter,
+        refresh=refresh,
+        read_only=read_only,
+        log_file=log_file,
+    )
     if serve:
         showing.serve(serve, config, demo=demo, read_only=not writable)
         return
@@ -112,7 +150,9 @@ def top(
     if replay is not None:
         code = asyncio.run(showing.replay(replay, wishes))
     else:
-        code = asyncio.run(showing.watch(config, wishes, demo=demo, read_only=read_only, named=source))
+        begin = None if since is None else since.at_ns
+        watching = showing.watch(config, wishes, demo=demo, read_only=read_only, named=source, since=begin)
+        code = asyncio.run(watching)
     sys.exit(code)
 
 
@@ -125,6 +165,17 @@ def _check_moment(at: str, once: bool) -> None:
         moment_of(at)
     except ValueError as error:
         fail(f"--at {at!r}: {error}", EXIT_USAGE)
+
+
+def _check_filter(text: str, once: bool) -> None:
+    from naq_runtime.events.filters import EventFilter, FilterError
+
+    if once:
+        fail("--filter is for events on a screen: --once prints figures of all", EXIT_USAGE)
+    try:
+        EventFilter(text)
+    except FilterError as error:
+        fail(f"--filter {text!r}: {error}", EXIT_USAGE)
 
 
 app.command()(command(top))

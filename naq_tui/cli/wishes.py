@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
+from msgspec.structs import replace
+
 from naq_runtime.config import read_section
 from naq_runtime.config_layers import Layer, user_file
 from naq_runtime.errors import ConfigError
@@ -35,8 +37,10 @@ def wishes_of(
     begin_at: str,
     read_only: bool,
     log_file: Path | None,
+    filter: str | None = None,
+    refresh: float | None = None,
 ) -> Wishes:
-    """The wishes in layers of settings, and above them those on the command line.
+    """The wishes in layers of settings, and above them those on the command line, which are not written down.
 
     Raises:
         ConfigError: a setting cannot be.
@@ -46,7 +50,8 @@ def wishes_of(
     only_ascii = settings.ascii if only_ascii is None else only_ascii
     look = look_for(os.environ, theme=theme or settings.theme, ascii=only_ascii)
     # Who looks at a page that is read-only changes nothing here, and not what it looks like for others.
-    preferences = Preferences(settings, None if read_only and in_browser() else user_file())
+    above = {name: value for name, value in (("filter", filter), ("refresh", refresh)) if value is not None}
+    preferences = Preferences(replace(settings, **above), None if read_only and in_browser() else user_file())
     return {"look": look, "preferences": preferences, "begin_at": begin_at, "log_file": log_file}
 
 

@@ -57,6 +57,7 @@ class LiveSource:
     Args:
         config: where, and which namespace.
         history: how many of the last events to begin with.
+        since: the moment from which on events are read first instead, when it is now so late.
         patient: whether to go on trying when there is no server at the start; else its error is raised.
         read_only: whether nothing may be done there.
     """
@@ -66,12 +67,14 @@ class LiveSource:
         config: NAQConfig,
         *,
         history: int = 2_000,
+        since: Callable[[int], int] | None = None,
         patient: bool = True,
         read_only: bool = False,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._config = config
         self._history = history
+        self._since = since
         self._patient = patient
         self._clock = clock
         self._last = 0
@@ -166,8 +169,11 @@ class LiveSource:
 
     async def _recent(self, monitor: Monitor) -> RecentEvents:
         """What to begin with: the last events, and at least those of the minute that figures are of."""
+        now_ns = monitor.now_ns()
+        minute_ns = now_ns - _MINUTE_NS
+        if self._since is not None:
+            return await monitor.events.recent(_MOST_HISTORY, since=min(minute_ns, self._since(now_ns)))
         recent = await monitor.recent(self._history)
-        minute_ns = monitor.now_ns() - _MINUTE_NS
         if len(recent.events) < self._history or recent.events[0].event.moment_ns < minute_ns:
             return recent
         return await monitor.events.recent(_MOST_HISTORY, since=minute_ns)

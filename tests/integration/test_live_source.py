@@ -85,6 +85,21 @@ async def test_it_begins_with_the_whole_minute_that_figures_are_of(config: NAQCo
     assert sorted(reader.sequences) == list(range(1, 303))  # the producer's beginning and end among them
 
 
+async def test_it_begins_with_the_events_since_a_moment_when_it_is_told_one(
+    config: NAQConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("naq_tui.sources.live._MINUTE_NS", 0)
+    async with Queue(config=config) as queue:
+        await queue.enqueue_many(Job(tasks.add, (n,)) for n in range(30))
+
+    since = LiveSource(config, history=10, since=lambda now_ns: now_ns - 3600 * 10**9)
+    async with since as source, aclosing(source.__aiter__()) as batches:
+        reader = Reader(batches)
+        await reader.until_state(ConnectionState.LIVE)
+
+    assert sorted(reader.sequences) == list(range(1, 33))
+
+
 async def test_it_says_what_stands(config: NAQConfig) -> None:
     async with (
         Queue("mail", config=config) as queue,

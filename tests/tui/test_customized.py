@@ -11,6 +11,7 @@ from naq_runtime.config import read_section
 from naq_runtime.config_layers import file_layer
 from naq_tui.preferences import Preferences
 from naq_tui.settings import TableSettings, TopSettings
+from naq_tui.widgets.deep_feed import DeepFeed
 from naq_tui.widgets.feed import Feed
 from naq_tui.widgets.queues import Queues
 from tests.support.waiting import eventually
@@ -156,6 +157,11 @@ class TestOthers:
         async with watching(BUSY, preferences=Preferences(TopSettings(filter="type:failed"))) as watched:
             assert len(watched.events()) == 1
             assert "job-2" in watched.events()[0]
+
+    async def test_the_view_of_all_events_is_filtered_at_first_like_the_overview(self) -> None:
+        async with watching(BUSY, preferences=Preferences(TopSettings(filter="type:failed"))) as watched:
+            await watched.press("2")
+            assert watched.app.screen.query_one(DeepFeed).needle == "type:failed"
 
     async def test_a_filter_is_kept_for_every_start(self, file: Path) -> None:
         async with watching(BUSY, preferences=Preferences(file=file)) as watched:

@@ -13,6 +13,7 @@ from naq_runtime import NAQConfig
 from naq_runtime.config_layers import Source
 from naq_tui.cli.showing import _file_of, _leading_to
 from naq_tui.cli.top import app
+from naq_tui.cli.wishes import wishes_of
 from tests.unit.test_config_layers import context
 
 
@@ -21,13 +22,27 @@ from tests.unit.test_config_layers import context
     [
         (["--at", "nonsense"], "--at 'nonsense': expected a time such as -10m, 14:02 or 2026-11-27T14:02"),
         (["--at", "1h", "--once"], "--at goes where the monitor can be played on"),
+        (["--since", "15m", "--once"], "--since is for what goes on live"),
+        (["--since", "yore"], "Invalid value for '--since'"),
+        (["--filter", "colour:red"], "--filter 'colour:red': the filter is wrong at column 1: unknown field 'colour'"),
+        (["--filter", "type:failed", "--once"], "--filter is for events on a screen"),
+        (["--refresh", "1h"], "expected 0.1s to 5s, got '1h'"),
     ],
 )
-def test_a_moment_that_is_none_ends_it_before_anything_is_drawn(arguments: list[str], complaint: str) -> None:
+def test_what_cannot_be_shown_ends_it_before_anything_is_drawn(arguments: list[str], complaint: str) -> None:
     result = CliRunner().invoke(app, arguments)
 
     assert result.exit_code == 2
     assert complaint in result.stderr
+
+
+def test_a_filter_and_a_pace_for_once_stand_above_the_settings_and_are_not_written_down() -> None:
+    preferences = wishes_of(
+        [], "", None, begin_at="", read_only=False, log_file=None, filter="type:failed", refresh=2.0
+    )["preferences"]
+
+    assert (preferences.settings.filter, preferences.settings.refresh) == ("type:failed", 2.0)
+    assert not preferences.changed
 
 
 def test_a_replay_can_go_back_in_what_came_out_of_a_pipe(tmp_path: Path) -> None:
