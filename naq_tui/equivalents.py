@@ -14,6 +14,7 @@ __all__ = [
     "job_command",
     "queue_command",
     "schedule_command",
+    "stream_command",
     "worker_command",
 ]
 
@@ -71,3 +72,8 @@ def worker_command(worker_id: str) -> str:
 def schedule_command(schedule_id: str) -> str:
     """A schedule."""
     return command_line("schedule", "show", name=schedule_id) if schedule_id else ""
+
+
+def stream_command(stream: str) -> str:
+    """A stream, or all of them."""
+    return command_line("stream", "show", name=stream) if stream else command_line("stream", "list")

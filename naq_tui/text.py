@@ -21,6 +21,7 @@ __all__ = [
     "SKEW_SHOWN_MS",
     "Align",
     "age_text",
+    "bytes_text",
     "clip",
     "clock_text",
     "count_text",
@@ -46,6 +47,7 @@ SKEW_SHOWN_MS = 50
 
 _MARK = "\N{REPLACEMENT CHARACTER}"
 _ELLIPSIS = "…"
+_BYTES = ("B", "kB", "MB", "GB", "TB", "PB")
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
 _RIGHT_MS = 10
 _NEAR_NS = 12 * 3600 * 1_000_000_000
@@ -262,6 +264,14 @@ def count_text(count: int) -> str:
         if value < 999.5:
             return f"{value:.0f}{unit}"
     return f"{value / 1000:.0f}T"
+
+
+def bytes_text(count: int) -> str:
+    """Bytes in at most seven cells: ``812 B``, ``1.4 MB``, ``215 GB``."""
+    value, unit = float(max(0, count)), 0
+    while value >= 999.5 and unit < len(_BYTES) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{value:.1f} {_BYTES[unit]}" if unit and value < 99.95 else f"{value:.0f} {_BYTES[unit]}"
 
 
 def rate_text(rate: float) -> str:

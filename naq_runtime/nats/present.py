@@ -9,6 +9,7 @@ from naq_runtime.naming import Names
 from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.nats.connection import Connection
 from naq_runtime.nats.direct import STREAM_NOT_FOUND, page_from, stream_bounds
+from naq_runtime.nats.inspecting import purposes
 from naq_runtime.nats.state import paged
 
 __all__ = ["NAMES_OF"]
@@ -48,6 +49,12 @@ async def alert_names(connection: Connection, names: Names) -> list[str]:
     """The rules that a leader has evaluated."""
     bucket = names.alerts_bucket
     return await _subjects(connection, names.bucket_stream(bucket), names.bucket_key(bucket, "rule.*"))
+
+
+async def stream_names(connection: Connection, names: Names) -> list[str]:
+    """The streams of the namespace."""
+    ours = {name for name, _ in purposes(names)}
+    return [name for name in await paged(connection, "STREAM.NAMES", "streams") if name in ours]
 
 
 async def job_ids(connection: Connection, names: Names) -> list[str]:
@@ -90,5 +97,6 @@ NAMES_OF: Mapping[str, Callable[[Connection, Names], Awaitable[list[str]]]] = {
     "dead": dead_job_ids,
     "alerts": alert_names,
     "processors": processor_names,
+    "streams": stream_names,
 }
 """How the names of each kind of thing are found. All may raise `ServerError`."""

@@ -22,6 +22,7 @@ __all__ = [
     "profiles",
     "queues",
     "schedules",
+    "streams",
     "themes",
     "workers",
 ]
@@ -44,7 +45,7 @@ def _on_server(kind: str) -> Completer:
 
 queues, workers, schedules = _on_server("queues"), _on_server("workers"), _on_server("schedules")
 jobs, dead_jobs = _on_server("jobs"), _on_server("dead")
-alerts, processors = _on_server("alerts"), _on_server("processors")
+alerts, processors, streams = _on_server("alerts"), _on_server("processors"), _on_server("streams")
 
 
 def configured_processors(ctx: typer.Context, incomplete: str) -> Sequence[str]:

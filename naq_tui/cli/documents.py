@@ -21,6 +21,7 @@ __all__ = [
     "AlertRule",
     "Change",
     "Check",
+    "Consumer",
     "DeadEvent",
     "DeadJob",
     "DeadLetter",
@@ -36,6 +37,8 @@ __all__ = [
     "ScheduleDetail",
     "Setting",
     "SettingMistake",
+    "Stream",
+    "StreamDetail",
     "Tick",
     "WatchedAlert",
     "WhyItWaits",
@@ -281,6 +284,71 @@ class Purgeable(_Document):
     jobs: int
     oldest: Moment
     oldest_ns: Nanoseconds
+
+
+# Streams
+
+
+class Stream(_Document):
+    """A stream of the namespace, and how full it is."""
+
+    name: str
+    purpose: str
+    """What is in it, in plain words."""
+    subjects: list[str]
+    messages: int
+    bytes: int
+    max_messages: int
+    """0 for no limit, as with bytes and the age."""
+    max_bytes: int
+    max_age_s: float
+    share: float | None
+    """Of the limit that is nearest to be reached; `null` without one."""
+    first_sequence: int
+    last_sequence: int
+    first: Moment
+    first_ns: Nanoseconds
+    last: Moment
+    last_ns: Nanoseconds
+    deleted: int
+    """Messages between the first and the last that are no longer there."""
+    consumers: int
+    retention: str
+    discards_new: bool
+    """Whether a full stream refuses what is new; else the oldest goes."""
+    storage: str
+    replicas: int
+    leader: str
+    """Empty outside a cluster."""
+    troubles: list[str]
+    """What is wrong with its replicas."""
+
+
+class Consumer(_Document):
+    """Somebody who is given the messages of a stream."""
+
+    name: str
+    purpose: str
+    pending: int
+    """Messages that were not delivered yet."""
+    unacknowledged: int
+    max_unacknowledged: int
+    """Above it nothing more is delivered."""
+    redelivered: int
+    delivered: int
+    """The sequence of the stream up to which was delivered."""
+    lag: int
+    """Sequences of the stream behind that; not all of them need be for it."""
+    acknowledged: int
+    pulls: int
+    """Requests that wait for messages."""
+    paused: bool
+
+
+class StreamDetail(Stream):
+    """A stream with its consumers."""
+
+    readers: list[Consumer]
 
 
 # Alerts

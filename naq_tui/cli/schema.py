@@ -60,6 +60,8 @@ PRINTED: Mapping[str, Printed] = {
     "naq events workers": Printed("WorkerStatus", "array"),
     "naq events stats": Printed("Statistics"),
     "naq stats": Printed("Statistics"),
+    "naq stream list": Printed("Stream", "array"),
+    "naq stream show": Printed("StreamDetail"),
     "naq processor list": Printed("Processor", "array"),
     "naq processor dead": Printed("DeadEvent", "array"),
     "naq doctor": Printed("Check", "array"),

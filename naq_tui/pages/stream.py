@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 from naq_runtime.jetstream import FULL, NEARLY_FULL, Peer, Stream, Usage
 from naq_tui.model.seconds import SECOND_NS
-from naq_tui.text import age_text, clip, count_text, fit, inert, percent_text, wrap
+from naq_tui.text import age_text, bytes_text, clip, count_text, fit, inert, percent_text, wrap
 from naq_tui.widgets.columns import fitted
 from naq_tui.widgets.line import Line, Span, Tone
-from naq_tui.widgets.streams import bytes_text
 
 __all__ = ["stream_page"]
 

@@ -12,6 +12,7 @@ from textual.containers import Container
 from textual.content import Content
 
 from naq_tui.commands import Scope, bindings
+from naq_tui.equivalents import stream_command
 from naq_tui.model.seconds import SECOND_NS
 from naq_tui.pages.code import plain_lines
 from naq_tui.pages.stream import stream_page
@@ -104,6 +105,10 @@ class Server(View):
         """The name of the row with the cursor."""
         table: Table[Stream] | Table[Consumer] = self._consumers if self._consumers.has_focus else self._streams
         return (table.cursor_key or "") if table.rows else ""
+
+    def equivalent(self) -> str:
+        """The command that shows the stream, and its consumers."""
+        return stream_command(self._streams.current.name if self._streams.current else "")
 
     def records(self) -> Iterable[Mapping[str, object]]:
         """The rows of the table with the focus."""

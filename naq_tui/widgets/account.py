@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from naq_runtime.jetstream import Account, ServerDetail, Usage
-from naq_tui.text import age_text, clip, count_text, inert
+from naq_tui.text import age_text, bytes_text, clip, count_text, inert
 from naq_tui.widgets.flow import Item, justified
 from naq_tui.widgets.line import EMPTY, Line, LineWidget, Span
-from naq_tui.widgets.streams import bytes_text, share_spans
+from naq_tui.widgets.streams import share_spans
 
 __all__ = ["AccountLines"]
 

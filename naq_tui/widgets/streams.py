@@ -9,24 +9,15 @@ from textual.content import Content
 
 from naq_runtime.jetstream import FULL, NEARLY_FULL, Consumer, Stream
 from naq_tui.commands import Scope
-from naq_tui.text import count_text, inert, percent_text, short_age_text
+from naq_tui.text import bytes_text, count_text, inert, percent_text, short_age_text
 from naq_tui.widgets.columns import Column
 from naq_tui.widgets.line import Back, Line, Span, Tone
 from naq_tui.widgets.pointing import PointingTable
 from naq_tui.widgets.table import Table
 
-__all__ = ["ConsumerTable", "StreamTable", "bytes_text", "share_spans"]
+__all__ = ["ConsumerTable", "StreamTable", "share_spans"]
 
 _BAR = 6
-_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
-
-
-def bytes_text(count: int) -> str:
-    """Bytes in at most seven cells: ``812 B``, ``1.4 MB``, ``215 GB``."""
-    value, unit = float(max(0, count)), 0
-    while value >= 999.5 and unit < len(_UNITS) - 1:
-        value, unit = value / 1000, unit + 1
-    return f"{value:.1f} {_UNITS[unit]}" if unit and value < 99.95 else f"{value:.0f} {_UNITS[unit]}"
 
 
 def share_spans(share: float, *, limited: bool) -> list[Span]:

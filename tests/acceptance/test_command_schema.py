@@ -42,6 +42,7 @@ LINES = {
     "naq events workers": "--show-inactive",
     "naq events stats": "--by-queue --by-worker",
     "naq processor dead": PROCESSOR,
+    "naq stream show": "{jobs}",
     "naq config check": "wrong.toml",
 }
 """What a command is called with besides the format, where that is anything."""
@@ -97,7 +98,12 @@ async def test_what_is_printed_is_as_the_schema_says(config: NAQConfig, tmp_path
         for name in PRINTED:
             if name == "naq-top --once":
                 continue
-            arguments = [*name.split()[1:], *shlex.split(LINES.get(name, "")), "--format", "json"]
+            arguments = [
+                *name.split()[1:],
+                *shlex.split(LINES.get(name, "").format(jobs=config.names.jobs_stream)),
+                "--format",
+                "json",
+            ]
             finished = await called(*arguments, config=config, cwd=tmp_path)
             assert finished.code == CODES.get(name, 0), f"{name}: {finished.err}"
             found = list(documents(name, finished.out))

@@ -41,7 +41,16 @@ WAITING = {
     **{
         f"naq {name}": "--watch"
         for name in (
-            *("job find", "job list", "dead list", "schedule list", "queue list", "worker list", "alerts list"),
+            *(
+                "job find",
+                "job list",
+                "dead list",
+                "schedule list",
+                "queue list",
+                "worker list",
+                "alerts list",
+                "stream list",
+            ),
             "stats",
         )
     },

@@ -14,7 +14,8 @@ from rich.cells import cell_len
 from naq_runtime.errors import ServerUnreachable
 from naq_runtime.jetstream import ServerDetail
 from naq_tui.source import Batch, ConnectionState, Link
-from naq_tui.widgets.streams import ConsumerTable, StreamTable, bytes_text
+from naq_tui.text import bytes_text
+from naq_tui.widgets.streams import ConsumerTable, StreamTable
 from tests.support.waiting import eventually
 from tests.tui.builders import NOW_NS, batch, job_event, snapshot
 from tests.tui.figures import consumers, detail
@@ -183,9 +184,9 @@ class TestTakingAway:
             await watched.press("tab", "c")
             assert watched.app.clipboard == watched.app.screen.query_one(ConsumerTable).cursor_key
 
-    async def test_no_command_tells_what_the_server_holds_and_that_is_said(self) -> None:
-        async with at_the_server(None, "C") as watched:
-            assert [one.message for one in watched.app._notifications] == ["no naq command tells the same"]
+    async def test_capital_c_copies_the_command_that_shows_the_stream(self) -> None:
+        async with at_the_server(None, "G", "C") as watched:
+            assert watched.app.clipboard == "naq stream show NAQ_JOBS"
 
     async def test_w_writes_the_rows_of_the_table_with_the_keys(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
