@@ -48,7 +48,7 @@ COMMANDS: dict[str, dict[str, Entry]] = {
         "run-processor": Entry("run_processor:run_processor", "Have a processor of the config process events."),
         "processor": Entry("processor:app", "List processors, and what they could not process."),
         "metrics": Entry("metrics:metrics", "Serve metrics to Prometheus."),
-        "stream": Entry("stream:app", "See how full the streams of the server are, and who reads them."),
+        "stream": Entry("stream:app", "See how full the streams are, and who reads them."),
         "server": Entry("server:server", "Run a nats-server, for development."),
     },
     "Settings and health": {

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(
-    help="See how full the streams of the server are, and who reads them.", no_args_is_help=True, rich_markup_mode=None
-)
+app = typer.Typer(help="See how full the streams are, and who reads them.", no_args_is_help=True, rich_markup_mode=None)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=completing.streams, help="The stream.")]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
