@@ -86,6 +86,8 @@ class NaqTop(Opening, Customized):
             if (command.action, command.scope) not in seen and command.action != "command_palette":
                 seen.add((command.action, command.scope))
                 yield SystemCommand(command.title, command.help, partial(self._run_command, command, screen))
+        picture = "Write a picture of the screen to a file, as SVG."
+        yield SystemCommand("Save screenshot", picture, lambda: self.call_after_refresh(copying.save_screenshot, self))
         if self.look.colours:
             yield SystemCommand("Theme", "Choose other colours.", self.action_change_theme)
         yield SystemCommand(

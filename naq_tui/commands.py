@@ -34,6 +34,8 @@ class Command:
     """The footer keeps low numbers longest."""
     always: bool = False
     """Whether it comes before whatever has the focus, and before keys that are typed right after it."""
+    of_marks: bool = False
+    """Whether the footer names it only while rows are marked."""
     like: str = ""
     """The title of the command whose key it has, whichever is chosen for that one."""
 
@@ -146,8 +148,10 @@ COMMANDS: tuple[Command, ...] = (
         "mark",
         8,
     ),
-    Command("mark_all", Scope.MARK, "asterisk", "*", "Mark all", "Mark every row that matches."),
-    Command("unmark", Scope.MARK, "u", "u", "Unmark all", "Take all marks away."),
+    Command(
+        "mark_all", Scope.MARK, "asterisk", "*", "Mark all", "Mark every row that matches.", "all", 2, of_marks=True
+    ),
+    Command("unmark", Scope.MARK, "u", "u", "Unmark all", "Take all marks away.", "unmark", 2, of_marks=True),
     Command("open", Scope.FEED, "enter", "Enter", "Open job", "Open the job, or the schedule, of the line.", "job", 4),
     Command("follow", Scope.FEED, "f", "f", "Follow", "Keep to the newest line; scrolling up stops that.", "follow", 7),
     Command("keep", Scope.TYPING, "enter", "Enter", "Keep filter", "Keep the filter.", "keep", 1),
@@ -374,9 +378,14 @@ def _binding(command: Command) -> Binding:
     )
 
 
-def hints(scopes: Sequence[Scope]) -> list[Command]:
-    """The commands that the footer names, by the order in which it gives them up."""
-    return sorted((command for command in commands_of(scopes) if command.hint), key=lambda command: command.rank)
+def hints(scopes: Sequence[Scope], *, marked: bool = False) -> list[Command]:
+    """The commands that the footer names, by the order in which it gives them up.
+
+    Args:
+        marked: whether rows are marked.
+    """
+    named = (one for one in commands_of(scopes) if one.hint and (marked or not one.of_marks))
+    return sorted(named, key=lambda command: command.rank)
 
 
 def places() -> list[Command]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Sequence
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.app import App
@@ -16,7 +18,7 @@ from naq_tui.text import clip, inert
 if TYPE_CHECKING:
     from naq_tui.screens.write import Written
 
-__all__ = ["copy_command", "copy_row", "write"]
+__all__ = ["copy_command", "copy_row", "save_screenshot", "write"]
 
 _LONGEST = 20_000
 """Characters; terminals refuse to copy much more."""
@@ -50,6 +52,21 @@ def write(app: App[None], screen: Screen[object], now_ns: int) -> None:
     name = getattr(screen, "HERE", "") or getattr(screen, "NOUN", "")
     prompt = Write(chain((first,), records), what=name or "rows", now_ns=now_ns)
     app.push_screen(prompt, lambda written: _tell(app, written))
+
+
+def save_screenshot(app: App[None]) -> None:
+    """Write a picture of the screen, as SVG; in a browser, it is downloaded."""
+    name = f"naq-top-{time.strftime('%Y%m%d-%H%M%S')}.svg"
+    if app.is_web:
+        app.deliver_screenshot(name)
+        return
+    path = Path(name).absolute()
+    try:
+        path.write_text(app.export_screenshot(), encoding="utf-8")
+    except OSError as error:
+        app.notify(inert(f"{path}: {error.strerror or error}", 300), severity="warning", markup=False)
+    else:
+        app.notify(inert(str(path), 300), title="Screenshot saved", markup=False)
 
 
 def _copy(app: App[None], text: str, otherwise: str) -> None:

@@ -51,7 +51,7 @@ class Density(NamedTuple):
     events: tuple[int, ...]
     failures: tuple[int | None, ...]
     """Attempts that failed or timed out; ``None`` where nobody has counted them. Where they are counted by longer
-    times, all parts of such a time have what there was in it."""
+    times, the part in the middle of such a time has what there was in it, and the others ``None``."""
 
     @property
     def until_ns(self) -> int:
@@ -140,6 +140,10 @@ class Recording(Protocol):
 
     async def schedules(self, moment_ns: int) -> ScheduleStory:
         """What was told of schedules before a moment, as far back as is found at no great cost."""
+        ...
+
+    async def alerts(self, moment_ns: int) -> Sequence[StoredEvent]:
+        """What was told of alerts before a moment, as far back as is found at no great cost; in no order."""
         ...
 
     async def failures(self, since_ns: int, place: Place) -> Sequence[StoredEvent]:

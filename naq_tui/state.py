@@ -12,7 +12,7 @@ from itertools import count
 from typing import NamedTuple
 
 from naq_runtime.events.models import JobEvent, ScheduleEvent, StoredEvent, WorkerEvent
-from naq_runtime.snapshot import QueueBacklog, ScheduleNews, ServerState, Snapshot
+from naq_runtime.snapshot import QueueBacklog, ScheduleNews, ServerState, Snapshot, WorkerDetail
 from naq_tui.model.alerts import AlertBook
 from naq_tui.model.log import LOG_LIMIT, EventLog
 from naq_tui.model.queues import HISTORY_S as QUEUE_HISTORY_S
@@ -147,6 +147,11 @@ class Dashboard:
         """Take in what waits in the queues for something else than a worker."""
         if self._queues.take_backlogs(backlogs):
             self.versions.queues += 1
+
+    def take_worker(self, detail: WorkerDetail) -> None:
+        """Take in since when a worker has had its jobs."""
+        if self._workers.learn(detail.status.worker_id, detail.jobs):
+            self.versions.workers += 1
 
     def apply(self, batch: Batch, now_ns: int) -> None:
         """Take in a batch at once."""

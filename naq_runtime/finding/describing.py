@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
@@ -84,7 +84,8 @@ class Describer:
         outcomes, letters = await asyncio.gather(self._rules.store.outcomes(rest), self._rules.dead.find_all(rest))
         ended = {job_id: job for job_id, data in outcomes.items() if (job := self._of_outcome(data)) is not None}
         untold = [job_id for job_id in job_ids if job_id not in ended and not standing.get(job_id, _UNTOLD).is_new]
-        histories = await self._histories(untold)
+        histories, waits = await asyncio.gather(self._histories(untold), self._waits(ended))
+        ended |= {job_id: replace(ended[job_id], wait_ms=wait_ms) for job_id, wait_ms in waits.items()}
         found = {}
         for job_id in job_ids:
             history = of_events(histories.get(job_id, ()))
@@ -150,6 +151,24 @@ class Describer:
             error_message=letter.error[:2_000],
             moment_ns=letter.died_at_ns,
         )
+
+    async def _waits(self, ended: Mapping[str, FoundJob]) -> dict[str, float | None]:
+        """How long those waited that have run, as their workers told: an outcome has the time of the producer's clock.
+
+        Those of which no event tells any more are left out.
+        """
+        names, ran = self._names, [job for job in ended.values() if job.started_at_ns]
+        subjects = [names.job_event(job.job_id, job.queue_name, JobEventType.STARTED, "*") for job in ran]
+        if not subjects:
+            return {}
+        messages = await last_by_subject(self._connection, names.events_stream, subjects)
+        started = [stored.event for stored in decode_stored(messages)]
+        runs = {(job.job_id, job.attempt) for job in ran}
+        return {
+            event.job_id: event.wait_ms
+            for event in started
+            if isinstance(event, JobEvent) and (event.job_id, event.attempt) in runs
+        }
 
     async def _histories(self, job_ids: Sequence[str]) -> dict[str, list[JobEvent]]:
         """The events of each job, in causal order."""

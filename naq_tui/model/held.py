@@ -104,6 +104,19 @@ class HeldJobs:
         self._over.pop(worker_id, None)
         self._given_up.pop(worker_id, None)
 
+    def learn(self, worker_id: str, job_id: str, since_ns: int) -> bool:
+        """Take in when a job began of which only that was unknown; true when it was."""
+        seen = self._seen.get(worker_id, _NONE)
+        if job_id not in seen:
+            return False
+        del seen[job_id]
+        _note(self._begun, worker_id, job_id, since_ns)
+        return True
+
+    def count_of(self, worker_id: str) -> int:
+        """How many jobs a worker has in its hands, as far as that is known."""
+        return len(self._begun.get(worker_id, _NONE)) + len(self._seen.get(worker_id, _NONE))
+
     def oldest(self, worker_id: str) -> Oldest | None:
         """The job that a worker has had for longest; ``None`` when it has none."""
         found = [Oldest(job_id, since_ns, True) for job_id, since_ns in self._seen.get(worker_id, {}).items()]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
 
 from naq_runtime.events.models import JobEvent, JobEventType, WorkerEvent, WorkerEventType
+from naq_runtime.snapshot import HeldJob
 from naq_runtime.worker.record import WorkerRecord, WorkerState
 from naq_runtime.worker.roll import LOST, WorkerStatus, is_lost
 from naq_tui.model.held import HeldJobs, Oldest
@@ -119,6 +120,10 @@ class WorkerBook:
         self._records = fresh
         return changed
 
+    def learn(self, worker_id: str, jobs: Iterable[HeldJob]) -> bool:
+        """Take in since when a worker has its jobs, where that was asked for; true when it tells more than events."""
+        return sum(self._held.learn(worker_id, job.job_id, job.started_ns) for job in jobs if job.started_ns) > 0
+
     def forget_lost(self, now_ns: int) -> bool:
         """Let go of workers lost long ago; true when there were any."""
         gone = [worker for worker, (_, since) in self._lost.items() if now_ns - since >= LOST_SHOWN_S * SECOND_NS]
@@ -136,9 +141,9 @@ class WorkerBook:
         for worker, record in self._records.items():
             counts = self._ended.get(worker)
             rate = counts.total(second - RATE_WINDOW_S, second - 1) / RATE_WINDOW_S if counts else 0.0
-            yield _view(self._as_of_late(record), False, rate, now_ns, self._held.oldest(worker))
+            yield _view(self._at_work(self._as_of_late(record)), False, rate, now_ns, self._held.oldest(worker))
         for record, _ in self._lost.values():
-            yield _view(record, True, 0.0, now_ns, self._held.oldest(record.worker_id))
+            yield _view(self._at_work(record), True, 0.0, now_ns, self._held.oldest(record.worker_id))
 
     def _as_of_late(self, record: WorkerRecord) -> WorkerRecord:
         """What it is doing by the later of its record and what it has said since."""
@@ -147,6 +152,14 @@ class WorkerBook:
             return record
         state = WorkerState.BUSY if said.event_type is WorkerEventType.BUSY else WorkerState.IDLE
         return msgspec.structs.replace(record, state=state, active_jobs=said.active_jobs or 0)
+
+    def _at_work(self, record: WorkerRecord) -> WorkerRecord:
+        """With the jobs that it has begun, and of which it could not say so itself, nor that they have ended."""
+        held = min(self._held.count_of(record.worker_id), record.concurrency_limit)
+        if held <= record.active_jobs:
+            return record
+        state = WorkerState.BUSY if record.state is WorkerState.IDLE else record.state
+        return msgspec.structs.replace(record, state=state, active_jobs=held)
 
     def _has_stopped(self, record: WorkerRecord) -> bool:
         if record.state is WorkerState.STOPPED:

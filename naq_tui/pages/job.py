@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,9 @@ _SHORT = (4_000, 40)
 """Characters and lines of a value, until more is wanted."""
 _LONG = (256 * 1024, 4_000)
 _COPIED = 256 * 1024
+_BURIED = "it lies among the dead letters until it is requeued or deleted"
+_DOTTED = string.ascii_letters + string.digits + "_.<>"
+"""Of the module before the name of an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +111,22 @@ def _error(history: History, width: int) -> Block:
     said = ": ".join(part for part in (kind, text) if part) or "unknown"
     lines = plain_lines(said, width, "bad")
     if history.burial is not None:
-        why = inert(history.burial.reason or "it lies among the dead letters until it is requeued or deleted")
-        lines += plain_lines(f"† {why}", width, "dim")
-    if trace:
-        lines += [EMPTY, *traceback_lines(trace, width)]
+        why = history.burial.reason
+        lines += plain_lines(f"† {inert(why) if why and why != kind else _BURIED}", width, "dim")
+    if frames := _before_error(trace, kind, text):
+        lines += [EMPTY, *traceback_lines(frames, width)]
     about = "" if is_over or event is None else f"of attempt {event.attempt or 1}"
     return Block("error", "Error", lines, about, text=lambda: "\n".join(inert_lines(trace or said)))
+
+
+def _before_error(trace: str, kind: str, text: str) -> str:
+    """A traceback without the error at its end, which is told above it; all of it, when it ends otherwise."""
+    if not kind or not trace:
+        return trace
+    head, found, last = trace.rstrip().rpartition(f"{kind}: {text}" if text else kind)
+    where, _, module = head.rpartition("\n")
+    is_told = found and not last and not module.strip("\n").strip(_DOTTED)
+    return where if is_told else trace
 
 
 def _failure(history: History) -> tuple[str, str, str]:

@@ -23,6 +23,8 @@ _BARS = "▁▂▃▄▅▆▇█"
 _LABEL = 8
 _ROOMY = 84
 _MOST_CELLS = 64
+_FEW = 5
+"""Runs to be compared with; of fewer no share is told."""
 _LEAST_RATIO = 1 + 3 * RELATIVE_ERROR
 """Of the ends of a cell: what falls into it must not depend on the rounding of durations."""
 _ENDS: dict[JobEventType, tuple[str, Tone]] = {
@@ -88,7 +90,9 @@ def _spread(label: str, sketch: Sketch, own_ms: float | None, words: tuple[str, 
         figures += [(f"{name} ", "dim"), (f"{duration_text(value)}   ", "text")]
     own: list[Span] = []
     if own_ms is not None:
-        own = [("▲ ", "accent"), (duration_text(own_ms), "strong"), (f"  {_place(sketch, own_ms, words)}", "dim")]
+        own = [("▲ ", "accent"), (duration_text(own_ms), "strong")]
+        if sketch.count >= _FEW:
+            own.append((f"  {_place(sketch, own_ms, words)}", "dim"))
     rows = [figures + own] if width >= _ROOMY else [figures, own]
     for lead, row in zip((label, ""), rows, strict=False):
         if row:
@@ -99,7 +103,7 @@ def _spread(label: str, sketch: Sketch, own_ms: float | None, words: tuple[str, 
 
 def _place(sketch: Sketch, own_ms: float, words: tuple[str, str]) -> str:
     below = sketch.share_below(own_ms)
-    return f"{words[0]} than {1 - below:.0%}" if below <= 0.5 else f"{words[1]} than {below:.0%}"
+    return f"{words[0]} than {(1 - below) * 100:.0f} %" if below <= 0.5 else f"{words[1]} than {below * 100:.0f} %"
 
 
 def strip(sketch: Sketch, own_ms: float | None, marks: tuple[float, float], width: int) -> Iterator[Line]:

@@ -165,8 +165,10 @@ def _told(wait: Phase, started: JobEvent) -> dict[str, Any]:
     """
     if wait.wait == "jobs" or started.wait_ms is None:
         return {}
+    if wait.wait == "queue":
+        return {"told_ms": started.wait_ms}
     told_ms = min(started.wait_ms, max(0, started.moment_ns - wait.start_ns) / 1e6)
-    return {"told_ms": told_ms} if wait.wait == "queue" else {"due_ns": started.moment_ns - int(told_ms * 1e6)}
+    return {"due_ns": started.moment_ns - int(told_ms * 1e6)}
 
 
 def _end(found: list[Phase], event: JobEvent) -> None:

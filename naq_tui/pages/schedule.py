@@ -155,7 +155,7 @@ def _events(events: Sequence[StoredEvent], width: int) -> Iterator[Line]:
     yield from section("Latest events", width, count_text(len(events)) if events else "")
     if not events:
         yield from plain_lines("none kept", width, "dim")
-    for stored in events:
+    for stored in reversed(events):
         line = said(stored)
         spans: list[Span] = [
             (f"  {clock_text(line.time_ns, milliseconds=True)}  ", "dim"),

@@ -21,6 +21,9 @@ from naq_tui.widgets.viewport import Viewport
 __all__ = ["ColumnChoice", "ColumnList"]
 
 
+_NO_ROOM = "  no room"
+
+
 class ColumnList(Scrolling):
     """A line for each column, those that are shown first."""
 
@@ -40,7 +43,10 @@ class ColumnList(Scrolling):
         title = self._headings[position]
         is_shown = title in self._shown
         mark: Span = (" ✓ ", "good") if is_shown else ("   ", "dim")
-        spans: list[Span] = [mark, (clip(title, self.size.width - 4), "text" if is_shown else "dim")]
+        room = self.size.width - 4
+        note = _NO_ROOM if is_shown and title not in self._table.headings_shown else ""
+        spans: list[Span] = [mark, (clip(title, room - len(note)), "dim" if note or not is_shown else "text")]
+        spans.append((note, "faint"))
         return self.barred(spans, y, "cursor" if position == self.viewport.cursor else "")
 
     def action_show(self) -> None:

@@ -201,9 +201,14 @@ class View(Screen[None]):
         """Other keys work now."""
         self._name_keys()
 
+    @on(Table.MarksChanged)
+    def _marks_changed(self) -> None:
+        self._name_keys()
+
     def _name_keys(self) -> None:
+        marked = isinstance(self.focused, Table) and self.focused.has_marks
         for footer in self.query(Footer):
-            footer.show(self.scopes(), f"view('{self.HERE}')")
+            footer.show(self.scopes(), f"view('{self.HERE}')", marked=marked)
 
 
 class FilteredView(View):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual import on
@@ -64,7 +65,8 @@ class Workers(Paned):
             self._wanted = name
             self._pacing.hurry()
         if name is not None and self._details.display and self._pacing.claim(now_ns):
-            self.post_message(self.AnswerWanted("worker", lambda questions: self._take_detail(questions, name)))
+            ask = partial(self._take_detail, name, dashboard)
+            self.post_message(self.AnswerWanted("worker", ask))
         if self._with_former and self._former_pacing.claim(now_ns):
             self.post_message(
                 self.AnswerWanted("former workers", lambda questions: self._take_former(questions, now_ns))
@@ -97,10 +99,11 @@ class Workers(Paned):
         event.stop()
         self.post_message(self.WorkerWanted(event.name))
 
-    async def _take_detail(self, questions: Questions, name: str) -> None:
+    async def _take_detail(self, name: str, dashboard: Dashboard, questions: Questions) -> None:
         with self._pacing.asking():
             try:
                 self._detail = await questions.worker(name)
+                dashboard.take_worker(self._detail)
             except NotFound:
                 self.set_trouble("")
             except NaqError as error:

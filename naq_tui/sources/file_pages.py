@@ -36,6 +36,8 @@ class FileIndex:
         """How many events there are before each page."""
         self.first_ns: int | None = None
         self.last_ns = 0
+        self.has_alerts = False
+        """Whether some of its events are of alerts."""
         self.book = DensityBook()
         self._path = path
         self._reader: ArchiveReader | None = None
@@ -68,6 +70,7 @@ class FileIndex:
                 self.first_ns = moment_ns if self.first_ns is None else min(self.first_ns, moment_ns)
                 self.last_ns = max(self.last_ns, moment_ns)
                 event = glance.event
+                self.has_alerts |= event.category == "alert"
                 self.book.add(moment_ns, failed=event.category == "job" and event.event_type in _FAILURES)
         if self._lines > before:
             return True

@@ -95,6 +95,13 @@ class FileRecording:
         found = [await asyncio.to_thread(self._pages.naming, text) for text in ('"schedule_id"', '"leader_')]
         return ScheduleStory([stored for part in found for stored in part if stored.happened_ns <= moment_ns])
 
+    async def alerts(self, moment_ns: int) -> Sequence[StoredEvent]:
+        """See `Recording.alerts`: where there are any, they are looked for in the whole file."""
+        if not (await self._indexed()).has_alerts:
+            return ()
+        found = await asyncio.to_thread(self._pages.naming, '"alert_')
+        return [stored for stored in found if stored.happened_ns <= moment_ns]
+
     async def failures(self, since_ns: int, place: Place) -> Sequence[StoredEvent]:
         """See `Recording.failures`: they are looked for in the whole file."""
         found = [await asyncio.to_thread(self._pages.naming, f'"{kind}"') for kind in sorted(FAILURES)]

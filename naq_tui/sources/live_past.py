@@ -27,6 +27,7 @@ _PAGE = 1_000
 
 _WORKER_EVENTS = 1_000
 _TICKS = 1_000
+_ALERT_EVENTS = 1_000
 _SCHEDULE_EVENTS = 5_000
 _LEADS = 1
 _READ_FOR_DENSITY = 5_000
@@ -108,6 +109,11 @@ class LogRecording:
         )
         since_ns = min(map(_stored_ns, ticks.events)) if len(ticks.events) >= _TICKS else 0
         return ScheduleStory([*leads.events, *others.events, *ticks.events], since_ns)
+
+    async def alerts(self, moment_ns: int) -> Sequence[StoredEvent]:
+        """See `Recording.alerts`."""
+        found = (await self._monitor().events.recent(_ALERT_EVENTS, "category:alert", until=moment_ns)).events
+        return [stored for stored in found if stored.happened_ns <= moment_ns]
 
     async def failures(self, since_ns: int, place: Place) -> Sequence[StoredEvent]:
         """See `Recording.failures`."""
@@ -197,8 +203,17 @@ def _stored_ns(stored: StoredEvent) -> int:
 
 
 def _failures(course: Course, since_ns: int, until_ns: int) -> int | None:
-    """Those of all units of a course that lie in a time, or of the one that it lies in."""
-    if (since_ns + until_ns) // 2 >= course.through_ns:
+    """Those of all units of a course that lie in a time.
+
+    Of a unit in which several times lie, those have no figure that are not in its middle, unless nothing failed in it.
+    """
+    middle_ns = (since_ns + until_ns) // 2
+    if middle_ns >= course.through_ns:
         return None
-    first, last = since_ns // course.unit_ns, max(since_ns, until_ns - course.unit_ns) // course.unit_ns
-    return sum(course.counts.get(unit * course.unit_ns // 1_000_000_000, 0) for unit in range(first, last + 1))
+    unit_ns = course.unit_ns
+    if until_ns - since_ns < unit_ns:
+        begin_ns = middle_ns // unit_ns * unit_ns
+        count = course.counts.get(begin_ns // 1_000_000_000, 0)
+        return count if not count or since_ns <= begin_ns + unit_ns // 2 < until_ns else None
+    first, last = since_ns // unit_ns, (until_ns - unit_ns) // unit_ns
+    return sum(course.counts.get(unit * unit_ns // 1_000_000_000, 0) for unit in range(first, last + 1))

@@ -10,6 +10,8 @@ from itertools import count
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from msgspec.structs import replace
+
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.errors import ServerError
 from naq_runtime.events.models import StoredEvent
@@ -17,6 +19,7 @@ from naq_runtime.snapshot import Snapshot
 from naq_tui.past import Place, Reading, Recording, middle_ns, place_of
 from naq_tui.source import Batch, ConnectionState, Link
 from naq_tui.sources.pace import Pace
+from naq_tui.sources.recorded_alerts import RecordedAlerts
 from naq_tui.sources.recorded_workers import RecordedWorkers
 
 if TYPE_CHECKING:
@@ -73,6 +76,7 @@ class Playback:
         """How many events more are asked for."""
         self._woken = asyncio.Event()
         self._workers = RecordedWorkers(recording.server)
+        self._alerts = RecordedAlerts()
         self._snapshot_ns = 0
         """When the last one was made, by the reader's clock."""
         from naq_tui.sources.playback_questions import PlaybackQuestions  # not before the first picture
@@ -204,7 +208,7 @@ class Playback:
         if not at_once and now_ns - self._snapshot_ns < _SNAPSHOT_NS:
             return None
         self._snapshot_ns = now_ns
-        return self._workers.snapshot(moment_ns)
+        return replace(self._workers.snapshot(moment_ns), alerts=self._alerts.records())
 
     # Reading
 
@@ -230,8 +234,11 @@ class Playback:
             return ()
         page = await self._opened.back()
         self._room -= len(page)
+        self._alerts.hear(page)
         half_ns = middle_ns([stored.happened_ns for stored in page])
         is_filled = not page or self._room <= 0 or half_ns < self._since_ns - _FILLED_NS
+        if page and is_filled:
+            self._alerts.hear(await self.past.alerts(half_ns))
         said = [*(await self.past.workers(half_ns) if page and is_filled else ()), *page]
         self._workers.recall([stored.event for stored in said])
         self._is_filled = is_filled
@@ -252,6 +259,7 @@ class Playback:
             found.append(heapq.heappop(self._held)[2])
         for stored in found:
             self._workers.hear(stored.event)
+        self._alerts.hear(found)
         self._has_played |= bool(found)
         return found
 

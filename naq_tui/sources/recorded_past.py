@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from naq_runtime.errors import NaqError, NotFound
-from naq_runtime.events.models import JobEvent, StoredEvent
+from naq_runtime.events.models import AlertEvent, JobEvent, StoredEvent
 from naq_runtime.snapshot import JobDetail, ServerState
 from naq_tui.model.density import counted
 from naq_tui.past import Density, Place, ScheduleStory, Span, failures_within
@@ -69,6 +69,12 @@ class MemoryRecording:
         """See `Recording.schedules`: all of it."""
         self._answer()
         return ScheduleStory([stored for stored in self.events if stored.happened_ns <= moment_ns])
+
+    async def alerts(self, moment_ns: int) -> Sequence[StoredEvent]:
+        """See `Recording.alerts`: all of it."""
+        self._answer()
+        found = (stored for stored in self.events if isinstance(stored.event, AlertEvent))
+        return [stored for stored in found if stored.happened_ns <= moment_ns]
 
     async def failures(self, since_ns: int, place: Place) -> Sequence[StoredEvent]:
         """See `Recording.failures`."""

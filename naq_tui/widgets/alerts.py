@@ -40,7 +40,7 @@ _NO_RULES = (
     Line(((" naq run-scheduler", "key"), ("  the one that leads evaluates them", "dim"))),
 )
 _NOT_THEN = (
-    Line(((" how the alerts stood then is in no log", "text"),)),
+    Line(((" no event tells of an alert up to then", "text"),)),
     Line(),
     Line(((" 2", "key"), ("  shows when each began and was over: ", "dim"), ("/ type:alert_*", "key"))),
 )
@@ -48,8 +48,9 @@ _UNWATCHED = "! some rules are watched by nobody: naq run-scheduler"
 
 
 def measured(record: AlertRecord, alert: Alert) -> str:
-    """The last value, and what it is held against: ``7.2 % > 5 %``."""
-    return " ".join(_measured(record, alert)).rstrip()
+    """The last value, and what it is held against: ``7.2 % > 5 %``; ``3 %, not > 5 %`` when it is on the other side."""
+    value, threshold = _measured(record, alert)
+    return f"{value}{', not' if _is_clear(record.rule, alert.value) else ''} {threshold}".rstrip()
 
 
 def _measured(record: AlertRecord, alert: Alert) -> tuple[str, str]:
@@ -64,6 +65,14 @@ def _held_against(rule_text: str, value: float | None) -> tuple[str, str]:
     except ConfigError:  # of a version with other metrics
         return f"{value:g}", ""
     return value_text(rule.metric.unit, value), rule.threshold_text
+
+
+def _is_clear(rule_text: str, value: float | None) -> bool:
+    """Whether a value is on the right side of the limit of its rule."""
+    try:
+        return value is not None and not parse_rule(rule_text).breach.holds(value)
+    except ConfigError:
+        return False
 
 
 def news_text(event: AlertEvent) -> str:
@@ -98,12 +107,16 @@ def _labels(row: AlertRow, width: int) -> list[Span]:
 
 
 def _value(row: AlertRow, width: int) -> list[Span]:
-    """With the threshold where there is room for it."""
+    """The last that was measured; in another colour when it does not fire by it."""
     if row.alert is None:
         return [("-", "faint")]
-    value, threshold = _measured(row.record, row.alert)
-    text = f"{value} {threshold}".rstrip()
-    return [(text if len(text) <= width else value, "good" if row.alert.clear_since_ns else "strong")]
+    is_clear = row.alert.clear_since_ns or _is_clear(row.record.rule, row.alert.value)
+    return [(_measured(row.record, row.alert)[0], "good" if is_clear else "strong")]
+
+
+def _limit(row: AlertRow, width: int) -> list[Span]:
+    """Beyond which it fires."""
+    return [(_held_against(row.record.rule, 0.0)[1] or "-", "dim")]
 
 
 def _severity(row: AlertRow, width: int) -> list[Span]:
@@ -138,11 +151,12 @@ class Alerts(Table[AlertRow]):
                 Column("state", 9, lambda row, _: state_of(row), lambda row: row.urgency, "left", 0, descending=False),
                 Column("alert", 14, _name, lambda row: row.record.name, "left", 0, most=28, descending=False),
                 Column("series", 14, _labels, lambda row: row.key, "left", 2, most=40, descending=False),
-                Column("value", 12, _value, None, rank=1, most=26),
-                Column("for", 6, self._age, lambda row: -row.alert.since_ns if row.alert else 0, rank=3),
-                Column("severity", 8, _severity, lambda row: row.record.severity, "left", 5, descending=False),
-                Column("note", 11, self._note, None, "left", 4, most=40),
-                Column("rule", 16, _rule, lambda row: row.record.rule, "left", 6, most=60, descending=False),
+                Column("value", 9, _value, None, rank=1, most=12),
+                Column("limit", 9, _limit, None, "left", 3, most=14),
+                Column("for", 6, self._age, lambda row: -row.alert.since_ns if row.alert else 0, rank=4),
+                Column("severity", 8, _severity, lambda row: row.record.severity, "left", 6, descending=False),
+                Column("note", 13, self._note, None, "left", 5, most=40),
+                Column("rule", 16, _rule, lambda row: row.record.rule, "left", 7, most=60, descending=False),
             ),
             id=id,
             classes=classes,

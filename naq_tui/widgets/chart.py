@@ -40,7 +40,7 @@ class Chart(LineWidget, can_focus=True):
         """Show the throughput up to now."""
         self._series = dashboard.throughput(now_ns) if dashboard.snapshot or dashboard.log.end else None
         self._drawn = None
-        self._jobs = dashboard.vitals(now_ns).jobs
+        self._jobs = None if self._series is None else dashboard.vitals(now_ns).jobs
         self.repaint()
 
     def title(self) -> Content:

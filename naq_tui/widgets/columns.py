@@ -75,10 +75,17 @@ def cell_spans(spans: Sequence[Span], width: int, align: Align) -> list[Span]:
     return _aligned(fitted(spans, width), width, align)
 
 
-def dotted(name: str, width: int) -> str:
-    """A dotted name, inert, and with what is before its last dot only where there is room for all of it."""
+def dotted(name: str, width: int, most: int) -> str:
+    """A dotted name, inert, and with what is before its last dot only in a column that is as wide as it can be.
+
+    So all names of a column have one form, whichever of them would fit; a whole one that does not lacks its beginning.
+    """
     shown = inert(name, 200)
-    return shown if len(shown) <= width else shown.rpartition(".")[2] or shown
+    if width < most:
+        return shown.rpartition(".")[2] or shown
+    while cell_len(shown) > width > 1:
+        shown = "…" + shown[2:]
+    return shown
 
 
 def fitted(spans: Iterable[Span], width: int) -> list[Span]:

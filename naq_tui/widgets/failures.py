@@ -18,6 +18,8 @@ from naq_tui.widgets.table import Table
 
 __all__ = ["Failures", "window_text"]
 
+_NAME = 30
+"""Cells for the name of a function, where there is room."""
 _LOOKING = (Line(((" looking for failures …", "dim"),)),)
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
@@ -42,7 +44,7 @@ def _jobs(view: FailureView, width: int) -> list[Span]:
 
 
 def _function(view: FailureView, width: int) -> list[Span]:
-    return [(dotted(view.function, width), "text")]
+    return [(dotted(view.function, width, _NAME), "text")]
 
 
 def _error(view: FailureView, width: int) -> list[Span]:
@@ -75,7 +77,7 @@ class Failures(Table[FailureView]):
                 count,
                 Column("share", 6, _share, lambda v: v.share, rank=4),
                 Column("jobs", 6, _jobs, lambda v: v.jobs, rank=6),
-                Column("function", 12, _function, lambda v: v.function, "left", 2, most=30, descending=False),
+                Column("function", 12, _function, lambda v: v.function, "left", 2, most=_NAME, descending=False),
                 Column("error", 33, _error, lambda v: v.error_type, "left", 1, most=120, descending=False),
                 Column("queues", 7, _queues, lambda v: v.queues, "left", 8, most=24, descending=False),
                 Column("first", 6, self._first, lambda v: v.first_ns, rank=7),

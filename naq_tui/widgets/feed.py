@@ -31,6 +31,8 @@ _SEARCH_PORTION = 3000
 """Lines that a filter looks through between two paints: about 10 ms of work."""
 
 _FAINT = "$foreground 60%"
+_NOT_REACHED = Line(((" nothing was reached yet", "dim"),))
+_NONE_THEN = Line(((" nothing had happened by this moment", "dim"),))
 _WAITING = Line(((" waiting for the first event", "dim"),))
 _SEARCHING = Line(((" searching …", "dim"),))
 _NO_MATCH = Line(((" nothing matches", "dim"),))
@@ -231,7 +233,7 @@ class Feed(Scrolling):
 
     def title(self) -> Content:
         """The heading in the border, with what is not on the screen."""
-        kept = f"{len(self.viewport):,}"
+        kept = f"{len(self.viewport):,}" if self._is_known else "-"
         if not self._filtered:
             return Content.assemble(self.NAME, " ", (kept, _FAINT), self._news())
         of = f"{kept} of {self._log.end - self._log.first:,}"
@@ -248,9 +250,17 @@ class Feed(Scrolling):
             return Content("")
         return Content.assemble(("/ ", "bold $accent"), clip(inert(self.needle, 80), 40))
 
+    @property
+    def _is_known(self) -> bool:
+        """Whether anybody has told what there is."""
+        return self._log.end > 0 or (self._dashboard is not None and not self._dashboard.stale)
+
     def _empty(self) -> Line:
         if not self._filtered:
-            return _WAITING
+            link = self._dashboard.link if self._dashboard is not None else None
+            if link is not None and link.is_past:
+                return _NONE_THEN
+            return _WAITING if self._is_known else _NOT_REACHED
         return _SEARCHING if self.searching else _NO_MATCH
 
     def _row_back(self, position: int, what: Said) -> Back:

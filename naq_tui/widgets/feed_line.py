@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from rich.cells import cell_len
-
 from naq_tui.model.line import Mood, Said
 from naq_tui.text import clip, clock_text, fit
 from naq_tui.widgets.line import Span, Tone
@@ -21,6 +19,10 @@ TONES: dict[Mood, Tone] = {
     "warn": "warn",
     "quiet": "faint",
 }
+
+
+_ROOMY = 60
+"""Cells for a message in which functions have their whole names; so all lines name them alike."""
 
 
 class _Widths(NamedTuple):
@@ -61,7 +63,7 @@ def feed_spans(said: Said, width: int) -> tuple[Span, ...]:
         spans.append(_field(said.queue, widths.queue, "faint" if quiet else "name"))
     if widths.worker:
         spans.append(_field(said.worker, widths.worker, "faint" if quiet else "dim"))
-    message = said.message if cell_len(said.message) <= widths.message else said.brief
+    message = said.message if widths.message >= _ROOMY else said.brief
     spans.append((clip(message or "-", widths.message), _message_tone(said)))
     return tuple(spans)
 

@@ -26,12 +26,19 @@ def width_of(spans: Sequence[Span]) -> int:
     return sum(cell_len(text) for text, _ in spans)
 
 
-def flow(items: Sequence[Item], width: int, gap: int = 3) -> list[Item]:
-    """The items that fit side by side, in their order; room that an item cannot use goes to the next by rank."""
+def flow(items: Sequence[Item], width: int, gap: int = 3, *, strictly: bool = False) -> list[Item]:
+    """The items that fit side by side, in their order.
+
+    Args:
+        strictly: whether whatever ranks behind one that does not fit gives way, too, so that always the same do; else
+            the room that an item cannot use goes to the next.
+    """
     kept: list[int] = []
     for index in sorted(range(len(items)), key=lambda index: items[index].rank):
         if items[index].rank == 0 or _needed([items[other] for other in (*kept, index)], gap) <= width:
             kept.append(index)
+        elif strictly:
+            break
     return [items[index] for index in sorted(kept)]
 
 
@@ -39,9 +46,11 @@ def _needed(items: Sequence[Item], gap: int) -> int:
     return sum(width_of(item.spans) for item in items) + gap * max(0, len(items) - 1)
 
 
-def justified(left: Sequence[Item], right: Sequence[Item], width: int, gap: int = 3) -> tuple[Span, ...]:
-    """Items from the left edge and items to the right edge, in one line of exactly ``width`` cells."""
-    kept = flow([*left, *right], width - 2, gap)
+def justified(
+    left: Sequence[Item], right: Sequence[Item], width: int, gap: int = 3, *, strictly: bool = False
+) -> tuple[Span, ...]:
+    """Items from the left edge and items to the right edge, in one line of exactly ``width`` cells; see `flow`."""
+    kept = flow([*left, *right], width - 2, gap, strictly=strictly)
     head = _joined([item for item in kept if item in left], gap)
     tail = _joined([item for item in kept if item in right], gap)
     head = fitted(head, width - 2 - width_of(tail))

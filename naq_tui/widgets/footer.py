@@ -29,14 +29,16 @@ class Footer(LineWidget):
         self._places: Sequence[Command] = ()
         self._here = ""
 
-    def show(self, scopes: Sequence[Scope], here: str = "") -> None:
+    def show(self, scopes: Sequence[Scope], here: str = "", *, marked: bool = False) -> None:
         """Name the keys of these places.
 
         Args:
             here: the action that leads to where we are.
+            marked: whether rows are marked.
         """
         keys = keys_in(self.app)
-        self._commands, self._places, self._here = keys.all_of(hints(scopes)), keys.all_of(places()), here
+        named = hints(scopes, marked=marked)
+        self._commands, self._places, self._here = keys.all_of(named), keys.all_of(places()), here
         self.repaint()
 
     def line(self, y: int) -> Line:

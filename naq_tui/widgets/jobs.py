@@ -25,6 +25,8 @@ __all__ = ["Jobs"]
 
 _NONE: list[Span] = [("-", "faint")]
 _LOOKING = (Line(((" looking for jobs …", "dim"),)),)
+_NAME = 32
+"""Cells for the name of a function, where there is room."""
 _NEAR_END = 100
 """So many rows before the last one, more are looked for."""
 
@@ -39,7 +41,7 @@ def _id(job: FoundJob, width: int) -> list[Span]:
 
 
 def _function(job: FoundJob, width: int) -> list[Span]:
-    return [(dotted(job.function_name, width), "text")] if job.function_name else _NONE
+    return [(dotted(job.function_name, width, _NAME), "text")] if job.function_name else _NONE
 
 
 def _queue(job: FoundJob, width: int) -> list[Span]:
@@ -101,7 +103,7 @@ class Jobs(Table[FoundJob]):
             (
                 Column("state", 11, _state, lambda j: j.state, "left", 1, descending=False),
                 Column("job", 9, _id, lambda j: j.job_id, "left", 0, most=20, descending=False),
-                Column("function", 12, _function, lambda j: j.function_name, "left", 2, most=32, descending=False),
+                Column("function", 12, _function, lambda j: j.function_name, "left", 2, most=_NAME, descending=False),
                 Column("queue", 7, _queue, lambda j: j.queue_name, "left", 7, most=16, descending=False),
                 last,
                 Column("age", 6, self._age, lambda j: j.enqueued_at_ns, rank=8, descending=False),

@@ -27,6 +27,7 @@ __all__ = ["AllQueues", "Queues"]
 
 _LONG_S = 60
 """A job that waits for so long is pointed out."""
+_NONE_THEN = (Line(((" nothing was told of any queue by this moment", "dim"),)),)
 _NO_QUEUES = (
     Line(((" no jobs yet", "text"),)),
     Line(),
@@ -222,6 +223,7 @@ class Queues(Searched[QueueView]):
 
     def show(self, dashboard: Dashboard, now_ns: int) -> None:
         """Show the queues as they are now."""
+        self.is_known = dashboard.snapshot is not None
         self.set_rows(dashboard.queues(now_ns), _hint(dashboard))
 
     def title(self) -> Content:
@@ -247,4 +249,6 @@ def _about(state: QueueState) -> str:
 
 
 def _hint(dashboard: Dashboard) -> Sequence[Line]:
+    if dashboard.link is not None and dashboard.link.is_past:
+        return _NONE_THEN
     return _NO_QUEUES if dashboard.snapshot else waiting_lines(dashboard.link)

@@ -25,6 +25,8 @@ from naq_tui.widgets.waiting import waiting_lines
 
 __all__ = ["Schedules"]
 
+_NAME = 30
+"""Cells for the name of a function, where there is room."""
 _NEVER = float("inf")
 _ASKING = (Line(((" asking for the schedules …", "dim"),)),)
 _NO_MATCH = (Line(((" nothing matches", "dim"),)),)
@@ -45,7 +47,7 @@ def _queue(view: ScheduleView, width: int) -> list[Span]:
 
 
 def _function(view: ScheduleView, width: int) -> list[Span]:
-    return [(dotted(view.schedule.function_name, width), "text")]
+    return [(dotted(view.schedule.function_name, width, _NAME), "text")]
 
 
 def _lag(view: ScheduleView, width: int) -> list[Span]:
@@ -78,7 +80,6 @@ class Schedules(Table[ScheduleView]):
 
     NAME: ClassVar[str] = "Schedules"
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.SCHEDULE_ACTS, Scope.SORT, Scope.MARK, Scope.MOVE)
-    TOP_STAYS: ClassVar[bool] = True
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         self._now_ns = 0
@@ -98,7 +99,14 @@ class Schedules(Table[ScheduleView]):
                 Column("left", 6, _left, _left_order, rank=11, descending=False),
                 Column("queue", 7, _queue, lambda v: v.schedule.queue_name, "left", 8, most=24, descending=False),
                 Column(
-                    "function", 12, _function, lambda v: v.schedule.function_name, "left", 9, most=48, descending=False
+                    "function",
+                    12,
+                    _function,
+                    lambda v: v.schedule.function_name,
+                    "left",
+                    9,
+                    most=_NAME,
+                    descending=False,
                 ),
             ),
             sorted_by=due,

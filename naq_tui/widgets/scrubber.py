@@ -89,7 +89,7 @@ class Scrubber(LineWidget):
             return Line(((f" {here[: self.parts]}", "accent"),))
         start = max(len(begin) + 1, min(self._cursor(density), self.parts - len(end) - 1 - len(here)))
         gap = self.parts - start - len(here) - len(end)
-        said = f" {duration_text(density.bucket_ns / 1e6)} a bar, at most {count_text(max(density.events))} "
+        said = f" {duration_text(density.bucket_ns / 1e6)} a bar, at most {_events_text(max(density.events))} "
         return Line(
             (
                 (f" {begin}", "dim"),
@@ -99,6 +99,10 @@ class Scrubber(LineWidget):
                 (end, "dim"),
             )
         )
+
+
+def _events_text(count: int) -> str:
+    return f"{count_text(count)} event{'' if count == 1 else 's'}"
 
 
 def _resampled(counts: Sequence[int], cells: int) -> list[int]:

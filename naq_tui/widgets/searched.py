@@ -24,6 +24,8 @@ class Searched(Table[Row]):
     _needle = ""
     _all: Sequence[Row] = ()
     _all_hint: Sequence[Line] = ()
+    is_known = True
+    """Whether anybody has told how many there are."""
 
     def search_text(self, row: Row) -> str:
         """The text in which the filter is looked for."""
@@ -54,6 +56,8 @@ class Searched(Table[Row]):
         Args:
             less: how many of them are not counted.
         """
+        if not self.is_known and not self.rows:
+            return "-"
         shown = count_text(len(self.rows) - less)
         return f"{shown} of {count_text(len(self._all))}" if self._needle else shown
 

@@ -58,7 +58,7 @@ class Status(LineWidget):
         about = self._about(dashboard)
         state = [Item(tuple(_state(dashboard, now_ns, behind)), 1), Item((_clock(dashboard, now_ns),), 4)]
         alerts = list(_alerts(dashboard.alerts, dashboard.as_of(now_ns)))
-        self._lines = ((about, state), ([*alerts, *_figures(self._vitals)], list(_missed(dashboard.missed))))
+        self._lines = ((about, [*alerts, *state]), (list(_figures(self._vitals)), list(_missed(dashboard))))
         self.repaint()
 
     def line(self, y: int) -> Line:
@@ -66,7 +66,7 @@ class Status(LineWidget):
         if y >= len(self._lines):
             return EMPTY
         left, right = self._lines[y]
-        return Line(justified(left, right, self.size.width))
+        return Line(justified(left, right, self.size.width, strictly=y == 1))
 
     def _about(self, dashboard: Dashboard) -> list[Item]:
         context, version = self._badge
@@ -119,7 +119,7 @@ def _alerts(book: AlertBook, now_ns: int) -> Iterator[Item]:
     """How many alerts fire, by severity; nothing when none does."""
     spans = tuple((f"⚑ {count_text(count)} {severity} ", SEVERITY_TONES[severity]) for severity, count in book.firing())
     if spans:
-        yield Item((*spans, ("a", "key")), 1)
+        yield Item((*spans, ("a", "key"), (" shows", "dim")), 2)
     if book.unwatched(now_ns):
         yield Item((("? alerts unwatched", "warn"),), 3)
 
@@ -152,8 +152,9 @@ def _quantiles(label: str, found: Quantiles | None, rank: int) -> Item:
     return Item(((f"{label} ", "dim"), (p50, "strong"), (" p95 ", "dim"), (p95, "strong")), rank)
 
 
-def _missed(missed: int) -> Iterator[Item]:
-    if missed:
-        yield Item(((f"! {count_text(missed)} events missed", "bad"),), 1)
-    else:
+def _missed(dashboard: Dashboard) -> Iterator[Item]:
+    """Where nothing was read yet, nothing is claimed."""
+    if dashboard.missed:
+        yield Item(((f"! {count_text(dashboard.missed)} events missed", "bad"),), 1)
+    elif dashboard.snapshot is not None or dashboard.log.end:
         yield Item((("none missed", "faint"),), 9)

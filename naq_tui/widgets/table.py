@@ -46,6 +46,9 @@ class Table(Scrolling, Generic[Row]):
 
         name: str
 
+    class MarksChanged(Message):
+        """Rows are marked where none was before, or none is any more."""
+
     @dataclass
     class Ready(Message):
         """It is there, and can be laid out as somebody wants it."""
@@ -80,6 +83,7 @@ class Table(Scrolling, Generic[Row]):
         self._ordered.sort(self._sorted_by.order, descending=self._descending)
         self._cursor_key: str | None = None
         self._marked: set[str] = set()
+        self._had_marks = False
         self._titled: tuple[Content, Content | None] | None = None
         self._hint: Sequence[Line] = ()
         self._lines_given = 0
@@ -129,6 +133,11 @@ class Table(Scrolling, Generic[Row]):
         return tuple(column.title for column in self._all_columns)
 
     @property
+    def headings_shown(self) -> tuple[str, ...]:
+        """Of those columns for which there is room now, in their order."""
+        return tuple(column.title for column, _ in self._arrangement())
+
+    @property
     def layout_now(self) -> TableSettings:
         """Which columns it has, in which order, and what it is sorted by."""
         first, by = self._first_sort, self._sorted_by
@@ -173,6 +182,11 @@ class Table(Scrolling, Generic[Row]):
         self._marked.difference_update(keys)
         self._show_marks()
 
+    @property
+    def has_marks(self) -> bool:
+        """Whether rows are marked."""
+        return any(key in self._ordered for key in self._marked)
+
     def marks_text(self) -> str:
         """How many of the rows are marked; empty when none is."""
         count = sum(key in self._ordered for key in self._marked)
@@ -181,6 +195,9 @@ class Table(Scrolling, Generic[Row]):
     def set_border(self, title: Content, subtitle: Content | None = None) -> None:
         """Write into the border, with the number of marks before the subtitle."""
         self._titled = (title, subtitle)
+        if self.has_marks != self._had_marks:
+            self._had_marks = self.has_marks
+            self.post_message(self.MarksChanged())
         if marks := self.marks_text():
             subtitle = Content.assemble((f"{marks}  ", "bold $accent"), subtitle or "")
         super().set_border(title, subtitle)

@@ -17,7 +17,12 @@ _REASON_WIDTH = 54
 
 
 def waiting_lines(link: Link | None) -> Sequence[Line]:
-    """That it connects, or why it cannot."""
-    if link is None or link.state is ConnectionState.CONNECTING:
+    """That it connects, and to what; or why it cannot, and when it is tried again."""
+    if link is None or (link.state is ConnectionState.CONNECTING and not link.detail):
         return CONNECTING
-    return [Line(((f" {line}", "text"),)) for line in textwrap.wrap(inert(link.detail), _REASON_WIDTH)]
+    if link.state is ConnectionState.CONNECTING:
+        return [Line(((f" connecting to {inert(link.detail, 200)} …", "dim"),))]
+    lines = [Line(((f" {line}", "text"),)) for line in textwrap.wrap(inert(link.detail), _REASON_WIDTH)]
+    if link.state is ConnectionState.RECONNECTING:
+        lines.append(Line(((" it is tried again every second", "dim"),)))
+    return lines

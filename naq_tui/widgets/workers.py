@@ -26,7 +26,7 @@ __all__ = ["LOST_MARK", "STATES", "AllWorkers", "Workers", "state_span"]
 
 _LONG_S = 60
 """A job that has run for so long is pointed out."""
-_LATE_BEATS = 3
+_LATE_BEATS = 2
 """A worker is late when its last beat is older than this many intervals."""
 
 _LARGEST = 10**15
@@ -42,6 +42,7 @@ STATES: dict[WorkerState, tuple[str, Tone]] = {
 }
 """The glyph and the word of each state."""
 LOST_MARK: Span = ("✗ lost", "bad")
+_NONE_THEN = (Line(((" no worker was there at this moment", "dim"),)),)
 _NO_WORKERS = (
     Line(((" no workers", "text"),)),
     Line(),
@@ -101,7 +102,9 @@ def _running(worker: WorkerView, width: int) -> list[Span]:
     record = worker.record
     figures = f"{count_text(record.active_jobs)}/{count_text(record.concurrency_limit)}"
     if worker.lost:
-        return [(f"held {count_text(record.active_jobs)}", "bad")]
+        return [(f"held {count_text(record.active_jobs) if record.active_jobs else '?'}", "bad")]
+    if _late(worker) and not record.active_jobs:  # what it has begun since, nobody has told
+        figures = f"?/{count_text(record.concurrency_limit)}"
     room = max(_FIGURES, len(figures))
     bar = gauge(record.active_jobs, record.concurrency_limit, max(0, width - room))
     return [*bar, (f"{figures:>{room}}", "text" if record.active_jobs else "dim")]
@@ -227,6 +230,7 @@ class Workers(Searched[WorkerView]):
 
     def show(self, dashboard: Dashboard, now_ns: int) -> None:
         """Show the workers as they are now."""
+        self.is_known = dashboard.snapshot is not None
         self.set_rows(dashboard.workers(now_ns), _hint(dashboard))
 
     def title(self) -> Content:
@@ -257,6 +261,7 @@ class AllWorkers(Workers):
         """Show the workers as they are now."""
         there = {row.record.worker_id: row for row in dashboard.workers(now_ns)}
         former = [row for row in self._former if row.record.worker_id not in there]
+        self.is_known = dashboard.snapshot is not None
         self.set_rows((*there.values(), *former), _hint(dashboard))
 
 
@@ -267,4 +272,6 @@ def _clocks(off: Sequence[float]) -> str:
 
 
 def _hint(dashboard: Dashboard) -> Sequence[Line]:
+    if dashboard.link is not None and dashboard.link.is_past:
+        return _NONE_THEN
     return _NO_WORKERS if dashboard.snapshot else CONNECTING

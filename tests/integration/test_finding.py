@@ -18,6 +18,7 @@ from naq_runtime.finding.found import FoundJob
 from naq_runtime.finding.query import JobQuery
 from naq_runtime.monitor import Monitor
 from naq_runtime.nats.publish import Outgoing, open_writer
+from naq_tui.pages.phases import phases, waited_ms
 from tests.conftest import MakeConfig
 from tests.support import sample_tasks as tasks
 from tests.support.waiting import eventually
@@ -110,6 +111,19 @@ async def test_what_it_was_called_with_and_why_it_failed(shop: Queue, monitor: M
     assert died.wait_ms is not None
     again = (await found(monitor, "job:again"))["again"]
     assert (again.attempt, again.error_message) == (2, "again")
+
+
+async def test_a_wait_is_the_one_that_the_worker_told(shop: Queue, monitor: Monitor) -> None:
+    async def told() -> list[float | None]:
+        detail = await monitor.job("done")
+        events = [stored.event for stored in detail.events if isinstance(stored.event, JobEvent)]
+        return [event.wait_ms for event in events if event.event_type is JobEventType.STARTED]
+
+    await eventually(told)
+    detail = await monitor.job("done")
+
+    assert [(await found(monitor, "job:done"))["done"].wait_ms] == await told()
+    assert [waited_ms(phases(detail, time.time_ns()))[0]] == await told()
 
 
 async def test_an_id_is_found_before_anything_else(shop: Queue, monitor: Monitor) -> None:

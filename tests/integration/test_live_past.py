@@ -6,11 +6,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
 from naq_runtime import EventService, Job, NAQConfig, Queue, ScheduleConfig, SchedulerService, ServiceManager
-from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent
+from naq_runtime.events.models import AlertEvent, AlertEventType, JobEvent, JobEventType, StoredEvent
 from naq_runtime.monitor import Monitor
 from naq_runtime.services.statistics import writer_of
 from naq_tui.app import NaqTop
@@ -20,6 +21,7 @@ from naq_tui.sources.live import LiveSource
 from naq_tui.sources.live_past import LogRecording
 from naq_tui.sources.playback import Playback
 from naq_tui.sources.playback_questions import PlaybackQuestions
+from naq_tui.sources.recorded_alerts import RecordedAlerts
 from naq_tui.stage import Stage
 from tests.support import sample_tasks as tasks
 from tests.support.rolling_up import AHEAD_NS
@@ -209,3 +211,25 @@ async def test_what_failed_is_known_as_of_a_moment(services: ServiceManager) -> 
 
     assert {stored.sequence for stored in then} == {first.sequence, second.sequence}
     assert {stored.sequence for stored in lately} == {second.sequence, last.sequence}
+
+
+async def test_the_alerts_of_a_moment_are_told_by_what_was_stored_before_it(services: ServiceManager) -> None:
+    events = await services.get_service(EventService)
+    monitor = await services.get_service(Monitor)
+    fired_ns = time.time_ns()
+    mail: dict[str, Any] = {"alert": "mail-failures", "rule": "failed_rate > 5%", "labels": {"queue": "mail"}}
+    for kind, at_ns in ((AlertEventType.FIRING, fired_ns - 20 * 10**9), (AlertEventType.RESOLVED, fired_ns)):
+        events.log(AlertEvent(event_type=kind, timestamp_ns=at_ns, **mail))
+    await events.flush()
+    recording = LogRecording(lambda: monitor, (await monitor.snapshot()).server)
+
+    told = await recording.alerts(fired_ns - 10**9)
+    later = await recording.alerts(time.time_ns())
+
+    assert [stored.event.event_type for stored in told] == []  # it was stored later than it happened
+    assert [stored.event.event_type for stored in later] == [AlertEventType.FIRING, AlertEventType.RESOLVED]
+    alerts = RecordedAlerts()
+    alerts.hear(later[:1])
+    assert [alert.labels for record in alerts.records() for alert in record.firing] == [{"queue": "mail"}]
+    alerts.hear(reversed(later))
+    assert [record.alerts for record in alerts.records()] == [()]

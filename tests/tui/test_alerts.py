@@ -36,10 +36,20 @@ def _labelled(record: AlertRecord, text: str) -> list[object]:
 
 async def test_the_strip_counts_what_fires_by_severity() -> None:
     async with watching(batch(snapshot=snapshot(alerts=alerts()))) as watched:
-        strip = watched.lines[1]
+        strip = watched.lines[0]
 
     assert "⚑ 1 critical" in strip
     assert "⚑ 1 warning" in strip
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40)])
+async def test_alerts_leave_all_figures_in_their_places(size: tuple[int, int]) -> None:
+    async with watching(batch(job_event("completed", duration_ms=4.0), snapshot=snapshot()), size=size) as watched:
+        quiet = watched.lines[1]
+        await watched.feed(batch(snapshot=snapshot(alerts=alerts())))
+
+        assert watched.lines[1] == quiet
+        assert "⚑ 1 critical" in watched.lines[0]
 
 
 async def test_without_alerts_the_strip_is_silent() -> None:
@@ -51,7 +61,7 @@ async def test_without_alerts_the_strip_is_silent() -> None:
 
 async def test_rules_that_nobody_evaluates_any_more_are_told_of() -> None:
     async with watching(batch(snapshot=snapshot(alerts=alerts(NOW_NS - 120 * SECOND)))) as watched:
-        assert "? alerts unwatched" in watched.lines[1]
+        assert "? alerts unwatched" in watched.lines[0]
 
         await watched.press("a")
         await watched.settle()
@@ -75,10 +85,10 @@ async def test_the_list_shows_what_fires_then_what_is_about_to_then_what_is_quie
         assert "Queues" in watched.text
 
     assert [row.record.name for row in table.rows] == ["worker-lost", "mail-failures", "late", "quiet", "depth"]
-    for said in ("queue=mail", "3.4 % > 5 %", "15 m", "warning", "clear now", "failed_rate{queue=mail} > 5% for 2m"):
+    for said in ("queue=mail", " 3.4 %  > 5 % ", "15 m", "warning", "clear now", "failed_rate{queue=mail} > 5% for 2m"):
         assert said in failing, said
     assert "seen by ada, silenced 10 m" in lost
-    assert "1 m 12 s > 1 m 00 s" in late
+    assert "1 m 12 s  > 1 m 00 s" in late
 
 
 async def test_the_title_counts_them() -> None:
@@ -110,7 +120,7 @@ class TestOneAlert:
         for said in (
             "⚑ firing",
             "queue=mail",
-            "3.4 % > 5 %",
+            "3.4 %, not > 5 %",
             "08:45:00  15 m 00 s ago",
             "by nobody yet",
             "failed_rate{queue=mail} > 5% for 2m clear < 4%",
@@ -161,7 +171,7 @@ async def test_what_is_shown_can_be_copied_and_written() -> None:
         view = watched.app.screen
         assert isinstance(view, View)
 
-        assert view.row_text() == "mail-failures queue=mail 3.4 % > 5 % (firing)"
+        assert view.row_text() == "mail-failures queue=mail 3.4 %, not > 5 % (firing)"
         assert view.equivalent() == "naq alerts list"
         assert [record["alert"] for record in view.records()][:2] == ["worker-lost", "mail-failures"]
 
@@ -243,12 +253,25 @@ async def test_a_note_that_is_too_long_says_so() -> None:
         assert "seen by ada,…" in watched.line_with("worker-lost")
 
 
+async def test_values_and_limits_have_one_form_in_all_rows() -> None:
+    lost = next(record for record in alerts() if record.name == "worker-lost")
+    others = [record for record in alerts() if record is not lost and record.name != lost.name]
+    (alert,) = lost.alerts
+    lost = replace(lost, alerts=(replace(alert, value=1.0),))
+    async with watching(batch(snapshot=snapshot(alerts=(lost, *others))), size=(80, 24)) as watched:
+        await go_to_alerts(watched)
+        rows = [watched.line_with(f" {name} ") for name in ("worker-lost", "mail-failures")]
+        heading = watched.line_with(" limit ").index(" limit ")
+
+    assert [row[heading - 7 : heading + 7].split() for row in rows] == [["1", ">", "0"], ["3.4", "%", ">", "5", "%"]]
+
+
 async def test_in_the_past_nothing_is_said_of_rules_that_may_have_been_there() -> None:
     replayed = link(ConnectionState.REPLAYING)
     async with watching(batch(job_event(), alert_event(), snapshot=snapshot(), link=replayed)) as watched:
         await go_to_alerts(watched)
 
-        assert "how the alerts stood then is in no log" in watched.text
+        assert "no event tells of an alert up to then" in watched.text
         assert "[alerts.mail-failures]" not in watched.text
         await watched.press("2", "slash")
         await watched.write("type:alert_*")

@@ -152,7 +152,25 @@ class TestPalette:
         async with watching(BUSY) as watched:
             offered = {command.title for command in watched.app.get_system_commands(watched.app.screen)}
             here = commands_of([Scope.FEED, Scope.MOVE, Scope.OVERVIEW, Scope.APP])
-            assert offered == {command.title for command in here} - {"Palette"} | {"Theme", "Filter at start"}
+            assert offered == {command.title for command in here} - {"Palette"} | {
+                "Theme",
+                "Filter at start",
+                "Save screenshot",
+            }
+
+    async def test_a_screenshot_is_saved_and_it_is_said_where(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        async with watching(BUSY) as watched:
+            commands = {entry.title: entry for entry in watched.app.get_system_commands(watched.app.screen)}
+            commands["Save screenshot"].callback()
+            await eventually(lambda: watched.app._notifications)
+            (toast,) = watched.app._notifications
+
+        (picture,) = tmp_path.glob("naq-top-*.svg")
+        assert toast.message == str(picture)
+        assert "naq-top" in picture.read_text()
 
     async def test_a_command_runs_from_it(self) -> None:
         async with watching(BUSY) as watched:

@@ -65,6 +65,17 @@ class TestColumns:
             assert "Columns of queues" in watched.text
             assert not any("✓ waiting" in line for line in watched.lines)
 
+    async def test_the_list_says_for_which_columns_there_is_no_room(self) -> None:
+        async with watching(BUSY, size=(80, 24)) as watched:
+            await watched.press("4", "o")
+            choice = watched.app.screen.query_one("#columns")
+            table = choice._table  # type: ignore[attr-defined]
+            without = [title for title in table.headings if title not in table.headings_shown]
+
+            assert without
+            assert sum("no room" in line for line in watched.lines) > 0
+            assert all("no room" not in line for line in watched.lines if "✓ queue" in line)
+
     async def test_the_list_is_headed_by_what_the_rows_are(self) -> None:
         async with watching(BUSY) as watched:
             await watched.press("4", "o")

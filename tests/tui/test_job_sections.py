@@ -51,6 +51,12 @@ def test_every_status_has_a_mark(status: JobStatus) -> None:
     assert fact(detail(status=status), "status").startswith(f"{glyph} {word}")
 
 
+def error(of: JobDetail) -> list[str]:
+    """The section of the error, line by line."""
+    (block,) = (block for block in job_page(of, 100, NOW_NS) if block.key == "error")
+    return ["".join(piece for piece, _ in line.spans).strip() for line in block.lines]
+
+
 class TestStatus:
     def test_a_job_that_timed_out_for_good_says_so(self) -> None:
         late = job_event("timed_out", error_message="it took longer than 30 s", final=True)
@@ -63,6 +69,26 @@ class TestStatus:
         shown = detail(STARTED, job_event("failed"), job_event("dead_lettered"), status=JobStatus.FAILED)
 
         assert fact(shown, "status") == "✗ failed  † dead letter"
+
+    def test_its_error_is_told_once(self) -> None:
+        frames = 'Traceback (most recent call last):\n  File "/srv/shop/mail.py", line 12, in send\n    relay()\n'
+        said: dict[str, Any] = {"error_type": "Refused", "error_message": "no such box"}
+        events = (
+            job_event("failed", final=True, traceback=f"{frames}shop.mail.Refused: no such box\n", **said),
+            job_event("dead_lettered", reason="Refused"),
+        )
+        shown = "\n".join(error(detail(STARTED, *events, status=JobStatus.FAILED)))
+
+        assert shown.count("Refused") == shown.count("no such box") == 1
+        assert "relay()" in shown
+        assert "† it lies among the dead letters" in shown
+
+    def test_a_traceback_with_more_behind_its_error_is_told_whole(self) -> None:
+        trace = "Traceback (most recent call last):\nValueError: no\nlook at the relay"
+        failed = job_event("failed", final=True, error_type="ValueError", error_message="no", traceback=trace)
+        shown = error(detail(STARTED, failed, status=JobStatus.FAILED))
+
+        assert shown[-2:] == ["ValueError: no", "look at the relay"]
 
     def test_a_dead_letter_that_was_requeued_is_none_any_more(self) -> None:
         events = (job_event("failed"), job_event("dead_lettered"), job_event("requeued", by="ada"), STARTED)

@@ -362,6 +362,15 @@ class TestActing:
             assert set(cancelled.targets) == {"runs-1", "queued-1", "later-1"}
             assert view(watched).act(ActKind.PAUSE) is None
 
+    async def test_the_footer_names_what_can_be_done_with_marks_while_there_are_some(self) -> None:
+        async with looking(*FIVE) as watched:
+            assert "* all" not in watched.lines[-1]
+            await watched.press("space")
+            assert "* all" in watched.lines[-1]
+            assert "u unmark" in watched.lines[-1]
+            await watched.press("u")
+            assert "u unmark" not in watched.lines[-1]
+
     async def test_without_marks_it_is_the_row_with_the_cursor(self) -> None:
         async with looking(*FIVE) as watched:
             assert view(watched).act(ActKind.CANCEL) == Act(

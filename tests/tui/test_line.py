@@ -7,7 +7,8 @@ import pytest
 from naq_runtime.events.filters.matching import line_of
 from naq_runtime.events.models import JobEventType, ScheduleEventType, StoredEvent, SystemEventType
 from naq_tui.model.line import Said, said
-from tests.tui.builders import batch, job_event, schedule_event, system_event
+from naq_tui.widgets.feed_line import feed_spans
+from tests.tui.builders import batch, job_event, schedule_event, stored, system_event
 from tests.tui.harness import watching
 
 _KIND_CELLS = 11
@@ -134,3 +135,14 @@ async def test_the_feed_shows_who_cancelled_what() -> None:
     async with watching(batch(job_event("cancelled", "job-1", "mail", by="ada", state="queued"))) as watched:
         assert "⊘ cancelled" in watched.events()[0]
         assert "while queued, by ada" in watched.events()[0]
+
+
+@pytest.mark.parametrize(("width", "named"), [(197, "shop.mail.send"), (117, "send"), (57, "send")])
+def test_all_lines_of_a_feed_name_functions_in_one_form(width: int, named: str) -> None:
+    events = (
+        job_event("enqueued", function_name="shop.mail.send"),
+        job_event("started", function_name="shop.mail.send", wait_ms=12.0),
+    )
+    lines = [feed_spans(said(one), width)[-1][0] for one in stored(events)]
+
+    assert [line.split(",")[0] for line in lines] == [named, named]

@@ -92,6 +92,30 @@ async def test_the_first_connection_is_awaited_in_words() -> None:
         assert "connecting …" in watched.text
 
 
+async def test_before_anything_was_reached_no_figure_is_claimed() -> None:
+    refused = Link(ConnectionState.RECONNECTING, NOW_NS, "cannot reach a NATS server at nats://127.0.0.1:1")
+    async with watching(Batch(refused)) as watched:
+        assert "none missed" not in watched.text
+        for title in ("Queues -", "Workers -", "Events -"):
+            assert title in watched.text
+        assert "nothing was reached yet" in watched.text
+        assert "cannot reach a NATS server at nats://127.0.0.1:1" in watched.text
+        assert "it is tried again every second" in watched.text
+        assert "first event" not in watched.text
+
+        await watched.feed(batch(snapshot=snapshot()))
+        assert "none missed" in watched.text
+        assert "Queues 0" in watched.text
+
+
+async def test_an_empty_moment_of_the_past_says_that_nothing_was_there() -> None:
+    async with watching(batch(snapshot=snapshot(), link=link(ConnectionState.REPLAYING))) as watched:
+        assert "nothing was told of any queue by this moment" in watched.text
+        assert "no worker was there at this moment" in watched.text
+        assert "nothing had happened by this moment" in watched.text
+        assert "naq enqueue" not in watched.text
+
+
 async def test_without_a_server_the_first_pane_says_why_and_what_to_do() -> None:
     reason = "cannot reach a NATS server at nats://127.0.0.1:1: connection refused. Start one with 'naq server'"
     async with watching(Batch(Link(ConnectionState.RECONNECTING, NOW_NS, reason)), size=(60, 20)) as watched:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from naq_runtime.job import JobStatus
 from naq_runtime.snapshot import JobDetail
@@ -67,8 +68,14 @@ def test_percentiles_and_where_this_one_lies() -> None:
     ran, waited = (line for line in lines(shown(HOUR)) if "p50" in line)
 
     assert ran.startswith("  ran     p50 ")
-    assert ran.endswith("▲ 2.00 s  faster than 80%")
-    assert waited.endswith("▲ 1.00 s  longer than 100%")
+    assert ran.endswith("▲ 2.00 s  faster than 80 %")
+    assert waited.endswith("▲ 1.00 s  longer than 100 %")
+
+
+def test_of_few_runs_no_share_is_told() -> None:
+    few = replace(HOUR, run=sketch(1000.0, 2000.0), wait=sketch(1.0))
+
+    assert "than" not in "\n".join(lines(shown(few)))
 
 
 def test_where_there_is_little_room_this_one_has_a_line_of_its_own() -> None:
@@ -76,7 +83,7 @@ def test_where_there_is_little_room_this_one_has_a_line_of_its_own() -> None:
 
     assert shown_lines[1].startswith("  ran     p50 ")
     assert shown_lines[1].endswith("max 10.00 s")
-    assert shown_lines[2] == "          ▲ 2.00 s  faster than 80%"
+    assert shown_lines[2] == "          ▲ 2.00 s  faster than 80 %"
 
 
 def test_the_mark_stands_below_its_bar() -> None:

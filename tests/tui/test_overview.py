@@ -250,6 +250,16 @@ class TestWorkers:
             assert "! late" in watched.line_with("w-1")
             assert "16 s" in watched.line_with("w-1")
 
+    async def test_what_one_has_that_is_not_heard_of_is_not_known(self) -> None:
+        idle = worker("w-1", state=WorkerState.IDLE, active_jobs=0, running_job_ids=(), beat_ago_s=1)
+        async with watching(batch(snapshot=snapshot(workers=[idle]))) as watched:
+            assert "○ idle" in watched.line_with("w-1")
+            await watched.pass_time(10)
+            assert "! late" in watched.line_with("w-1")
+            assert f"?/{idle.concurrency_limit}" in watched.line_with("w-1")
+            await watched.feed(batch(snapshot=snapshot()))
+            assert "held ?" in watched.line_with("w-1")
+
     async def test_a_worker_whose_clock_is_wrong_bears_a_mark_and_is_not_late_for_that(self) -> None:
         wrong = worker("w-1", beat_ago_s=-300, clock_skew_ms=300_000.0)
         right = worker("w-2", clock_skew_ms=-12.0)

@@ -94,6 +94,12 @@ def test_waits_and_runs_are_as_long_as_their_events_say() -> None:
     assert waited_ms(scheduled) == (4_975.0, 10_025.0)
 
 
+def test_a_wait_that_began_before_its_first_event_is_as_long_as_the_worker_says() -> None:
+    (wait, _) = found(job_event("enqueued", ago_s=30), job_event("started", ago_s=29, wait_ms=1_003.0))
+
+    assert wait.milliseconds == 1_003.0
+
+
 def test_a_job_waits_for_others_and_then_in_its_queue() -> None:
     events = (
         job_event("waiting_for_dependencies", ago_s=30, depends_on=("a", "b")),

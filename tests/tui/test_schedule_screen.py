@@ -82,6 +82,12 @@ class TestOpening:
 
 
 class TestThePage:
+    def test_the_latest_event_is_the_first(self) -> None:
+        events = [schedule_event("schedule_paused", ago_s=9), schedule_event("schedule_resumed", ago_s=3)]
+        shown = page(RAN, events=stored(events))
+
+        assert shown.index("resumed") < shown.index("paused")
+
     def test_the_facts(self) -> None:
         shown = page(RAN)
 

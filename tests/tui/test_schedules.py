@@ -79,15 +79,14 @@ class TestWhatItShows:
             await watched.settle()
             assert order(watched) == ["later", "soon", "paused"]
 
-    async def test_the_cursor_goes_with_its_row_but_stays_on_top_when_it_is_there(self) -> None:
+    async def test_the_cursor_goes_with_its_row_also_from_the_top(self) -> None:
         async with watching(BUSY, schedules=THREE) as watched:
             await watched.go_to_schedules()
             table = watched.app.screen.query_one(Schedules)
             watched.source.questions.put_schedules(schedule("soon", in_s=300))
             await watched.pass_time(1)
             await watched.settle()
-            assert (table.cursor_key, table.viewport.cursor) == ("later", 0)
-            await watched.press("j")
+            assert (table.cursor_key, table.viewport.cursor) == ("soon", 1)
             watched.source.questions.put_schedules(schedule("soon", in_s=2))
             await watched.pass_time(1)
             await watched.settle()
@@ -185,7 +184,7 @@ class TestMoving:
     async def test_order_and_cursor_are_kept_while_it_is_hidden(self) -> None:
         async with watching(BUSY, schedules=THREE) as watched:
             await watched.go_to_schedules()
-            await watched.press("r", "j", "1")
+            await watched.press("r", "k", "1")
             await watched.go_to_schedules()
             assert order(watched) == ["paused", "later", "soon"]
             assert watched.app.screen.query_one(Schedules).cursor_key == "later"

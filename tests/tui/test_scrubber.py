@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from naq_runtime.statistics.course import Course
 from naq_tui.model.density import DensityBook, counted
 from naq_tui.past import Density, Span
+from naq_tui.sources.live_past import _failures
 from naq_tui.widgets.scrubber import _level, _marks, _resampled
 from tests.tui.builders import NOW_NS, SECOND, job_event, stored
 
@@ -48,3 +50,17 @@ class TestDrawing:
 
     def test_failures_are_marks_and_what_nobody_counted_is_blank(self) -> None:
         assert "".join(text for text, _ in _marks([0, 1, 9, -1, 0], 4)) == "·×✗ ┊"
+
+
+class TestFailuresOfMinutes:
+    """Where many events are, failures are known by the minute."""
+
+    COURSE = Course(60 * SECOND, {60: 3}, 180 * SECOND)
+
+    def test_bars_of_a_minute_have_one_mark_together(self) -> None:
+        parts = [(begin * SECOND, (begin + 20) * SECOND) for begin in range(0, 200, 20)]
+
+        assert [_failures(self.COURSE, *part) for part in parts] == [0, 0, 0, None, 3, None, 0, 0, 0, None]
+
+    def test_a_bar_of_minutes_has_all_of_theirs(self) -> None:
+        assert _failures(self.COURSE, 0, 120 * SECOND) == 3

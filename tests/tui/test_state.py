@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from naq_runtime.events.models import Event
+from naq_runtime.snapshot import HeldJob, WorkerDetail
 from naq_runtime.worker.record import WorkerState
+from naq_runtime.worker.roll import WorkerStatus
 from naq_tui.model.queues import QueueBook, QueueView
 from naq_tui.model.workers import LOST_SHOWN_S, WorkerBook, WorkerView
 from naq_tui.source import Batch, ConnectionState, Link
@@ -220,6 +222,30 @@ class TestWorkers:
         )
 
         assert workers_of(dashboard) == {}
+
+    def test_a_worker_that_cannot_say_so_is_busy_by_what_it_has_begun(self) -> None:
+        idle = worker("w-1", state=WorkerState.IDLE, active_jobs=0, beat_ago_s=9)
+        begun = [job_event("started", f"job-{number}", ago_s=8, worker_id="w-1") for number in range(3)]
+        ended = job_event("completed", "job-1", ago_s=7, worker_id="w-1")
+        dashboard = dashboard_of(batch(snapshot=snapshot(workers=[idle])), batch(*begun, ended))
+        shown = workers_of(dashboard)["w-1"].record
+        dashboard.apply(batch(snapshot=snapshot()), NOW_NS)
+
+        assert (shown.state, shown.active_jobs) == (WorkerState.BUSY, 2)
+        assert workers_of(dashboard)["w-1"].record.active_jobs == 2
+
+    def test_since_when_it_has_a_job_is_known_once_it_was_asked_for(self) -> None:
+        running = worker("w-1", running_job_ids=("job-1",), active_jobs=1)
+        dashboard = dashboard_of(batch(snapshot=snapshot(workers=[running])))
+        before = workers_of(dashboard)["w-1"].oldest
+        since_ns = NOW_NS - 300 * SECOND
+        status = WorkerStatus(worker_id="w-1", record=running, state="busy", seen_ns=NOW_NS)
+        dashboard.take_worker(WorkerDetail(status=status, jobs=(HeldJob(job_id="job-1", started_ns=since_ns),)))
+        dashboard.apply(batch(snapshot=snapshot(workers=[running])), NOW_NS)
+
+        assert before is not None
+        assert before.at_least
+        assert workers_of(dashboard)["w-1"].oldest == ("job-1", since_ns, False)
 
     def test_nobody_is_lost_because_the_server_was_away_until_just_now(self) -> None:
         both = snapshot(workers=[worker("w-1"), worker("w-2")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -261,8 +262,39 @@ async def test_of_alerts_of_the_past_nothing_is_claimed() -> None:
         await go_to(watched, "-250s")
         await watched.press("a")
         await watched.settle()
-        assert "how the alerts stood then is in no log" in watched.text
+        assert "no event tells of an alert up to then" in watched.text
         assert "no rules" not in watched.text
+
+
+async def test_alerts_of_the_past_are_those_that_fired_then() -> None:
+    mail: dict[str, Any] = {
+        "rule": "failed_rate > 5%",
+        "labels": {"queue": "mail"},
+        "value": 0.12,
+        "severity": "critical",
+    }
+    events = (
+        job_event(ago_s=450),
+        builders.alert_event(ago_s=400, **mail),
+        builders.alert_event("alert_resolved", ago_s=200, **mail),
+        builders.alert_event(alert="later", ago_s=100, rule="depth > 9"),
+        job_event(ago_s=50),
+    )
+    async with with_past(*events) as watched:
+        await go_to(watched, "-250s")
+        assert "⚑ 1 critical" in watched.text
+        await watched.press("a")
+        await watched.settle()
+        firing = watched.line_with("mail-failures")
+        assert "⚑ firing" in firing
+        assert "12 %" in firing
+        assert "later" not in watched.text
+
+        await watched.press("a")
+        await go_to(watched, "-150s")
+        await watched.press("a")
+        await watched.settle()
+        assert "✓ ok" in watched.line_with("mail-failures")
 
 
 async def test_an_alert_of_the_present_is_told_of_as_such() -> None:
