@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -215,8 +216,13 @@ def _tree_of(values: Mapping[str, object]) -> dict[str, Any]:
     return tree
 
 
-def _keys(kind: type[Struct]) -> Iterator[str]:
+@cache
+def _keys(kind: type[Struct]) -> tuple[str, ...]:
     """The dotted keys that a variable can set: a table for each name is no matter of the environment."""
+    return tuple(_keys_in(kind))
+
+
+def _keys_in(kind: type[Struct]) -> Iterator[str]:
     for option in msgspec.structs.fields(kind):
         if isinstance(option.type, type) and issubclass(option.type, Struct):
             yield from (f"{option.name}.{inner.name}" for inner in msgspec.structs.fields(option.type))

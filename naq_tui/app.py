@@ -17,7 +17,7 @@ from textual.timer import Timer
 
 from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.events.models import AlertEvent, AlertEventType
-from naq_tui import copying
+from naq_tui import collecting, copying
 from naq_tui.acting import refusal
 from naq_tui.acts import Act, ActKind
 from naq_tui.commands import Command, Scope, act_bindings, bindings, commands_of
@@ -31,7 +31,6 @@ from naq_tui.screens.view import FilteredView, View
 from naq_tui.source import Batch, EventSource
 from naq_tui.stage import Stage
 from naq_tui.text import inert
-from naq_tui.widgets.alerts import news_text
 from naq_tui.widgets.status import Badge
 
 if TYPE_CHECKING:
@@ -105,6 +104,7 @@ class NaqTop(Opening, Customized):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
+        collecting.take_up()
         self._filter_as_chosen("overview")
         self.paint()
         if self.travel.has_present:
@@ -238,6 +238,10 @@ class NaqTop(Opening, Customized):
         since_ns = self._clock.time_ns() - _NEWS_NS
         events = (stored.event for stored in batch.events if type(stored.event) is AlertEvent)
         begun = [one for one in events if one.event_type is AlertEventType.FIRING and one.timestamp_ns > since_ns]
+        if not begun:
+            return
+        from naq_tui.widgets.alerts import news_text
+
         for event in begun[:_TOASTS]:
             severity: SeverityLevel = "error" if event.severity == "critical" else "warning"
             title = f"⚑ {inert(event.alert, 40)}{' now' if self.travel.in_past else ''}"

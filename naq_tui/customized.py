@@ -51,6 +51,7 @@ class Customized(App[None]):
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = self.look.theme
+        self.stylesheet.set_variables(self.get_css_variables())
         self.set_keymap(self.command_keys.keymap)
 
     @property
@@ -64,6 +65,11 @@ class Customized(App[None]):
         if not self.look.colours:  # greys would be colours, too
             kept = [one for one in kept if not isinstance(one, Monochrome)]
         return [*kept, *self._outgoing]
+
+    def refresh_css(self, animate: bool = True) -> None:
+        """Read all styles anew for another theme; before there is anything to see, they are not read yet."""
+        if self.screen_stack:
+            super().refresh_css(animate)
 
     def on_mount(self) -> None:
         """Remember the theme that somebody chooses."""

@@ -13,8 +13,8 @@ from naq_tui.state import Dashboard
 
 __all__ = ["Stage"]
 
-_PORTION = 2000
-"""Events that are applied before keys get a turn."""
+_PORTION = 500
+"""Events that are applied before keys get a turn: about 3 ms of work."""
 
 
 class Stage:
@@ -67,10 +67,17 @@ class Stage:
             self._asking = False
 
     async def _take(self, batch: Batch, taken: Callable[[Batch], None]) -> None:
+        """Apply a batch; after each piece, keys get as much time as that took.
+
+        A key goes through many turns of the loop before it is answered: if each were followed by a piece, it would wait
+        for all of them.
+        """
+        clock = asyncio.get_running_loop().time
         for piece in _portions(batch):
+            begun = clock()
             self.dashboard.apply(piece, self.now_ns())
             taken(piece)
-            await asyncio.sleep(0)
+            await asyncio.sleep(clock() - begun)
 
 
 def _portions(batch: Batch) -> Iterator[Batch]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from naq_runtime.version import VERSION
+from naq_tui import collecting
 from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_USAGE, command, fail
 from naq_tui.cli.format import Format, PastMoment, a_past_moment, a_span
@@ -129,6 +131,8 @@ def top(
         _check_moment(at, once)
     if filter:
         _check_filter(filter, once)
+    if once or serve:
+        collecting.take_up()
     if once:
         asyncio.run(showing.once(config, demo, format))
         return
@@ -183,6 +187,8 @@ app.command()(command(top))
 
 def run() -> None:
     """The entry point of ``naq-top``."""
+    collecting.put_off()
+    os.environ.setdefault("TEXTUAL_FPS", "120")  # how often at most an answer to a key is drawn; read with the import
     app()
 
 

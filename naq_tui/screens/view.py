@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from textual import on
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
@@ -40,6 +41,8 @@ class View(Screen[None]):
     """What had the focus before a moment was typed."""
     IS_OVER: ClassVar[bool] = False
     """Whether it lies over whatever was on the screen, and its key leaves it again."""
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+    """As Textual has it, but that drew all of the screen anew; what gains or loses the focus draws itself."""
 
     class PaintWanted(Message):
         """Something is visible now that was not painted lately."""
