@@ -9,7 +9,7 @@ import typer
 from naq_runtime.errors import NotFound
 from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_CONDITION, command, fail
-from naq_tui.cli.event_options import FilterOption
+from naq_tui.cli.event_options import FilterOption, PastUntilOption, SinceOption
 from naq_tui.cli.format import Format, a_span
 from naq_tui.cli.job_find import find
 from naq_tui.cli.watching import WatchedCommand
@@ -145,7 +145,13 @@ async def retry(job_ids: JobIds, *, config: NAQConfig) -> None:
 
 
 async def events(
-    job_id: JobId, *, filter: FilterOption = None, format: FormatOption = Format.TABLE, config: NAQConfig
+    job_id: JobId,
+    *,
+    filter: FilterOption = None,
+    since: SinceOption = None,
+    until: PastUntilOption = None,
+    format: FormatOption = Format.TABLE,
+    config: NAQConfig,
 ) -> None:
     """Print everything that happened to a job, in order.
 
@@ -155,7 +161,7 @@ async def events(
     """
     from naq_tui.cli.events import history
 
-    await history(job_id, filter=filter, format=format, config=config)
+    await history(job_id, filter=filter, since=since, until=until, format=format, config=config)
 
 
 app.command("find", cls=WatchedCommand)(command(find))
