@@ -14,7 +14,7 @@ from naq_runtime.errors import JobCancelled, JobFailed, NaqError, ServerUnreacha
 from naq_runtime.job import JobResult
 from naq_tui.cli.context import EXIT_CONDITION, EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, exit_code, fail
 from naq_tui.cli.format import Format
-from naq_tui.cli.output import json_text, note, print_json
+from naq_tui.cli.output import json_text, note, print_json, print_raw
 from naq_tui.cli.progress import progress
 from naq_tui.text import inert
 
@@ -25,13 +25,16 @@ T = TypeVar("T")
 _AT_A_TIME = 16
 
 
-def print_result(result: JobResult) -> None:
-    """Print what a job returned as JSON; end the command when it failed or was cancelled."""
+def print_result(result: JobResult, form: Format = Format.JSON) -> None:
+    """Print what a job returned as JSON, a text raw as it is; end the command when it failed or was cancelled."""
     try:
         value = result.unwrap()
     except (JobFailed, JobCancelled) as error:
         fail(str(error), EXIT_CONDITION)
-    print(json_text(value))
+    if form is Format.RAW:
+        print_raw(value if isinstance(value, str) else json_text(value))
+    else:
+        print(json_text(value))
 
 
 def check_can_ask(*, yes: bool, dry_run: bool) -> None:

@@ -27,7 +27,7 @@ class Printed(NamedTuple):
     what: str
     """The name of a definition in the schema."""
     form: str = "one"
-    """``one`` document, an ``array`` of such, or ``lines``: one a line."""
+    """``one`` document, an ``array`` of such, ``lines``: one a line, or any ``value``."""
     done: str = ""
     """What is printed of what was done, where all this is only what would be: ``ids``, or another document."""
 
@@ -36,6 +36,7 @@ PRINTED: Mapping[str, Printed] = {
     "naq job find": Printed("FoundJob", "array"),
     "naq job list": Printed("FoundJob", "array"),
     "naq job show": Printed("Job"),
+    "naq job result": Printed("Result", "value"),
     "naq job events": Printed("Event", "array"),
     "naq dead list": Printed("DeadJob", "array"),
     "naq dead show": Printed("DeadLetter"),
@@ -89,6 +90,7 @@ def json_schema() -> dict[str, Any]:
         _describe(definitions[shape.__name__], shape)
     definitions |= _events()
     definitions |= _workers(definitions)
+    definitions["Result"] = {"description": "What a job returned, whatever that is."}
     definitions["Statistics"] = _statistics(definitions.pop("EventStatistics"), definitions["GroupStatistics"])
     for definition in definitions.values():
         for field in definition.get("properties", {}).values():

@@ -22,6 +22,7 @@ from tests.support.processes import ROOT, naq_top
 LINES = {
     "naq job find": "",
     "naq job show": LATER,
+    "naq job result": DONE,
     "naq job events": DONE,
     "naq dead show": DEAD,
     "naq dead retry": "--all --dry-run",
