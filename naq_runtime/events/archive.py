@@ -16,7 +16,7 @@ import io
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct
@@ -26,6 +26,9 @@ from naq_runtime.events.codec import decode_event, event_subject
 from naq_runtime.events.models import Count, Offset, OtherEvent, StoredEvent, happened_ns
 from naq_runtime.naming import Names, checked
 from naq_runtime.nats.direct import StoredMessage
+
+if TYPE_CHECKING:
+    from naq_runtime.events.filters import EventFilter
 
 __all__ = ["FORMAT_VERSION", "ArchiveHeader", "ArchiveReader", "ArchiveWriter", "ArchivedEvent", "Glance"]
 
@@ -57,6 +60,8 @@ class ArchiveHeader(Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_sequence: int = 0
     event_types: tuple[str, ...] = ()
     """Only of these types; empty for all."""
+    filter: str = ""
+    """Only those that match this; empty for all."""
 
 
 class ArchivedEvent(NamedTuple):
@@ -110,14 +115,20 @@ _ERRORS = (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError)
 class ArchiveWriter:
     """Writes a header, events, and an end. Calls may block for as long as the disk takes, and raise `OSError`.
 
+    Args:
+        wanted: which events are written; ``None`` for all.
+
     Attributes:
         count: events written.
         left_out: messages that are no events, and cannot be kept in such a file.
     """
 
-    def __init__(self, file: IO[bytes], header: ArchiveHeader, *, compress: bool) -> None:
+    def __init__(
+        self, file: IO[bytes], header: ArchiveHeader, *, compress: bool, wanted: EventFilter | None = None
+    ) -> None:
         self.count = 0
         self.left_out = 0
+        self._wanted = wanted
         self._prefix = len(f"{header.namespace}.events.")
         self._file = file
         self._stream: Any = file
@@ -129,11 +140,14 @@ class ArchiveWriter:
         self._stream.write(_encode(header) + b"\n")
 
     def write(self, messages: list[StoredMessage]) -> None:
-        """Write these, in order."""
-        lines = []
+        """Write these, in order, those that are wanted."""
+        lines, unwanted = [], 0
         for message in messages:
             with suppress(SerializationError, *_ERRORS):
-                decode_event(message.data)
+                event = decode_event(message.data)
+                if self._wanted is not None and not self._wanted.matches(event):
+                    unwanted += 1
+                    continue
                 line = {
                     "sequence": message.sequence,
                     "stored_at": message.stored_at,
@@ -143,7 +157,7 @@ class ArchiveWriter:
                 lines.append(_encode(line) + b"\n")
         self._stream.write(b"".join(lines))
         self.count += len(lines)
-        self.left_out += len(messages) - len(lines)
+        self.left_out += len(messages) - len(lines) - unwanted
 
     def end(self, *, complete: bool) -> None:
         """Say how much there is; the file can be read, also when not everything is in it."""

@@ -36,7 +36,13 @@ class Imported(NamedTuple):
 
 
 async def export_header(
-    connection: Connection, names: Names, *, since_ns: int = 0, until_ns: int = 0, event_types: Collection[str] = ()
+    connection: Connection,
+    names: Names,
+    *,
+    since_ns: int = 0,
+    until_ns: int = 0,
+    event_types: Collection[str] = (),
+    filter: str = "",
 ) -> ArchiveHeader:
     """What is to be exported, as the log is now.
 
@@ -44,6 +50,7 @@ async def export_header(
         since_ns: events that were stored since then, by the clock of the server; 0 for all.
         until_ns: events that were stored before; 0 for all up to now.
         event_types: only those; empty for all.
+        filter: the text of that by which the writer chooses; empty for all.
 
     Raises:
         ServerError: the log cannot be read.
@@ -59,6 +66,7 @@ async def export_header(
         first_sequence=max(1, within.first),
         last_sequence=within.last,
         event_types=tuple(event_types),
+        filter=filter,
     )
 
 

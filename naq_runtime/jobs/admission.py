@@ -42,7 +42,8 @@ class Admission:
             if job_id not in standing and job_id not in ended:
                 return UnknownDependency(
                     f"job {job_id} is not known: it never was, or its outcome has expired or was not stored; "
-                    "to wait for a job that will come, say on_unknown_dependency='wait'"
+                    "to wait for a job that will come, say on_unknown_dependency='wait' "
+                    "(naq enqueue --on-unknown-dependency wait)"
                 )
         return None
 

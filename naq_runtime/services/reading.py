@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from naq_runtime.clock import Clock
 from naq_runtime.events.models import StoredEvent
-from naq_runtime.events.queries import EventQueries, Moment
+from naq_runtime.events.queries import EventQueries, Moment, as_filter
 from naq_runtime.events.storage import EventStorage, EventTail
 from naq_runtime.nats.roll import worker_status
 
 if TYPE_CHECKING:
-    from naq_runtime.events.filters import Filters
+    from naq_runtime.events.filters import EventFilter, Filters
     from naq_runtime.services.manager import ServiceManager
     from naq_runtime.statistics.answer import EventStatistics
     from naq_runtime.statistics.reader import Progress, StatisticsReader
@@ -71,6 +71,7 @@ class EventReading:
         group_by_worker: bool = False,
         *,
         group_by_function: bool = False,
+        filters: Filters = None,
         since_ns: int | None = None,
         until_ns: int | None = None,
         progress: Progress | None = None,
@@ -83,25 +84,27 @@ class EventReading:
         Args:
             hours: before the end of the time.
             group_by_queue: tell queues apart; may be combined with the next two.
+            filters: count only the events that match, as in `get_recent_events`; all of that time are read for it.
             since_ns: the beginning instead, in nanoseconds since 1970 UTC.
             until_ns: the end; now, when left out.
             progress: told how many events were read, of how many.
 
         Raises:
+            FilterError: the filter cannot be understood.
             ConfigError: the time ends before it begins, or is longer than 100,000 hours.
             ServerError: it cannot be read now.
         """
         wanted = {"queue": group_by_queue, "function": group_by_function, "worker": group_by_worker}
         by = [name for name, is_wanted in wanted.items() if is_wanted]
-        reader = self._statistics_reader()
+        reader = self._statistics_reader(as_filter(filters) if filters else None)
         return await reader.read(hours, by, since_ns=since_ns, until_ns=until_ns, progress=progress)
 
-    def _statistics_reader(self) -> StatisticsReader:
+    def _statistics_reader(self, wanted: EventFilter | None = None) -> StatisticsReader:
         from naq_runtime.services.statistics import reader_of  # which only those load who ask
 
         if self._services is None:
             raise RuntimeError("statistics are read from streams: take this service from a ServiceManager")
-        return reader_of(self._services)
+        return reader_of(self._services, wanted=wanted)
 
     def stream_events(
         self,

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from naq_runtime.errors import SerializationError
+from naq_runtime.events.codec import decode_event
 from naq_runtime.services.manager import ServiceManager
-from naq_runtime.statistics.reader import EventLog, StatisticsReader, StreamLog
+from naq_runtime.statistics.reader import EventLog, StatisticsReader, StreamLog, Wanted
 from naq_runtime.statistics.store import RollupStore
 from naq_runtime.statistics.writer import RollupWriter
+
+if TYPE_CHECKING:
+    from naq_runtime.events.filters import EventFilter
+    from naq_runtime.nats.direct import StoredMessage
 
 __all__ = ["reader_of", "writer_of"]
 
 
-def reader_of(services: ServiceManager, log: EventLog | None = None) -> StatisticsReader:
-    """Answers from the roll-ups and the log of events, or from another log."""
+def reader_of(
+    services: ServiceManager, log: EventLog | None = None, *, wanted: EventFilter | None = None
+) -> StatisticsReader:
+    """Answers from the roll-ups and the log of events, or from another log.
+
+    Args:
+        wanted: which events count; all of them, when left out.
+    """
     streams, names = services.streams, services.names
     store = RollupStore(streams, names, services.config.statistics)
-    return StatisticsReader(log or StreamLog(streams, names), store, now_ns=_now_of(services))
+    return StatisticsReader(log or StreamLog(streams, names), store, now_ns=_now_of(services), wanted=_matching(wanted))
 
 
 def writer_of(
@@ -46,6 +58,19 @@ def writer_of(
         may_act=may_act,
         mended=mended,
     )
+
+
+def _matching(wanted: EventFilter | None) -> Wanted | None:
+    if wanted is None or wanted.is_empty:
+        return None
+
+    def matches(message: StoredMessage) -> bool:
+        try:
+            return wanted.matches(decode_event(message.data))
+        except SerializationError:
+            return False
+
+    return matches
 
 
 def _now_of(services: ServiceManager) -> Callable[[], int]:

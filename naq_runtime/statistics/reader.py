@@ -23,10 +23,12 @@ from naq_runtime.statistics.rollup import DAY, HOUR, MINUTE, UNITS, Gap, Group, 
 from naq_runtime.statistics.store import Head, RollupStore
 from naq_runtime.statistics.trends import EventTrends, step_ns_of
 
-__all__ = ["EventLog", "FunctionCount", "Progress", "StatisticsReader", "StreamLog"]
+__all__ = ["EventLog", "FunctionCount", "Progress", "StatisticsReader", "StreamLog", "Wanted"]
 
 Progress = Callable[[int, int], None]
 """Told now and then how many events were read, of how many."""
+Wanted = Callable[[StoredMessage], bool]
+"""Whether a message of the log counts."""
 _MOST_HOURS = 100_000
 _FINE_EVENTS = 200_000
 """So many events are read at most for steps that are shorter than a minute."""
@@ -104,12 +106,16 @@ class StatisticsReader:
 
     Args:
         now_ns: by the clock of the server.
+        wanted: which events count; all of that time are read then, since no roll-up tells those apart.
     """
 
-    def __init__(self, log: EventLog, store: RollupStore, *, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self, log: EventLog, store: RollupStore, *, now_ns: Callable[[], int], wanted: Wanted | None = None
+    ) -> None:
         self._log = log
         self._store = store
         self._now_ns = now_ns
+        self._wanted = wanted
         self._latest: dict[int, Latest] = {}
         """By the length of a step."""
 
@@ -212,7 +218,7 @@ class StatisticsReader:
         self, span: Span, counting: Counting, progress: Progress | None, latest: Latest | None = None
     ) -> tuple[int, ...]:
         """Count it all; returns when logs ended in this time that are no more."""
-        heads = [standing.head for standing in await self._store.heads()]
+        heads = [] if self._wanted else [standing.head for standing in await self._store.heads()]
         bounds = await self._log.bounds()  # read last, so that no head is ahead of it
         current, ended = Head(bounds.created), []
         for head in heads:
@@ -295,6 +301,8 @@ class StatisticsReader:
             for message in page:
                 if message.sequence > last:
                     break
+                if self._wanted is not None and not self._wanted(message):
+                    continue
                 told = told_by(message)
                 if any(since_ns <= told.time_ns < until_ns for since_ns, until_ns in spans):
                     count(told, tally)

@@ -12,6 +12,7 @@ from naq_runtime.config import NAQConfig
 from naq_runtime.context import running_as
 from naq_runtime.errors import NotFound, ResultTimeout
 from naq_runtime.events.codec import encode_event
+from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.memory import MemoryEventStorage
 from naq_runtime.events.models import Event
 from naq_runtime.job import Job, JobResult
@@ -76,8 +77,8 @@ class MemoryEvents(EventService):
     async def flush(self) -> None:
         """Nothing waits to be stored."""
 
-    def _statistics_reader(self) -> StatisticsReader:
-        return reader_of(self._of, MemoryLog(self._kept))
+    def _statistics_reader(self, wanted: EventFilter | None = None) -> StatisticsReader:
+        return reader_of(self._of, MemoryLog(self._kept), wanted=wanted)
 
     def _take(self, event: Event) -> None:
         self._kept.add(event)

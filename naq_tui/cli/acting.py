@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import typer
@@ -12,7 +13,8 @@ import typer
 from naq_runtime.errors import JobCancelled, JobFailed, NaqError, ServerUnreachable
 from naq_runtime.job import JobResult
 from naq_tui.cli.context import EXIT_CONDITION, EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, exit_code, fail
-from naq_tui.cli.output import json_text, note
+from naq_tui.cli.format import Format
+from naq_tui.cli.output import json_text, note, print_json, print_raw
 from naq_tui.cli.progress import progress
 from naq_tui.text import inert
 
@@ -23,13 +25,16 @@ T = TypeVar("T")
 _AT_A_TIME = 16
 
 
-def print_result(result: JobResult) -> None:
-    """Print what a job returned as JSON; end the command when it failed or was cancelled."""
+def print_result(result: JobResult, form: Format = Format.JSON) -> None:
+    """Print what a job returned as JSON, a text raw as it is; end the command when it failed or was cancelled."""
     try:
         value = result.unwrap()
     except (JobFailed, JobCancelled) as error:
         fail(str(error), EXIT_CONDITION)
-    print(json_text(value))
+    if form is Format.RAW:
+        print_raw(value if isinstance(value, str) else json_text(value))
+    else:
+        print(json_text(value))
 
 
 def check_can_ask(*, yes: bool, dry_run: bool) -> None:
@@ -60,15 +65,23 @@ class Unmet(NaqError):
     """A condition did not hold, such as that a job has not ended yet."""
 
 
-async def do_all(things: Sequence[T], do: Callable[[T], Awaitable[str | None]]) -> None:
+async def do_all(things: Sequence[T], do: Callable[[T], Awaitable[str | None]], form: Format = Format.RAW) -> None:
     """Do something to each of many things, some at a time; what it returns is printed.
 
-    For each that fails stderr has a line. Then the command ends: with the exit code of their errors when all things
-    failed in the same way, with 1 otherwise.
+    That is a line for each at once, or one array as JSON when it ends, however it does. For each that fails stderr has
+    a line. Then the command ends: with the exit code of their errors when all things failed in the same way, with 1
+    otherwise.
 
     Raises:
         ServerUnreachable: the rest was not tried.
     """
+    with _told(form) as tell_done:
+        await _do_all(things, do, tell_done)
+
+
+async def _do_all(
+    things: Sequence[T], do: Callable[[T], Awaitable[str | None]], tell_done: Callable[[str], None]
+) -> None:
     codes: list[int] = []
     fatal: list[BaseException] = []
     with progress("working", while_printing=True) as tell:
@@ -81,10 +94,23 @@ async def do_all(things: Sequence[T], do: Callable[[T], Awaitable[str | None]]) 
                 elif isinstance(done, BaseException):
                     fatal.append(done)
                 elif done is not None:
-                    print(inert(done), flush=True)
+                    tell_done(done)
             if fatal:
                 raise fatal[0]
             tell(start + len(some), len(things))
     if codes:
         alike = len(codes) == len(things) and len(set(codes)) == 1
         raise typer.Exit(codes[0] if alike else EXIT_FAILURE)
+
+
+@contextmanager
+def _told(form: Format) -> Iterator[Callable[[str], None]]:
+    """What tells of each thing that is done."""
+    if form is not Format.JSON:
+        yield lambda done: print(inert(done), flush=True)
+        return
+    all_done: list[str] = []
+    try:
+        yield all_done.append
+    finally:
+        print_json(all_done)

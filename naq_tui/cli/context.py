@@ -23,13 +23,23 @@ from naq_runtime.errors import (
 )
 from naq_runtime.hangup import hold_hangups
 from naq_tui.cli import completing
+from naq_tui.cli.format import a_span
 from naq_tui.text import inert
 
 if TYPE_CHECKING:
     from naq_runtime.config import NAQConfig, ReadSettings
     from naq_runtime.config_layers import Layer, Source
 
-__all__ = ["EXIT_FAILURE", "EXIT_USAGE", "SHARED_NAMES", "command", "config_of", "fail"]
+__all__ = [
+    "EXIT_FAILURE",
+    "EXIT_USAGE",
+    "SHARED_FLAGS",
+    "SHARED_NAMES",
+    "SHARED_VALUED",
+    "command",
+    "config_of",
+    "fail",
+]
 
 _MESSAGE_LIMIT = 2_000
 _BEFORE_MARK = 60
@@ -68,7 +78,10 @@ Profile = Annotated[
     ),
 ]
 Namespace = Annotated[str | None, typer.Option("--namespace", help="Prefix of all subjects and streams.")]
-Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Patience with the server.")]
+Timeout = Annotated[
+    float | None,
+    typer.Option("--timeout", metavar="SPAN", parser=a_span, help="Patience with the server, such as 10s."),
+]
 ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="A TOML file with settings.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show logs and tracebacks.")]
 
@@ -84,6 +97,10 @@ _SHARED: dict[str, tuple[Any, Any]] = {
 
 SHARED_NAMES = frozenset(_SHARED)
 """The names of the parameters that all commands have."""
+SHARED_FLAGS = frozenset({"--debug"})
+"""The shared options that take nothing."""
+SHARED_VALUED = frozenset({"--server", "--context", "--namespace", "--timeout", "--config", "--profile"})
+"""Those that take something."""
 
 _GIVEN = ("config", "config_layers", "read", "source", "reload")
 """Parameters that are no options."""

@@ -245,7 +245,7 @@ async def _act(
     from naq_runtime.services.jobs import JobService
     from naq_runtime.services.manager import ServiceManager
     from naq_tui.cli.acting import ask, check_can_ask, do_all
-    from naq_tui.cli.output import note
+    from naq_tui.cli.output import note, print_json
 
     check_can_ask(yes=asking.yes, dry_run=asking.dry_run)
     async with ServiceManager(config) as services:
@@ -261,6 +261,8 @@ async def _act(
                 _print(letters[-_PREVIEWED:], Format.TABLE, to=sys.stderr)
         if not ids:
             note("there are no such dead letters")
+            if format is Format.JSON:
+                print_json([])
             return
         count = "1 dead letter" if len(ids) == 1 else f"{len(ids):,} dead letters"
         await ask(asking.question % count, yes=asking.yes)
@@ -269,7 +271,7 @@ async def _act(
             await do(jobs, job_id)
             return job_id
 
-        await do_all(ids, done)
+        await do_all(ids, done, format)
 
 
 async def _preview(jobs: JobService, job_ids: list[str] | None, wanted: DeadFilter, format: Format) -> None:

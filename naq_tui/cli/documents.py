@@ -32,6 +32,7 @@ __all__ = [
     "NeededJob",
     "Processor",
     "Purgeable",
+    "Purged",
     "Queue",
     "Schedule",
     "ScheduleDetail",
@@ -284,6 +285,13 @@ class Purgeable(_Document):
     jobs: int
     oldest: Moment
     oldest_ns: Nanoseconds
+
+
+class Purged(_Document):
+    """What became of a queue."""
+
+    jobs: int
+    """How many were cancelled."""
 
 
 # Streams

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -45,6 +45,10 @@ AfterAny = Annotated[
     list[str] | None,
     typer.Option(metavar="JOB", autocompletion=completing.jobs, help="Once this job has ended in any way."),
 ]
+OnUnknown = Annotated[
+    Literal["refuse", "wait"],
+    typer.Option("--on-unknown-dependency", help="When one of these jobs is not known: refuse this one, or wait."),
+]
 Retries = Annotated[int | None, typer.Option(metavar="N", help="Tries after an error, instead of the task's number.")]
 TimeLimit = Annotated[float | None, typer.Option(metavar="SPAN", parser=a_span, help="What an attempt may take.")]
 ResultTtl = Annotated[float | None, typer.Option(metavar="SPAN", parser=a_span, help="How long the result is kept.")]
@@ -69,6 +73,7 @@ async def enqueue(
     after: AfterSuccess = None,
     after_failure: AfterFailure = None,
     after_any: AfterAny = None,
+    on_unknown: OnUnknown = "refuse",
     retries: Retries = None,
     time_limit: TimeLimit = None,
     result_ttl: ResultTtl = None,
@@ -111,6 +116,7 @@ async def enqueue(
         **({} if job_id is None else {"job_id": job_id}),
         run_at_ns=_run_at_ns(delay, moment),
         depends_on=_needs(after, after_failure, after_any),
+        on_unknown_dependency=on_unknown,
         **_uniqueness(unique_key, unique_for),
     )
     await _put(job, queue, config, wait=wait, wait_timeout_s=wait_timeout)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from naq_tui.cli.context import EXIT_USAGE, fail
+from naq_tui.cli.event_options import FilterOption
 from naq_tui.cli.format import Format, PastMoment, a_past_moment
 from naq_tui.cli.past import FORMS, on_server
 
@@ -35,6 +36,7 @@ async def stats(
     by_function: Annotated[bool, typer.Option("--by-function", help="A line for each function.")] = False,
     by_worker: Annotated[bool, typer.Option("--by-worker", help="A line for each worker.")] = False,
     by_type: Annotated[bool, typer.Option("--by-type", help="How many events there were of each type.")] = False,
+    filter: FilterOption = None,
     since: Moment = None,
     until: Moment = None,
     format: Annotated[Format, typer.Option("--format", "-f", help="How to print.")] = Format.TABLE,
@@ -42,7 +44,8 @@ async def stats(
 ) -> None:
     """Print how many jobs were begun and done, how many attempts failed, and how long they waited and ran.
 
-    Percentiles are within 1 %. A scheduler that runs makes answers quick; without one, all events are read.
+    Percentiles are within 1 %. A scheduler that runs makes answers quick; without one, or with --filter, all events of
+    that time are read.
 
     Example: naq events stats --hours 24 --by-queue --by-worker
     """
@@ -61,12 +64,13 @@ async def stats(
                 by_queue,
                 by_worker,
                 group_by_function=by_function,
+                filters=filter,
                 since_ns=since_ns,
                 until_ns=until_ns,
                 progress=tell,
             )
     names = [name for name, wanted in (("queue", by_queue), ("function", by_function), ("worker", by_worker)) if wanted]
-    print_statistics(answer, names, format, by_type=by_type)
+    print_statistics(answer, names, format, by_type=by_type, filtered=bool(filter))
 
 
 Standing = Mapping[str, tuple[int, int]]
@@ -80,6 +84,7 @@ def print_statistics(
     *,
     by_type: bool = False,
     standing: Standing | None = None,
+    filtered: bool = False,
 ) -> None:
     """Print the groups of an answer, a line each, and all together.
 
@@ -87,6 +92,7 @@ def print_statistics(
         names: by which it tells groups apart: some of ``queue``, ``function`` and ``worker``.
         by_type: the number of events of each type instead.
         standing: what each queue holds now; for an answer by queue alone.
+        filtered: whether it is of some events alone.
     """
     from naq_tui.cli.output import print_json, print_raw, print_table
 
@@ -99,7 +105,7 @@ def print_statistics(
             print_raw(*row)
     else:
         print_table(_columns(names, by_type, standing is not None), [_cells(row) for row in rows])
-    _note_what_is_missing(answer)
+    _note_what_is_missing(answer, filtered=filtered)
 
 
 def _document(answer: EventStatistics, names: Sequence[str], standing: Standing | None) -> dict[str, Any]:
@@ -199,12 +205,12 @@ def _cells(row: Sequence[object]) -> list[Span]:
 # Beside the answer
 
 
-def _note_what_is_missing(answer: EventStatistics) -> None:
+def _note_what_is_missing(answer: EventStatistics, *, filtered: bool) -> None:
     from naq_tui.cli.format import iso_text
     from naq_tui.cli.output import note
 
     if not answer.total.types:
-        note("nothing of that time is in the log of this namespace")
+        note(f"{'no such event' if filtered else 'nothing'} of that time is in the log of this namespace")
     if not answer.is_exact:
         note(
             f"this is of {iso_text(answer.since_ns)} to {iso_text(answer.until_ns)}: "

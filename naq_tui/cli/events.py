@@ -10,7 +10,15 @@ import typer
 from naq_runtime.errors import NotFound, ServerError
 from naq_tui.cli import completing
 from naq_tui.cli.context import command
-from naq_tui.cli.event_options import TAIL, FilterOption, FollowOption, SinceOption, TailOption, UntilOption
+from naq_tui.cli.event_options import (
+    TAIL,
+    FilterOption,
+    FollowOption,
+    PastUntilOption,
+    SinceOption,
+    TailOption,
+    UntilOption,
+)
 from naq_tui.cli.event_statistics import stats
 from naq_tui.cli.events_export import export, import_
 from naq_tui.cli.events_workers import workers
@@ -77,6 +85,8 @@ async def history(
     job_id: Annotated[str, typer.Argument(metavar="ID", autocompletion=completing.jobs, help="The job.")],
     *,
     filter: FilterOption = None,
+    since: SinceOption = None,
+    until: PastUntilOption = None,
     format: FormatOption = Format.TABLE,
     config: NAQConfig,
 ) -> None:
@@ -95,10 +105,17 @@ async def history(
     async with ServiceManager(config, role="monitor") as services:
         await services.topology.events()
         storage = NATSJobEventStorage(services.connection, services.config, services.topology)
-        events = await EventQueries(storage, services.clock).history(job_id)
+        queries = EventQueries(storage, services.clock, server_ns=services.connection.server_clock.now_ns)
+        events = await queries.history(job_id)
+        within = await queries.range_of(since, until) if since or until else None
     if not events:
         raise NotFound(f"no events of job {job_id}: it never was, or they have expired")
-    found = events if wanted is None else [stored for stored in events if wanted.matches(stored.event)]
+    found = [
+        stored
+        for stored in events
+        if (wanted is None or wanted.matches(stored.event))
+        and (within is None or within.first <= stored.sequence <= within.last)
+    ]
     print_events(found, format)
     if not found:
         note(f"none of the {len(events):,} events of job {job_id} matches")

@@ -12,12 +12,13 @@ import typer
 
 from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_FAILURE, EXIT_USAGE, command, fail
+from naq_tui.cli.event_options import FilterOption
 from naq_tui.cli.format import PastMoment, a_past_moment
 from naq_tui.cli.past import FORMS, on_server
 
 if TYPE_CHECKING:
     from naq_runtime.config import NAQConfig
-    from naq_runtime.events.archive import ArchiveHeader, ArchiveReader
+    from naq_runtime.events.archive import ArchiveHeader, ArchiveReader, ArchiveWriter
     from naq_runtime.events.transfer import Imported
     from naq_runtime.services.manager import ServiceManager
 
@@ -38,6 +39,7 @@ async def _export(
             "--type", autocompletion=completing.event_types, help="Only of this type, such as failed; may be repeated."
         ),
     ] = None,
+    filter: FilterOption = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Instead of stdout (-); .zst compresses.")
     ] = None,
@@ -50,6 +52,7 @@ async def _export(
 
     Example: naq events export --since 2h -o incident.jsonl.zst
     """
+    from naq_runtime.events.archive import ArchiveWriter
     from naq_runtime.events.filters import EventFilter
     from naq_runtime.events.transfer import export_header
     from naq_runtime.services.manager import ServiceManager
@@ -58,6 +61,7 @@ async def _export(
     types = event_type or []
     if types:
         EventFilter(event_type=types)  # refuses those that there are not
+    wanted = EventFilter(filter) if filter else None
     if output is None and sys.stdout.isatty() and compress:
         fail("compressed events are nothing for a terminal: use -o FILE, or send them into a pipe", EXIT_USAGE)
     packed = compress or (output is not None and output.suffix == ".zst")
@@ -67,19 +71,23 @@ async def _export(
         if since_ns is not None and until_ns is not None and since_ns >= until_ns:
             fail("the time ends before it begins: choose an earlier --since, or a later --until", EXIT_USAGE)
         header = await export_header(
-            services.connection, services.names, since_ns=since_ns or 0, until_ns=until_ns or 0, event_types=types
+            services.connection,
+            services.names,
+            since_ns=since_ns or 0,
+            until_ns=until_ns or 0,
+            event_types=types,
+            filter=filter or "",
         )
         with _written(output) as file:
-            await _write(services, header, file, packed)
+            await _write(services, header, ArchiveWriter(file, header, compress=packed, wanted=wanted))
 
 
-async def _write(services: ServiceManager, header: ArchiveHeader, file: IO[bytes], packed: bool) -> None:
+async def _write(services: ServiceManager, header: ArchiveHeader, writer: ArchiveWriter) -> None:
     """Write what the header says; whatever happens, the file can be read as far as it goes."""
-    from naq_runtime.events.archive import ArchiveWriter
     from naq_runtime.events.transfer import export_events
     from naq_tui.cli.progress import progress
 
-    writer, complete, gone = ArchiveWriter(file, header, compress=packed), False, 0
+    complete, gone = False, 0
     try:
         with progress("writing events", while_printing=True) as tell:
             gone = await export_events(services.connection, services.names, header, writer, tell)

@@ -9,7 +9,7 @@ import typer
 from naq_runtime.errors import NotFound
 from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_CONDITION, command, fail
-from naq_tui.cli.event_options import FilterOption
+from naq_tui.cli.event_options import FilterOption, PastUntilOption, SinceOption
 from naq_tui.cli.format import Format, a_span
 from naq_tui.cli.job_find import find
 from naq_tui.cli.watching import WatchedCommand
@@ -21,6 +21,7 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Find, show, await, cancel and retry jobs.", no_args_is_help=True, rich_markup_mode=None)
 
+_LIKE_FIND = "The same as: naq job find\n\nExample: naq job list --watch 5s"
 JobId = Annotated[str, typer.Argument(metavar="ID", autocompletion=completing.jobs, help="The job.")]
 JobIds = Annotated[list[str], typer.Argument(metavar="ID...", autocompletion=completing.jobs, help="The jobs.")]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
@@ -68,9 +69,10 @@ async def result(
         float | None,
         typer.Option("--wait-timeout", metavar="SPAN", parser=a_span, help="Wait so long at most, such as 30s or 5m."),
     ] = None,
+    format: FormatOption = Format.TABLE,
     config: NAQConfig,
 ) -> None:
-    """Print what a job returned, as JSON.
+    """Print what a job returned, as JSON; with --format raw a text as it is.
 
     Ends with 5 when the job failed, was cancelled, or has not ended.
 
@@ -97,7 +99,7 @@ async def result(
             )
     if found is None:
         raise NotFound(f"job {job_id} has {detail.status}, but its outcome was not stored, or has expired")
-    print_result(found)
+    print_result(found, format)
 
 
 async def cancel(
@@ -145,7 +147,13 @@ async def retry(job_ids: JobIds, *, config: NAQConfig) -> None:
 
 
 async def events(
-    job_id: JobId, *, filter: FilterOption = None, format: FormatOption = Format.TABLE, config: NAQConfig
+    job_id: JobId,
+    *,
+    filter: FilterOption = None,
+    since: SinceOption = None,
+    until: PastUntilOption = None,
+    format: FormatOption = Format.TABLE,
+    config: NAQConfig,
 ) -> None:
     """Print everything that happened to a job, in order.
 
@@ -155,11 +163,11 @@ async def events(
     """
     from naq_tui.cli.events import history
 
-    await history(job_id, filter=filter, format=format, config=config)
+    await history(job_id, filter=filter, since=since, until=until, format=format, config=config)
 
 
 app.command("find", cls=WatchedCommand)(command(find))
-app.command("list", cls=WatchedCommand, help="The same as find.")(command(find))
+app.command("list", cls=WatchedCommand, help=_LIKE_FIND)(command(find))
 app.command("show")(command(show))
 app.command("result")(command(result))
 app.command("cancel")(command(cancel))

@@ -9,10 +9,11 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 from typer.main import get_command, get_group
 
 from naq_runtime.version import VERSION
+from naq_tui.cli.calling import ProgramGroup, shared_behind
 from naq_tui.cli.context import EXIT_INTERRUPTED, command
 from naq_tui.cli.watching import WatchedCommand
 
@@ -59,7 +60,7 @@ COMMANDS: dict[str, dict[str, Entry]] = {
 """All commands, as the help groups them."""
 
 
-class Commands(TyperGroup):
+class Commands(ProgramGroup):
     """The commands of `COMMANDS`, each loaded with its first use."""
 
     def __init__(self, **settings: Any) -> None:
@@ -67,6 +68,10 @@ class Commands(TyperGroup):
         self._entries = {name: entry for panel in COMMANDS.values() for name, entry in panel.items()}
         for name, entry in self._entries.items():
             self.commands[name] = TyperCommand(name, short_help=entry.help, help=entry.help)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take shared options before the command, too."""
+        return super().parse_args(ctx, shared_behind(self, ctx, args))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command itself, no longer what stands for it."""
@@ -101,7 +106,6 @@ def _loaded(name: str, entry: Entry) -> Any:
 app = typer.Typer(
     name="naq",
     cls=Commands,
-    help="A job queue on NATS JetStream that records everything. The monitor is a command of its own: naq-top.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -119,7 +123,13 @@ def _version(wanted: bool) -> None:
 def _root(
     version: bool = typer.Option(False, "--version", is_eager=True, callback=_version, help="Print the version."),
 ) -> None:
-    """A job queue on NATS JetStream that records everything. The monitor is a command of its own: naq-top."""
+    """A job queue on NATS JetStream that records everything. The monitor is a command of its own: naq-top.
+
+    All commands take --server, --context, --namespace, --timeout, --config, --profile and --debug, behind their names
+    or before them.
+
+    Example: naq --server nats://10.0.0.5:4222 queue list
+    """
 
 
 def run() -> None:

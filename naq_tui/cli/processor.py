@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -32,7 +32,16 @@ Sequences = Annotated[
 ]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]
 AllOption = Annotated[bool, typer.Option("--all", help="All of them.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+class _Asking(NamedTuple):
+    """How somebody says that it is to be done."""
+
+    question: str
+    yes: bool = False
+    dry_run: bool = False
 
 
 async def list_(*, format: FormatOption = Format.TABLE, config: NAQConfig) -> None:
@@ -40,23 +49,12 @@ async def list_(*, format: FormatOption = Format.TABLE, config: NAQConfig) -> No
 
     Example: naq processor list
     """
-    from msgspec.structs import astuple
-
     from naq_runtime.processing.overview import processors
     from naq_runtime.services.manager import ServiceManager
-    from naq_tui.cli.output import note, print_json, print_raw
 
     async with ServiceManager(config, role="monitor") as services:
         states = await processors(services)
-    if format is Format.JSON:
-        print_json([_state_document(state) for state in states])
-    elif format is Format.RAW:
-        for state in states:
-            print_raw(*astuple(_state_document(state)))
-    elif states:
-        _print_states(states)
-    else:
-        note("there are no processors; 'naq run-processor' starts one")
+    _print_states(states, format)
 
 
 async def dead(name: Name, *, format: FormatOption = Format.TABLE, config: NAQConfig) -> None:
@@ -67,21 +65,12 @@ async def dead(name: Name, *, format: FormatOption = Format.TABLE, config: NAQCo
     from naq_runtime.processing.dead import DeadEvents
     from naq_runtime.processing.overview import check_is_there
     from naq_runtime.services.manager import ServiceManager
-    from naq_tui.cli.output import note, print_json, print_raw
 
     async with ServiceManager(config, role="monitor") as services:
         letters = [one async for one in DeadEvents(services.streams, services.names).list(name)]
         if not letters:  # those of a processor that was removed stay
             await check_is_there(services, name)
-    if format is Format.JSON:
-        print_json([_document(one) for one in letters])
-    elif format is Format.RAW:
-        for one in letters:
-            print_raw(f"{one.failed_at_ns / 1e9:.6f}", one.sequence, one.attempts, one.error_type, one.reason)
-    elif letters:
-        _print_dead(letters)
-    else:
-        note(f"processor {name} has given up no event")
+    _print_dead(name, letters, format)
 
 
 async def retry(name: Name, sequences: Sequences = None, *, everything: AllOption = False, config: NAQConfig) -> None:
@@ -93,7 +82,7 @@ async def retry(name: Name, sequences: Sequences = None, *, everything: AllOptio
     async def again(kept: DeadEvents, one: DeadEvent) -> None:
         await kept.retry(one)
 
-    await _act(config, name, sequences, everything, again, question="")
+    await _act(config, name, sequences, everything, again, _Asking("", yes=True))
 
 
 async def delete(
@@ -102,6 +91,8 @@ async def delete(
     *,
     everything: AllOption = False,
     yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    format: FormatOption = Format.TABLE,
     config: NAQConfig,
 ) -> None:
     """Forget events that a processor had given up, and print their sequences. Asks first.
@@ -112,23 +103,37 @@ async def delete(
     async def forget(kept: DeadEvents, one: DeadEvent) -> None:
         await kept.delete([one])
 
-    question = "" if yes else f"Delete what processor {name} has given up, for good?"
-    await _act(config, name, sequences, everything, forget, question=question)
+    asking = _Asking(f"Delete what processor {name} has given up, for good?", yes, dry_run)
+    await _act(config, name, sequences, everything, forget, asking, format)
 
 
-async def remove(name: Name, *, yes: YesOption = False, config: NAQConfig) -> None:
+async def remove(
+    name: Name,
+    *,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    format: FormatOption = Format.TABLE,
+    config: NAQConfig,
+) -> None:
     """Forget how far a processor is, so that one of its name begins anew. Asks first.
 
     Example: naq processor remove audit --yes
     """
-    from naq_runtime.processing.overview import remove_processor
+    from naq_runtime.processing.overview import check_is_there, processors, remove_processor
     from naq_runtime.services.manager import ServiceManager
     from naq_tui.cli.acting import ask, check_can_ask
+    from naq_tui.cli.output import print_json
 
-    check_can_ask(yes=yes, dry_run=False)
+    check_can_ask(yes=yes, dry_run=dry_run)
     async with ServiceManager(config) as services:
+        if dry_run:
+            await check_is_there(services, name)
+            _print_states([state for state in await processors(services) if state.name == name], format)
+            return
         await ask(f"Forget how far processor {name} is?", yes=yes)
         await remove_processor(services, name)
+    if format is Format.JSON:
+        print_json([name])
 
 
 async def _act(
@@ -137,32 +142,32 @@ async def _act(
     sequences: Sequence[int] | None,
     everything: bool,
     do: Callable[[DeadEvents, DeadEvent], Awaitable[None]],
-    *,
-    question: str,
+    asking: _Asking,
+    format: Format = Format.TABLE,
 ) -> None:
     from naq_runtime.processing.dead import DeadEvents
     from naq_runtime.processing.overview import check_is_there
     from naq_runtime.services.manager import ServiceManager
     from naq_tui.cli.acting import ask, check_can_ask, do_all
-    from naq_tui.cli.output import note
 
     if bool(sequences) == everything:
         fail("name events by their sequences, or else all of them: --all", EXIT_USAGE)
-    check_can_ask(yes=not question, dry_run=False)
+    check_can_ask(yes=asking.yes, dry_run=asking.dry_run)
     async with ServiceManager(config) as services:
         kept = DeadEvents(services.streams, services.names)
         wanted = list(dict.fromkeys(sequences or ())) or [one.sequence async for one in kept.list(name)]
         if not wanted:
             await check_is_there(services, name)
-            note(f"processor {name} has given up no event")
+        if asking.dry_run or not wanted:
+            _print_dead(name, [await kept.get(name, sequence) for sequence in wanted], format)
             return
-        await ask(question, yes=not question)
+        await ask(asking.question, yes=asking.yes)
 
         async def done(sequence: int) -> str:
             await do(kept, await kept.get(name, sequence))
             return str(sequence)
 
-        await do_all(wanted, done)
+        await do_all(wanted, done, format)
 
 
 # Printing
@@ -183,7 +188,23 @@ def _state_document(state: ProcessorState) -> documents.Processor:
     )
 
 
-def _print_states(states: Sequence[ProcessorState]) -> None:
+def _print_states(states: Sequence[ProcessorState], format: Format) -> None:
+    from msgspec.structs import astuple
+
+    from naq_tui.cli.output import note, print_json, print_raw
+
+    if format is Format.JSON:
+        print_json([_state_document(state) for state in states])
+    elif format is Format.RAW:
+        for state in states:
+            print_raw(*astuple(_state_document(state)))
+    elif states:
+        _print_states_table(states)
+    else:
+        note("there are no processors; 'naq run-processor' starts one")
+
+
+def _print_states_table(states: Sequence[ProcessorState]) -> None:
     from naq_tui.cli.output import Column, print_table
     from naq_tui.text import inert
 
@@ -227,7 +248,21 @@ def _document(one: DeadEvent) -> documents.DeadEvent:
     )
 
 
-def _print_dead(letters: Sequence[DeadEvent]) -> None:
+def _print_dead(name: str, letters: Sequence[DeadEvent], format: Format) -> None:
+    from naq_tui.cli.output import note, print_json, print_raw
+
+    if format is Format.JSON:
+        print_json([_document(one) for one in letters])
+    elif format is Format.RAW:
+        for one in letters:
+            print_raw(f"{one.failed_at_ns / 1e9:.6f}", one.sequence, one.attempts, one.error_type, one.reason)
+    elif letters:
+        _print_dead_table(letters)
+    else:
+        note(f"processor {name} has given up no event")
+
+
+def _print_dead_table(letters: Sequence[DeadEvent]) -> None:
     import time
 
     from naq_tui.cli.output import Column, print_table

@@ -71,6 +71,8 @@ async def purge(
             groups = await _groups(monitor, wanted)
             _print_groups(groups, monitor.now_ns(), format, to=None if dry_run else sys.stderr)
             if dry_run or not groups:
+                if not dry_run:
+                    _print_count(0, format)
                 return
             count = sum(group.jobs for group in groups)
             await ask(f"Cancel {'this job' if count == 1 else f'these {count:,} jobs'} of queue {name}?", yes=yes)
@@ -83,7 +85,18 @@ async def purge(
                 waiting=waiting,
                 progress=lambda done: tell(done, max(count, done) if count else 0),
             )
-    print(purged)
+    _print_count(purged, format)
+
+
+def _print_count(purged: int, format: Format) -> None:
+    """Print how many jobs were cancelled."""
+    from naq_tui.cli import documents
+    from naq_tui.cli.output import print_json
+
+    if format is Format.JSON:
+        print_json(documents.Purged(jobs=purged))
+    else:
+        print(purged)
 
 
 # What would go

@@ -11,7 +11,7 @@ __all__ = ["BEGIN", "END", "reference", "woven"]
 
 BEGIN = "<!-- All commands: made by 'make pages' from what the commands say of themselves. -->"
 END = "<!-- The end of all commands. -->"
-_FORMS = {"one": "an object", "array": "an array", "lines": "an object a line"}
+_FORMS = {"value": "a value", "one": "an object", "array": "an array", "lines": "an object a line"}
 
 
 def woven(page: str) -> str:

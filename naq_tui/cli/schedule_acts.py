@@ -217,7 +217,7 @@ async def _act(
     from naq_runtime.services.manager import ServiceManager
     from naq_runtime.services.scheduler import SchedulerService
     from naq_tui.cli.acting import ask, check_can_ask, do_all
-    from naq_tui.cli.output import note
+    from naq_tui.cli.output import note, print_json
     from naq_tui.cli.schedule_page import print_schedules
 
     check_can_ask(yes=asking.yes, dry_run=asking.dry_run)
@@ -234,6 +234,8 @@ async def _act(
                 print_schedules(found[:_PREVIEWED], Format.TABLE, to=sys.stderr)
         if not ids:
             note("there are no such schedules")
+            if format is Format.JSON:
+                print_json([])
             return
         count = "1 schedule" if len(ids) == 1 else f"{len(ids):,} schedules"
         await ask(asking.question % count, yes=asking.yes)
@@ -241,7 +243,7 @@ async def _act(
         async def done(schedule_id: str) -> str:
             return await do(schedules, schedule_id) or schedule_id
 
-        await do_all(ids, done)
+        await do_all(ids, done, format)
 
 
 async def _found(schedules: SchedulerService, meant: _Meant) -> list[Schedule]:

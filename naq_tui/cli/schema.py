@@ -27,28 +27,31 @@ class Printed(NamedTuple):
     what: str
     """The name of a definition in the schema."""
     form: str = "one"
-    """``one`` document, an ``array`` of such, or ``lines``: one a line."""
+    """``one`` document, an ``array`` of such, ``lines``: one a line, or any ``value``."""
+    done: str = ""
+    """What is printed of what was done, where all this is only what would be: ``ids``, or another document."""
 
 
 PRINTED: Mapping[str, Printed] = {
     "naq job find": Printed("FoundJob", "array"),
     "naq job list": Printed("FoundJob", "array"),
     "naq job show": Printed("Job"),
+    "naq job result": Printed("Result", "value"),
     "naq job events": Printed("Event", "array"),
     "naq dead list": Printed("DeadJob", "array"),
     "naq dead show": Printed("DeadLetter"),
-    "naq dead retry": Printed("DeadJob", "array"),
-    "naq dead delete": Printed("DeadJob", "array"),
+    "naq dead retry": Printed("DeadJob", "array", done="ids"),
+    "naq dead delete": Printed("DeadJob", "array", done="ids"),
     "naq schedule list": Printed("Schedule", "array"),
     "naq schedule show": Printed("ScheduleDetail"),
     "naq schedule next": Printed("Tick", "array"),
-    "naq schedule pause": Printed("Schedule", "array"),
-    "naq schedule resume": Printed("Schedule", "array"),
-    "naq schedule cancel": Printed("Schedule", "array"),
-    "naq schedule trigger": Printed("Schedule", "array"),
+    "naq schedule pause": Printed("Schedule", "array", done="ids"),
+    "naq schedule resume": Printed("Schedule", "array", done="ids"),
+    "naq schedule cancel": Printed("Schedule", "array", done="ids"),
+    "naq schedule trigger": Printed("Schedule", "array", done="ids"),
     "naq queue list": Printed("Queue", "array"),
     "naq queue show": Printed("Queue"),
-    "naq queue purge": Printed("Purgeable", "array"),
+    "naq queue purge": Printed("Purgeable", "array", done="Purged"),
     "naq worker list": Printed("WorkerStatus", "array"),
     "naq worker show": Printed("Worker"),
     "naq worker events": Printed("Event", "lines"),
@@ -64,6 +67,8 @@ PRINTED: Mapping[str, Printed] = {
     "naq stream show": Printed("StreamDetail"),
     "naq processor list": Printed("Processor", "array"),
     "naq processor dead": Printed("DeadEvent", "array"),
+    "naq processor delete": Printed("DeadEvent", "array", done="ids"),
+    "naq processor remove": Printed("Processor", "array", done="ids"),
     "naq doctor": Printed("Check", "array"),
     "naq config show": Printed("Setting", "array"),
     "naq config check": Printed("SettingMistake", "array"),
@@ -85,6 +90,7 @@ def json_schema() -> dict[str, Any]:
         _describe(definitions[shape.__name__], shape)
     definitions |= _events()
     definitions |= _workers(definitions)
+    definitions["Result"] = {"description": "What a job returned, whatever that is."}
     definitions["Statistics"] = _statistics(definitions.pop("EventStatistics"), definitions["GroupStatistics"])
     for definition in definitions.values():
         for field in definition.get("properties", {}).values():
@@ -114,8 +120,18 @@ def _describe(definition: dict[str, Any], shape: type) -> None:
 def _of_command(name: str, printed: Printed) -> dict[str, Any]:
     one = {"$ref": _REF.format(name=printed.what)}
     if printed.form == "array":
-        return {"description": f"Of {name}.", "type": "array", "items": one}
+        array = {"type": "array", "items": one}
+        if printed.done:
+            would = {"description": "With --dry-run.", **array}
+            return {"description": f"Of {name}.", "anyOf": [would, _done(printed.done)]}
+        return {"description": f"Of {name}.", **array}
     return {"description": f"Of {name}{': each line' if printed.form == 'lines' else ''}.", **one}
+
+
+def _done(what: str) -> dict[str, Any]:
+    if what == "ids":
+        return {"description": "The ids of what it was done to.", "type": "array", "items": {"type": "string"}}
+    return {"$ref": _REF.format(name=what)}
 
 
 def _events() -> dict[str, Any]:

@@ -13,6 +13,7 @@ import typer
 from naq_runtime.version import VERSION
 from naq_tui import collecting
 from naq_tui.cli import completing
+from naq_tui.cli.calling import Program
 from naq_tui.cli.context import EXIT_USAGE, command, fail
 from naq_tui.cli.format import Format, PastMoment, a_past_moment, a_span
 
@@ -182,7 +183,7 @@ def _check_filter(text: str, once: bool) -> None:
         fail(f"--filter {text!r}: {error}", EXIT_USAGE)
 
 
-app.command()(command(top))
+app.command(cls=Program)(command(top))
 
 
 def run() -> None:

@@ -22,6 +22,7 @@ from tests.support.processes import ROOT, naq_top
 LINES = {
     "naq job find": "",
     "naq job show": LATER,
+    "naq job result": DONE,
     "naq job events": DONE,
     "naq dead show": DEAD,
     "naq dead retry": "--all --dry-run",
@@ -42,10 +43,24 @@ LINES = {
     "naq events workers": "--show-inactive",
     "naq events stats": "--by-queue --by-worker",
     "naq processor dead": PROCESSOR,
+    "naq processor delete": f"{PROCESSOR} --all --dry-run",
+    "naq processor remove": f"{PROCESSOR} --dry-run",
     "naq stream show": "{jobs}",
     "naq config check": "wrong.toml",
 }
 """What a command is called with besides the format, where that is anything."""
+DONE_TO = {
+    "naq schedule trigger": SCHEDULE,
+    "naq schedule pause": SCHEDULE,
+    "naq schedule resume": SCHEDULE,
+    "naq schedule cancel": f"{SCHEDULE} --yes",
+    "naq queue purge": f"{QUEUE} --scheduled --yes",
+    "naq dead retry": DEAD,
+    "naq dead delete": "--queue nosuch --yes",
+    "naq processor delete": f"{PROCESSOR} --all --yes",
+    "naq processor remove": f"{PROCESSOR} --yes",
+}
+"""What is done, one after the other."""
 CODES = {"naq config check": 2, "naq doctor": 5}
 """How those end that report what is wrong."""
 SCHEMA = json.loads((ROOT / "docs" / "cli.schema.json").read_text(encoding="utf-8"))
@@ -113,6 +128,20 @@ async def test_what_is_printed_is_as_the_schema_says(config: NAQConfig, tmp_path
     wrong += mistakes("naq-top --once", json.loads(snapshot.out))
     assert json.loads(snapshot.out)["alerts"][0]["alert"] == ALERT
     assert wrong == []
+
+
+async def test_what_was_done_is_printed_as_the_schema_says(config: NAQConfig, tmp_path: Path) -> None:
+    printed: dict[str, object] = {}
+    async with filled(config):
+        for name, arguments in DONE_TO.items():
+            line = [*name.split()[1:], *arguments.split(), "--format", "json"]
+            finished = await called(*line, config=config, cwd=tmp_path)
+            assert finished.code == 0, f"{name}: {finished.err}"
+            printed[name] = json.loads(finished.out)
+    assert [mistake for name, document in printed.items() for mistake in mistakes(name, document)] == []
+    assert printed["naq schedule pause"] == printed["naq schedule cancel"] == [SCHEDULE]
+    assert (printed["naq dead retry"], printed["naq dead delete"]) == ([DEAD], [])
+    assert (printed["naq queue purge"], printed["naq processor remove"]) == ({"jobs": 1}, [PROCESSOR])
 
 
 @pytest.mark.parametrize(

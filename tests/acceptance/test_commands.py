@@ -231,6 +231,15 @@ async def test_a_history_is_filtered(config: NAQConfig, history_of_failures: int
     assert [line.split()[2] for line in finished.out.splitlines()] == ["started", "failed"]
 
 
+async def test_a_history_can_begin_and_end_at_a_time(config: NAQConfig, history_of_failures: int) -> None:
+    begun = await naq("events", "history", "three", "--since", str(history_of_failures), "-f", "raw", config=config)
+    ended = await naq("job", "events", "three", "--until", str(history_of_failures), config=config)
+
+    assert [line.split()[2] for line in begun.out.splitlines()][:3] == ["enqueued", "started", "completed"]
+    assert (ended.code, ended.out) == (0, "")
+    assert re.fullmatch("naq: none of the [0-9] events of job three matches\n", ended.err)
+
+
 async def test_that_nothing_was_found_is_said_beside_the_data(config: NAQConfig, history_of_failures: int) -> None:
     elsewhere = ("--namespace", f"{config.namespace}x")
     asked = [

@@ -57,7 +57,7 @@ async def test_names_of_what_there_is_are_completed(config: NAQConfig) -> None:
             "naq queue show ": {QUEUE},
             "naq enqueue shop.charge --queue ma": {QUEUE},
             "naq run-worker ": {QUEUE},
-            "naq worker stop ": {WORKER},
+            f"naq --namespace {config.namespace} worker stop ": {WORKER},
             "naq schedule pause mo": {SCHEDULE},
             "naq job show order-": {DONE, DEAD},
             "naq enqueue shop.charge --after rem": {LATER, "remind-18"},

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from naq_runtime.config import NAQConfig
+from tests.support.in_process import called
 from tests.support.processes import naq, naq_top
 from tests.unit.test_config_layers import context
 
@@ -29,6 +32,26 @@ theme = "day"
 [profiles.prod.worker]
 concurrency = 20
 """
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--namespace there --timeout=3s --debug config show",
+        "config --namespace=there --timeout 3 show",
+        "config --namespace elsewhere show --timeout 3000ms --namespace there",
+    ],
+)
+async def test_shared_options_may_stand_anywhere(line: str, tmp_path: Path) -> None:
+    finished = await called(*line.split(), "--format", "json", cwd=tmp_path)
+
+    found = {one["key"]: one["value"] for one in json.loads(finished.out)}
+    assert (found["namespace"], found["nats.request_timeout"]) == ("there", 3)
+
+
+@pytest.mark.parametrize("line", ["--namespace there", "--namespace there lst", "--server"])
+async def test_shared_options_without_a_command_are_a_usage_mistake(line: str, tmp_path: Path) -> None:
+    assert (await called(*line.split(), cwd=tmp_path)).code == 2
 
 
 async def test_all_settings_are_shown_with_where_each_comes_from_and_no_secret(

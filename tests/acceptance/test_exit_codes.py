@@ -180,8 +180,11 @@ async def test_a_usage_mistake_ends_it_with_2(command: Command, folder: Path) ->
     short = await end_of(command, folder=folder) if required else unknown
 
     assert (unknown.code, unknown.out) == (2, "")
-    assert "No such option: --no-such-option" in unknown.err
+    assert "no such option: --no-such-option" in unknown.err
+    assert f"\nUsage: {command.name.removeprefix('naq-')} " in unknown.err  # a program alone has no name in here
     assert (short.code, short.out) == (2, "")
+    assert is_short(unknown.err)
+    assert is_short(short.err)
 
 
 @each(name for name, command in ALL.items() if filter_of(command))

@@ -41,6 +41,10 @@ async def nap(seconds: float, mark: Path | None = None) -> str:
     return "rested"
 
 @task
+async def greet(name: str) -> str:
+    return f"hello {name}"
+
+@task
 async def csi() -> str:
     return "a\x9b31m\u202eb"
 """
@@ -170,6 +174,30 @@ async def test_the_result_is_printed_as_json_and_can_be_waited_for(config: NAQCo
     assert (in_vain.code, in_vain.out) == (5, "")
     assert "has not ended within 0.3 s" in in_vain.err
     assert waited == late == (0, "3\n", "")
+
+
+async def test_a_job_can_wait_for_one_that_is_to_come(config: NAQConfig, project: Path) -> None:
+    early = await naq(
+        "enqueue", "bakery.add", "2", "--id", "sum", "--after", "later", "--on-unknown-dependency", "wait",
+        config=config,
+    )  # fmt: skip
+    await naq("enqueue", "bakery.add", "1", "--id", "later", config=config)
+    async with worker_process(config, "-m", "bakery", cwd=project):
+        finished = await naq("job", "result", "sum", "--wait-timeout", "20s", config=config)
+
+    assert (early.code, finished.out) == (0, "3\n")
+
+
+async def test_a_result_that_is_text_is_raw_without_quotes(config: NAQConfig, project: Path) -> None:
+    async with worker_process(config, "-m", "bakery", cwd=project):
+        await naq("enqueue", "bakery.greet", "ada", "--id", "text", "--wait", config=config)
+        await naq("enqueue", "bakery.add", "4", "--id", "number", "--wait", config=config)
+        await naq("enqueue", "bakery.csi", "--id", "hostile", "--wait", config=config)
+    raw = [(await naq("job", "result", i, "-f", "raw", config=config)).out for i in ("text", "number", "hostile")]
+
+    assert raw[:2] == ["hello ada\n", "5\n"]
+    assert "\x9b" not in raw[2]
+    assert "\u202e" not in raw[2]
 
 
 async def test_what_a_terminal_would_obey_in_a_result_is_escaped(config: NAQConfig, project: Path) -> None:

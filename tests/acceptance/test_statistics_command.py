@@ -77,6 +77,23 @@ async def test_by_queue_and_worker_each_has_its_line_and_all_come_last(config: N
     assert " ".join(rows[-1][10:]).startswith("20 ms 20 ms 20 ms")
 
 
+@pytest.mark.parametrize("rolled_up", [False, True], ids=["without a leader", "rolled up"])
+async def test_with_a_filter_only_what_matches_is_counted(config: NAQConfig, rolled_up: bool) -> None:
+    await store(config, history(), rolled_up=rolled_up)
+
+    long = await naq(
+        "events", "stats", "--filter", "duration>=800ms worker:w1", "--by-queue", "-f", "raw", config=config
+    )
+    none = await naq("events", "stats", "--filter", "queue:nosuch", config=config)
+
+    assert [line.split()[:10] for line in long.out.splitlines()] == [
+        ["print", "0", "0", "1", "1", "0", "0", "0", "50.0%", "-"],
+        ["(all)", "0", "0", "1", "1", "0", "0", "0", "50.0%", "-"],
+    ]
+    assert (long.code, long.err) == (0, "")
+    assert (none.code, none.err) == (0, "naq: no such event of that time is in the log of this namespace\n")
+
+
 async def test_as_json_all_that_is_known_is_one_document(config: NAQConfig) -> None:
     await store(config, history())
 

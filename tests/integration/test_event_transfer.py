@@ -15,6 +15,7 @@ import pytest
 from naq_runtime import EventService, JobEvent, JobEventType, NAQConfig, Queue, ServiceManager
 from naq_runtime.events.archive import ArchiveHeader, ArchiveReader, ArchiveWriter
 from naq_runtime.events.codec import encode_event, event_subject
+from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.naming import Names
 from naq_runtime.nats.direct import StoredMessage, stream_bounds
@@ -99,6 +100,27 @@ async def test_only_what_is_asked_for_goes_to_stdout(config: NAQConfig) -> None:
     assert [line["event"]["event_type"] for line in lines] == ["completed"] * 5
     assert end == {"events": 5, "complete": True}
     assert len(none.splitlines()) == 2
+
+
+async def test_an_export_has_only_what_a_filter_means_and_says_so(config: NAQConfig) -> None:
+    told = await some_story(config)
+    wanted = EventFilter("type:started OR result")
+
+    finished = await naq(
+        "events", "export", "--filter", "type:started OR result", "--type", "started", "--type", "result_stored",
+        config=config,
+    )  # fmt: skip
+
+    header, *lines, end = map(json.loads, finished.out.splitlines())
+    assert header["filter"] == "type:started OR result"
+    expected = [
+        one.sequence
+        for one in told
+        if wanted.matches(one.event) and one.event.event_type in ("started", "result_stored")
+    ]
+    assert [line["sequence"] for line in lines] == expected
+    assert end == {"events": len(expected), "complete": True}
+    assert finished.err == f"naq: {len(expected)} events exported\n"  # what was not wanted is no loss
 
 
 async def test_a_range_of_time_begins_and_ends_where_it_was_asked_to(config: NAQConfig) -> None:
