@@ -21,7 +21,7 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Find, show, await, cancel and retry jobs.", no_args_is_help=True, rich_markup_mode=None)
 
-_LIKE_FIND = "The same as: naq job find\n\nExample: naq job list --watch 5s"
+_LIKE_FIND = "Print the jobs that a filter means, as find does.\n\nExample: naq job list --watch 5s"
 JobId = Annotated[str, typer.Argument(metavar="ID", autocompletion=completing.jobs, help="The job.")]
 JobIds = Annotated[list[str], typer.Argument(metavar="ID...", autocompletion=completing.jobs, help="The jobs.")]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print.")]

@@ -297,14 +297,14 @@ async def test_a_stream_that_is_interrupted_ends_with_130_and_no_traceback(confi
         (["run-worker", "-m", "no_such_module"], 2, "there is no module 'no_such_module'"),
         (["run-worker", "a*b", "-m", MODULE], 2, "queue 'a*b' is not a valid name"),
         (["run-worker", "-m", MODULE, "--server", "nats://127.0.0.1:1"], 3, "connection refused"),
-        (["run-worker"], 2, "Missing option '--module'"),
+        (["run-worker"], 2, "missing option '--module'"),
         (["events", "history", "unheard-of"], 4, "no events of job unheard-of"),
         (["events", "stream", "--since", "noon"], 2, "expected a time such as -10m, 14:02 or 2026-11-27T14:02"),
         (["events", "stream", "--event-type", "faild"], 2, "unknown type 'faild', did you mean failed?"),
         (["events", "history", "one", "--filter", "a)"], 2, "expected the end, found ')'"),
         (["events", "history", "a b"], 2, "job id 'a b' is not a valid name"),
         (["events", "stream", "--server", "nats://127.0.0.1:1"], 3, "Start one with 'naq server'"),
-        (["no-such-command"], 2, "No such command"),
+        (["no-such-command"], 2, "no such command"),
     ],
 )
 async def test_what_is_wrong_is_said_in_a_line_and_by_the_exit_code(

@@ -280,7 +280,7 @@ async def test_the_events_of_a_job_are_its_history(config: NAQConfig) -> None:
         (["show", "a b"], 2, "job id 'a b' is not a valid name"),
         (["show", "*"], 2, "job id '*' is not a valid name"),
         (["show", "one", "--server", "nats://127.0.0.1:1"], 3, "connection refused"),
-        (["show"], 2, "Missing argument 'ID'"),
+        (["show"], 2, "missing argument 'ID'"),
         (["result", "unheard-of", "--wait"], 4, "nothing is known of job unheard-of"),
         (["result", "one", "--wait-timeout", "soon"], 2, "expected a span such as 90s"),
         (["cancel", "one", "*"], 2, "job id '*' is not a valid name"),

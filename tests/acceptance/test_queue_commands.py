@@ -131,7 +131,7 @@ async def test_a_purge_asks_in_a_terminal(config: NAQConfig) -> None:
         (["pause", "a.b"], 2, "queue 'a.b' is not a valid name"),
         (["limit", "mail"], 2, "say --concurrency, --rate, or both"),
         (["limit", "mail", "--rate", "many"], 2, "'many' is not a rate"),
-        (["limit", "mail", "--concurrency", "-1"], 2, "Invalid value for '--concurrency'"),
+        (["limit", "mail", "--concurrency", "-1"], 2, "invalid value for '--concurrency'"),
         (["list", "--server", "nats://127.0.0.1:1"], 3, "connection refused"),
     ],
 )

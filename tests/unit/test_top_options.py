@@ -23,7 +23,7 @@ from tests.unit.test_config_layers import context
         (["--at", "nonsense"], "--at 'nonsense': expected a time such as -10m, 14:02 or 2026-11-27T14:02"),
         (["--at", "1h", "--once"], "--at goes where the monitor can be played on"),
         (["--since", "15m", "--once"], "--since is for what goes on live"),
-        (["--since", "yore"], "Invalid value for '--since'"),
+        (["--since", "yore"], "invalid value for '--since'"),
         (["--filter", "colour:red"], "--filter 'colour:red': the filter is wrong at column 1: unknown field 'colour'"),
         (["--filter", "type:failed", "--once"], "--filter is for events on a screen"),
         (["--refresh", "1h"], "expected 0.1s to 5s, got '1h'"),
