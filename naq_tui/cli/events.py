@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -25,11 +25,15 @@ from naq_tui.cli.events_workers import workers
 from naq_tui.cli.format import Format
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from naq_runtime.config import NAQConfig
     from naq_runtime.events.filters import EventFilter
+    from naq_runtime.events.models import StoredEvent
     from naq_runtime.events.queries import EventQueries
     from naq_runtime.events.storage import EventTail
     from naq_runtime.monitor import Monitor
+    from naq_runtime.services.manager import ServiceManager
     from naq_tui.cli.output import EventPrinter
 
 __all__ = ["app"]
@@ -87,10 +91,13 @@ async def history(
     filter: FilterOption = None,
     since: SinceOption = None,
     until: PastUntilOption = None,
+    follow: FollowOption = False,
     format: FormatOption = Format.TABLE,
     config: NAQConfig,
 ) -> None:
     """Print everything that happened to a job, in order.
+
+    With --follow JSON is an object a line.
 
     Example: naq events history 3k9x2abq0e7d5c1m8t4z
     """
@@ -107,18 +114,39 @@ async def history(
         storage = NATSJobEventStorage(services.connection, services.config, services.topology)
         queries = EventQueries(storage, services.clock, server_ns=services.connection.server_clock.now_ns)
         events = await queries.history(job_id)
+        if not events:
+            raise NotFound(f"no events of job {job_id}: it never was, or they have expired")
         within = await queries.range_of(since, until) if since or until else None
-    if not events:
-        raise NotFound(f"no events of job {job_id}: it never was, or they have expired")
-    found = [
-        stored
-        for stored in events
-        if (wanted is None or wanted.matches(stored.event))
-        and (within is None or within.first <= stored.sequence <= within.last)
-    ]
+        found = [
+            stored
+            for stored in events
+            if (wanted is None or wanted.matches(stored.event))
+            and (within is None or within.first <= stored.sequence <= within.last)
+        ]
+        if follow and until is None:
+            last = max(stored.sequence for stored in events)
+            await _go_on(services, found, last, _wanted(filter, job_id=job_id), format)
     print_events(found, format)
     if not found:
         note(f"none of the {len(events):,} events of job {job_id} matches")
+
+
+async def _go_on(
+    services: ServiceManager, found: Sequence[StoredEvent], last: int, wanted: EventFilter, format: Format
+) -> NoReturn:
+    """Print events, and what comes behind a sequence."""
+    from naq_runtime.monitor import Monitor
+    from naq_tui.cli.outages import telling_outages
+    from naq_tui.cli.output import EventPrinter
+    from naq_tui.cli.reader import while_read
+
+    printer = EventPrinter(format)
+    monitor = await services.get_service(Monitor)
+    async with while_read():
+        with telling_outages(services.connection):
+            for stored in found:
+                printer.print(stored)
+            await _follow(monitor, wanted, last, printer)
 
 
 def _wanted(filter: str | None, **several: str | None) -> EventFilter:
@@ -161,7 +189,7 @@ async def _print_stored(
     return last
 
 
-async def _follow(monitor: Monitor, wanted: EventFilter, last: int, printer: EventPrinter) -> None:
+async def _follow(monitor: Monitor, wanted: EventFilter, last: int, printer: EventPrinter) -> NoReturn:
     """Print what comes behind a sequence, for ever; an outage of the server is waited out."""
     import asyncio
 

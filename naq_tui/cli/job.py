@@ -9,7 +9,7 @@ import typer
 from naq_runtime.errors import NotFound
 from naq_tui.cli import completing
 from naq_tui.cli.context import EXIT_CONDITION, command, fail
-from naq_tui.cli.event_options import FilterOption, PastUntilOption, SinceOption
+from naq_tui.cli.event_options import FilterOption, FollowOption, PastUntilOption, SinceOption
 from naq_tui.cli.format import Format, a_span
 from naq_tui.cli.job_find import find
 from naq_tui.cli.watching import WatchedCommand
@@ -152,6 +152,7 @@ async def events(
     filter: FilterOption = None,
     since: SinceOption = None,
     until: PastUntilOption = None,
+    follow: FollowOption = False,
     format: FormatOption = Format.TABLE,
     config: NAQConfig,
 ) -> None:
@@ -159,11 +160,11 @@ async def events(
 
     The same as: naq events history ID
 
-    Example: naq job events 3k9x2abq0e7d5c1m8t4z --format json
+    Example: naq job events 3k9x2abq0e7d5c1m8t4z --follow
     """
     from naq_tui.cli.events import history
 
-    await history(job_id, filter=filter, since=since, until=until, format=format, config=config)
+    await history(job_id, filter=filter, since=since, until=until, follow=follow, format=format, config=config)
 
 
 app.command("find", cls=WatchedCommand)(command(find))

@@ -7,6 +7,7 @@ own, other forms behind an empty line.
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import sys
 import time
@@ -97,7 +98,7 @@ async def watched(
     from naq_tui.cli.outages import telling_outages
     from naq_tui.cli.reader import while_read
 
-    in_place = form is Format.TABLE and sys.stdout.isatty()
+    in_place = form is Format.TABLE and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     screen = _Screen(every_s) if in_place else _Sequel(form)
     async with while_read():
         with telling_outages(services.connection, screen.say):

@@ -37,6 +37,8 @@ WAITING = {
     "naq job result": "waiting --wait",
     "naq worker stop": "anna --wait",
     "naq events stream": "",
+    "naq job events": "waiting --follow",
+    "naq events history": "waiting --follow",
     "naq worker events": "anna",
     **{
         f"naq {name}": "--watch"

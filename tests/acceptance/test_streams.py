@@ -145,6 +145,25 @@ async def test_a_restart_of_the_server_is_told_and_nothing_is_missed_or_told_twi
     assert told == list(range(1, len(told) + 1))
 
 
+async def test_a_job_is_followed_from_its_beginning(config: NAQConfig) -> None:
+    async with Queue("mail", config=config) as queue:
+        one = await queue.enqueue_job(Job(tasks.add, (1,), job_id="one"))
+        other = await queue.enqueue_job(Job(tasks.add, (1,), job_id="other"))
+        async with going_on(config, "job", "events", "one", "--follow", "--format", "json") as told:
+            await eventually(lambda: told.out.lines, within=20)
+            assert await other.cancel()
+            assert await one.cancel()
+            await eventually(lambda: len(told.out.lines) >= 2, within=20)
+            assert await told.interrupted() == 130
+
+    events = [json.loads(line) for line in told.out.lines]
+    assert [(event["job_id"], event["event_type"]) for event in events[:2]] == [
+        ("one", "enqueued"),
+        ("one", "cancelled"),
+    ]
+    assert {event["job_id"] for event in events} == {"one"}
+
+
 @pytest.mark.parametrize("count", [1, 300], ids=["while nothing comes", "in the middle of a history"])
 async def test_it_ends_at_once_and_without_a_word_when_its_reader_has_gone(config: NAQConfig, count: int) -> None:
     await produce(config, count)
