@@ -6,6 +6,7 @@ back for a moment, the batches can be merged by time.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from operator import itemgetter
 
@@ -35,20 +36,17 @@ class Ordering:
         return len(self._held)
 
     def add(self, events: Sequence[StoredEvent], now_ns: int) -> None:
-        """Hold events that have come now."""
+        """Hold events that have come now, which is not before those that are held."""
         self._held += [(now_ns, stored.event.moment_ns, stored) for stored in events]
 
     def take(self, now_ns: int) -> list[StoredEvent]:
         """What has been held long enough, and what happened before that."""
-        horizon = now_ns - self._hold_ns
-        due = [moment_ns for came_ns, moment_ns, _ in self._held if came_ns <= horizon]
-        if not due:
+        count = bisect_right(self._held, now_ns - self._hold_ns, key=itemgetter(0))
+        if not count:
             return []
-        latest = max(due)
-        taken: list[_Held] = []
-        kept: list[_Held] = []
-        for held in self._held:
-            (taken if held[0] <= horizon or held[1] <= latest else kept).append(held)
-        self._held = kept
-        taken.sort(key=itemgetter(1))
-        return [stored for _, _, stored in taken]
+        due, rest = self._held[:count], self._held[count:]
+        latest = max(map(itemgetter(1), due))
+        due += [held for held in rest if held[1] <= latest]
+        self._held = [held for held in rest if held[1] > latest]
+        due.sort(key=itemgetter(1))
+        return [stored for _, _, stored in due]
