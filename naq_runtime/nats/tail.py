@@ -97,6 +97,8 @@ class StreamTail:
         self._listening = AsyncExitStack()
         self.last = 0
         """The sequence up to which everything has been delivered."""
+        self._last_stored_at = ""
+        """When the last message that was delivered was stored; empty when that is not known."""
 
     async def start(self, after: int | None = None) -> None:
         """Begin behind the sequence ``after``, or with what comes from now on."""
@@ -180,7 +182,12 @@ class StreamTail:
             if sequence > last:
                 messages.append(message)
                 last = sequence
-        self.last = last
+        self._reach(last, batch)
+
+    def _reach(self, sequence: int, batch: TailBatch) -> None:
+        self.last = sequence
+        if batch.messages:
+            self._last_stored_at = batch.messages[-1][2]
 
     async def _look(self) -> None:
         """See how far the stream goes, and whether it was made anew."""
@@ -192,7 +199,7 @@ class StreamTail:
             raise
         if end < self.last or (created != self._created and self.last):
             self._restarted = True
-            self.last = 0
+            self.last, self._last_stored_at = 0, ""
             self._clear()
         self._created = created
         self._target = end
@@ -213,9 +220,9 @@ class StreamTail:
         at_end = page.pending == 0 or len(batch.messages) < len(page.messages) or not page.messages
         reached = asked.until if at_end else batch.messages[-1][0]
         if self._whole:
-            batch.retired = self._retired_among(batch.messages)
+            batch.retired = self._retired_among(batch.messages, reached)
             batch.missed = reached - self.last - len(batch.messages) - batch.retired
-        self.last = reached
+        self._reach(reached, batch)
         if self._target > self.last:
             self._ahead = self._ask()  # it comes while the reader deals with this one
 
@@ -233,16 +240,16 @@ class StreamTail:
         page.add_done_callback(lambda done: done.cancelled() or done.exception())
         return _Asked(first, until, page)
 
-    def _retired_among(self, messages: list[RawMessage]) -> int:
-        """How many are missing in front of messages that are so old that the others were removed on purpose.
+    def _retired_among(self, messages: list[RawMessage], reached: int) -> int:
+        """How many up to ``reached`` are missing behind messages that are so old that they were removed on purpose.
 
         What is missing at the beginning of the stream had to go for its limits, and is missed.
         """
-        count, expected = 0, self.last + 1
-        for sequence, _, stored_at in messages:
-            if sequence > expected and self._is_old(stored_at):
+        count, expected, before = 0, self.last + 1, self._last_stored_at
+        for sequence, stored_at in (*((sequence, stored_at) for sequence, _, stored_at in messages), (reached + 1, "")):
+            if sequence > expected and self._is_old(before or stored_at):
                 count += sequence - max(expected, min(self._first, sequence))
-            expected = sequence + 1
+            expected, before = sequence + 1, stored_at
         return count
 
     def _is_old(self, stored_at: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 from naq_runtime.nats.connection import Connection
 from naq_runtime.nats.publish import AckedPublish, Outgoing
@@ -37,7 +38,11 @@ class Log:
     async def repeat(self, *sequences: int, topic: str = "a") -> None:
         """Repeat messages as the server does."""
         for sequence in sequences:
-            headers = {"Nats-Sequence": str(sequence), "Nats-Subject": f"{self.stream}.{topic}"}
+            headers = {
+                "Nats-Sequence": str(sequence),
+                "Nats-Subject": f"{self.stream}.{topic}",
+                "Nats-Time-Stamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+            }
             await self.connection.publish(f"{self.live}.{topic}", str(sequence).encode(), headers=headers)
         await self.connection.flush()
 

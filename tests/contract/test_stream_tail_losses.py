@@ -70,6 +70,41 @@ class TestRetired:
 
         assert (seen_in(batch), batch.missed, batch.retired) == (messages(1, 2, 6, 7), 0, 3)
 
+    async def test_neither_is_what_was_removed_between_an_old_message_and_a_young_one(
+        self, log: Log, follow: Follow
+    ) -> None:
+        await log.store(1)
+        await log.store(3, topic="beat")
+        await asyncio.sleep(0.3)  # those grow old
+        await log.store(1)
+        await log.retire("beat", before=5)
+
+        batch = await next_of(await follow(after=0, retired_after_s=0.25))
+
+        assert (seen_in(batch), batch.missed, batch.retired) == (messages(1, 5), 0, 3)
+
+    async def test_nor_what_was_removed_from_the_end(self, log: Log, follow: Follow) -> None:
+        await log.store(2)
+        await log.store(3, topic="beat")
+        await log.retire("beat", before=6)
+
+        batch = await next_of(await follow(after=0, retired_after_s=0.0))
+
+        assert (seen_in(batch), batch.missed, batch.retired) == (messages(1, 2), 0, 3)
+
+    async def test_what_was_removed_behind_what_came_live_is_not_missed(self, log: Log, follow: Follow) -> None:
+        tail = await follow(retired_after_s=0.0)
+        await log.store(1)
+        await log.repeat(1)
+        assert seen_in(await next_of(tail)) == messages(1)
+        await log.store(2, topic="beat")
+        await log.store(1)
+        await log.retire("beat", before=4)
+
+        await log.repeat(4)
+
+        assert await all_until(tail, 4) == (messages(4), 0)
+
     async def test_what_is_gone_from_among_young_ones_is_missed(self, log: Log, follow: Follow) -> None:
         await log.store(2)
         await log.store(3, topic="beat")
