@@ -104,6 +104,11 @@ class Stream(Struct, frozen=True, kw_only=True):
         return self.usages[0].share
 
     @property
+    def sound_replicas(self) -> int:
+        """The leader, and those that follow it without trouble."""
+        return sum(not peer.trouble for peer in self.peers) + bool(self.leader)
+
+    @property
     def troubles(self) -> tuple[str, ...]:
         """What is wrong with its replicas."""
         if not self.is_clustered:

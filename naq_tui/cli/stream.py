@@ -191,8 +191,7 @@ def _limit(share: float | None) -> Span:
 def _replicas(stream: Stream) -> Span:
     if not stream.is_clustered:
         return str(stream.replicas), "dim"
-    well = sum(not peer.trouble for peer in stream.peers) + bool(stream.leader)
-    return f"{well}/{stream.replicas}", "" if well >= stream.replicas else "red"
+    return f"{stream.sound_replicas}/{stream.replicas}", "" if stream.sound_replicas >= stream.replicas else "red"
 
 
 def _page(detail: _Detail) -> Iterator[Line]:

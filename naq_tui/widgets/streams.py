@@ -64,8 +64,7 @@ def _size(view: Stream, width: int) -> list[Span]:
 def _replicas(view: Stream, width: int) -> list[Span]:
     if not view.is_clustered:
         return [(str(view.replicas), "faint")]
-    well = sum(not peer.trouble for peer in view.peers) + bool(view.leader)
-    return [(f"{well}/{view.replicas}", "text" if well >= view.replicas else "bad")]
+    return [(f"{view.sound_replicas}/{view.replicas}", "text" if view.sound_replicas >= view.replicas else "bad")]
 
 
 def _leader(view: Stream, width: int) -> list[Span]:
@@ -92,9 +91,7 @@ class StreamTable(PointingTable[Stream]):
                 Column("stream", 14, _short, lambda s: s.name, "left", 0, most=24, descending=False),
                 Column("what is in it", 20, _purpose, lambda s: s.purpose, "left", 5, most=38, descending=False),
                 Column("messages", 8, lambda s, _: _number(s.messages), lambda s: s.messages, rank=2),
-                Column(
-                    "size", 7, lambda s, _: [(bytes_text(s.bytes), "text" if s.bytes else "faint")], lambda s: s.bytes
-                ),
+                Column("size", 7, _size, lambda s: s.bytes),
                 limit,
                 Column("oldest", 6, self._oldest, lambda s: -s.first_ns, rank=6),
                 Column("latest", 6, self._latest, lambda s: s.last_ns, rank=8),
@@ -167,26 +164,8 @@ def _unacknowledged(view: Consumer, width: int) -> list[Span]:
 
 
 CONSUMER_COLUMNS: tuple[Column[Consumer], ...] = (
-    Column(
-        "consumer",
-        14,
-        lambda c, _: [(inert(c.name, 80), "name")],
-        lambda c: c.name,
-        "left",
-        0,
-        most=30,
-        descending=False,
-    ),
-    Column(
-        "whose",
-        16,
-        lambda c, _: [(inert(c.purpose or "-", 80), "dim")],
-        lambda c: c.purpose,
-        "left",
-        7,
-        most=34,
-        descending=False,
-    ),
+    Column("consumer", 14, _consumer, lambda c: c.name, "left", 0, most=30, descending=False),
+    Column("whose", 16, _whose, lambda c: c.purpose, "left", 7, most=34, descending=False),
     Column("state", 11, _state, lambda c: (c.paused, c.pending), "left", 3),
     Column("pending", 8, lambda c, _: _number(c.pending), lambda c: c.pending, rank=1),
     Column("unacked", 11, _unacknowledged, lambda c: c.unacknowledged, rank=2, most=13),
