@@ -21,6 +21,8 @@ from naq_runtime.nats.translating import reason_of
 __all__ = ["Watcher", "dialled"]
 
 _REDIAL_S = 0.1
+_DIALS = 10
+"""On a busy machine a server has often hung up before it could be read why."""
 
 
 class Watcher(NamedTuple):
@@ -43,12 +45,12 @@ async def dialled(config: NatsConfig, name: str, watcher: Watcher) -> LeanClient
     identity = identity_of(config)
     if any(url.startswith(("ws://", "wss://")) for url in split_urls(config.url)):
         prepare_web_sockets()
-    for final in (False, False, False, True):
+    for attempt in range(_DIALS):
         client = LeanClient()
         try:
             await _dial(client, config, name, watcher, identity)
         except (nats.errors.Error, OSError, TimeoutError) as error:
-            if final or not isinstance(error, ConnectionResetError):
+            if attempt == _DIALS - 1 or not isinstance(error, ConnectionResetError):
                 raise _refusal(config, error) from error
             await asyncio.sleep(_REDIAL_S)
         else:
