@@ -16,7 +16,7 @@ from naq_runtime.errors import ProcessingError, Unavailable
 from naq_runtime.events.models import JobEvent, JobEventType, StoredEvent
 from naq_runtime.processors.command import Command
 from naq_runtime.processors.settings import CommandSettings
-from tests.support.processes import is_gone
+from tests.support.processes import command_of, is_gone
 from tests.support.waiting import eventually
 
 
@@ -88,7 +88,7 @@ async def test_one_that_takes_too_long_is_killed_with_all_that_it_started(tmp_pa
         await running
 
     await eventually(lambda: is_gone(int(pids.read_text())))
-    assert not [one for one in psutil.Process(os.getpid()).children() if str(pids) in one.cmdline()]
+    assert not [one for one in psutil.Process(os.getpid()).children() if str(pids) in command_of(one)]
 
 
 @pytest.mark.parametrize("how", ["", "setsid "])

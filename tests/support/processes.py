@@ -119,8 +119,8 @@ def is_gone(pid: int) -> bool:
 
 
 def command_of(process: psutil.Process) -> list[str]:
-    """What a process was started with; nothing for one that has ended."""
+    """What a process was started with; nothing for one that has ended, reaped or not."""
     try:
         return process.cmdline()
-    except psutil.NoSuchProcess:
+    except psutil.NoSuchProcess:  # also what psutil raises for a zombie
         return []

@@ -19,7 +19,7 @@ import pytest
 from naq_runtime.errors import ConfigError
 from naq_tui.cli.showing import options_for_pages
 from naq_tui.serving import Address, address_of
-from tests.support.processes import environment, naq_top
+from tests.support.processes import command_of, environment, naq_top
 from tests.support.waiting import eventually
 from tests.tui.test_replay import JOB, written
 
@@ -50,7 +50,7 @@ class Served:
     def children(self) -> list[psutil.Process]:
         """The processes of naq-top behind the pages."""
         found = psutil.Process(self.process.pid).children(recursive=True)
-        return [one for one in found if "naq_tui.cli.top" in one.cmdline()]
+        return [one for one in found if "naq_tui.cli.top" in command_of(one)]
 
 
 @dataclass
