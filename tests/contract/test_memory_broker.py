@@ -51,7 +51,7 @@ async def nap(seconds: float) -> str:
 async def snooze_once(mark: str) -> int:
     if mark not in snoozed:
         snoozed.add(mark)
-        raise Snooze(0.2)
+        raise Snooze(2.0)
     return current_job().attempt
 
 
@@ -192,7 +192,7 @@ async def test_a_snooze_costs_no_try(world: World) -> None:
         await world.run_all()
         assert await handle.status() is JobStatus.SCHEDULED
 
-        await world.let_pass(0.3)
+        await world.let_pass(2.1)
         await world.run_all()
 
         assert await handle.result(timeout=30) == 1
