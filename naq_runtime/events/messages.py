@@ -279,4 +279,5 @@ def alert_message(event: AlertEvent) -> str:
     value = None if event.value is None else value_text(event.unit or "", event.value)
     lasted = None if event.duration_ms is None else f"after {duration_text(event.duration_ms)}"
     named = " ".join(part for part in (event.alert, labels) if part)
-    return _joined(f"{named}: {value}" if value else named, event.rule, lasted, event.reason, event.text)
+    seen = f"seen by {event.by}" if event.by and event.event_type == "alert_acknowledged" else None
+    return _joined(f"{named}: {value}" if value else named, event.rule, seen, lasted, event.reason, event.text)

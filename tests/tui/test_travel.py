@@ -297,6 +297,32 @@ async def test_alerts_of_the_past_are_those_that_fired_then() -> None:
         assert "✓ ok" in watched.line_with("mail-failures")
 
 
+async def test_who_cared_for_an_alert_of_the_past_is_known_from_then_on_and_until_it_is_over() -> None:
+    events: list[Event] = [job_event(ago_s=450)]
+    for fired_s, seen_s, by, over_s in ((400, 350, "ada", 300), (200, 150, "eve", None)):
+        fields: dict[str, Any] = {"labels": {"queue": "mail"}, "since_ns": NOW_NS - fired_s * SECOND}
+        events.append(builders.alert_event(ago_s=fired_s, **fields))
+        events.append(builders.alert_event("alert_acknowledged", ago_s=seen_s, by=by, **fields))
+        if over_s:
+            events.append(builders.alert_event("alert_resolved", ago_s=over_s, **fields))
+    async with with_past(*events, job_event(ago_s=50)) as watched:
+        said = {}
+        for moment in ("-375s", "-325s", "-175s", "-125s"):
+            await go_to(watched, moment)
+            await watched.press("a")
+            await watched.settle()
+            row = watched.line_with("mail-failures")
+            said[moment] = "⚑ firing" in row, row.partition("seen by ")[2].split(" ")[0]
+            await watched.press("escape")
+
+    assert said == {
+        "-375s": (True, ""),
+        "-325s": (True, "ada"),
+        "-175s": (True, ""),
+        "-125s": (True, "eve"),
+    }
+
+
 async def test_an_alert_of_the_present_is_told_of_as_such() -> None:
     async with with_past() as watched:
         await go_to(watched, "-250s")
