@@ -198,7 +198,7 @@ async def test_an_alert_is_acknowledged_with_who_and_when_on_record(
     told = RecordedAlerts()
     told.hear([said, fired])
     ((then,),) = [record.firing for record in told.records()]
-    assert said.event.message == f"depth queue=mail, queue_depth > 0 clear for 1h, seen by {caller()}"
+    assert said.event.message == f"depth queue=mail: seen by {caller()}, queue_depth > 0 clear for 1h"
     assert (then.labels, then.acknowledged_by) == ({"queue": "mail"}, caller())
 
 
