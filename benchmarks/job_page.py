@@ -25,6 +25,7 @@ from naq_runtime.services.queues import QueueService
 from naq_runtime.services.statistics import writer_of
 from naq_tui.pages.blocks import lay_out
 from naq_tui.pages.job import Around, job_page
+from naq_tui.pages.life import ENDED
 from naq_tui.pages.reasons import Situation
 
 _CHUNK = 1_000
@@ -59,9 +60,14 @@ async def around(monitor: Monitor, job_id: str, rounds: int, floor: float) -> No
     queue = next(name for stored in detail.events if (name := getattr(stored.event, "queue_name", None)))
     function = next(name for stored in detail.events if (name := getattr(stored.event, "function_name", None)))
     family = await look.family(detail)
-    story = await look.queue_story(queue, since_ns)
+    until_ns = last_ns if detail.status in ENDED else None
+    story = await look.queue_story(queue, since_ns, until_ns)
     shown(f"family of {len(family.members)}", await times_ms(lambda _: look.family(detail), rounds), floor)
-    shown("what happened to its queue", await times_ms(lambda _: look.queue_story(queue, since_ns), rounds), floor)
+    shown(
+        "what happened to its queue",
+        await times_ms(lambda _: look.queue_story(queue, since_ns, until_ns), rounds),
+        floor,
+    )
 
     async def neighbours(_: int) -> None:
         await look.neighbours(function, queue, but=job_id, before_ns=last_ns)

@@ -14,7 +14,7 @@ from naq_runtime.nats.tail import RawMessage
 if TYPE_CHECKING:
     from naq_runtime.events.filters import EventFilter
 
-__all__ = ["FoundEvents", "SequenceRange", "causal_order", "decode_all", "decode_stored", "matching"]
+__all__ = ["FoundEvents", "FoundMessages", "SequenceRange", "causal_order", "decode_all", "decode_stored", "matching"]
 
 
 class SequenceRange(NamedTuple):
@@ -28,6 +28,14 @@ class FoundEvents(NamedTuple):
     """A page of events that match."""
 
     events: list[StoredEvent]
+    reached: int
+    """The sequence up to which was looked."""
+
+
+class FoundMessages(NamedTuple):
+    """Messages of a part of the log, whether they are wanted or not."""
+
+    messages: list[StoredMessage]
     reached: int
     """The sequence up to which was looked."""
 

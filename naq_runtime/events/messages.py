@@ -280,6 +280,8 @@ def alert_message(event: AlertEvent) -> str:
     """What an alert says."""
     labels = " ".join(f"{name}={value}" for name, value in (event.labels or {}).items())
     value = None if event.value is None else value_text(event.unit or "", event.value)
+    if event.by and event.event_type == "alert_acknowledged":
+        value = f"seen by {event.by}"
     lasted = None if event.duration_ms is None else f"after {duration_text(event.duration_ms)}"
     named = " ".join(part for part in (event.alert, labels) if part)
     return _joined(f"{named}: {value}" if value else named, event.rule, lasted, event.reason, event.text)

@@ -295,7 +295,7 @@ class SystemEvent(EventBase, tag="system", frozen=True, kw_only=True, omit_defau
 
 
 class AlertEvent(EventBase, tag="alert", frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """An alert began, or is over. There is one for each rule and each set of labels."""
+    """An alert began, is over, or has somebody who cares for it. There is one for each rule and each set of labels."""
 
     event_type: AlertEventType
     alert: str
@@ -321,7 +321,7 @@ class AlertEvent(EventBase, tag="alert", frozen=True, kw_only=True, omit_default
     reason: str | None = None
     """Why it is over, when the condition has not cleared."""
     by: str | None = None
-    """The scheduler that found it."""
+    """The scheduler that found it, or who acknowledged it."""
 
     @property
     def message(self) -> str:

@@ -56,7 +56,13 @@ class EventQueries:
         self._server_ns = server_ns or clock.time_ns
 
     async def recent(
-        self, limit: int, filters: Filters = None, *, since: Moment | None = None, until: Moment | None = None
+        self,
+        limit: int,
+        filters: Filters = None,
+        *,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        among: int | None = None,
     ) -> RecentEvents:
         """The last events that match, at most ``limit`` of them.
 
@@ -65,9 +71,12 @@ class EventQueries:
         Args:
             since: of what was stored from then on.
             until: of what was stored before.
+            among: how many events of that time are looked through, the newest; ``None`` for all.
         """
         wanted = as_filter(filters)
         within = await self.range_of(since, until)
+        if among is not None:
+            within = SequenceRange(max(within.first, within.last - among + 1), within.last)
         return RecentEvents(await self._storage.recent(limit, wanted, within), within.last)
 
     async def before(self, sequence: int, limit: int, filters: Filters = None) -> EarlierEvents:

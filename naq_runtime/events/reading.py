@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from naq_runtime.errors import StreamMissing
-from naq_runtime.events.found import FoundEvents, SequenceRange, causal_order, decode_all, decode_stored, matching
+from naq_runtime.events.found import (
+    FoundEvents,
+    FoundMessages,
+    SequenceRange,
+    causal_order,
+    decode_all,
+    decode_stored,
+    matching,
+)
 from naq_runtime.events.models import JobEvent, StoredEvent
 from naq_runtime.events.searching import Search
 from naq_runtime.naming import Names
@@ -85,16 +93,24 @@ class EventReader:
 
     async def page(self, wanted: EventFilter, within: SequenceRange, size: int) -> FoundEvents:
         """The first events of a range that match, at most ``size`` of them; there may be fewer than there are."""
-        subjects = wanted.subjects(self._names)
-        if not subjects or within.last < within.first:
-            return FoundEvents([], within.last)
-        asked = [None] if any(map(_is_much, subjects)) or len(subjects) > _FEW_SUBJECTS else subjects
-        pages = await asyncio.gather(*(self._page(within.first, size, subject) for subject in asked))
-        ends = [page.messages[-1].sequence for page in pages if page.pending and page.messages]
-        reached = min([*ends, within.last])
-        messages = sorted((m for page in pages for m in page.messages if m.sequence <= reached), key=_sequence)
+        messages, reached = await self.messages(self.worth_asking(wanted), within, size)
         found = matching(wanted, messages)
         return FoundEvents(found[:size], found[size - 1].sequence if len(found) > size else reached)
+
+    def worth_asking(self, wanted: EventFilter) -> Sequence[str | None]:
+        """The subjects by which matching events are found sooner than by reading all; one ``None`` where none are."""
+        subjects = wanted.subjects(self._names)
+        return [None] if any(map(_is_much, subjects)) or len(subjects) > _FEW_SUBJECTS else subjects
+
+    async def messages(self, subjects: Sequence[str | None], within: SequenceRange, size: int) -> FoundMessages:
+        """The first messages of a range, of each subject at most ``size``, by sequence; ``None`` is any subject."""
+        if not subjects or within.last < within.first:
+            return FoundMessages([], within.last)
+        pages = await asyncio.gather(*(self._page(within.first, size, subject) for subject in subjects))
+        ends = [page.messages[-1].sequence for page in pages if page.pending and page.messages]
+        reached = min([*ends, within.last])
+        messages = (message for page in pages for message in page.messages if message.sequence <= reached)
+        return FoundMessages(sorted(messages, key=_sequence), reached)
 
     async def _page(self, first: int, size: int, subject: str | None) -> Page:
         try:

@@ -6,20 +6,28 @@ import asyncio
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from itertools import islice
 from operator import add
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from naq_runtime.events.archive import FORMAT_VERSION, ArchivedEvent, ArchiveHeader, ArchiveReader, ArchiveWriter
-from naq_runtime.events.reading import EventReader
+from naq_runtime.events.reading import EventReader, SequenceRange
 from naq_runtime.events.storage import EventStorage
 from naq_runtime.naming import Names
 from naq_runtime.nats.connection import Connection
-from naq_runtime.nats.direct import StoredMessage, messages_from
+from naq_runtime.nats.direct import StoredMessage
 from naq_runtime.nats.publish import Outgoing
 from naq_runtime.version import VERSION
+
+if TYPE_CHECKING:
+    from naq_runtime.events.filters import EventFilter
 
 __all__ = ["Imported", "export_events", "export_header", "import_events"]
 
 _PAGE = 500
+_PAGE_BY_SUBJECT = 5_000
+"""For each page by subject, the server goes through its index first: in small ones a quarter of the log would take
+longer than all of it."""
+_ALL = [None]
+"""Any subject."""
 
 Progress = Callable[[int, int], None]
 """Is told how much is done, and of how much."""
@@ -75,18 +83,24 @@ async def export_events(
 ) -> int:
     """Write what the header says; returns how many messages of that range are in the log no more.
 
+    Where a filter or types tell the subjects, no others are read, and nobody knows what is gone of them: 0.
+
     Raises:
         ServerError: the log cannot be read; what was read until then is written.
     """
     first, last = max(1, header.first_sequence), header.last_sequence  # an empty log begins at 0
-    read = 0
-    wanted = frozenset(header.event_types)
-    async for page in messages_from(connection, names.events_stream, first, until=last):
+    reader, types = EventReader(connection, names), frozenset(header.event_types)
+    subjects = reader.worth_asking(_filter_of(header)) if types or header.filter else _ALL
+    is_all = subjects == _ALL
+    size = _PAGE if is_all else _PAGE_BY_SUBJECT
+    read, reached = 0, first - 1
+    while reached < last:
+        page, reached = await reader.messages(subjects, SequenceRange(reached + 1, last), size)
         read += len(page)
-        some = [message for message in page if _type_of(message) in wanted] if wanted else page
+        some = [message for message in page if _type_of(message) in types] if types else page
         await _to_its_end(asyncio.to_thread(writer.write, some))
-        progress(page[-1].sequence - first + 1, last - first + 1)
-    return max(0, last - first + 1 - read)
+        progress(reached - first + 1, last - first + 1)
+    return max(0, last - first + 1 - read) if is_all else 0
 
 
 async def import_events(storage: EventStorage, names: Names, reader: ArchiveReader, progress: Progress) -> Imported:
@@ -109,6 +123,12 @@ async def import_events(storage: EventStorage, names: Names, reader: ArchiveRead
         done = Imported(*map(add, done, came))
         progress(sum(done), 0)
     return done
+
+
+def _filter_of(header: ArchiveHeader) -> EventFilter:
+    from naq_runtime.events.filters import EventFilter
+
+    return EventFilter(header.filter, event_type=list(header.event_types) or None)
 
 
 async def _to_its_end(writing: Coroutine[Any, Any, None]) -> None:

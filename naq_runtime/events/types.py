@@ -107,3 +107,5 @@ class AlertEventType(StrEnum):
     """What its rule says has held for long enough."""
     RESOLVED = "alert_resolved"
     """It is over."""
+    ACKNOWLEDGED = "alert_acknowledged"
+    """Somebody cares for it; it fires on."""

@@ -11,7 +11,9 @@ from naq_runtime.alerts.record import Alert, AlertRecord
 from naq_runtime.alerts.rules import Rule
 from naq_runtime.alerts.store import Note, acknowledge, read_board, silence
 from naq_runtime.errors import NotFound
+from naq_runtime.events.models import AlertEventType
 from naq_runtime.naming import check_name
+from naq_runtime.services.events import EventService
 
 if TYPE_CHECKING:
     from naq_runtime.alerts.evaluation import Values
@@ -99,6 +101,8 @@ class AlertService:
     async def acknowledge(self, name: str, labels: Mapping[str, str] | None = None, *, by: str = "") -> list[Alert]:
         """Say that somebody cares for the alerts of a rule that fire, or for those of some labels; returns them.
 
+        The log is told, too.
+
         Raises:
             NotFound: none of them fires.
             ServerError: it is uncertain.
@@ -108,8 +112,18 @@ class AlertService:
         found = [alert for alert in record.firing if wanted.items() <= alert.labels.items()]
         if not found:
             raise NotFound(f"no such alert of {name} fires now; 'naq alerts list' shows those that do")
+        events = await self._services.get_service(EventService)  # who only looks needs none
         for alert in found:
             await acknowledge(self._streams, self._names, name, alert, by or "somebody", self.now_ns())
+            events.alert(
+                AlertEventType.ACKNOWLEDGED,
+                alert=name,
+                rule=record.rule,
+                severity=record.severity,
+                labels=alert.labels or None,
+                since_ns=alert.since_ns,
+                by=by or "somebody",
+            )
         return found
 
     async def _record(self, name: str) -> AlertRecord:

@@ -15,6 +15,8 @@ from naq_runtime.clock import SYSTEM_CLOCK, Clock
 from naq_runtime.config import NAQConfig
 from naq_runtime.events.logger import AsyncJobEventLogger, DroppedEvents, LoggerStatistics
 from naq_runtime.events.models import (
+    AlertEvent,
+    AlertEventType,
     Event,
     JobEvent,
     JobEventType,
@@ -216,6 +218,11 @@ class EventService(EventReading):
         """Log a `ScheduleEvent` of the given fields, now."""
         if self.enabled:
             self._take(ScheduleEvent(event_type=event_type, **self._stamp(), **fields))
+
+    def alert(self, event_type: AlertEventType, **fields: Any) -> None:
+        """Log an `AlertEvent` of the given fields, now."""
+        if self.enabled:
+            self._take(AlertEvent(event_type=event_type, **self._stamp(), **fields))
 
     def system(self, event_type: SystemEventType, **fields: Any) -> None:
         """Log a `SystemEvent` of this process, now."""

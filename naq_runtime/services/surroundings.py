@@ -23,6 +23,8 @@ _MOST_SHIFTS = 200
 _MOST_BEGUN = 200
 _MOST_TOLD = 1_000
 _MOST_RUNS = 5
+_MOST_PASSED = 50_000
+"""Other runs are looked for among so many events: of a function that seldom runs, few are found in a busy queue."""
 _NEAR_NS = 600_000_000_000
 """Other runs are looked for so long before a job."""
 _LATE_NS = 5_000_000_000
@@ -93,7 +95,7 @@ class Surroundings:
         Args:
             queue: where other runs of it are looked for.
             but: a job whose runs are left out of these.
-            before_ns: a moment; they ended in the ten minutes before.
+            before_ns: a moment; they ended in the ten minutes before, where that is not too much to look through.
         """
         runs = await self._runs(function, queue, but, before_ns)
         counted = await self._counted(function)
@@ -125,7 +127,7 @@ class Surroundings:
     async def _runs(self, function: str, queue: str, but: str, before_ns: int) -> tuple[StoredEvent, ...]:
         wanted = {"category": "job", "event_type": _ENDS, "queue_name": queue, "function_name": function}
         found = await self._events.recent(
-            _MOST_RUNS + 1, wanted, since=before_ns - _NEAR_NS, until=before_ns + _LATE_NS
+            _MOST_RUNS + 1, wanted, since=before_ns - _NEAR_NS, until=before_ns + _LATE_NS, among=_MOST_PASSED
         )
         return _others(found.events, but)[-_MOST_RUNS:]
 

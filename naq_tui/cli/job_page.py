@@ -32,7 +32,7 @@ from naq_tui.model.line import said
 from naq_tui.model.standing import STANDINGS
 from naq_tui.pages.history import Dependency, History
 from naq_tui.pages.life import ENDED
-from naq_tui.pages.phases import phases, ran_ms, waited_ms
+from naq_tui.pages.phases import Spent, phases, ran, unready_ms, waited
 from naq_tui.pages.waits import Explanation
 from naq_tui.text import age_text, clock_text, count_text, inert, inert_lines, moment_text, percent_text
 
@@ -156,15 +156,22 @@ def _facts(history: History, now_ns: int) -> Iterator[tuple[str, Line]]:
     if history.due_ns and detail.status is JobStatus.SCHEDULED:
         yield "retry at" if history.is_retried else "due", _moment(history.due_ns, now_ns)
     found = phases(detail, now_ns)
-    waited, planned = waited_ms(found)
-    besides = f"  besides {duration_text(planned)} not runnable" if planned > 0 else ""
-    yield "waited", [(duration_text(waited) if found else "", ""), (besides, "dim")]
+    spent, unready = waited(found), unready_ms(found)
+    besides = f"{', ' if spent.times > 1 else '  besides '}{duration_text(unready)} not runnable" if unready > 0 else ""
+    yield "waited", [*_spent(spent, "in all"), (besides, "dim")]
     runs = [phase for phase in found if phase.kind == "running"]
     yield "attempt", [(_attempt_text(history) if runs or _attempt(history) > 1 else "", "")]
-    several = f"  in {len(runs)} runs" if len(runs) > 1 else ""
-    yield "ran", [(duration_text(ran_ms(runs)) if runs else "", ""), (several, "dim")]
+    yield "ran", [*_spent(ran(found), f"in {len(runs)} runs")]
     yield "worker", [(inert(_worker(history) or ""), "")]
     yield from _limits(detail.job)
+
+
+def _spent(spent: Spent, times: str) -> Line:
+    """The last attempt, as in all lists; beside it what there was in all, where that is something else."""
+    if not spent.times:
+        return [("", "")]
+    in_all = f"  {duration_text(spent.all_ms)} {times}" if spent.times > 1 else ""
+    return [("-" if spent.last_ms is None else duration_text(spent.last_ms), ""), (in_all, "dim")]
 
 
 def _limits(job: Job | None) -> Iterator[tuple[str, Line]]:

@@ -123,6 +123,7 @@ _SHORT = {
     "scheduler_error": "sched error",
     "alert_firing": "alert",
     "alert_resolved": "alert over",
+    "alert_acknowledged": "alert seen",
     "leader_elected": "leads",
     "leader_lost": "lead lost",
     "leader_resigned": "lead left",
@@ -182,6 +183,8 @@ def _job_mark(event: JobEvent) -> Mark:
 def _alert_mark(event: AlertEvent) -> Mark:
     if event.event_type is AlertEventType.FIRING:
         return "⚑", _SEVERITY.get(event.severity, "warn")
+    if event.event_type is AlertEventType.ACKNOWLEDGED:
+        return "✓", "neutral"
     return "⚐", "good"
 
 

@@ -10,12 +10,12 @@ from naq_runtime.job import JobStatus
 from naq_tui.model.seconds import SECOND_NS
 from naq_tui.model.standing import STANDINGS
 from naq_tui.pages.history import History
-from naq_tui.pages.phases import Phase, ran_ms, waited_ms
+from naq_tui.pages.phases import Phase, Spent, ran, unready_ms, waited
 from naq_tui.text import age_text, fit, inert, moment_text
 from naq_tui.widgets.columns import fitted
 from naq_tui.widgets.feed_line import TONES
 from naq_tui.widgets.flow import width_of
-from naq_tui.widgets.line import Line, Span
+from naq_tui.widgets.line import Line, Span, Tone
 
 __all__ = ["Fact", "fact_lines", "facts", "standing_span"]
 
@@ -94,8 +94,7 @@ def _course(history: History, found: list[Phase], now_ns: int) -> Iterator[Fact]
         yield "waited", list(_waited(found))
     runs = [phase for phase in found if phase.kind == "running"]
     if runs:
-        count = f"  in {len(runs)} runs" if len(runs) > 1 else ""
-        yield "ran", [(duration_text(ran_ms(runs)), "text"), (count, "warn")]
+        yield "ran", [*_spent(ran(found), f"in {len(runs)} runs", "warn")]
         yield "worker", [(inert(runs[-1].worker or "-", 64), "text")]
 
 
@@ -115,7 +114,14 @@ def _due(history: History, now_ns: int) -> list[Span]:
 
 def _waited(found: list[Phase]) -> Iterator[Span]:
     """For a worker; what was planned, or was for other jobs to end, comes beside it."""
-    waited, planned = waited_ms(found)
-    yield duration_text(waited), "text"
-    if planned > 0:
-        yield f"  besides {duration_text(planned)} not runnable", "dim"
+    spent, unready = waited(found), unready_ms(found)
+    yield from _spent(spent, "in all", "dim")
+    if unready > 0:
+        yield f"{', ' if spent.times > 1 else '  besides '}{duration_text(unready)} not runnable", "dim"
+
+
+def _spent(spent: Spent, times: str, tone: Tone) -> Iterator[Span]:
+    """The last attempt, as in all lists; beside it what there was in all, where that is something else."""
+    yield "-" if spent.last_ms is None else duration_text(spent.last_ms), "text"
+    if spent.times > 1:
+        yield f"  {duration_text(spent.all_ms)} {times}", tone

@@ -11,7 +11,7 @@ from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.snapshot import JobDetail
 from naq_tui.pages.life import ENDED, latest_life
 
-__all__ = ["Outcome", "Phase", "Wait", "phases", "ran_ms", "waited_ms"]
+__all__ = ["Outcome", "Phase", "Spent", "Wait", "phases", "ran", "unready_ms", "waited"]
 
 Wait = Literal["queue", "time", "retry", "jobs"]
 """What it waits for: a worker, its time, its next attempt, or other jobs."""
@@ -80,16 +80,48 @@ def phases(detail: JobDetail, now_ns: int) -> list[Phase]:
     return [_closed(phase, now_ns, detail.status in ENDED) for phase in found]
 
 
-def waited_ms(found: Sequence[Phase]) -> tuple[float, float]:
-    """For how long it waited for a worker, and for how long it could not run anyway, in milliseconds."""
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """The time that went by while a job waited for a worker, or ran; in milliseconds.
+
+    What lists, filters and statistics say of a job is the last one alone.
+    """
+
+    last_ms: float | None
+    """Of its last attempt, or so far; ``None`` when nobody knows it."""
+    all_ms: float
+    """Of all attempts, as far as they are known."""
+    times: int
+    """How often that was."""
+
+
+def waited(found: Sequence[Phase]) -> Spent:
+    """For how long it waited for a worker; without what it could not run in anyway."""
     waits = [phase for phase in found if phase.kind == "waiting"]
-    planned = sum(phase.planned_until_ns - phase.start_ns for phase in waits) / 1e6
-    return max(0.0, sum(phase.milliseconds for phase in waits) - planned), planned
+    return Spent(_last_wait_ms(found), sum(map(_unplanned_ms, waits)), len(waits))
 
 
-def ran_ms(found: Sequence[Phase]) -> float:
-    """For how long it ran, as far as that is known, in milliseconds."""
-    return sum(phase.milliseconds for phase in found if phase.kind == "running" and not phase.is_guess)
+def unready_ms(found: Sequence[Phase]) -> float:
+    """For how long it could not run, since its time had not come or other jobs had not ended, in milliseconds."""
+    return sum(phase.planned_until_ns - phase.start_ns for phase in found) / 1e6
+
+
+def ran(found: Sequence[Phase]) -> Spent:
+    """For how long it ran."""
+    runs = [phase for phase in found if phase.kind == "running"]
+    known = [phase.milliseconds for phase in runs if not phase.is_guess]
+    last_ms = None if not runs or runs[-1].is_guess else runs[-1].milliseconds
+    return Spent(last_ms, sum(known), len(runs))
+
+
+def _last_wait_ms(found: Sequence[Phase]) -> float | None:
+    """Of the wait that lasts, or of the one before the last run."""
+    waits = [phase for phase in found[-2:] if phase.kind == "waiting"]
+    return _unplanned_ms(waits[-1]) if waits else None
+
+
+def _unplanned_ms(wait: Phase) -> float:
+    return max(0.0, wait.milliseconds - (wait.planned_until_ns - wait.start_ns) / 1e6)
 
 
 def _closed(phase: Phase, now_ns: int, ended: bool) -> Phase:

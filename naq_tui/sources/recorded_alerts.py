@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
@@ -15,47 +16,68 @@ _ALWAYS_NS = 2**62
 """Whether rules were watched then, no event tells; nothing is claimed of that."""
 _MOST_RULES = 1_000
 
+_Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What was told of a rule: the latest event of each alert, by its labels."""
+
+    turns: dict[_Labels, AlertEvent] = field(default_factory=dict)
+    """That it fires, or is over."""
+    seen: dict[_Labels, AlertEvent] = field(default_factory=dict)
+    """That somebody cares for it."""
+
+    def hear(self, event: AlertEvent) -> None:
+        known = self.seen if event.event_type is AlertEventType.ACKNOWLEDGED else self.turns
+        before = known.setdefault(_labels(event), event)
+        if before.moment_ns <= event.moment_ns:
+            known[_labels(event)] = event
+
 
 class RecordedAlerts:
-    """What fired, and which rules were quiet again, as far as events tell; in whatever order they are heard."""
+    """What fired, who cared for it, and which rules were quiet again, as far as events tell; heard in any order."""
 
     def __init__(self) -> None:
-        self._latest: dict[str, dict[tuple[tuple[str, str], ...], AlertEvent]] = {}
-        """The latest event of each series of each rule."""
+        self._rules: dict[str, _Told] = {}
 
     def hear(self, events: Iterable[StoredEvent]) -> None:
         """Take in some events, earlier or later ones than those before; all that are not of alerts are passed over."""
         for stored in events:
             event = stored.event
-            if type(event) is not AlertEvent:
-                continue
-            if event.alert not in self._latest and len(self._latest) >= _MOST_RULES:
-                continue
-            series = self._latest.setdefault(event.alert, {})
-            labels = tuple(sorted((event.labels or {}).items()))
-            known = series.get(labels)
-            if known is None or known.moment_ns <= event.moment_ns:
-                series[labels] = event
+            if type(event) is AlertEvent and (event.alert in self._rules or len(self._rules) < _MOST_RULES):
+                self._rules.setdefault(event.alert, _Told()).hear(event)
 
     def records(self) -> tuple[AlertRecord, ...]:
         """The rules of which something was told, by name, each with what fires of it."""
-        return tuple(_record(name, [*series.values()]) for name, series in sorted(self._latest.items()))
+        return tuple(_record(name, told) for name, told in sorted(self._rules.items()) if told.turns)
 
 
-def _record(name: str, events: list[AlertEvent]) -> AlertRecord:
-    latest = max(events, key=lambda event: event.moment_ns)
-    firing = tuple(_alert(event) for event in events if event.event_type is AlertEventType.FIRING)
+def _record(name: str, told: _Told) -> AlertRecord:
+    latest = max(told.turns.values(), key=lambda event: event.moment_ns)
+    firing = tuple(
+        _alert(event, told.seen.get(labels))
+        for labels, event in told.turns.items()
+        if event.event_type is AlertEventType.FIRING
+    )
     record = AlertRecord(name=name, rule=latest.rule, severity=latest.severity, text=latest.text or "")
     state = AlertState.FIRING if firing else AlertState.OK
     return replace(record, state=state, alerts=firing, by=latest.by or "", due_ns=_ALWAYS_NS)
 
 
-def _alert(event: AlertEvent) -> Alert:
+def _alert(event: AlertEvent, seen: AlertEvent | None) -> Alert:
     """Its value is the one with which it began: later ones are in no event."""
-    return Alert(
+    alert = Alert(
         labels=event.labels or {},
         state=AlertState.FIRING,
         since_ns=event.since_ns or event.moment_ns,
         fired_ns=event.moment_ns,
         value=event.value,
     )
+    if seen is None or seen.since_ns != event.since_ns:  # somebody cared for one before it
+        return alert
+    return replace(alert, acknowledged_by=seen.by or "somebody", acknowledged_ns=seen.moment_ns)
+
+
+def _labels(event: AlertEvent) -> _Labels:
+    return tuple(sorted((event.labels or {}).items()))

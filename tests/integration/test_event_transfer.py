@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import re
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,8 @@ from naq_runtime.events.archive import ArchiveHeader, ArchiveReader, ArchiveWrit
 from naq_runtime.events.codec import encode_event, event_subject
 from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.models import StoredEvent
+from naq_runtime.events.storage import NATSJobEventStorage
+from naq_runtime.events.transfer import export_events, export_header
 from naq_runtime.naming import Names
 from naq_runtime.nats.direct import StoredMessage, stream_bounds
 from naq_runtime.nats.publish import Outgoing, open_writer
@@ -121,6 +125,27 @@ async def test_an_export_has_only_what_a_filter_means_and_says_so(config: NAQCon
     assert [line["sequence"] for line in lines] == expected
     assert end == {"events": len(expected), "complete": True}
     assert finished.err == f"naq: {len(expected)} events exported\n"  # what was not wanted is no loss
+
+
+@pytest.mark.parametrize("chosen", [{"filter": "job:rare"}, {"event_types": ["completed"]}, {"filter": "queue:rare"}])
+async def test_what_a_filter_tells_by_subject_is_written_and_found_at_once(
+    config: NAQConfig, chosen: dict[str, Any]
+) -> None:
+    await fill(config, 20_000)
+    rare = JobEvent(
+        event_type=JobEventType.COMPLETED, timestamp_ns=1, event_id="e-rare", job_id="rare", queue_name="rare"
+    )
+    async with ServiceManager(config, role="test") as services:
+        storage = NATSJobEventStorage(services.connection, config, services.topology)
+        await storage.store([Outgoing(event_subject(config.names, rare), encode_event(rare))])
+        header = await export_header(services.connection, config.names, **chosen)
+        writer = ArchiveWriter(io.BytesIO(), header, compress=False)
+        seen: list[tuple[int, int]] = []
+        gone = await export_events(
+            services.connection, config.names, header, writer, lambda done, of: seen.append((done, of))
+        )
+
+    assert (writer.count, gone, seen) == (1, 0, [(20_001, 20_001)])
 
 
 async def test_a_range_of_time_begins_and_ends_where_it_was_asked_to(config: NAQConfig) -> None:

@@ -18,9 +18,10 @@ from naq_runtime.finding.found import FoundJob
 from naq_runtime.finding.query import JobQuery
 from naq_runtime.monitor import Monitor
 from naq_runtime.nats.publish import Outgoing, open_writer
-from naq_tui.pages.phases import phases, waited_ms
+from naq_tui.pages.phases import phases, ran, waited
 from tests.conftest import MakeConfig
 from tests.support import sample_tasks as tasks
+from tests.support import wayward_tasks
 from tests.support.waiting import eventually
 from tests.support.workers import running_worker
 
@@ -123,7 +124,24 @@ async def test_a_wait_is_the_one_that_the_worker_told(shop: Queue, monitor: Moni
     detail = await monitor.job("done")
 
     assert [(await found(monitor, "job:done"))["done"].wait_ms] == await told()
-    assert [waited_ms(phases(detail, time.time_ns()))[0]] == await told()
+    assert [waited(phases(detail, time.time_ns())).last_ms] == await told()
+
+
+async def test_of_a_job_that_was_tried_again_lists_and_its_page_tell_the_last_attempt(
+    config: NAQConfig, monitor: Monitor, tmp_path: Path
+) -> None:
+    async with Queue(config=config) as queue, running_worker(config):
+        job = Job(wayward_tasks.flaky, (tmp_path / "tries", 3), retries=2, retry_delay=0, job_id="moody")
+        handle = await queue.enqueue_job(job)
+        assert (await handle.outcome(timeout=20)).status is JobStatus.COMPLETED
+
+    detail = await monitor.job("moody")
+    course = phases(detail, time.time_ns())
+    listed = (await found(monitor, "job:moody"))["moody"]
+
+    assert (waited(course).last_ms, ran(course).last_ms) == (listed.wait_ms, listed.duration_ms)
+    assert ran(course).times == 3
+    assert waited(course).all_ms > (listed.wait_ms or 0)
 
 
 async def test_an_id_is_found_before_anything_else(shop: Queue, monitor: Monitor) -> None:

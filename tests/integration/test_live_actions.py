@@ -28,11 +28,12 @@ from naq_tui.screens.confirm import Confirm
 from naq_tui.source import ConnectionState
 from naq_tui.sources.live import LiveSource
 from naq_tui.sources.live_actions import LiveActions
+from naq_tui.sources.recorded_alerts import RecordedAlerts
 from tests.conftest import MakeConfig
 from tests.integration.test_leading import scheduler
 from tests.support import sample_tasks as tasks
 from tests.support import wayward_tasks
-from tests.support.history import history
+from tests.support.history import all_events, history
 from tests.support.restarting import restartable
 from tests.support.server import config_for
 from tests.support.waiting import eventually
@@ -166,7 +167,9 @@ async def test_a_worker_is_sent_home(config: NAQConfig, services: ServiceManager
             await perform(ActKind.STOP, "worker", "postman")
 
 
-async def test_an_alert_is_acknowledged_with_who_and_when(make_config: MakeConfig, services: ServiceManager) -> None:
+async def test_an_alert_is_acknowledged_with_who_and_when_on_record(
+    make_config: MakeConfig, services: ServiceManager
+) -> None:
     rule = {"rule": "queue_depth > 0 clear for 1h"}
     config = make_config(alerts={"depth": rule}, scheduler__alerts_interval=0.2)
     async with (
@@ -191,6 +194,12 @@ async def test_an_alert_is_acknowledged_with_who_and_when(make_config: MakeConfi
 
     assert seen.acknowledged_by == caller()
     assert before_ns - 10**9 < seen.acknowledged_ns < before_ns + 10 * 10**9
+    fired, said = await all_events(config, category="alert")
+    told = RecordedAlerts()
+    told.hear([said, fired])
+    ((then,),) = [record.firing for record in told.records()]
+    assert said.event.message == f"depth queue=mail: seen by {caller()}, queue_depth > 0 clear for 1h"
+    assert (then.labels, then.acknowledged_by) == ({"queue": "mail"}, caller())
 
 
 # Where nothing can be done

@@ -11,6 +11,9 @@ from naq_runtime.events.filters import EventFilter
 from naq_runtime.events.found import SequenceRange
 from naq_runtime.events.models import Event, JobEventType, StoredEvent, WorkerEventType
 from naq_runtime.events.storage import NATSJobEventStorage
+from naq_runtime.nats import direct
+from naq_runtime.nats.connection import Connection
+from naq_runtime.nats.direct import Page
 from naq_runtime.nats.publish import Outgoing
 from naq_runtime.services.manager import ServiceManager
 from tests.unit.samples import a_job_event, a_worker_event
@@ -85,3 +88,26 @@ async def test_they_are_those_of_a_plain_search_wherever_they_lie(storage: NATSJ
 def sequences(found: list[StoredEvent]) -> list[int]:
     """Their places in the log."""
     return [one.sequence for one in found]
+
+
+async def test_what_lies_behind_a_range_is_not_fetched_with_it(
+    services: ServiceManager, storage: NATSJobEventStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = [a_job_event(JobEventType.STARTED, event_id=f"late{number}", queue_name="q1") for number in range(4_000)]
+    await storage.store([Outgoing(event_subject(services.names, one), encode_event(one)) for one in late])
+    by_subject: list[int] = []
+    ask = direct.page_from
+
+    async def page_from(connection: Connection, stream: str, sequence: int, size: int, subject: str | None) -> Page:
+        page = await ask(connection, stream, sequence, size, subject)
+        if subject is not None:
+            by_subject.append(len(page.messages))
+        return page
+
+    monkeypatch.setattr(direct, "page_from", page_from)
+    wanted, within = EventFilter("type:started queue:q1"), SequenceRange(1, 20_000)
+    found = await storage.recent(1_500, wanted, within)
+
+    matching = [number + 1 for number in range(within.last) if wanted.matches(made_up(number))]
+    assert sequences(found) == matching[-1_500:]
+    assert 1_000 < sum(by_subject) < 3_000

@@ -10,6 +10,7 @@ import pytest
 from naq_runtime import After, EventService, Job, JobService, JobStatus, NAQConfig, Queue, ServiceManager
 from naq_runtime.events.models import JobEventType
 from naq_runtime.monitor import Monitor
+from naq_runtime.services import surroundings
 from naq_runtime.services.queues import QueueService
 from naq_runtime.surroundings import Member
 from tests.support import sample_tasks
@@ -158,6 +159,24 @@ class TestNeighbours:
             "job-8",
             "job-10",
         ]
+
+    async def test_other_runs_are_not_looked_for_behind_too_many_events(
+        self, services: ServiceManager, monitor: Monitor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        events = await services.get_service(EventService)
+        for number in range(1, 31):
+            function = "shop.rare" if number in (1, 20) else "shop.common"
+            events.job(JobEventType.COMPLETED, job_id=f"job-{number}", queue_name="mail", function_name=function)
+        await stored(services)
+
+        async def found() -> list[str]:
+            near = await monitor.surroundings.neighbours("shop.rare", "mail", but="", before_ns=time.time_ns())
+            return [getattr(run.event, "job_id", "") for run in near.runs]
+
+        everywhere = await found()
+        monkeypatch.setattr(surroundings, "_MOST_PASSED", 15)
+
+        assert (everywhere, await found()) == (["job-1", "job-20"], ["job-20"])
 
     async def test_of_a_function_that_never_ran_there_are_none(self, monitor: Monitor) -> None:
         async with asyncio.timeout(10):

@@ -121,6 +121,18 @@ class TestTheQuestion:
             await watched.settle()
             assert deeds.done == [("purge", "queue", "default")]
 
+    @pytest.mark.parametrize("key", ["tab", "shift+tab", "left", "right"])
+    async def test_each_key_that_goes_to_the_other_button_does(self, key: str) -> None:
+        async with doing() as (watched, deeds):
+            await to_queues(watched)
+            await watched.press("P", key, "enter")
+            await watched.settle()
+            assert (deeds.done, is_asking(watched)) == ([], False)
+
+            await watched.press("P", key, key, "enter")
+            await watched.settle()
+            assert deeds.targets == ["default"]
+
     async def test_the_buttons_can_be_clicked(self) -> None:
         async with doing() as (watched, deeds):
             await to_queues(watched)

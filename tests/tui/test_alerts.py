@@ -164,6 +164,21 @@ class TestOneAlert:
             assert "no rules of alerts are evaluated" in watched.text
 
 
+@pytest.mark.parametrize("key", ["escape", "backspace"])
+async def test_each_page_is_left_for_the_one_before(key: str) -> None:
+    async with watching(batch(snapshot=snapshot(alerts=alerts()))) as watched:
+        overview = watched.app.screen
+        await go_to_alerts(watched)
+        listed = watched.app.screen
+        await watched.press("enter")
+        assert watched.app.screen not in (overview, listed)
+
+        await watched.press(key)
+        assert watched.app.screen is listed
+        await watched.press(key)
+        assert watched.app.screen is overview
+
+
 async def test_what_is_shown_can_be_copied_and_written() -> None:
     async with watching(batch(snapshot=snapshot(alerts=alerts()))) as watched:
         await go_to_alerts(watched)

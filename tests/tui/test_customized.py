@@ -58,6 +58,12 @@ class TestColumns:
             await watched.settle()
             assert headings(watched)[:4] == ["queue▴", "running", "waiting", "in/s"]
 
+    async def test_arrows_with_shift_carry_it_too_and_backspace_ends_that(self) -> None:
+        async with watching(BUSY) as watched:
+            await watched.press("tab", "o", "down", "shift+down", "shift+down", "shift+up", "backspace")
+            await watched.settle()
+            assert headings(watched)[:4] == ["queue▴", "running", "waiting", "in/s"]
+
     async def test_the_list_shows_what_is_shown(self) -> None:
         async with watching(BUSY) as watched:
             await watched.press("tab", "o", "down", "space")

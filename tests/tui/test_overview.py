@@ -191,6 +191,8 @@ class TestTables:
                 ("up", 0),
                 ("pagedown", page),
                 ("pageup", 0),
+                ("ctrl+f", page),
+                ("ctrl+b", 0),
                 ("G", 59),
                 ("g", 0),
                 ("end", 59),

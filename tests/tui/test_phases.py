@@ -11,7 +11,7 @@ from naq_runtime.events.models import JobEventType
 from naq_runtime.job import Job, JobResult, JobStatus
 from naq_runtime.snapshot import JobDetail
 from naq_tui.pages.job import job_page
-from naq_tui.pages.phases import Phase, phases, ran_ms, waited_ms
+from naq_tui.pages.phases import Phase, Spent, phases, ran, unready_ms, waited
 from naq_tui.pages.timeline import timeline
 from tests.tui.builders import NOW_NS, SECOND, job_event, stored, worker_event
 
@@ -89,9 +89,24 @@ def test_waits_and_runs_are_as_long_as_their_events_say() -> None:
         job_event("scheduled", ago_s=30, run_at_ns=due(20)), job_event("started", ago_s=15, wait_ms=4_975.0)
     )
 
-    assert waited_ms(queued) == (9_987.0, 0)
-    assert ran_ms(queued) == 0.019
-    assert waited_ms(scheduled) == (4_975.0, 10_025.0)
+    assert (waited(queued), unready_ms(queued)) == (Spent(9_987.0, 9_987.0, 1), 0)
+    assert ran(queued) == Spent(0.019, 0.019, 1)
+    assert (waited(scheduled).last_ms, unready_ms(scheduled)) == (4_975.0, 10_025.0)
+
+
+def test_of_a_job_that_was_tried_again_its_last_attempt_is_told_and_all_of_them() -> None:
+    events = (
+        job_event("enqueued", ago_s=60),
+        job_event("started", ago_s=58, wait_ms=2_000.0),
+        job_event("failed", ago_s=55, duration_ms=3_000.0, final=False),
+        job_event("retry_scheduled", ago_s=55, retry_count=1, run_at_ns=due(45)),
+        job_event("started", ago_s=44, attempt=2, wait_ms=1_000.0),
+    )
+    ended = (*events, job_event("completed", ago_s=37, attempt=2, duration_ms=7_000.0))
+
+    assert (waited(found(*ended)), ran(found(*ended))) == (Spent(1_000, 3_000, 2), Spent(7_000, 10_000, 2))
+    assert unready_ms(found(*ended)) == 10_000
+    assert waited(found(*events[:4], status=JobStatus.SCHEDULED)).last_ms == 45_000  # since it was due
 
 
 def test_a_wait_that_began_before_its_first_event_is_as_long_as_the_worker_says() -> None:
@@ -153,7 +168,8 @@ def test_a_run_ends_with_its_worker_and_what_follows_is_no_wait() -> None:
     )
 
     assert shapes(*events) == [("waiting", "queue", 1), ("running", "lost", 8), ("running", "completed", 15)]
-    assert ran_ms(found(*events)) == 23_000
+    assert ran(found(*events)) == Spent(15_000, 23_000, 2)
+    assert waited(found(*events)) == Spent(None, 1_000, 1)
 
 
 def test_the_wait_that_an_older_worker_tells_after_a_loss_is_none() -> None:
@@ -173,7 +189,7 @@ def test_a_run_of_which_nobody_knows_the_end_is_not_counted() -> None:
         job_event("completed", ago_s=5, worker_id="w-2"),
     )
 
-    assert ran_ms(found(*events)) == 15_000
+    assert ran(found(*events)) == Spent(15_000, 15_000, 2)
 
 
 def test_times_are_those_that_the_events_tell() -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
@@ -15,12 +16,13 @@ from naq_runtime.clock import ManualClock
 from naq_runtime.errors import ArchiveError, NotFound
 from naq_runtime.events.archive import FORMAT_VERSION, ArchiveHeader, ArchiveWriter
 from naq_runtime.events.codec import encode_event, event_subject
-from naq_runtime.events.models import Event, JobEvent
+from naq_runtime.events.models import Event, JobEvent, StoredEvent
 from naq_runtime.naming import Names
 from naq_runtime.nats.direct import StoredMessage
 from naq_tui.app import NaqTop
 from naq_tui.past import Place
 from naq_tui.source import Batch, ConnectionState
+from naq_tui.sources.file_pages import FilePages
 from naq_tui.sources.file_past import FileRecording
 from naq_tui.sources.playback import Playback
 from naq_tui.sources.playback_questions import PlaybackQuestions
@@ -363,3 +365,31 @@ async def test_the_schedules_of_a_file_are_known_by_their_events(tmp_path: Path)
     then = await Playback(past, Place(builders.NOW_NS - 60 * builders.SECOND)).questions.schedule("nightly")
 
     assert (then.schedule.state, then.schedule.every_ns) == ("active", 60 * builders.SECOND)
+
+
+async def test_the_alerts_of_a_file_are_known_as_of_a_moment_wherever_they_are_in_it(tmp_path: Path) -> None:
+    mail: dict[str, Any] = {"labels": {"queue": "mail"}, "since_ns": builders.NOW_NS - 2_900 * builders.SECOND}
+    fired = builders.alert_event(ago_s=2_880, **mail)
+    seen = builders.alert_event("alert_acknowledged", ago_s=1_000, by="ada", **mail)
+    over = builders.alert_event("alert_resolved", ago_s=20, **mail)
+    past = FileRecording(written(tmp_path / "log", [over, *many(1_200), seen, fired]))
+
+    def known(ago_s: int) -> Awaitable[Sequence[StoredEvent]]:
+        return past.alerts(builders.NOW_NS - ago_s * builders.SECOND)
+
+    told = {ago_s: await known(ago_s) for ago_s in (2_890, 1_100, 900, 10)}
+
+    assert {ago_s: {one.event.event_type for one in stored} for ago_s, stored in told.items()} == {
+        2_890: set(),
+        1_100: {"alert_firing"},
+        900: {"alert_firing", "alert_acknowledged"},
+        10: {"alert_firing", "alert_acknowledged", "alert_resolved"},
+    }
+
+
+async def test_a_file_without_alerts_is_not_searched_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    past = FileRecording(written(tmp_path / "log", JOB))
+    searched = []
+    monkeypatch.setattr(FilePages, "naming", lambda _, text: searched.append(text))
+
+    assert (list(await past.alerts(builders.NOW_NS)), searched) == ([], [])

@@ -182,6 +182,18 @@ class TestFinding:
             assert max(tops) > min(tops)
             assert tops.count(tops[0]) > 1
 
+    async def test_a_large_n_goes_back_to_the_one_before(self) -> None:
+        async with opened(size=(80, 24)) as watched:
+            await watched.press("slash")
+            await watched.write("completed")
+            await watched.press("enter")
+            hits = [sections(watched)._hit]
+            for key in "nnNN":
+                await watched.press(key)
+                hits.append(sections(watched)._hit)
+            assert len(set(hits)) == 3
+            assert hits == hits[::-1]
+
     async def test_what_is_nowhere_moves_nothing(self) -> None:
         async with opened(size=(80, 24)) as watched:
             await watched.press("slash")

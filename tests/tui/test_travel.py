@@ -15,6 +15,7 @@ from naq_tui.model.log import EventLog
 from naq_tui.past import Place, Span
 from naq_tui.sources.recorded_past import MemoryRecording
 from naq_tui.travel import before, window
+from naq_tui.widgets.moment_bar import MomentInput
 from naq_tui.widgets.scrubber import Scrubber
 from tests.support.waiting import eventually
 from tests.tui import builders
@@ -298,6 +299,32 @@ async def test_alerts_of_the_past_are_those_that_fired_then() -> None:
         assert "✓ ok" in watched.line_with("mail-failures")
 
 
+async def test_who_cared_for_an_alert_of_the_past_is_known_from_then_on_and_until_it_is_over() -> None:
+    events: list[Event] = [job_event(ago_s=450)]
+    for fired_s, seen_s, by, over_s in ((400, 350, "ada", 300), (200, 150, "eve", None)):
+        fields: dict[str, Any] = {"labels": {"queue": "mail"}, "since_ns": NOW_NS - fired_s * SECOND}
+        events.append(builders.alert_event(ago_s=fired_s, **fields))
+        events.append(builders.alert_event("alert_acknowledged", ago_s=seen_s, by=by, **fields))
+        if over_s:
+            events.append(builders.alert_event("alert_resolved", ago_s=over_s, **fields))
+    async with with_past(*events, job_event(ago_s=50)) as watched:
+        said = {}
+        for moment in ("-375s", "-325s", "-175s", "-125s"):
+            await go_to(watched, moment)
+            await watched.press("a")
+            await watched.settle()
+            row = watched.line_with("mail-failures")
+            said[moment] = "⚑ firing" in row, row.partition("seen by ")[2].split(" ")[0]
+            await watched.press("escape")
+
+    assert said == {
+        "-375s": (True, ""),
+        "-325s": (True, "ada"),
+        "-175s": (True, ""),
+        "-125s": (True, "eve"),
+    }
+
+
 async def test_an_alert_of_the_present_is_told_of_as_such() -> None:
     async with with_past() as watched:
         await go_to(watched, "-250s")
@@ -381,6 +408,59 @@ async def test_an_arrow_is_one_bar_of_the_time_line() -> None:
         await eventually(lambda: watched.app.travel.shown is not shown)
 
         assert watched.app.travel.shown.now_ns() == before_ns - density.bucket_ns
+
+
+async def test_the_other_arrow_is_one_bar_on() -> None:
+    async with with_past() as watched:
+        await go_to(watched, "-250s")
+        density, shown = watched.app.travel.density, watched.app.travel.shown
+        assert density is not None
+        before_ns = shown.now_ns()
+        await watched.press("right")
+        await eventually(lambda: watched.app.travel.shown is not shown)
+
+        assert watched.app.travel.shown.now_ns() == before_ns + density.bucket_ns
+
+
+async def test_parentheses_show_a_shorter_time_line_and_a_longer_one() -> None:
+    async with with_past(job_event(ago_s=4_000), *STORY) as watched:
+        await go_to(watched, "-250s")
+        lengths = []
+        for key in ("", "left_parenthesis", "right_parenthesis"):
+            if key:
+                await watched.press(key)
+                await filled(watched)
+            density = watched.app.travel.density
+            assert density is not None
+            lengths.append(density.until_ns - density.since_ns)
+
+        assert lengths[0] == lengths[2] > lengths[1]
+
+
+async def test_dots_and_commas_play_faster_and_slower() -> None:
+    async with with_past() as watched:
+        await go_to(watched, "-250s")
+        playback = watched.app.travel.playback
+        assert playback is not None
+        speeds = [playback.speed]
+        for key in ("full_stop", "full_stop", "full_stop", "comma", "comma", "comma", "comma"):
+            await watched.press(key)
+            speeds.append(playback.speed)
+
+        assert speeds == [1, 10, 100, 100, 10, 1, 0, 0]
+
+
+async def test_moments_that_one_went_to_are_recalled() -> None:
+    async with with_past() as watched:
+        for moment in ("-250s", "-150s"):
+            await go_to(watched, moment)
+        await watched.press("t", "up", "up", "down", "up")
+        bar = watched.app.screen.query_one(MomentInput)
+        recalled = bar.value
+        await watched.press("down", "down", "escape")
+        await watched.settle()
+
+        assert (recalled, bar.value, watched.app.travel.in_past) == ("-250s", "", True)
 
 
 async def test_every_view_is_marked_and_turns_back() -> None:

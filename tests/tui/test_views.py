@@ -145,6 +145,17 @@ class TestQueues:
             assert targets(watched, ActKind.PAUSE) == ("news",)
             assert view(watched).act(ActKind.RETRY) is None
 
+    @pytest.mark.parametrize("key", ["tab", "shift+tab"])
+    async def test_details_are_gone_to_and_left_again(self, key: str) -> None:
+        async with watching(BUSY) as watched:
+            await go(watched, "4")
+            rows = watched.app.focused
+            await watched.press(key)
+            details = watched.app.focused
+            await watched.press(key)
+            assert details is not rows
+            assert watched.app.focused is rows
+
     async def test_narrow_terminals_show_the_details_only_when_they_are_asked_for(self) -> None:
         async with watching(BUSY, size=(80, 24)) as watched:
             await go(watched, "4")
