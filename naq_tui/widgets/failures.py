@@ -71,6 +71,8 @@ class Failures(Table[FailureView]):
         self._now_ns = 0
         self.book = FailureBook()
         """What is shown."""
+        self.is_filter_aside = False
+        """Whether jobs are looked for by a filter, which these groups do not follow."""
         count = Column("failed", 7, _count, lambda v: v.failures, rank=0)
         super().__init__(
             (
@@ -128,6 +130,8 @@ class Failures(Table[FailureView]):
         parts: list[tuple[str, str]] = [(total, "$foreground 60%")]
         if book.is_cut:
             parts.append((" the newest of more", "bold $warning"))
+        if self.is_filter_aside:
+            parts.append((" of all jobs, the filter aside", "$warning"))
         return Content.assemble(self.NAME, " ", *parts)
 
     def subtitle(self) -> Content:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -25,6 +26,7 @@ __all__ = ["Jobs"]
 
 _NONE: list[Span] = [("-", "faint")]
 _LOOKING = (Line(((" looking for jobs …", "dim"),)),)
+_HUES = {"good": "success", "bad": "error", "warn": "warning"}
 _NAME = 32
 """Cells for the name of a function, where there is room."""
 _NEAR_END = 100
@@ -69,6 +71,13 @@ def _by_the_end(arguments: str, width: int) -> str:
     if len(arguments) <= width or not arguments.startswith('"/') or end < 0:
         return arguments
     return f'"…/{arguments[1:end].rpartition("/")[2]}{arguments[end:]}'
+
+
+def _standings(jobs: Iterable[FoundJob]) -> list[tuple[str, str]]:
+    """How many stand where: of jobs that failed, what has become of them since."""
+    counts = Counter(job.state[-1] for job in jobs)
+    named = [(*mark, count_text(counts[state])) for state, mark in STANDINGS.items() if counts[state]]
+    return [(f"{text[0]} {count}{text[1:]}", _HUES.get(mood, "foreground")) for text, mood, count in named]
 
 
 def _number(value: float | None) -> float:
@@ -220,6 +229,8 @@ class Jobs(Table[FoundJob]):
         if not self._list.is_over and self._list.back_to_ns:
             found += f" back to {moment_text(self._list.back_to_ns, self._now_ns)} …"
         parts: list[str | tuple[str, str]] = [(found, "$foreground 60%")]
+        if self._list.name:
+            parts += [(f"  {text}", f"${tone}") for text, tone in _standings(self._list.jobs.values())]
         if self._list.new:
             parts.append((f" ▲ {count_text(self._list.new)} new", "$success"))
         return Content.assemble(self.NAME, " ", *parts)

@@ -24,7 +24,7 @@ from naq_tui.source import Batch, ConnectionState, Link
 from naq_tui.widgets.failures import Failures
 from naq_tui.widgets.jobs import Jobs as Table
 from tests.support.waiting import eventually
-from tests.tui.builders import NOW_NS, SECOND, batch, job_event, snapshot, stored
+from tests.tui.builders import NOW_NS, SECOND, batch, job_event, queue, snapshot, stored
 from tests.tui.harness import Watched, make_app, watching
 from tests.tui.recording import END_NS
 from tests.tui.showroom import showroom
@@ -493,6 +493,53 @@ class TestFailures:
             await watched.press("escape")
             await settled(watched)
             assert "Failures 5" in watched.text
+
+    async def test_the_jobs_of_a_reason_are_counted_by_what_has_become_of_them(self) -> None:
+        async with looking(batch=batch(*FAILURES, snapshot=snapshot())) as watched:
+            await watched.press("F")
+            await settled(watched)
+            await watched.press("enter")
+            await settled(watched)
+            assert "Jobs 4  ✗ 4 failed ─" in watched.text
+            await watched.feed(
+                batch(
+                    job_event("requeued", "box-1", "mail", ago_s=0.4),
+                    job_event("requeued", "box-2", "mail", ago_s=0.3),
+                    job_event("completed", "box-1", "mail", ago_s=0.1, duration_ms=3.0),
+                    first=100,
+                )
+            )
+            await settled(watched)
+            assert "Jobs 4  + 1 queued  ✓ 1 completed  ✗ 2 failed ─" in watched.text
+
+    async def test_from_a_queue_one_comes_to_its_jobs_whatever_was_shown_before(self) -> None:
+        # given the jobs of one reason were looked at, and then the reasons
+        async with looking(
+            DONE, batch=batch(*FAILURES, snapshot=snapshot([queue("mail"), queue("reports")]))
+        ) as watched:
+            await watched.press("F")
+            await settled(watched)
+            await watched.press("enter")
+            await settled(watched)
+            await watched.press("F")
+
+            await watched.press("4")
+            await settled(watched)
+            await watched.press("enter")
+            await settled(watched)
+
+            assert "done-1" in ids(watched)
+            assert watched.line_with(" / queue:mail ").startswith("╰─")
+
+    async def test_it_is_said_that_the_reasons_do_not_follow_the_filter(self) -> None:
+        async with looking(DONE, batch=batch(*FAILURES, snapshot=snapshot())) as watched:
+            await watched.press("F")
+            await settled(watched)
+            assert "the filter aside" not in watched.text
+            view(watched).find("queue:reports")
+            await watched.press("F")
+            await settled(watched)
+            assert "Failures 5 for 2 reasons, last hour of all jobs, the filter aside" in watched.text
 
     async def test_the_command_of_a_group_finds_its_events(self) -> None:
         async with looking(batch=batch(*FAILURES, snapshot=snapshot())) as watched:
