@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from naq_runtime.events.messages import duration_text
 from naq_runtime.events.models import JobEventType
@@ -26,9 +26,13 @@ Fact = tuple[str, list[Span]]
 """A label, and what is known."""
 
 
-def facts(history: History, found: list[Phase], width: int, now_ns: int) -> Iterator[Line]:
-    """What is known of a job."""
-    yield from fact_lines([*_identity(history), *_course(history, found, now_ns)], width)
+def facts(history: History, found: list[Phase], width: int, now_ns: int, lost: Collection[str] = ()) -> Iterator[Line]:
+    """What is known of a job.
+
+    Args:
+        lost: workers that went without a word.
+    """
+    yield from fact_lines([*_identity(history), *_course(history, found, now_ns, lost)], width)
 
 
 def standing_span(status: JobStatus) -> Span:
@@ -85,7 +89,7 @@ def _remarks(history: History) -> Iterator[Span]:
             yield f"  attempt {started.attempt}", "warn"
 
 
-def _course(history: History, found: list[Phase], now_ns: int) -> Iterator[Fact]:
+def _course(history: History, found: list[Phase], now_ns: int, lost: Collection[str]) -> Iterator[Fact]:
     if found:
         yield "enqueued", _moment(found[0].start_ns, now_ns)
     if history.due_ns and (history.detail.status is JobStatus.SCHEDULED or history.all(JobEventType.SCHEDULED)):
@@ -96,7 +100,9 @@ def _course(history: History, found: list[Phase], now_ns: int) -> Iterator[Fact]
     if runs:
         count = f"  in {len(runs)} runs" if len(runs) > 1 else ""
         yield "ran", [(duration_text(ran_ms(runs)), "text"), (count, "warn")]
-        yield "worker", [(inert(runs[-1].worker or "-", 64), "text")]
+        is_lost = runs[-1].open and runs[-1].worker in lost
+        remark = "  ✗ lost, another one will get the job" if is_lost else ""
+        yield "worker", [(inert(runs[-1].worker or "-", 64), "text"), (remark, "bad")]
 
 
 def _moment(at_ns: int, now_ns: int) -> list[Span]:
