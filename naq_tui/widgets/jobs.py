@@ -107,7 +107,7 @@ class Jobs(Table[FoundJob]):
         self.trouble = ""
         """Why nothing newer can be found."""
         self._marks_all = False
-        last = Column("ago", 6, self._last, lambda j: j.moment_ns, rank=4)
+        last = Column("ago", 6, self._last, lambda j: -j.moment_ns, rank=4, descending=False)
         super().__init__(
             (
                 Column("state", 11, _state, lambda j: j.state, "left", 1, descending=False),
@@ -115,7 +115,7 @@ class Jobs(Table[FoundJob]):
                 Column("function", 12, _function, lambda j: j.function_name, "left", 2, most=_NAME, descending=False),
                 Column("queue", 7, _queue, lambda j: j.queue_name, "left", 7, most=16, descending=False),
                 last,
-                Column("age", 6, self._age, lambda j: j.enqueued_at_ns, rank=8, descending=False),
+                Column("age", 6, self._age, lambda j: -j.enqueued_at_ns, rank=8),
                 Column("wait", 8, self._wait, lambda j: _number(j.wait_ms), rank=6),
                 Column("run", 8, self._run, lambda j: _number(j.duration_ms), rank=5),
                 Column("try", 4, _attempt, lambda j: j.attempt, rank=9),
@@ -246,7 +246,7 @@ class Jobs(Table[FoundJob]):
             parts += [("✗ ", "bold $error"), (clip(inert(self._list.name, 200), 48), ""), (" ", "")]
         if self._list.query.text:
             parts += [("/ ", "bold $accent"), (clip(inert(self._list.query.text, 80), 40), ""), (" ", "")]
-        if not self._list.is_over and self._sorted_by.title != "ago":
+        if not self._list.is_over and (self._sorted_by.title != "ago" or self._descending):
             parts.append(("sorted: what was found so far", "$foreground 60%"))
         return Content.assemble(*parts) if parts else Content("")
 

@@ -94,7 +94,7 @@ class StreamTable(PointingTable[Stream]):
                 Column("size", 7, _size, lambda s: s.bytes),
                 limit,
                 Column("oldest", 6, self._oldest, lambda s: -s.first_ns, rank=6),
-                Column("latest", 6, self._latest, lambda s: s.last_ns, rank=8),
+                Column("latest", 6, self._latest, lambda s: -s.last_ns, rank=8, descending=False),
                 Column("consumers", 9, lambda s, _: _number(s.consumers), lambda s: s.consumers, rank=7),
                 Column("replicas", 8, _replicas, lambda s: s.replicas, rank=9),
                 Column("leader", 8, _leader, lambda s: s.leader, "left", 10, most=20, descending=False),

@@ -324,6 +324,21 @@ class TestFinding:
             await watched.press("s")
             assert "sorted: what was found so far" in watched.text
 
+    async def test_the_oldest_first_is_an_order_of_what_was_found_so_far_too(self) -> None:
+        many = [job(f"job-{number:04}", ago_s=number) for number in range(2_000)]
+        async with looking(*many) as watched:
+            assert "sorted" not in watched.text
+            await watched.press("r")
+            assert "sorted: what was found so far" in watched.text
+
+    async def test_the_mark_of_the_order_points_the_way_of_the_ages_that_are_shown(self) -> None:
+        async with looking(job("new", ago_s=2), job("old", ago_s=50)) as watched:
+            assert ids(watched) == ["new", "old"]
+            assert "ago▴" in watched.text
+            await watched.press("s")
+            assert ids(watched) == ["old", "new"]
+            assert "age▾" in watched.text
+
     async def test_rows_that_do_not_match_go_before_anything_is_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
         async with looking(*FIVE) as watched:
             may_answer = asyncio.Event()
