@@ -83,6 +83,8 @@ def _remarks(history: History) -> Iterator[Span]:
             yield "  † dead letter", "warn"
     elif detail.status is JobStatus.SCHEDULED and history.is_retried:
         yield "  for another attempt", "warn"
+    elif detail.status is JobStatus.RUNNING and detail.is_ending:
+        yield "  ⊘ told to end", "warn"
     elif detail.status is JobStatus.RUNNING:
         started = history.last(JobEventType.STARTED)
         if started is not None and (started.attempt or 1) > 1:
