@@ -83,6 +83,10 @@ def value_text(unit: str, value: float) -> str:
             return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.6g}"
 
 
+def _jobs(count: int) -> str:
+    return "1 job" if count == 1 else f"{count} jobs"
+
+
 def _joined(*parts: str | None) -> str:
     return ", ".join(part for part in parts if part)
 
@@ -174,7 +178,7 @@ def worker_message(event: WorkerEvent) -> str:
         case "error":
             return _error(event.error_type, event.error_message) or ""
         case "lost":
-            return _joined(_host(event.hostname, event.pid), f"with {event.active_jobs or 0} jobs")
+            return _joined(_host(event.hostname, event.pid), f"with {_jobs(event.active_jobs or 0)}")
         case _:
             if event.active_jobs is None:
                 return ""
@@ -235,7 +239,7 @@ def system_message(event: SystemEvent) -> str:
         case "leader_elected" | "leader_lost" | "leader_resigned":
             return _joined(where, f"term {event.term or 0}", event.reason)
         case "queue_purged":
-            count = None if event.count is None else f"{event.count} jobs"
+            count = None if event.count is None else _jobs(event.count)
             return _joined(_queue(event.queue_name), count, where)
         case "queue_limited":
             most = f"{event.concurrency_limit} at a time" if event.concurrency_limit else None

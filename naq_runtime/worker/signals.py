@@ -77,9 +77,10 @@ class _Stopping:
             return
         if not worker.is_stopping and worker.active:
             log.info(
-                "%s: draining %d jobs for up to %g s; once more hands them back at once",
+                "%s: draining %d %s for up to %g s; once more hands back at once what still runs",
                 number.name,
                 worker.active,
+                "job" if worker.active == 1 else "jobs",
                 worker.grace_s,
                 extra={"action": "worker_draining"},
             )

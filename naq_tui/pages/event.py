@@ -20,9 +20,11 @@ from naq_tui.widgets.line import EMPTY, Line, Span
 
 __all__ = ["event_page"]
 
-_LABEL = 17
+_LABEL = 18
 _SAID = frozenset(("event_type", "category", "timestamp_ns", "clock_offset_ns", "event_id", "v", "traceback"))
 """Fields that are told in words of their own."""
+_NAMES = frozenset(("pid",))
+"""Numbers that count nothing: they are written as a shell wants them."""
 _MOST = 40_000
 """Bytes of a size that are named as they are, too."""
 
@@ -65,10 +67,10 @@ def _when(stored: StoredEvent, line: Said, width: int, now_ns: int) -> Iterator[
 
 def _field(name: str, value: Any, width: int, now_ns: int) -> Iterator[Line]:
     label = name.removesuffix("_ns").removesuffix("_ms").replace("_", " ")
-    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+    if isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value):
         for index, one in enumerate(value):
             yield from _fact("" if index else label, [(inert(one, 200), "text")], width)
-    elif isinstance(value, (dict, list)):
+    elif isinstance(value, (dict, list, tuple)):
         yield from _fact(label, [("", "text")], width)
         yield from json_lines(value, width)
     elif isinstance(value, str):
@@ -81,6 +83,8 @@ def _number(name: str, value: Any, now_ns: int) -> str:
     """A value that is no text, with its unit."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return "yes" if value is True else "no" if value is False else inert(str(value), 200)
+    if name in _NAMES:
+        return str(value)
     if name.endswith("_ns"):
         return moment_text(int(value), now_ns, milliseconds=True)
     if name.endswith("_ms"):

@@ -112,13 +112,14 @@ class StreamTable(PointingTable[Stream]):
         """One in trouble stands out."""
         return "bad" if row.troubles or row.share >= FULL else ""
 
-    def show(self, streams: Sequence[Stream], now_ns: int, hint: Sequence[Line]) -> None:
-        """Show these streams."""
+    def show(self, streams: Sequence[Stream] | None, now_ns: int, hint: Sequence[Line]) -> None:
+        """Show these streams; ``None`` before anybody has told of them."""
         self._now_ns = now_ns
-        self.set_rows(streams, hint)
-        near = sum(stream.share >= NEARLY_FULL for stream in streams)
+        self.set_rows(streams or (), hint)
+        count = "-" if streams is None else count_text(len(streams))
+        near = sum(stream.share >= NEARLY_FULL for stream in streams or ())
         marks = [(f" ! {near} near a limit", "bold $warning")] if near else []
-        self.set_border(Content.assemble(self.NAME, " ", (count_text(len(streams)), "$foreground 60%"), *marks))
+        self.set_border(Content.assemble(self.NAME, " ", (count, "$foreground 60%"), *marks))
 
     def tick(self, now_ns: int) -> None:
         """Let ages go on."""

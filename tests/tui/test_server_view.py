@@ -160,6 +160,7 @@ class TestAskingAgain:
             await watched.settle()
             await watched.settle()
             assert "there is no server behind a recording" in watched.text
+            assert "Streams - ─" in watched.text
 
     async def test_when_the_link_is_lost_what_was_told_stays_with_its_age(self) -> None:
         async with at_the_server() as watched:

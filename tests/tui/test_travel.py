@@ -314,7 +314,7 @@ async def test_what_failed_later_is_not_among_the_failures_of_a_moment() -> None
         await watched.press("3", "F")
         await eventually(lambda: "BoxFull" in watched.text)
         await go_to(watched, "-250s")
-        await eventually(lambda: "Failures 2 for 1 reasons" in watched.text)
+        await eventually(lambda: "Failures 2 for 1 reason," in watched.text)
         assert "RelayRefused" in watched.text
         assert "BoxFull" not in watched.text
 
