@@ -22,6 +22,7 @@ _VARIABLE = re.compile(
     r"""
       (?P<code>   \A\d{3}(?:[ -]\d\.\d{1,3}\.\d{1,3})?\b
                 | (?i:\b(?:errno|error|code|status|exit|http(?:/\d(?:\.\d)?)?)[ =:]{1,2}-?\d{1,5}\b) )
+    | (?P<file>   (?<=\() [^(),]{1,120} (?=,[ ]line[ ]\d) )                        # of what a parser has read
     | (?P<quoted> "[^"]*" | (?<!\w)'[^']*'(?!\w) | `[^`]*` )
     | (?P<url>    \b[a-z][a-z0-9+.-]{1,15}://[^\s,;)>\]]+ )
     | (?P<mail>   \b[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)* )
@@ -34,15 +35,22 @@ _VARIABLE = re.compile(
     """,
     re.VERBOSE | re.ASCII,
 )
-_SIGNS = {"quoted": "<text>", "url": "<url>", "mail": "<address>", "id": "<id>", "number": "<n>"}
+_SIGNS = {
+    "file": "<file>",
+    "quoted": "<text>",
+    "url": "<url>",
+    "mail": "<address>",
+    "id": "<id>",
+    "number": "<n>",
+}
 _SPACES = re.compile(r"\s+")
 
 
 def normalised(message: str) -> str:
     """A message without what changes from one to the next: ``no row <n> in <text>``.
 
-    Quoted texts, addresses, ids, hexadecimal and other numbers are exchanged; codes of errors stay. Of a long message
-    the beginning counts.
+    Quoted texts, files with a line, addresses, ids, hexadecimal and other numbers are exchanged; codes of errors stay.
+    Of a long message the beginning counts.
     """
     line = _SPACES.sub(" ", message[: 2 * _LONGEST]).strip()
     return _VARIABLE.sub(_sign, line)[:_LONGEST]

@@ -169,6 +169,10 @@ class TestRefusals:
 
         assert words == "NAQ_WORKER_CONCURRENCY: setting worker.concurrency: expected a whole number, got 'many'"
 
+    @pytest.mark.parametrize("variable", ["NAQ_NATS_URL", "NAQ_WORKER_CONCURRENCY"])
+    def test_a_variable_without_a_value_is_refused_in_plain_words(self, load: Load, variable: str) -> None:
+        assert refusal(load, "", {variable: ""}).endswith(": it must not be empty")
+
     def test_an_argument_is_refused_without_naming_a_file_that_does_not_set_it(self, load: Load) -> None:
         words = refusal(load, "[worker]\nconcurrency = 3", {}, {"worker.concurrency": 0})
 

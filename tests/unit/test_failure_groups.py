@@ -40,6 +40,7 @@ class TestNormalised:
             ("digest deadbeef99 differs", "digest 0123abcdef differs"),
             ("line one\n  line two", "line one line two"),
             ('"a b" is no date', '"c" is no date'),
+            ("invalid syntax (test/bad file.py, line 7)", "invalid syntax (<unknown>, line 12)"),
         ],
     )
     def test_what_changes_counts_no_more(self, one: str, other: str) -> None:
