@@ -106,6 +106,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("speed(1)", Scope.PAST, "full_stop", ".", "Faster", "Play faster: ×0, ×1, ×10, ×100.", "faster", 3),
     Command("scrub(-1)", Scope.PAST, "left", "←", "Bar back", "One bar of the time line back, as does a click on it."),
     Command("scrub(1)", Scope.PAST, "right", "→", "Bar on", "One bar of the time line on."),
+    Command("peak", Scope.PAST, "circumflex_accent", "^", "Highest bar", "To the time with the most events."),
     Command("zoom_time(-1)", Scope.PAST, "left_parenthesis", "(", "Shorter time line", "Show a shorter time there."),
     Command("zoom_time(1)", Scope.PAST, "right_parenthesis", ")", "Longer time line", "Show up to a week there."),
     Command("next_pane", Scope.OVERVIEW, "tab", "Tab", "Next pane", "Go to the next pane.", "pane", 5),

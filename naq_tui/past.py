@@ -58,6 +58,12 @@ class Density(NamedTuple):
         """The end of the last part."""
         return self.since_ns + self.bucket_ns * len(self.events)
 
+    @property
+    def peak_ns(self) -> int | None:
+        """The beginning of the part with the most events, the first such one; ``None`` where there were none."""
+        most = max(self.events, default=0)
+        return self.since_ns + self.bucket_ns * self.events.index(most) if most else None
+
 
 class ScheduleStory(NamedTuple):
     """What was told of schedules before a moment."""

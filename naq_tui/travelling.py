@@ -104,6 +104,14 @@ class Travelling(App[None]):
         if density is not None:
             self.travel.shift(bars * density.bucket_ns, still=False)
 
+    def action_peak(self) -> None:
+        """Where the time line is highest."""
+        density = self.travel.density
+        if density is None or density.peak_ns is None:
+            self.bell()
+        else:
+            self.travel.go(Place(density.peak_ns))
+
     def action_speed(self, step: int) -> None:
         """Slower, or faster."""
         self.travel.change_speed(step)

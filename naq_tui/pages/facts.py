@@ -102,8 +102,9 @@ def _course(history: History, found: list[Phase], now_ns: int, lost: Collection[
     if runs:
         count = f"  in {len(runs)} runs" if len(runs) > 1 else ""
         yield "ran", [(duration_text(ran_ms(runs)), "text"), (count, "warn")]
-        is_lost = runs[-1].open and runs[-1].worker in lost
-        remark = "  ✗ lost, another one will get the job" if is_lost else ""
+        is_lost = runs[-1].outcome == "lost" or runs[-1].worker in lost
+        is_with_it = is_lost and history.detail.status is JobStatus.RUNNING
+        remark = "  ✗ lost, another one will get the job" if is_with_it else ""
         yield "worker", [(inert(runs[-1].worker or "-", 64), "text"), (remark, "bad")]
 
 

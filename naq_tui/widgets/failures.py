@@ -132,7 +132,7 @@ class Failures(Table[FailureView]):
         if book.is_cut:
             parts.append((" the newest of more", "bold $warning"))
         if self.is_filter_aside:
-            parts.append((" of all jobs, the filter aside", "$warning"))
+            parts.append((", of all jobs: the filter aside", "$warning"))
         return Content.assemble(self.NAME, " ", *parts)
 
     def subtitle(self) -> Content:

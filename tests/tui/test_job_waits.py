@@ -180,6 +180,17 @@ def test_the_page_of_a_job_that_runs_says_that_its_worker_is_lost() -> None:
     assert "lost" not in "\n".join(page_lines(elsewhere))
 
 
+def test_it_says_so_too_once_that_was_written_down() -> None:
+    events = (
+        QUEUED,
+        job_event("started", "job-1", "mail", ago_s=50, worker_id="w-1"),
+        worker_event("lost", "w-1", ago_s=30),
+    )
+    lost = job_page(detail(*events, status=JobStatus.RUNNING), 120, NOW_NS)
+
+    assert "w-1  ✗ lost, another one will get the job" in "\n".join(page_lines(lost))
+
+
 class TestThen:
     STARTED = job_event("started", "job-1", "mail", ago_s=10, worker_id="w-1")
     DONE = job_event("completed", "job-1", "mail", ago_s=5, worker_id="w-1")

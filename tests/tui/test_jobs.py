@@ -554,7 +554,7 @@ class TestFailures:
             view(watched).find("queue:reports")
             await watched.press("F")
             await settled(watched)
-            assert "Failures 5 for 2 reasons, last hour of all jobs, the filter aside" in watched.text
+            assert "Failures 5 for 2 reasons, last hour, of all jobs: the filter aside" in watched.text
 
     async def test_the_command_of_a_group_finds_its_events(self) -> None:
         async with looking(batch=batch(*FAILURES, snapshot=snapshot())) as watched:

@@ -11,7 +11,7 @@ import pytest
 from naq_runtime.errors import ServerUnreachable
 from naq_runtime.events.models import Event
 from naq_tui.model.log import EventLog
-from naq_tui.past import Place, Span
+from naq_tui.past import Density, Place, Span
 from naq_tui.sources.recorded_past import MemoryRecording
 from naq_tui.travel import before, window
 from naq_tui.widgets.scrubber import Scrubber
@@ -352,6 +352,23 @@ async def test_the_time_line_shows_failures_and_a_click_goes_there() -> None:
         assert failures.count("✗") == 1
         assert sum(density.events) == 5
         assert "◂◂ at 08:54:5" in watched.lines[0]
+
+
+async def test_one_key_leads_to_the_highest_bar_of_the_time_line() -> None:
+    many = [job_event(job_id=f"burst-{number}", ago_s=80 + number / 100) for number in range(30)]
+    async with with_past(*sorted((*STORY, *many), key=lambda event: event.moment_ns)) as watched:
+        await go_to(watched, "-250s")
+        shown = watched.app.travel.shown
+        await watched.press("circumflex_accent")
+        await eventually(lambda: watched.app.travel.shown is not shown)
+        await filled(watched)
+
+        assert "◂◂ at 08:58:3" in watched.lines[0]
+
+
+def test_of_a_time_without_events_no_part_is_the_highest() -> None:
+    assert Density(0, 10, (0, 0), (0, 0)).peak_ns is None
+    assert Density(100, 10, (1, 3, 3), (0, 0, 0)).peak_ns == 110
 
 
 async def test_an_arrow_is_one_bar_of_the_time_line() -> None:
