@@ -324,6 +324,12 @@ class TestFinding:
             await watched.press("s")
             assert "sorted: what was found so far" in watched.text
 
+    async def test_without_rows_the_order_stays_as_nobody_would_see_it_change(self) -> None:
+        async with looking() as watched:
+            await watched.press("s", "r")
+            assert table(watched).layout_now.sort == ""
+            assert table(watched).layout_now.descending is None
+
     async def test_the_oldest_first_is_an_order_of_what_was_found_so_far_too(self) -> None:
         many = [job(f"job-{number:04}", ago_s=number) for number in range(2_000)]
         async with looking(*many) as watched:
