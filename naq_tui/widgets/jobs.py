@@ -89,6 +89,7 @@ class Jobs(Table[FoundJob]):
 
     NAME: ClassVar[str] = "Jobs"
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.JOB_ACTS, Scope.SORT, Scope.MARK, Scope.MOVE)
+    TOP_STAYS: ClassVar[bool] = True
 
     @dataclass
     class MoreWanted(Message):

@@ -191,6 +191,26 @@ class TestWhatHappens:
             assert ids(watched)[0] == "new-1"
             assert "new" not in watched.line_with("╭─ Jobs 6")
 
+    async def test_they_go_on_to_come_in_as_the_cursor_stays_on_top(self) -> None:
+        async with looking(*FIVE) as watched:
+            for number in range(3):
+                one = f"new-{number}"
+                watched.source.questions.found[one] = job(one, "queued", ago_s=0.3 - number / 10)
+                await watched.feed(batch(job_event("enqueued", one, "mail"), first=number + 1))
+                await watched.pass_time(3)
+                await settled(watched)
+
+            assert ids(watched)[:3] == ["new-2", "new-1", "new-0"]
+            assert table(watched).cursor_key == "new-2"
+
+    async def test_below_the_top_the_cursor_stays_on_its_job(self) -> None:
+        async with looking(*FIVE) as watched:
+            await watched.press("j")
+            on = table(watched).cursor_key
+            await watched.feed(batch(job_event("completed", "queued-1", "mail", ago_s=0.1)))
+            assert ids(watched)[0] == "queued-1"
+            assert table(watched).cursor_key == on
+
     async def test_what_is_not_looked_for_any_more_is_no_news(self) -> None:
         async with looking(*FIVE) as watched:
             await watched.press("slash")
