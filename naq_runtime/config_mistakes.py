@@ -88,6 +88,8 @@ def mistake_of(error: Exception, tree: Any, kind: Any, section: str) -> SettingM
         return SettingMistake(name, text)
     problem = f"setting {key}: {_expected(text, _type_at(kind, tree, inner))}"
     value = _value_at(tree, inner) if inner else tree
+    if value == "":  # of all texts it is the one that is wanted nowhere, and is mostly a variable that was not filled
+        return SettingMistake(key, f"setting {key}: it must not be empty")
     if isinstance(value, Mapping) or (section and value is None):
         return SettingMistake(key, problem)
     shown = "(hidden)" if is_secret(key) else repr(value)

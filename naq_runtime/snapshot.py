@@ -116,6 +116,8 @@ class JobDetail(Struct, frozen=True, kw_only=True):
     """``None`` until it has ended, and after its outcome has expired."""
     events: tuple[StoredEvent, ...] = ()
     """In causal order; also those of workers that were lost while they ran it."""
+    is_ending: bool = False
+    """Whether it was cancelled, and its worker has not ended it yet: a function in a thread runs to its own end."""
 
 
 class LeaderState(Struct, frozen=True, kw_only=True, omit_defaults=True):

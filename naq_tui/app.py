@@ -174,7 +174,9 @@ class NaqTop(Opening, Customized):
         if isinstance(self.screen, Help):
             self.screen.dismiss()
         else:
-            self.push_screen(Help(acting=refusal(self._shown, in_past=self.travel.in_past) is None))
+            view = self.screen if isinstance(self.screen, View) else None
+            here = tuple(dict.fromkeys((*view.SCOPES, *view.scopes()))) if view else ()
+            self.push_screen(Help(here, acting=refusal(self._shown, in_past=self.travel.in_past) is None))
 
     def action_pause(self) -> None:
         """Freeze what is shown, or go on; in the past, have time stand still."""

@@ -87,7 +87,7 @@ class Opening(Travelling):
         self.action_view("jobs")
         view = self._kept["jobs"]
         if isinstance(view, FilteredView):
-            view.call_later(view.filter_by, event.needle)  # once it is laid out
+            view.call_later(view.find, event.needle)  # once it is laid out
 
     @on(View.SchedulesWanted)
     def _schedules_wanted(self) -> None:

@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import operator
 import re
@@ -185,7 +186,10 @@ class _Parser:
         name = self._take(_NAME)
         metric = METRICS.get(name or "")
         if metric is None:
-            self._fail(f"expected a metric: {', '.join(METRICS)}", at)
+            near = difflib.get_close_matches(name or "", METRICS, n=1)
+            self._fail(
+                f"expected a metric such as {near[0]}" if near else f"expected a metric: {', '.join(METRICS)}", at
+            )
         return metric
 
     def _window(self, metric: Metric, usual_s: float) -> float:

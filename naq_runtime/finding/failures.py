@@ -22,9 +22,9 @@ _VARIABLE = re.compile(
     r"""
       (?P<code>   \A\d{3}(?:[ -]\d\.\d{1,3}\.\d{1,3})?\b
                 | (?i:\b(?:errno|error|code|status|exit|http(?:/\d(?:\.\d)?)?)[ =:]{1,2}-?\d{1,5}\b) )
+    | (?P<file>   (?<=\() [^(),]{1,120} (?=,[ ]line[ ]\d) )                        # of what a parser has read
     | (?P<quoted> "[^"]*" | (?<!\w)'[^']*'(?!\w) | `[^`]*` )
     | (?P<url>    \b[a-z][a-z0-9+.-]{1,15}://[^\s,;)>\]]+ )
-    | (?P<place>  \( [^()\s,]{1,200}, [ ] line [ ] \d+ \) )                     # of a mistake in a text that was read
     | (?P<path>   (?<![\w/.]) /(?:[\w.+@-]{1,100}/){1,30} [\w.+@-]{1,100} )
     | (?P<mail>   \b[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)* )
     | (?P<id>     \b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b     # UUID
@@ -37,9 +37,9 @@ _VARIABLE = re.compile(
     re.VERBOSE | re.ASCII,
 )
 _SIGNS = {
+    "file": "<file>",
     "quoted": "<text>",
     "url": "<url>",
-    "place": "(<place>)",
     "path": "<path>",
     "mail": "<address>",
     "id": "<id>",
@@ -51,8 +51,8 @@ _SPACES = re.compile(r"\s+")
 def normalised(message: str) -> str:
     """A message without what changes from one to the next: ``no row <n> in <text>``.
 
-    Quoted texts, addresses, ids, hexadecimal and other numbers are exchanged; codes of errors stay. Of a long message
-    the beginning counts.
+    Quoted texts, paths, files with a line, addresses, ids, hexadecimal and other numbers are exchanged; codes of errors
+    stay. Of a long message the beginning counts.
     """
     line = _SPACES.sub(" ", message[: 2 * _LONGEST]).strip()
     return _VARIABLE.sub(_sign, line)[:_LONGEST]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from naq_runtime.config import NAQConfig
-from naq_runtime.errors import JetStreamError, TopologyMismatch
+from naq_runtime.errors import JetStreamError, StreamMissing, TopologyMismatch
 from naq_runtime.naming import Names
 from naq_runtime.nats.connection import Connection
 from naq_runtime.nats.direct import STREAM_NOT_FOUND
@@ -58,6 +58,18 @@ class Topology:
     @property
     def _wanted(self) -> WantedStreams:
         return WantedStreams(self._config, fast_ingest=self._connection.has_fast_ingest)
+
+    async def look_for_jobs(self) -> None:
+        """See whether the namespace has its stream of jobs, which nobody is without.
+
+        Raises:
+            StreamMissing: it has not.
+        """
+        if await self._existing_stream(self._names.jobs_stream) is None:
+            raise StreamMissing(
+                f"nothing of the namespace {self._names.namespace} is on this server yet: the first worker or job "
+                "makes it, or is it another --namespace?"
+            )
 
     async def jobs(self) -> StreamHandle:
         """The jobs that have not ended, and the schedules."""

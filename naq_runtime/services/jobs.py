@@ -207,6 +207,7 @@ class JobService:
                 status=_status_of(standing, events),
                 job=self._decoded(standing),
                 events=events,
+                is_ending=is_ending,
             )
         if outcome is not None:
             return JobDetail(

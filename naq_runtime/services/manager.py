@@ -61,6 +61,8 @@ async def _on_server(services: ServiceManager, stack: AsyncExitStack) -> Ground:
     connection = await Connection.open(services.config.nats, name=name, clock=services.clock)
     stack.push_async_callback(connection.close)
     topology = Topology(connection, services.config)
+    if not services.may_found:
+        await topology.look_for_jobs()
     streams = NatsStreams(connection, topology)
     stack.push_async_callback(streams.close)
     return Ground(connection, topology, streams, Control(connection, services.names).end_jobs)
@@ -83,6 +85,7 @@ class ServiceManager:
         config: the settings of all.
         role: what the process is, as its events say: ``worker``, ``producer``, ``monitor`` …
         serializer: the form of jobs and results on the wire, instead of the configured one.
+        may_found: whether it may make the streams of a namespace that has none.
 
     Raises:
         ConfigError: the configured serializer cannot be made.
@@ -100,9 +103,11 @@ class ServiceManager:
         role: str = "client",
         serializer: Serializer | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        may_found: bool = True,
     ) -> None:
         self.config = config
         self.role = role
+        self.may_found = may_found
         self.clock = clock
         self.serializer: Serializer = serializer or load_serializer(config.jobs.serializer)
         self.instance = new_id(8)
@@ -125,6 +130,7 @@ class ServiceManager:
         Raises:
             ConfigError: tracing is wanted, and cannot be had.
             ServerError: the server cannot be reached or used.
+            StreamMissing: it has nothing of the namespace, and nothing may be made.
         """
         if self.config.tracing.enabled:
             self.tracing = tracing_of(self.role)

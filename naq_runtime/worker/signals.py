@@ -77,9 +77,10 @@ class _Stopping:
             return
         if not worker.is_stopping and worker.active:
             log.info(
-                "%s: draining %s for up to %g s; once more hands them back at once",
+                "%s: draining %d %s for up to %g s; once more hands back at once what still runs",
                 number.name,
-                "1 job" if worker.active == 1 else f"{worker.active} jobs",
+                worker.active,
+                "job" if worker.active == 1 else "jobs",
                 worker.grace_s,
                 extra={"action": "worker_draining"},
             )

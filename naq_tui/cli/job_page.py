@@ -148,6 +148,7 @@ def _facts(history: History, now_ns: int) -> Iterator[tuple[str, Line]]:
     text, mood = STANDINGS[detail.status]
     remarks = [(" for other jobs", MOODS[mood])] if detail.status is JobStatus.WAITING else []
     remarks += [("  † dead letter", "yellow")] if history.burial is not None else []
+    remarks += [("  ⊘ told to end", "yellow")] if detail.is_ending else []
     yield "job", [(inert(detail.job_id), "bold")]
     yield "status", [(text, MOODS[mood]), *remarks]
     yield "function", [(inert(history.function_name or "-"), "")]

@@ -11,8 +11,10 @@ from naq_runtime.events.messages import duration_text
 from naq_runtime.job import JobStatus
 from naq_runtime.snapshot import JobDetail
 from naq_runtime.surroundings import Family, Member
+from naq_runtime.worker.roll import LOST
 from naq_tui.cli import documents
 from naq_tui.cli.output import Line, heading
+from naq_tui.pages.held import of_queue
 from naq_tui.pages.history import History
 from naq_tui.pages.phases import Phase, phases
 from naq_tui.pages.reasons import GLYPHS, Reason, Situation
@@ -52,7 +54,10 @@ async def _situation(monitor: Monitor, queue: str, wait: Phase) -> Situation:
     story = await monitor.surroundings.queue_story(queue, wait.start_ns, None if wait.open else wait.end_ns)
     if not wait.open:
         return Situation(story=story)
-    return Situation(await monitor.queue(queue), await monitor.workers(), story)
+    workers = await monitor.workers()
+    others = () if of_queue(workers, queue) else await monitor.worker_status(include_inactive=True)
+    lost = [status.record for status in others if status.state == LOST]
+    return Situation(await monitor.queue(queue), workers, lost, story)
 
 
 def reason_lines(explanation: Explanation | None) -> Iterator[Line]:

@@ -8,9 +8,10 @@ import os
 import random
 import sysconfig
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from naq_runtime import Job, JobService, NAQConfig, NaqError, SchedulerService, ServerError, ServiceManager
+from naq_runtime import Job, JobService, NAQConfig, NaqError, SchedulerService, ServiceManager
 from naq_tui.demo import tasks
 from naq_tui.demo.schedules import arrange
 
@@ -86,7 +87,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 async def produce(config: NAQConfig) -> None:
-    """Make the schedules, then enqueue in waves, with a burst now and then, for ever."""
+    """Make the schedules, then enqueue in waves, with a burst now and then, for ever: an outage is sat out."""
     traffic = Traffic()
     loop = asyncio.get_running_loop()
     begun = loop.time()
@@ -102,12 +103,10 @@ async def produce(config: NAQConfig) -> None:
             jobs = list(traffic.jobs(int(owed)))
             owed -= len(jobs)
             if now >= next_burst:
-                next_burst += _BURST_EVERY_S
+                next_burst = now + _BURST_EVERY_S
                 jobs += traffic.burst()
-            try:
+            with suppress(NaqError):  # the server may be back by the next time; what it did not take is let go
                 await service.enqueue_jobs(jobs)
-            except ServerError:
-                owed = 0.0  # nobody makes up for what was not asked for in an outage
 
 
 def main() -> None:

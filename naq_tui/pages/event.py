@@ -21,7 +21,7 @@ from naq_tui.widgets.line import EMPTY, Line, Span
 __all__ = ["event_page"]
 
 _NAMING = frozenset(("pid",))
-"""Numbers that count nothing."""
+"""Numbers that count nothing: they are written as a shell wants them."""
 _SAID = frozenset(("event_type", "category", "timestamp_ns", "clock_offset_ns", "event_id", "v", "traceback"))
 """Fields that are told in words of their own."""
 _MOST = 40_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from naq_runtime.events.messages import duration_text
 from naq_runtime.events.models import JobEventType
@@ -26,9 +26,13 @@ Fact = tuple[str, list[Span]]
 """A label, and what is known."""
 
 
-def facts(history: History, found: list[Phase], width: int, now_ns: int) -> Iterator[Line]:
-    """What is known of a job."""
-    yield from fact_lines([*_identity(history), *_course(history, found, now_ns)], width)
+def facts(history: History, found: list[Phase], width: int, now_ns: int, lost: Collection[str] = ()) -> Iterator[Line]:
+    """What is known of a job.
+
+    Args:
+        lost: workers that went without a word.
+    """
+    yield from fact_lines([*_identity(history), *_course(history, found, now_ns, lost)], width)
 
 
 def standing_span(status: JobStatus) -> Span:
@@ -79,13 +83,15 @@ def _remarks(history: History) -> Iterator[Span]:
             yield "  † dead letter", "warn"
     elif detail.status is JobStatus.SCHEDULED and history.is_retried:
         yield "  for another attempt", "warn"
+    elif detail.status is JobStatus.RUNNING and detail.is_ending:
+        yield "  ⊘ told to end", "warn"
     elif detail.status is JobStatus.RUNNING:
         started = history.last(JobEventType.STARTED)
         if started is not None and (started.attempt or 1) > 1:
             yield f"  attempt {started.attempt}", "warn"
 
 
-def _course(history: History, found: list[Phase], now_ns: int) -> Iterator[Fact]:
+def _course(history: History, found: list[Phase], now_ns: int, lost: Collection[str]) -> Iterator[Fact]:
     if found:
         yield "enqueued", _moment(found[0].start_ns, now_ns)
     if history.due_ns and (history.detail.status is JobStatus.SCHEDULED or history.all(JobEventType.SCHEDULED)):
@@ -95,7 +101,10 @@ def _course(history: History, found: list[Phase], now_ns: int) -> Iterator[Fact]
     runs = [phase for phase in found if phase.kind == "running"]
     if runs:
         yield "ran", [*_spent(ran(found), f"in {len(runs)} runs", "warn")]
-        yield "worker", [(inert(runs[-1].worker or "-", 64), "text")]
+        is_lost = runs[-1].outcome == "lost" or runs[-1].worker in lost
+        is_with_it = is_lost and history.detail.status is JobStatus.RUNNING
+        remark = "  ✗ lost, another one will get the job" if is_with_it else ""
+        yield "worker", [(inert(runs[-1].worker or "-", 64), "text"), (remark, "bad")]
 
 
 def _moment(at_ns: int, now_ns: int) -> list[Span]:

@@ -48,7 +48,8 @@ class Held:
 
     def then(self) -> Iterator[Reason]:
         """What did so while it waited."""
-        found = [*self._was_paused(), *self._was_unmanned(), *self._was_limited(), *self._was_in_line()]
+        found = [*self._was_paused(), *self._was_unmanned(), *self._was_left(), *self._was_limited()]
+        found += self._was_in_line()
         if found:
             yield from found
         elif self._around.story is not None:
@@ -85,15 +86,20 @@ class Held:
 
     def _last_shift(self) -> str:
         """Who was the last to leave."""
+        if lost := of_queue(self._around.lost, self._queue):
+            last = max(lost, key=lambda one: one.on_server(one.beat_at_ns))
+            heard = f"last heard {age_text((self._now_ns - last.on_server(last.beat_at_ns)) / 1e9)} ago"
+            others = f" and {_some(len(lost) - 1, 'other')}" if len(lost) > 1 else ""
+            return f"{inert(last.worker_id, 40)}{others} {'were' if others else 'was'} lost, {heard}"
         here = {event.worker_id for event in self._shifts() if self._queue in event.queue_names}
         ends = [
             one for one in self._shifts() if one.event_type is not WorkerEventType.STARTED and one.worker_id in here
         ]
         if not ends:
             return "none has stopped lately"
-        last = ends[-1]
-        how = "was lost" if last.event_type is WorkerEventType.LOST else "stopped"
-        return f"the last one, {inert(last.worker_id, 40)}, {how} at {moment_text(last.moment_ns, self._now_ns)}"
+        end = ends[-1]
+        how = "was lost" if end.event_type is WorkerEventType.LOST else "stopped"
+        return f"the last one, {inert(end.worker_id, 40)}, {how} at {moment_text(end.moment_ns, self._now_ns)}"
 
     def _shifts(self) -> list[WorkerEvent]:
         return [one.event for one in self._story.shifts if isinstance(one.event, WorkerEvent)]
@@ -191,6 +197,21 @@ class Held:
         text = f"the worker that took it, {inert(starts[-1].worker_id, 40)}, came {late} later"
         yield Reason("worker", text, "no other began a job of its queue before")
 
+    def _was_left(self) -> Iterator[Reason]:
+        """Workers of its queue were lost: one of them may have had it in its hands."""
+        lost = [
+            one
+            for one in self._shifts()
+            if one.event_type is WorkerEventType.LOST
+            and self._queue in one.queue_names
+            and self._since_ns <= one.moment_ns <= self._until_ns
+        ]
+        if lost:
+            who = ", ".join(
+                f"{inert(one.worker_id, 40)} at {moment_text(one.moment_ns, self._now_ns)}" for one in lost[-3:]
+            )
+            yield Reason("worker", f"{_some(len(lost), 'worker')} of its queue {_was(len(lost))} lost meanwhile", who)
+
     def _was_limited(self) -> Iterator[Reason]:
         limits = [
             one.event
@@ -221,6 +242,10 @@ def _limited(queue: QueueState) -> Iterator[Reason]:
         yield Reason(
             "limit", f"its queue may run {most:,} job{'s' * (most > 1)} at a time", f"{queue.running:,} run now"
         )
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"
 
 
 def _some(count: int, noun: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+
 from naq_tui.commands import ACTS, Command, Scope, commands_of
 from naq_tui.keys import Keys
 from naq_tui.text import fit, wrap
@@ -42,18 +44,29 @@ _NOTES: tuple[tuple[str, str], ...] = (
 )
 
 
-def help_page(width: int, keys: Keys | None = None, *, acting: bool = True) -> list[Line]:
+def help_page(width: int, keys: Keys | None = None, *, here: Sequence[Scope] = (), acting: bool = True) -> list[Line]:
     """The commands by place, with the keys that were chosen for them, then what the marks mean.
 
     Args:
+        here: the places whose commands come first, as they work where one is.
         acting: whether anything can be changed.
     """
-    lines: list[Line] = []
-    for scope in Scope:
-        if acting or scope not in (*ACTS, Scope.CONFIRM):
-            lines += _group(scope, width, keys or Keys())
+    elsewhere = [scope for scope in Scope if scope not in here]
     notes = [line for key, text in _NOTES for line in _note(key, text, width)]
-    return [*lines, EMPTY, _heading("What it shows"), *notes]
+    return [
+        *_groups(here, width, keys or Keys(), acting=acting),
+        *([EMPTY, Line((("  Elsewhere", "dim"),))] if here else []),
+        *_groups(elsewhere, width, keys or Keys(), acting=acting),
+        EMPTY,
+        _heading("What it shows"),
+        *notes,
+    ]
+
+
+def _groups(scopes: Iterable[Scope], width: int, keys: Keys, *, acting: bool) -> Iterator[Line]:
+    for scope in scopes:
+        if acting or scope not in (*ACTS, Scope.CONFIRM):
+            yield from _group(scope, width, keys)
 
 
 def _group(scope: Scope, width: int, keys: Keys) -> list[Line]:

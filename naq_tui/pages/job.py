@@ -61,13 +61,14 @@ def job_page(detail: JobDetail, width: int, now_ns: int, around: Around = _NOTHI
     """The sections of the page."""
     history, found = History(detail), phases(detail, now_ns)
     family, outcome = around.situation.family, _outcome(history, width, now_ns, around.wanted)
+    lost = {record.worker_id for record in around.situation.lost}
     times = [
         why(explained(history, found, around.situation, now_ns), width),
         Block("timeline", "Timeline", timeline(found, width)),
     ]
     has_failed = outcome is not None and outcome.key == "error"
     some = (
-        Block("facts", "", list(facts(history, found, width, now_ns))),
+        Block("facts", "", list(facts(history, found, width, now_ns, lost))),
         progress(history, width, now_ns),
         *([outcome, *times] if has_failed and detail.status in ENDED else [*times, outcome]),
         _arguments(detail, width, around.wanted),

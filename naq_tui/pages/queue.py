@@ -92,7 +92,7 @@ def _depths(queue: QueueView) -> Iterator[Fact]:
     if state is not None:
         running: list[Span] = [(count_text(state.running), "text"), (" running", "dim")]
         if state.redelivered:
-            running.append((f"  {count_text(state.redelivered)} of them not for the first time", "warn"))
+            running.append((f"  {count_text(state.redelivered)} redelivered", "warn"))
         yield "jobs", [(count_text(state.waiting), "strong"), (" waiting  ", "dim"), *running]
     if behind is not None:
         retrying = f"  {count_text(behind.retrying)} of them to be tried again" if behind.retrying else ""
@@ -100,7 +100,7 @@ def _depths(queue: QueueView) -> Iterator[Fact]:
         depending: list[Span] = [(count_text(behind.depending), "text"), (" wait for other jobs  ", "dim")]
         yield "besides", [*depending, (count_text(behind.dead), "bad" if behind.dead else "text"), (" dead", "dim")]
         if behind.oldest_s:
-            yield "oldest", [(age_text(behind.oldest_s), "text"), (" without a worker", "dim")]
+            yield "oldest", [(age_text(behind.oldest_s), "text"), ("  waiting for a worker", "dim")]
     if state is not None:
         yield "limits", list(_limits(queue))
 

@@ -38,6 +38,8 @@ class Situation:
     """Its queue, as it stands now."""
     workers: Sequence[WorkerRecord] | None = None
     """All workers whose lease stands."""
+    lost: Sequence[WorkerRecord] = ()
+    """Workers that went without a word, as far as that is known; each as it was heard last."""
     story: QueueStory | None = None
     """Of its queue, while it waited."""
     family: Family | None = None

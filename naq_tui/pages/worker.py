@@ -87,13 +87,17 @@ def held_and_beats(detail: WorkerDetail, width: int, now_ns: int) -> list[Line]:
 
 def _held(detail: WorkerDetail, width: int, now_ns: int) -> Iterator[Line]:
     """The jobs in its hands, the oldest first."""
-    lost = detail.status.state == LOST
+    lost, record = detail.status.state == LOST, detail.status.record
+    if lost and not record.active_jobs:  # as the table of workers says
+        yield from section("Held when it was lost", width, "?")
+        yield from plain_lines("not known: it held nothing when it was heard last", width, "dim")
+        return
     yield from section("Held when it was lost" if lost else "Runs now", width, count_text(len(detail.jobs)))
     for job in detail.jobs:
         yield _job_line(job, width, now_ns)
         if job.stuck:
             yield Line((("    given up, its thread runs on", "warn"),))
-    more = detail.status.record.active_jobs - len(detail.jobs)
+    more = record.active_jobs - len(detail.jobs)
     if more > 0:
         yield Line(((f"  … {count_text(more)} more of which it does not say the names", "dim"),))
     elif not detail.jobs:

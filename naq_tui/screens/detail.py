@@ -98,6 +98,13 @@ class DetailScreen(View, Generic[Detail]):
         self._grow(dashboard.as_of(now_ns))
         return False
 
+    def acted(self, done: tuple[str, ...] | None) -> None:
+        """See `View.acted`: not all that is done to it leaves an event at once."""
+        super().acted(done)
+        if done:
+            self._asked_version = -1
+            self.post_message(self.PaintWanted())
+
     def action_back(self) -> None:
         """Go back."""
         self.dismiss()

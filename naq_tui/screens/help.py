@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -18,18 +19,25 @@ __all__ = ["Help"]
 
 
 class Help(ModalScreen[None]):
-    """The page of the keys."""
+    """The page of the keys.
+
+    Args:
+        here: the places whose keys work where one comes from; those of the view itself come first.
+        acting: whether anything can be changed.
+    """
 
     BINDINGS = bindings(Scope.BACK, Scope.APP)
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.BACK,)
 
-    def __init__(self, *, acting: bool) -> None:
+    def __init__(self, here: Sequence[Scope], *, acting: bool) -> None:
         super().__init__()
+        self._here = here
         self._acting = acting
 
     def compose(self) -> ComposeResult:
         """The page; without the keys that change something where nothing can be changed."""
-        page = Document(partial(help_page, keys=keys_in(self.app), acting=self._acting), classes="pane")
+        page_of = partial(help_page, keys=keys_in(self.app), here=self._here, acting=self._acting)
+        page = Document(page_of, classes="pane")
         page.set_border(Content("Keys"), Content("Esc goes back"))
         yield page
 

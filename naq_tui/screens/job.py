@@ -15,6 +15,7 @@ from naq_runtime.errors import NaqError
 from naq_runtime.events.models import JobEventType
 from naq_runtime.job import JobStatus
 from naq_runtime.snapshot import JobDetail, Snapshot
+from naq_runtime.worker.record import WorkerRecord
 from naq_tui.acts import Act, ActKind, job_text
 from naq_tui.commands import Scope, bindings
 from naq_tui.model.seconds import SECOND_NS
@@ -61,6 +62,7 @@ class JobScreen(DetailScreen[JobDetail], FilteredView):
         self._questions = questions
         self._around = Around()
         self._snapshot: Snapshot | None = None
+        self._lost: tuple[WorkerRecord, ...] = ()
         self._looked: tuple[object, ...] = ()
         """What told that it is time to look around, when that was done last."""
         self._looked_at_ns = 0
@@ -106,6 +108,7 @@ class JobScreen(DetailScreen[JobDetail], FilteredView):
         """See `DetailScreen.show`; of queue and workers, what the latest snapshot says."""
         if behind is None or self.detail is None:
             self._snapshot, self._now_ns = dashboard.snapshot, dashboard.as_of(now_ns)
+            self._lost = tuple(worker.record for worker in dashboard.workers(now_ns) if worker.lost)
             self._look_around_again(now_ns)
         return super().show(dashboard, now_ns, behind)
 
@@ -134,7 +137,7 @@ class JobScreen(DetailScreen[JobDetail], FilteredView):
             return self._around
         name = History(detail).queue_name
         queue = next((one for one in snapshot.queues if one.name == name), None)
-        return replace(self._around, situation=replace(self._around.situation, queue=queue, workers=snapshot.workers))
+        return self._situated(queue=queue, workers=snapshot.workers, lost=self._lost)
 
     def _look_around_again(self, now_ns: int) -> None:
         """While it waits, nothing happens to it, but around it."""

@@ -108,6 +108,13 @@ class Jobs(FilteredView):
         else:
             self._look_for(needle)
 
+    def find(self, needle: str) -> None:
+        """See `FilteredView.find`: of all jobs, neither the reasons for which they fail nor those of one reason."""
+        if self._shows_failures:
+            self.action_failures()
+        self._begin(needle)
+        self._table.narrow(self._jobs)
+
     def compose(self) -> ComposeResult:
         """The strip, the two tables, the filter's line and the footer."""
         yield self._status
@@ -199,6 +206,7 @@ class Jobs(FilteredView):
     def action_failures(self) -> None:
         """Show why jobs fail, or the jobs."""
         self.set_class(not self._shows_failures, "-failures")
+        self._reasons.is_filter_aside = bool(self.needle)
         self.set_focus(self.filtered)
         self._painted = ()
         self.post_message(self.PaintWanted())

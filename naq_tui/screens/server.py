@@ -167,7 +167,7 @@ class Server(View):
         what = (self._server.version, self._listed.version, dashboard.link)
         if what != self._painted:
             self._painted = what
-            self._streams.show(detail.streams if detail else (), now_ns, self._hint(dashboard))
+            self._streams.show(detail.streams if detail else None, now_ns, self._hint(dashboard))
             self._show_below()
 
     def _hint(self, dashboard: Dashboard) -> Sequence[Line]:

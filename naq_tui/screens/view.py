@@ -231,6 +231,10 @@ class FilteredView(View):
         """Show only what contains this; all when it is empty."""
         raise NotImplementedError
 
+    def find(self, needle: str) -> None:
+        """Show what contains this, whatever was shown before: somebody has come from elsewhere for it."""
+        self.filter_by(needle)
+
     def action_filter(self) -> None:
         """Type a filter."""
         self.query_one(FilterBar).open(self.needle)

@@ -59,7 +59,7 @@ class LiveSource:
         history: how many of the last events to begin with.
         since: the moment from which on events are read first instead, when it is now so late.
         patient: whether to go on trying when there is no server at the start; else its error is raised.
-        read_only: whether nothing may be done there.
+        read_only: whether nothing may be done there, and nothing made where there is nothing.
     """
 
     def __init__(
@@ -140,7 +140,8 @@ class LiveSource:
         from naq_runtime.monitor import Monitor
         from naq_runtime.services.manager import ServiceManager
 
-        services = await self._stack.enter_async_context(ServiceManager(self._config, role="monitor"))
+        manager = ServiceManager(self._config, role="monitor", may_found=self._actions is not None)
+        services = await self._stack.enter_async_context(manager)
         monitor = await services.get_service(Monitor)
         self._questions.connect(monitor)
         if self._actions is not None:

@@ -54,7 +54,7 @@ def _account(detail: ServerDetail) -> Iterator[Item]:
     account = detail.account
     if account is None:
         return
-    yield Item((("account", "dim"),), 2)
+    yield Item((("account", "dim"),), 9)  # whose figures these are: of all namespaces, and of streams not of ours
     for usage in account.usages:
         if usage.used or usage.limit or usage.what == "storage":
             rank = 0 if usage.share >= 0.8 else 1 if usage.what == "storage" else 4 if usage.limit else 5

@@ -28,7 +28,7 @@ class Column(msgspec.Struct, Generic[Row], frozen=True):
     cell: Callable[[Row, int], Sequence[Span]]
     """What it shows of a row in so many cells; inert text."""
     order: Callable[[Row], Any] | None = None
-    """What rows are sorted by; ``None`` when it makes no sense."""
+    """What rows are sorted by, growing with what is shown: with ages, not moments; ``None`` when it makes no sense."""
     align: Align = "right"
     rank: int = 5
     """Columns of a high rank are left out first."""

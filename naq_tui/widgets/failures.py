@@ -71,6 +71,8 @@ class Failures(Table[FailureView]):
         self._now_ns = 0
         self.book = FailureBook()
         """What is shown."""
+        self.is_filter_aside = False
+        """Whether jobs are looked for by a filter, which these groups do not follow."""
         count = Column("failed", 7, _count, lambda v: v.failures, rank=0)
         super().__init__(
             (
@@ -80,8 +82,8 @@ class Failures(Table[FailureView]):
                 Column("function", 12, _function, lambda v: v.function, "left", 2, most=_NAME, descending=False),
                 Column("error", 33, _error, lambda v: v.error_type, "left", 1, most=120, descending=False),
                 Column("queues", 7, _queues, lambda v: v.queues, "left", 8, most=24, descending=False),
-                Column("first", 6, self._first, lambda v: v.first_ns, rank=7),
-                Column("last", 6, self._last, lambda v: v.last_ns, rank=5),
+                Column("first", 6, self._first, lambda v: -v.first_ns, rank=7, descending=False),
+                Column("last", 6, self._last, lambda v: -v.last_ns, rank=5, descending=False),
                 Column("when", 12, lambda v, width: sparkline(v.series, width), None, "left", 3, most=48),
             ),
             sorted_by=count,
@@ -129,6 +131,8 @@ class Failures(Table[FailureView]):
         parts: list[tuple[str, str]] = [(total, "$foreground 60%")]
         if book.is_cut:
             parts.append((" the newest of more", "bold $warning"))
+        if self.is_filter_aside:
+            parts.append((", of all jobs: the filter aside", "$warning"))
         return Content.assemble(self.NAME, " ", *parts)
 
     def subtitle(self) -> Content:

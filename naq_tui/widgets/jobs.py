@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -25,6 +26,7 @@ __all__ = ["Jobs"]
 
 _NONE: list[Span] = [("-", "faint")]
 _LOOKING = (Line(((" looking for jobs …", "dim"),)),)
+_HUES = {"good": "success", "bad": "error", "warn": "warning"}
 _NAME = 32
 """Cells for the name of a function, where there is room."""
 _NEAR_END = 100
@@ -71,6 +73,13 @@ def _by_the_end(arguments: str, width: int) -> str:
     return f'"…/{arguments[1:end].rpartition("/")[2]}{arguments[end:]}'
 
 
+def _standings(jobs: Iterable[FoundJob]) -> list[tuple[str, str]]:
+    """How many stand where: of jobs that failed, what has become of them since."""
+    counts = Counter(job.state[-1] for job in jobs)
+    named = [(*mark, count_text(counts[state])) for state, mark in STANDINGS.items() if counts[state]]
+    return [(f"{text[0]} {count}{text[1:]}", _HUES.get(mood, "foreground")) for text, mood, count in named]
+
+
 def _number(value: float | None) -> float:
     return -1.0 if value is None else value
 
@@ -80,6 +89,7 @@ class Jobs(Table[FoundJob]):
 
     NAME: ClassVar[str] = "Jobs"
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.JOB_ACTS, Scope.SORT, Scope.MARK, Scope.MOVE)
+    TOP_STAYS: ClassVar[bool] = True
 
     @dataclass
     class MoreWanted(Message):
@@ -98,7 +108,7 @@ class Jobs(Table[FoundJob]):
         self.trouble = ""
         """Why nothing newer can be found."""
         self._marks_all = False
-        last = Column("ago", 6, self._last, lambda j: j.moment_ns, rank=4)
+        last = Column("ago", 6, self._last, lambda j: -j.moment_ns, rank=4, descending=False)
         super().__init__(
             (
                 Column("state", 11, _state, lambda j: j.state, "left", 1, descending=False),
@@ -106,7 +116,7 @@ class Jobs(Table[FoundJob]):
                 Column("function", 12, _function, lambda j: j.function_name, "left", 2, most=_NAME, descending=False),
                 Column("queue", 7, _queue, lambda j: j.queue_name, "left", 7, most=16, descending=False),
                 last,
-                Column("age", 6, self._age, lambda j: j.enqueued_at_ns, rank=8, descending=False),
+                Column("age", 6, self._age, lambda j: -j.enqueued_at_ns, rank=8),
                 Column("wait", 8, self._wait, lambda j: _number(j.wait_ms), rank=6),
                 Column("run", 8, self._run, lambda j: _number(j.duration_ms), rank=5),
                 Column("try", 4, _attempt, lambda j: j.attempt, rank=9),
@@ -220,6 +230,8 @@ class Jobs(Table[FoundJob]):
         if not self._list.is_over and self._list.back_to_ns:
             found += f" back to {moment_text(self._list.back_to_ns, self._now_ns)} …"
         parts: list[str | tuple[str, str]] = [(found, "$foreground 60%")]
+        if self._list.name:
+            parts += [(f"  {text}", f"${tone}") for text, tone in _standings(self._list.jobs.values())]
         if self._list.new:
             parts.append((f" ▲ {count_text(self._list.new)} new", "$success"))
         return Content.assemble(self.NAME, " ", *parts)
@@ -235,7 +247,7 @@ class Jobs(Table[FoundJob]):
             parts += [("✗ ", "bold $error"), (clip(inert(self._list.name, 200), 48), ""), (" ", "")]
         if self._list.query.text:
             parts += [("/ ", "bold $accent"), (clip(inert(self._list.query.text, 80), 40), ""), (" ", "")]
-        if not self._list.is_over and self._sorted_by.title != "ago":
+        if not self._list.is_over and (self._sorted_by.title != "ago" or self._descending):
             parts.append(("sorted: what was found so far", "$foreground 60%"))
         return Content.assemble(*parts) if parts else Content("")
 

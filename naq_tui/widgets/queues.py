@@ -136,7 +136,10 @@ def _mark(queue: QueueView, width: int) -> list[Span]:
         return [("‖ paused", "warn")]
     if queue.is_deserted:
         return [("! nobody", "warn")]
-    return [("● active", "good")] if queue.figures.done_rate else [("○ idle", "dim")]
+    if queue.figures.done_rate or (queue.state and queue.state.running):
+        return [("● active", "good")]
+    waits = queue.state and queue.state.waiting
+    return [("◌ waiting", "warn")] if waits else [("○ idle", "dim")]
 
 
 def _out_rate(queue: QueueView, width: int) -> list[Span]:

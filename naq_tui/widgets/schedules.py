@@ -92,7 +92,7 @@ class Schedules(Table[ScheduleView]):
                     "when", 16, self._when, lambda v: when_text(v.schedule, 0), "left", 2, most=42, descending=False
                 ),
                 due,
-                Column("last ago", 9, self._last, lambda v: v.schedule.latest_ns, rank=3),
+                Column("last ago", 9, self._last, lambda v: -v.schedule.latest_ns, rank=3, descending=False),
                 Column("lag", 8, _lag, lambda v: -1.0 if v.lag_ms is None else v.lag_ms, rank=7),
                 Column("ticks", 6, _ticks, lambda v: v.schedule.ticks, rank=4),
                 Column("missed", 7, _missed, lambda v: v.schedule.missed_ticks, rank=6),

@@ -76,7 +76,8 @@ class Status(LineWidget):
         server = dashboard.server
         link = dashboard.link
         if server:
-            items.append(Item(((inert(server.url, 60), "text"),), 6))
+            wanted = 2 if dashboard.stale else 6  # where it cannot be reached is what one wants to know then
+            items.append(Item(((inert(server.url, 60), "text"),), wanted))
             version = f" · nats {inert(server.version, 20)}" if server.version else ""
             items.append(Item(((f"{inert(server.name, 30)}{version}", "dim"),), 8))
         if link and link.detail and (dashboard.stale or not server):

@@ -94,7 +94,7 @@ class StreamTable(PointingTable[Stream]):
                 Column("size", 7, _size, lambda s: s.bytes),
                 limit,
                 Column("oldest", 6, self._oldest, lambda s: -s.first_ns, rank=6),
-                Column("latest", 6, self._latest, lambda s: s.last_ns, rank=8),
+                Column("latest", 6, self._latest, lambda s: -s.last_ns, rank=8, descending=False),
                 Column("consumers", 9, lambda s, _: _number(s.consumers), lambda s: s.consumers, rank=7),
                 Column("replicas", 8, _replicas, lambda s: s.replicas, rank=9),
                 Column("leader", 8, _leader, lambda s: s.leader, "left", 10, most=20, descending=False),
@@ -112,13 +112,14 @@ class StreamTable(PointingTable[Stream]):
         """One in trouble stands out."""
         return "bad" if row.troubles or row.share >= FULL else ""
 
-    def show(self, streams: Sequence[Stream], now_ns: int, hint: Sequence[Line]) -> None:
-        """Show these streams."""
+    def show(self, streams: Sequence[Stream] | None, now_ns: int, hint: Sequence[Line]) -> None:
+        """Show these streams; ``None`` before anybody has told of them."""
         self._now_ns = now_ns
-        self.set_rows(streams, hint)
-        near = sum(stream.share >= NEARLY_FULL for stream in streams)
+        self.set_rows(streams or (), hint)
+        count = "-" if streams is None else count_text(len(streams))
+        near = sum(stream.share >= NEARLY_FULL for stream in streams or ())
         marks = [(f" ! {near} near a limit", "bold $warning")] if near else []
-        self.set_border(Content.assemble(self.NAME, " ", (count_text(len(streams)), "$foreground 60%"), *marks))
+        self.set_border(Content.assemble(self.NAME, " ", (count, "$foreground 60%"), *marks))
 
     def tick(self, now_ns: int) -> None:
         """Let ages go on."""

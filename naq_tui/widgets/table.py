@@ -277,11 +277,16 @@ class Table(Scrolling, Generic[Row]):
         """Sort by the next column that is shown."""
         shown = [column for column, _ in self._arrangement() if column.order]
         place = shown.index(self._sorted_by) + 1 if self._sorted_by in shown else 0
-        if shown:
+        if shown and self.rows:  # without rows there is no heading that would show it
             self._sort_by(shown[place % len(shown)])
+        else:
+            self.app.bell()
 
     def action_reverse(self) -> None:
         """Turn the order round."""
+        if not self.rows:
+            self.app.bell()
+            return
         self._descending = not self._descending
         self._sort()
         self.post_message(self.Arranged(self))

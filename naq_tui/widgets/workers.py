@@ -77,7 +77,8 @@ def _longest(worker: WorkerView, width: int) -> list[Span]:
     if worker.oldest is None:
         return [("-", "faint")]
     mark = "≥" if worker.oldest.at_least else ""
-    return [(f"{mark}{short_age_text(worker.busy_s)}", "warn" if worker.busy_s >= _LONG_S else "text")]
+    text = f"{mark}{short_age_text(worker.busy_s)}"
+    return [(f"! {text}", "warn")] if worker.busy_s >= _LONG_S else [(text, "text")]
 
 
 def _is_off(worker: WorkerView) -> bool:
@@ -173,7 +174,7 @@ COLUMNS: tuple[Column[WorkerView], ...] = (
 
 
 _STATE = COLUMNS[1]
-_LONGEST = Column("longest", 7, _longest, lambda w: w.busy_s, rank=1)
+_LONGEST = Column("longest", 8, _longest, lambda w: w.busy_s, rank=1)
 _VERSION = Column("version", 7, _version, lambda w: w.record.version, "left", 15)
 ALL_COLUMNS = (*COLUMNS[:5], _LONGEST, *COLUMNS[5:], _VERSION)
 """Of the view of the workers; for how long each has had its oldest job tells which one is stuck."""

@@ -127,6 +127,25 @@ async def test_cancelled_a_job_stays_so_when_its_worker_is_killed_before_it_ends
     assert tasks.notes(tmp_path / "runs") == ["begun"]
 
 
+async def test_it_is_known_of_a_job_that_runs_on_that_it_was_told_to_end(
+    config: NAQConfig, services: ServiceManager, tmp_path: Path
+) -> None:
+    jobs = await services.get_service(JobService)
+    async with Queue("default", config=config) as queue, running_worker(config):
+        handle = await queue.enqueue(tasks.deaf_in_thread, tmp_path / "runs")
+        await eventually(lambda: tasks.notes(tmp_path / "runs") == ["begun"], within=20)
+        before = await jobs.detail(handle.job_id)
+        assert await handle.cancel()
+        told = await jobs.detail(handle.job_id)
+
+        tasks.note(tmp_path / "runs", "end")
+        await handle.outcome(timeout=10)
+        after = await jobs.detail(handle.job_id)
+
+    assert [before.is_ending, told.is_ending, after.is_ending] == [False, True, False]
+    assert told.status is JobStatus.RUNNING
+
+
 async def test_one_that_has_ended_is_not_cancelled_and_one_that_never_was_is_not_found(config: NAQConfig) -> None:
     async with Queue(config=config) as queue, running_worker(config):
         handle = await queue.enqueue(sample_tasks.add, 1)

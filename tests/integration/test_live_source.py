@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from naq_runtime import Job, NAQConfig, Queue
-from naq_runtime.errors import NotFound, ServerError, ServerUnreachable
+from naq_runtime.errors import NotFound, ServerError, ServerUnreachable, StreamMissing
 from naq_runtime.nats.publish import Outgoing
 from naq_runtime.schedule import Schedule, ScheduleConfig, encode_schedule
 from naq_runtime.scheduler.scheduler import Scheduler
@@ -361,3 +361,18 @@ async def test_a_schedule_made_elsewhere_appears_and_its_countdown_moves_on_afte
         await eventually(lambda: ticks() >= 2, within=20)
         await eventually(lambda: "in 2 s" in screen() or "in 1 s" in screen())
         assert "late" not in screen()
+
+
+async def test_who_may_only_look_makes_nothing_and_waits_for_the_first_job(config: NAQConfig) -> None:
+    async with LiveSource(config, read_only=True) as source, aclosing(source.__aiter__()) as batches:
+        reader = Reader(batches)
+        waiting = await reader.until_state(ConnectionState.RECONNECTING)
+        assert f"nothing of the namespace {config.namespace} is on this server yet" in waiting.link.detail
+        with pytest.raises(StreamMissing):
+            async with ServiceManager(config, may_found=False):
+                pass
+
+        async with Queue(config=config) as queue:
+            await queue.enqueue(tasks.add, 1)
+
+        await reader.until_state(ConnectionState.LIVE)

@@ -127,6 +127,14 @@ class TestCommands:
             await watched.press("escape")
             assert "Events 1" in watched.text
 
+    async def test_the_keys_of_where_one_is_come_first(self) -> None:
+        async with watching(BUSY) as watched:
+            await watched.press("5", "question_mark")
+            shown = watched.text
+            places = ["In the view of workers", "In a table", "Everywhere"]
+            assert sorted(places, key=shown.index) == places
+            assert places[0] in watched.pane("Keys")[1]
+
     async def test_question_mark_again_goes_back_too(self) -> None:
         async with watching(BUSY) as watched:
             await watched.press("question_mark", "question_mark")

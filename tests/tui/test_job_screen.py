@@ -13,6 +13,7 @@ from naq_tui.pages.blocks import lay_out
 from naq_tui.pages.job import Around, job_page
 from naq_tui.pages.phases import phases
 from naq_tui.pages.timeline import timeline
+from naq_tui.screens.job import JobScreen
 from naq_tui.source import ConnectionState
 from naq_tui.widgets.document import Document
 from naq_tui.widgets.flow import width_of
@@ -45,6 +46,26 @@ def detail(status: JobStatus = JobStatus.COMPLETED, *, events: tuple[Any, ...] =
 
 def page(of: JobDetail, width: int = 100, **around: Any) -> str:
     return "\n".join(page_lines(job_page(of, width, NOW_NS, Around(**around)), width))
+
+
+def test_a_job_that_was_cancelled_and_runs_on_says_so() -> None:
+    assert "▸ running  ⊘ told to end" in page(detail(JobStatus.RUNNING, events=RUNNING, is_ending=True))
+    assert "told" not in page(detail(JobStatus.RUNNING, events=RUNNING))
+
+
+async def test_when_something_was_done_to_a_job_it_is_asked_for_again_though_no_event_has_come() -> None:
+    async with watching(batch(*RUNNING)) as watched:
+        await watched.press("enter")
+        await watched.settle()
+        screen = watched.app.screen
+        assert isinstance(screen, JobScreen)
+        watched.source.questions.jobs["job-1"] = detail(JobStatus.RUNNING, events=RUNNING, is_ending=True)
+
+        screen.acted(("job-1",))
+        await watched.pass_time(1)
+        await watched.settle()
+
+        assert "told to end" in watched.text
 
 
 class TestOpening:

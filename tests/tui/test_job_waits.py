@@ -78,6 +78,13 @@ class TestNow:
         assert found["worker"].text == "no worker works on the queue mail"
         assert found["worker"].evidence == "the last one, w-9, was lost at 08:58:30"
 
+    def test_no_worker_as_those_that_worked_at_it_are_lost_though_no_event_tells_so(self) -> None:
+        lost = [here(beat_ago_s=65), worker("w-2", queue_names=("mail",), beat_ago_s=40), worker("w-3", beat_ago_s=9)]
+        found = reasons(detail(QUEUED), queue=mail(), workers=[], lost=lost, story=story())
+
+        assert found["worker"].text == "no worker works on the queue mail"
+        assert found["worker"].evidence == "w-2 and 1 other were lost, last heard 40 s ago"
+
     def test_a_worker_that_is_stopping_takes_nothing(self) -> None:
         found = reasons(detail(QUEUED), queue=mail(), workers=[here(state=WorkerState.STOPPING)])
 
@@ -164,6 +171,26 @@ class TestNow:
         assert explanation.reasons[-1].text == "6 more jobs have not ended"
 
 
+def test_the_page_of_a_job_that_runs_says_that_its_worker_is_lost() -> None:
+    runs = detail(QUEUED, job_event("started", "job-1", "mail", ago_s=50, worker_id="w-1"), status=JobStatus.RUNNING)
+    blocks = job_page(runs, 120, NOW_NS, Around(Situation(lost=[worker("w-1"), worker("w-2")])))
+    elsewhere = job_page(runs, 120, NOW_NS, Around(Situation(lost=[worker("w-2")])))
+
+    assert "w-1  ✗ lost, another one will get the job" in "\n".join(page_lines(blocks))
+    assert "lost" not in "\n".join(page_lines(elsewhere))
+
+
+def test_it_says_so_too_once_that_was_written_down() -> None:
+    events = (
+        QUEUED,
+        job_event("started", "job-1", "mail", ago_s=50, worker_id="w-1"),
+        worker_event("lost", "w-1", ago_s=30),
+    )
+    lost = job_page(detail(*events, status=JobStatus.RUNNING), 120, NOW_NS)
+
+    assert "w-1  ✗ lost, another one will get the job" in "\n".join(page_lines(lost))
+
+
 class TestThen:
     STARTED = job_event("started", "job-1", "mail", ago_s=10, worker_id="w-1")
     DONE = job_event("completed", "job-1", "mail", ago_s=5, worker_id="w-1")
@@ -201,6 +228,18 @@ class TestThen:
         came = story(worker_event("started", "w-1", ago_s=11, queue_names=("mail",)), begun=begun(2))
 
         assert list(reasons(self.OVER, story=came)) == ["line"]
+
+    def test_workers_of_its_queue_that_were_lost_meanwhile(self) -> None:
+        lost = story(
+            worker_event("lost", "w-7", ago_s=100, queue_names=("mail",)),
+            worker_event("lost", "w-8", ago_s=50, queue_names=("mail",)),
+            worker_event("lost", "elsewhere", ago_s=40, queue_names=("reports",)),
+            begun=begun(1),
+        )
+        found = reasons(self.OVER, story=lost)
+
+        assert found["worker"] == Reason("worker", "1 worker of its queue was lost meanwhile", "w-8 at 08:59:10")
+        assert list(found) == ["worker", "line"]
 
     def test_jobs_that_came_first(self) -> None:
         found = reasons(self.OVER, story=story(begun=begun(7)))

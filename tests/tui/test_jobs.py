@@ -24,7 +24,7 @@ from naq_tui.source import Batch, ConnectionState, Link
 from naq_tui.widgets.failures import Failures
 from naq_tui.widgets.jobs import Jobs as Table
 from tests.support.waiting import eventually
-from tests.tui.builders import NOW_NS, SECOND, batch, job_event, snapshot, stored
+from tests.tui.builders import NOW_NS, SECOND, batch, job_event, queue, snapshot, stored
 from tests.tui.harness import Watched, make_app, watching
 from tests.tui.recording import END_NS
 from tests.tui.showroom import showroom
@@ -191,6 +191,26 @@ class TestWhatHappens:
             assert ids(watched)[0] == "new-1"
             assert "new" not in watched.line_with("╭─ Jobs 6")
 
+    async def test_they_go_on_to_come_in_as_the_cursor_stays_on_top(self) -> None:
+        async with looking(*FIVE) as watched:
+            for number in range(3):
+                one = f"new-{number}"
+                watched.source.questions.found[one] = job(one, "queued", ago_s=0.3 - number / 10)
+                await watched.feed(batch(job_event("enqueued", one, "mail"), first=number + 1))
+                await watched.pass_time(3)
+                await settled(watched)
+
+            assert ids(watched)[:3] == ["new-2", "new-1", "new-0"]
+            assert table(watched).cursor_key == "new-2"
+
+    async def test_below_the_top_the_cursor_stays_on_its_job(self) -> None:
+        async with looking(*FIVE) as watched:
+            await watched.press("j")
+            on = table(watched).cursor_key
+            await watched.feed(batch(job_event("completed", "queued-1", "mail", ago_s=0.1)))
+            assert ids(watched)[0] == "queued-1"
+            assert table(watched).cursor_key == on
+
     async def test_what_is_not_looked_for_any_more_is_no_news(self) -> None:
         async with looking(*FIVE) as watched:
             await watched.press("slash")
@@ -323,6 +343,27 @@ class TestFinding:
         async with looking(*many) as watched:
             await watched.press("s")
             assert "sorted: what was found so far" in watched.text
+
+    async def test_without_rows_the_order_stays_as_nobody_would_see_it_change(self) -> None:
+        async with looking() as watched:
+            await watched.press("s", "r")
+            assert table(watched).layout_now.sort == ""
+            assert table(watched).layout_now.descending is None
+
+    async def test_the_oldest_first_is_an_order_of_what_was_found_so_far_too(self) -> None:
+        many = [job(f"job-{number:04}", ago_s=number) for number in range(2_000)]
+        async with looking(*many) as watched:
+            assert "sorted" not in watched.text
+            await watched.press("r")
+            assert "sorted: what was found so far" in watched.text
+
+    async def test_the_mark_of_the_order_points_the_way_of_the_ages_that_are_shown(self) -> None:
+        async with looking(job("new", ago_s=2), job("old", ago_s=50)) as watched:
+            assert ids(watched) == ["new", "old"]
+            assert "ago▴" in watched.text
+            await watched.press("s")
+            assert ids(watched) == ["old", "new"]
+            assert "age▾" in watched.text
 
     async def test_rows_that_do_not_match_go_before_anything_is_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
         async with looking(*FIVE) as watched:
@@ -493,6 +534,53 @@ class TestFailures:
             await watched.press("escape")
             await settled(watched)
             assert "Failures 5" in watched.text
+
+    async def test_the_jobs_of_a_reason_are_counted_by_what_has_become_of_them(self) -> None:
+        async with looking(batch=batch(*FAILURES, snapshot=snapshot())) as watched:
+            await watched.press("F")
+            await settled(watched)
+            await watched.press("enter")
+            await settled(watched)
+            assert "Jobs 4  ✗ 4 failed ─" in watched.text
+            await watched.feed(
+                batch(
+                    job_event("requeued", "box-1", "mail", ago_s=0.4),
+                    job_event("requeued", "box-2", "mail", ago_s=0.3),
+                    job_event("completed", "box-1", "mail", ago_s=0.1, duration_ms=3.0),
+                    first=100,
+                )
+            )
+            await settled(watched)
+            assert "Jobs 4  + 1 queued  ✓ 1 completed  ✗ 2 failed ─" in watched.text
+
+    async def test_from_a_queue_one_comes_to_its_jobs_whatever_was_shown_before(self) -> None:
+        # given the jobs of one reason were looked at, and then the reasons
+        async with looking(
+            DONE, batch=batch(*FAILURES, snapshot=snapshot([queue("mail"), queue("reports")]))
+        ) as watched:
+            await watched.press("F")
+            await settled(watched)
+            await watched.press("enter")
+            await settled(watched)
+            await watched.press("F")
+
+            await watched.press("4")
+            await settled(watched)
+            await watched.press("enter")
+            await settled(watched)
+
+            assert "done-1" in ids(watched)
+            assert watched.line_with(" / queue:mail ").startswith("╰─")
+
+    async def test_it_is_said_that_the_reasons_do_not_follow_the_filter(self) -> None:
+        async with looking(DONE, batch=batch(*FAILURES, snapshot=snapshot())) as watched:
+            await watched.press("F")
+            await settled(watched)
+            assert "the filter aside" not in watched.text
+            view(watched).find("queue:reports")
+            await watched.press("F")
+            await settled(watched)
+            assert "Failures 5 for 2 reasons, last hour, of all jobs: the filter aside" in watched.text
 
     async def test_the_command_of_a_group_finds_its_events(self) -> None:
         async with looking(batch=batch(*FAILURES, snapshot=snapshot())) as watched:

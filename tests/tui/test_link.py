@@ -5,7 +5,7 @@ from __future__ import annotations
 from naq_runtime.errors import ServerUnreachable
 from naq_tui.source import Batch, ConnectionState, Link
 from naq_tui.widgets.queues import Queues
-from tests.tui.builders import NOW_NS, SECOND, batch, job_event, link, queue, snapshot, worker
+from tests.tui.builders import NOW_NS, SECOND, alerts, batch, job_event, link, queue, snapshot, worker
 from tests.tui.harness import Watched, watching
 
 BUSY = batch(
@@ -28,6 +28,14 @@ async def test_the_last_state_stays_with_its_age() -> None:
         assert watched.lines[2:] == before
         assert "○ reconnecting 12 s" in watched.lines[0]
         assert "shown as of 12 s ago" in watched.lines[0]
+
+
+async def test_the_address_that_cannot_be_reached_stays_even_where_alerts_fire() -> None:
+    async with watching(batch(snapshot=snapshot(alerts=alerts())), size=(100, 30)) as watched:
+        assert "⚑" in watched.lines[0]
+        await lose_link(watched, for_s=12)
+        assert "nats://127.0.0.1:4222" in watched.lines[0]
+        assert "○ reconnecting 12 s" in watched.lines[0]
 
 
 async def test_the_figures_of_the_strip_stay_too() -> None:

@@ -194,7 +194,7 @@ class TestMoving:
             await watched.go_to_schedules()
             assert "next▴" in watched.text
             await watched.press("s")
-            assert "last ago▾" in watched.text
+            assert "last ago▴" in watched.text
             assert order(watched)[0] == "later"
             await watched.press("r")
             assert order(watched)[-1] == "later"

@@ -118,7 +118,7 @@ class TestTheAccount:
     async def test_it_says_which_server_and_how_much_is_used(self) -> None:
         async with at_the_server(size=(200, 60)) as watched:
             assert "nats-1  nats-server 2.14.1   cluster shop   round trip 0.3 ms" in watched.lines[2]
-            assert "storage 812 MB of 10.0 GB ━━━━━━ 8.1 %" in watched.lines[3]
+            assert "account   storage 812 MB of 10.0 GB ━━━━━━ 8.1 %" in watched.lines[3]
             assert "set aside 8.6 GB of 10.0 GB ━━━━━━ 86 % !" in watched.lines[3]
             assert "API errors 3 of 48.2k calls" in watched.lines[3]
 
@@ -160,6 +160,7 @@ class TestAskingAgain:
             await watched.settle()
             await watched.settle()
             assert "there is no server behind a recording" in watched.text
+            assert "Streams - ─" in watched.text
 
     async def test_when_the_link_is_lost_what_was_told_stays_with_its_age(self) -> None:
         async with at_the_server() as watched:

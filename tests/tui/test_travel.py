@@ -342,7 +342,7 @@ async def test_what_failed_later_is_not_among_the_failures_of_a_moment() -> None
         await watched.press("3", "F")
         await eventually(lambda: "BoxFull" in watched.text)
         await go_to(watched, "-250s")
-        await eventually(lambda: "Failures 2 for 1 reason" in watched.text)
+        await eventually(lambda: "Failures 2 for 1 reason," in watched.text)
         assert "RelayRefused" in watched.text
         assert "BoxFull" not in watched.text
 
@@ -396,6 +396,18 @@ async def test_a_key_goes_from_the_highest_bar_to_the_next_highest_and_around() 
 
         assert len(peaks) > 1
         assert all(0 <= at - peak < density.bucket_ns for at, peak in zip(seen, [*peaks, peaks[0]], strict=True))
+
+
+async def test_one_key_leads_to_the_highest_bar_of_the_time_line() -> None:
+    many = [job_event(job_id=f"burst-{number}", ago_s=80 + number / 100) for number in range(30)]
+    async with with_past(*sorted((*STORY, *many), key=lambda event: event.moment_ns)) as watched:
+        await go_to(watched, "-250s")
+        shown = watched.app.travel.shown
+        await watched.press("circumflex_accent")
+        await eventually(lambda: watched.app.travel.shown is not shown)
+        await filled(watched)
+
+        assert "◂◂ at 08:58:3" in watched.lines[0]
 
 
 async def test_an_arrow_is_one_bar_of_the_time_line() -> None:

@@ -62,7 +62,7 @@ class TestQueues:
             await go(watched, "4")
 
             imports, mail = watched.line_with("│ imports "), watched.line_with("│ mail ")
-            assert imports.split()[2:9] == ["○", "idle", "0", "1", "12", "3", "0"]
+            assert imports.split()[2:9] == ["●", "active", "0", "1", "12", "3", "0"]
             assert "12 scheduled  3 of them to be tried again" in watched.text
             assert mail.split()[2:11] == ["‖", "paused", "900", "1", "0", "0", "41", "5", "m"]
 
@@ -71,6 +71,24 @@ class TestQueues:
             await go(watched, "4")
 
             assert "! nobody" in watched.line_with("│ news ")
+
+    async def test_a_queue_is_idle_only_when_none_of_its_jobs_waits_or_runs(self) -> None:
+        queues = [queue("held", 9, workers=1), queue("long", 0, 1, workers=1), queue("still", workers=1)]
+        async with watching(batch(snapshot=snapshot(queues))) as watched:
+            await go(watched, "4")
+
+            assert "◌ waiting" in watched.line_with("│ held ")
+            assert "● active" in watched.line_with("│ long ")
+            assert "○ idle" in watched.line_with("│ still ")
+
+    async def test_the_pane_says_for_how_long_the_first_waits_and_what_comes_again(self) -> None:
+        busy = batch(snapshot=snapshot([queue("mail", 4, 0, redelivered=2, workers=1)]))
+        async with watching(busy) as watched:
+            watched.source.questions.backlog = {"mail": QueueBacklog(oldest_s=39)}
+            await go(watched, "4")
+
+            assert "39 s  waiting for a worker" in watched.text
+            assert "4 waiting  0 running  2 redelivered" in watched.text
 
     async def test_before_there_is_an_answer_depths_are_unknown_and_not_zero(self) -> None:
         async with watching(BUSY) as watched:
@@ -174,7 +192,7 @@ class TestWorkers:
             await go(watched, "5")
             rows = watched.app.screen.query_one(AllWorkers).rows
             assert [row.record.worker_id for row in rows] == ["w-2", "w-1"]
-            assert "15 m" in watched.line_with("│ w-2 ")
+            assert "! 15 m" in watched.line_with("│ w-2 ")
 
             await watched.press("enter")
             await watched.settle()
@@ -261,16 +279,6 @@ class TestEvents:
             assert "Refused" in watched.line_with("error type")
             assert "Traceback (most recent" in watched.text
             assert "#1" in watched.line_with("  event   ")
-
-    async def test_names_of_fields_keep_their_distance_lists_have_a_line_each_and_pids_no_commas(self) -> None:
-        news = worker_event("started", concurrency_limit=3, pid=4525, queue_names=("default", "mail"))
-        async with watching(batch(news)) as watched:
-            await go(watched, "2")
-            await watched.press("k")
-
-            assert watched.line_with("concurrency limit").split()[-3:] == ["limit", "3", "│"]
-            assert watched.line_with("pid").split()[-3:] == ["pid", "4525", "│"]
-            assert watched.line_with("queue names").split()[-3:] == ["names", "default", "│"]
 
     async def test_the_filter_takes_the_grammar_and_escape_clears_it(self) -> None:
         async with watching(BUSY) as watched:

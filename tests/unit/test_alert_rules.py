@@ -74,7 +74,8 @@ def test_labels_are_matched_with_wildcards(text: str, wanted: str, unwanted: str
     ("text", "column", "expected"),
     [
         ("", 1, "expected a metric: failed_rate, failures"),
-        ("queue_dept > 3", 1, "got 'queue_dept'"),
+        ("queue_dept > 3", 1, "expected a metric such as queue_depth, got 'queue_dept'"),
+        ("height > 3", 1, "expected a metric: failed_rate, failures"),
         ("queue_depth", 12, "expected a comparison"),
         ("queue_depth >", 14, "expected a number, got the end of the rule"),
         ("queue_depth > 5k", 15, "expected a number, got '5k'"),

@@ -143,7 +143,7 @@ class TestRefusals:
             ("[events]\nmax_bytes = -2", "events.max_bytes", "a whole number >= -1", "-2"),
             ("[jobs]\nack_wait = 0.5", "jobs.ack_wait", "a number of seconds >= 1", "0.5"),
             ("[nats]\nconnect_timeout = nan", "nats.connect_timeout", "a number of seconds > 0", "nan"),
-            ('[nats]\nurl = ""', "nats.url", "an address such as nats://127.0.0.1:4222", "''"),
+            ('[nats]\nurl = ","', "nats.url", "an address such as nats://127.0.0.1:4222", "','"),
             ('[jobs]\nserializer = "json"', "jobs.serializer", "a class as 'module:Name'", "'json'"),
             ("[streams]\nreplicas = 6", "streams.replicas", "a whole number <= 5", "6"),
             ('[events]\nmax_age = "7d"', "events.max_age", "a number of seconds", "'7d'"),
@@ -170,6 +170,10 @@ class TestRefusals:
         words = refusal(load, "", {"NAQ_WORKER_CONCURRENCY": "many"})
 
         assert words == "NAQ_WORKER_CONCURRENCY: setting worker.concurrency: expected a whole number, got 'many'"
+
+    @pytest.mark.parametrize("variable", ["NAQ_NATS_URL", "NAQ_WORKER_CONCURRENCY"])
+    def test_a_variable_without_a_value_is_refused_in_plain_words(self, load: Load, variable: str) -> None:
+        assert refusal(load, "", {variable: ""}).endswith(": it must not be empty")
 
     def test_an_argument_is_refused_without_naming_a_file_that_does_not_set_it(self, load: Load) -> None:
         words = refusal(load, "[worker]\nconcurrency = 3", {}, {"worker.concurrency": 0})

@@ -54,6 +54,7 @@ HOST: dict[str, Any] = {"hostname": "build-7", "pid": 42}
         (a_worker_event(W.STARTED, **HOST, queue_names=("mail", "reports")), "build-7:42, queues mail reports"),
         (a_worker_event(W.STOPPED, reason="SIGTERM", jobs_completed=7, jobs_failed=1), "SIGTERM, 7 done, 1 failed"),
         (a_worker_event(W.STOPPED), "0 done, 0 failed"),
+        (a_worker_event(W.LOST, **HOST, active_jobs=2), "build-7:42, with 2 jobs"),
         (a_worker_event(W.BUSY, active_jobs=1, concurrency_limit=10), "1/10 running"),
         (a_worker_event(W.IDLE, active_jobs=0, concurrency_limit=10), "0/10 running"),
         (a_worker_event(W.HEARTBEAT, active_jobs=3), "3/? running"),

@@ -42,6 +42,7 @@ class TestNormalised:
             ('"a b" is no date', '"c" is no date'),
             ("invalid syntax (mail.py, line 3)", "invalid syntax (<unknown>, line 12)"),
             ("/var/spool/mail/a.txt is full", "/srv/b.txt is full"),
+            ("invalid syntax (test/bad file.py, line 7)", "invalid syntax (<unknown>, line 12)"),
         ],
     )
     def test_what_changes_counts_no_more(self, one: str, other: str) -> None:
