@@ -106,6 +106,19 @@ async def test_one_that_was_killed_is_lost_when_its_lease_ends_with_the_job_that
     assert raw.out.split()[:2] == ["anna", "lost"]
 
 
+async def test_a_job_that_waits_for_a_lost_one_names_it(config: NAQConfig) -> None:
+    async with Queue("default", config=config) as queue:
+        async with started(*RUN, "anna", config=config) as process:
+            await until(config, "anna", "idle", "busy")
+            process.kill()
+            await process.wait()
+        await until(config, "anna", "lost", within=LEASE_S + RETURN_S + 5)
+        handle = await queue.enqueue(tasks.add, 1)
+        shown = await naq("job", "show", handle.job_id, config=config)
+
+    assert "no worker works on the queue default  anna was lost, last heard" in shown.out
+
+
 async def test_one_that_stopped_says_why_and_is_not_lost(config: NAQConfig) -> None:
     async with started(*RUN, "anna", config=config) as process:
         await until(config, "anna", "idle")
