@@ -108,8 +108,16 @@ def _expected(text: str, wanted: Any) -> str:
     choices = _choices(wanted)
     if choices and text.startswith("Invalid enum value"):
         return f"expected {' or '.join(', '.join(choices).rsplit(', ', 1))}"
+    if "matching regex" in text and (described := _description(wanted)):
+        return f"expected {described}"
     plain = re.sub(r"`([^`]+)`", lambda found: _in_words(found[1]), text)
     return plain[0].lower() + plain[1:]
+
+
+def _description(wanted: Any) -> str:
+    """What is to be there, where that was put into words; else empty."""
+    schemas = (getattr(one, "extra_json_schema", None) or {} for one in getattr(wanted, "types", (wanted,)))
+    return next((str(schema["description"]) for schema in schemas if "description" in schema), "")
 
 
 def _in_words(name: str) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import os
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from naq_runtime.errors import InvalidName
 
@@ -77,8 +78,7 @@ def new_id(length: int = 20) -> str:
     return "".join(digits)
 
 
-@dataclass(frozen=True, slots=True)
-class EventSubject:
+class EventSubject(msgspec.Struct, frozen=True):
     """What the subject of an event says; ``queue`` only for jobs."""
 
     category: str
@@ -88,8 +88,7 @@ class EventSubject:
     queue: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(msgspec.Struct, frozen=True):
     """The names of one namespace; two teams with two namespaces share a server without meeting."""
 
     namespace: str = "naq"

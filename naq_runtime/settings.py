@@ -44,7 +44,9 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class NatsConfig(Section, frozen=True, kw_only=True):
     """Where the server is, and who we are to it."""
 
-    url: Annotated[str, Meta(pattern=r"[^\s,]")] = "nats://127.0.0.1:4222"
+    url: Annotated[str, Meta(pattern=r"[^\s,]", description="an address such as nats://127.0.0.1:4222")] = (
+        "nats://127.0.0.1:4222"
+    )
     """Several servers of a cluster are parted by commas."""
     user: str | None = None
     password: str | None = None
@@ -60,13 +62,20 @@ class NatsConfig(Section, frozen=True, kw_only=True):
     tls_key: str | None = None
     tls_first: bool = False
     """Whether the connection is encrypted before anything is said, as servers with ``handshake_first`` want it."""
-    jetstream_domain: Annotated[str, Meta(pattern=r"^[^\s.*>]+$")] | None = None
+    jetstream_domain: (
+        Annotated[str, Meta(pattern=r"^[^\s.*>]+$", description="a name without dots, spaces and wildcards")] | None
+    ) = None
     """Where the streams are, when that is not the domain of the server."""
     connect_timeout: Seconds = 5.0
     request_timeout: Seconds = 5.0
     pending_bytes: Positive = 32 * 1024 * 1024
     """Bytes that may wait for the socket."""
-    inbox_prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")] = "_INBOX"
+    inbox_prefix: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", description="letters, digits, '_' and '-', parted by dots"
+        ),
+    ] = "_INBOX"
     """Where answers come; one of its own lets permissions keep a role from reading those of others."""
 
     def __repr__(self) -> str:
@@ -101,7 +110,9 @@ class JobsConfig(Section, frozen=True, kw_only=True):
     """A job that was with so many workers when they died is not tried again."""
     sweep_interval: Annotated[float, Meta(ge=1, le=86_400)] = 30.0
     """How often a worker looks for jobs that crashed processes have left waiting."""
-    serializer: Annotated[str, Meta(pattern=r"^[\w.]+:[\w.]+$")] = "naq_runtime.serializer:JsonSerializer"
+    serializer: Annotated[str, Meta(pattern=r"^[\w.]+:[\w.]+$", description="a class as 'module:Name'")] = (
+        "naq_runtime.serializer:JsonSerializer"
+    )
     """The form of jobs and results on the wire, as ``module:Class``; all processes of a namespace need the same."""
 
 

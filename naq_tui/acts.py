@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
+
+import msgspec
 
 __all__ = ["JOB_ACTS", "Act", "ActKind", "Actions", "job_text"]
 
@@ -32,8 +33,7 @@ class ActKind(StrEnum):
     """An alert."""
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(msgspec.Struct, frozen=True):
     """Something that somebody wants to be done, once they have said yes to it."""
 
     kind: ActKind
@@ -43,7 +43,7 @@ class Act:
     """Their ids or names."""
     of: str = ""
     """How they were chosen, when it was by more than marks: the filter that they match."""
-    about: Mapping[str, str] = field(default_factory=dict)
+    about: Mapping[str, str] = msgspec.field(default_factory=dict)
     """What is known of some targets, a few words each."""
     more: bool = False
     """Whether there are, or may be, more that were meant: they were not found by now, and nothing is done to them."""

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["NaqTop", "run_app"]
 
 _MORE_S = 0.02
+_FLOOD = 1_000
+"""Events between two paints that are more than anybody can read: they are painted half as often."""
 _TOASTS = 3
 """Alerts that are told of at a time, each by itself."""
 _NEWS_NS = 60_000_000_000
@@ -77,6 +79,10 @@ class NaqTop(Opening, Customized):
         self._live = live
         self._paint_timer: Timer | None = None
         self._frozen_at: int | None = None
+        self._painted = 0
+        """Events that there were at the last paint."""
+        self._flooded = False
+        """Whether they were a flood."""
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every command that works where the palette was opened, and the choice of a theme."""
@@ -130,6 +136,11 @@ class NaqTop(Opening, Customized):
         """Whether the display stands still."""
         return self._frozen_at is not None
 
+    @property
+    def pace_s(self) -> float:
+        """The time until the next paint of what comes by itself."""
+        return self.paint_s * 2 if self._flooded else self.paint_s
+
     def paint(self) -> None:
         """Paint what has changed, now."""
         if self._paint_timer is not None:
@@ -138,8 +149,10 @@ class NaqTop(Opening, Customized):
         if self._terminal_is_behind():
             self._paint_soon()
             return
+        end = self.dashboard.log.end
+        self._flooded, self._painted = end - self._painted > _FLOOD, end
         now_ns = self._shown.now_ns()
-        behind = None if self._frozen_at is None else self.dashboard.log.end - self._frozen_at
+        behind = None if self._frozen_at is None else end - self._frozen_at
         acting = refusal(self._shown, in_past=self.travel.in_past) is None
         unfinished = False
         for view in self._visible_views():
@@ -252,7 +265,7 @@ class NaqTop(Opening, Customized):
     def _paint_soon(self, delay_s: float | None = None) -> None:
         """Paint what has changed, before long."""
         if self._paint_timer is None:
-            self._paint_timer = self.set_timer(self.paint_s if delay_s is None else delay_s, self.paint)
+            self._paint_timer = self.set_timer(self.pace_s if delay_s is None else delay_s, self.paint)
 
     def _arm_second(self) -> None:
         """Wake up shortly after the clock shows another second."""

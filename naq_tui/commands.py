@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from textual.binding import Binding, BindingType
 
 from naq_tui.acts import ActKind
@@ -13,8 +13,7 @@ from naq_tui.scopes import ACTS, Scope
 __all__ = ["ACTS", "COMMANDS", "Command", "Scope", "act_bindings", "bindings", "commands_of", "hints", "places"]
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(msgspec.Struct, frozen=True):
     """Something that a person can ask for."""
 
     action: str
@@ -106,6 +105,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("speed(1)", Scope.PAST, "full_stop", ".", "Faster", "Play faster: ×0, ×1, ×10, ×100.", "faster", 3),
     Command("scrub(-1)", Scope.PAST, "left", "←", "Bar back", "One bar of the time line back, as does a click on it."),
     Command("scrub(1)", Scope.PAST, "right", "→", "Bar on", "One bar of the time line on."),
+    Command("peak", Scope.PAST, "circumflex_accent", "^", "Highest bar", "Go to the highest bar; then to the next."),
     Command("zoom_time(-1)", Scope.PAST, "left_parenthesis", "(", "Shorter time line", "Show a shorter time there."),
     Command("zoom_time(1)", Scope.PAST, "right_parenthesis", ")", "Longer time line", "Show up to a week there."),
     Command("next_pane", Scope.OVERVIEW, "tab", "Tab", "Next pane", "Go to the next pane.", "pane", 5),

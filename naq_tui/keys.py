@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+import msgspec
 from textual.keys import REPLACED_KEYS, _character_to_key, key_to_character
 from textual.keys import Keys as Known
 
@@ -50,7 +50,7 @@ class Keys:
     def of(self, command: Command) -> Command:
         """The command with its keys."""
         keys = self.keymap.get(command.name) if command.name else None
-        return dataclasses.replace(command, keys=keys, label=label_of(keys)) if keys else command
+        return msgspec.structs.replace(command, keys=keys, label=label_of(keys)) if keys else command
 
     def all_of(self, commands: Iterable[Command]) -> list[Command]:
         """The commands with their keys."""

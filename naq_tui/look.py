@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from naq_runtime.errors import ConfigError
 
@@ -19,8 +20,7 @@ LOOKS: dict[str, str] = {
 """The names of our themes as people write them, and as Textual knows them."""
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(msgspec.Struct, frozen=True):
     """What is drawn with."""
 
     theme: str = LOOKS["night"]

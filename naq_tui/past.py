@@ -58,6 +58,13 @@ class Density(NamedTuple):
         """The end of the last part."""
         return self.since_ns + self.bucket_ns * len(self.events)
 
+    def peaks(self) -> list[int]:
+        """When the parts begin that are higher than those beside them, the highest first; in nanoseconds."""
+        heights = (0, *self.events, 0)
+        tops = [part for part in range(len(self.events)) if heights[part] < heights[part + 1] >= heights[part + 2]]
+        tops.sort(key=lambda part: self.events[part], reverse=True)
+        return [self.since_ns + part * self.bucket_ns for part in tops]
+
 
 class ScheduleStory(NamedTuple):
     """What was told of schedules before a moment."""

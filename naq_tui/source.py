@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
 from typing import Protocol, Self
+
+import msgspec
 
 from naq_runtime.events.models import StoredEvent
 from naq_runtime.snapshot import Snapshot
@@ -37,8 +38,7 @@ class ConnectionState(StrEnum):
     """The source has given up; the detail says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(msgspec.Struct, frozen=True):
     """The state of the connection, and what to say of it."""
 
     state: ConnectionState
@@ -55,17 +55,16 @@ class Link:
         return self.state in (ConnectionState.REPLAYING, ConnectionState.ENDED)
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True):
     """What came since the batch before."""
 
     link: Link
-    events: Sequence[StoredEvent] = field(default_factory=tuple)
+    events: Sequence[StoredEvent] = msgspec.field(default_factory=tuple)
     missed: int = 0
     """Events that were stored and gone before they could be read."""
     snapshot: Snapshot | None = None
     """A fresh one, about once a second; ``None`` in between."""
-    earlier: Sequence[StoredEvent] = field(default_factory=tuple)
+    earlier: Sequence[StoredEvent] = msgspec.field(default_factory=tuple)
     """What happened before all that came so far, oldest first; for lists and charts that look further back."""
 
 

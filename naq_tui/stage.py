@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+
+import msgspec
 
 from naq_runtime.clock import Clock
 from naq_runtime.errors import NaqError
@@ -85,4 +86,4 @@ def _portions(batch: Batch) -> Iterator[Batch]:
     last = max(0, (len(batch.events) - 1) // _PORTION * _PORTION)
     for start in range(0, last, _PORTION):
         yield Batch(batch.link, batch.events[start : start + _PORTION])
-    yield replace(batch, events=batch.events[last:])
+    yield msgspec.structs.replace(batch, events=batch.events[last:])

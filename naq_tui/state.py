@@ -7,9 +7,10 @@ happened; what is read late after an outage therefore lands where it belongs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
 from itertools import count
 from typing import NamedTuple
+
+import msgspec
 
 from naq_runtime.events.models import JobEvent, ScheduleEvent, StoredEvent, WorkerEvent
 from naq_runtime.snapshot import QueueBacklog, ScheduleNews, ServerState, Snapshot, WorkerDetail
@@ -34,8 +35,7 @@ _STALE = (ConnectionState.CONNECTING, ConnectionState.RECONNECTING, ConnectionSt
 _FIRST_VERSIONS = count(step=1 << 40)
 
 
-@dataclass(slots=True)
-class Versions:
+class Versions(msgspec.Struct):
     """A number for each thing that is shown; it grows whenever there is something new to paint.
 
     Those of one dashboard are never those of another.
@@ -56,8 +56,8 @@ class Versions:
     def __post_init__(self) -> None:
         # No two dashboards share a number: whoever has painted one of them sees that the other one is to be painted.
         first = next(_FIRST_VERSIONS)
-        for thing in fields(self):
-            setattr(self, thing.name, first + getattr(self, thing.name))
+        for thing in self.__struct_fields__:
+            setattr(self, thing, first + getattr(self, thing))
 
 
 class Vitals(NamedTuple):
@@ -190,8 +190,8 @@ class Dashboard:
     def _take_link(self, link: Link) -> None:
         if link != self.link:
             self.link = link
-            for pane in fields(self.versions):
-                setattr(self.versions, pane.name, getattr(self.versions, pane.name) + 1)
+            for pane in self.versions.__struct_fields__:
+                setattr(self.versions, pane, getattr(self.versions, pane) + 1)
 
     def _take_snapshot(self, snapshot: Snapshot, now_ns: int) -> None:
         first = self.snapshot is None

@@ -104,6 +104,16 @@ class Travelling(App[None]):
         if density is not None:
             self.travel.shift(bars * density.bucket_ns, still=False)
 
+    def action_peak(self) -> None:
+        """To the highest bar of the time line; from there to the next highest, and from the last to the first."""
+        density, now_ns = self.travel.density, self._shown.now_ns()
+        peaks = density.peaks() if density is not None else []
+        if density is None or not peaks:
+            self.bell()
+            return
+        here = next((place for place, peak in enumerate(peaks) if 0 <= now_ns - peak < density.bucket_ns), -1)
+        self.travel.go(Place(peaks[(here + 1) % len(peaks)]))
+
     def action_speed(self, step: int) -> None:
         """Slower, or faster."""
         self.travel.change_speed(step)

@@ -174,7 +174,7 @@ def worker_message(event: WorkerEvent) -> str:
         case "error":
             return _error(event.error_type, event.error_message) or ""
         case "lost":
-            return _joined(_host(event.hostname, event.pid), f"with {event.active_jobs or 0} jobs")
+            return _joined(_host(event.hostname, event.pid), f"with {_counted(event.active_jobs or 0, 'job')}")
         case _:
             if event.active_jobs is None:
                 return ""
@@ -191,8 +191,7 @@ def schedule_message(event: ScheduleEvent) -> str:
             return _joined(event.job_id, tick, _ms("late by", event.lag_ms))
         case "schedule_missed":
             caught_up = f"{event.caught_up} made up for" if event.caught_up else None
-            count = event.count or 0
-            return _joined("1 tick" if count == 1 else f"{count} ticks", caught_up, event.policy)
+            return _joined(_counted(event.count or 0, "tick"), caught_up, event.policy)
         case "schedule_modified":
             return " ".join(f"{name}={value}" for name, value in (event.changes or {}).items())
         case "scheduler_error":
@@ -208,7 +207,11 @@ def _timetable(event: ScheduleEvent) -> str | None:
 
 
 def _times(repeat: int | None) -> str | None:
-    return None if repeat is None else f"{repeat} times"
+    return None if repeat is None else _counted(repeat, "time")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def system_message(event: SystemEvent) -> str:
@@ -235,7 +238,7 @@ def system_message(event: SystemEvent) -> str:
         case "leader_elected" | "leader_lost" | "leader_resigned":
             return _joined(where, f"term {event.term or 0}", event.reason)
         case "queue_purged":
-            count = None if event.count is None else f"{event.count} jobs"
+            count = None if event.count is None else _counted(event.count, "job")
             return _joined(_queue(event.queue_name), count, where)
         case "queue_limited":
             most = f"{event.concurrency_limit} at a time" if event.concurrency_limit else None

@@ -24,6 +24,8 @@ _VARIABLE = re.compile(
                 | (?i:\b(?:errno|error|code|status|exit|http(?:/\d(?:\.\d)?)?)[ =:]{1,2}-?\d{1,5}\b) )
     | (?P<quoted> "[^"]*" | (?<!\w)'[^']*'(?!\w) | `[^`]*` )
     | (?P<url>    \b[a-z][a-z0-9+.-]{1,15}://[^\s,;)>\]]+ )
+    | (?P<place>  \( [^()\s,]{1,200}, [ ] line [ ] \d+ \) )                     # of a mistake in a text that was read
+    | (?P<path>   (?<![\w/.]) /(?:[\w.+@-]{1,100}/){1,30} [\w.+@-]{1,100} )
     | (?P<mail>   \b[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)* )
     | (?P<id>     \b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b     # UUID
                 | \b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?\b                          # address
@@ -34,7 +36,15 @@ _VARIABLE = re.compile(
     """,
     re.VERBOSE | re.ASCII,
 )
-_SIGNS = {"quoted": "<text>", "url": "<url>", "mail": "<address>", "id": "<id>", "number": "<n>"}
+_SIGNS = {
+    "quoted": "<text>",
+    "url": "<url>",
+    "place": "(<place>)",
+    "path": "<path>",
+    "mail": "<address>",
+    "id": "<id>",
+    "number": "<n>",
+}
 _SPACES = re.compile(r"\s+")
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections import deque
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -85,7 +84,8 @@ class StreamTail:
         self._retired_after_s = retired_after_s
         self._first = 1
         """Where the stream began when it was looked at last."""
-        self._pending: deque[RawMessage] = deque()
+        self._pending: list[RawMessage] = []
+        """What came live, by sequence."""
         self._wake = asyncio.Event()
         self._must_look = False
         self._restarted = False
@@ -154,16 +154,17 @@ class StreamTail:
         sequence, stored_at = place
         if sequence <= self._heard or self._pending_bytes >= _PENDING_BYTES:
             # The stream was made anew, or the reader is slow. What is pending is in the stream all the same.
-            self._clear()
+            self._keep([])
             self._must_look = True
         self._heard = sequence
+        if not self._pending:
+            self._wake.set()
         self._pending.append((sequence, data, stored_at))
         self._pending_bytes += len(data) + _OVERHEAD
-        self._wake.set()
 
-    def _clear(self) -> None:
-        self._pending.clear()
-        self._pending_bytes = 0
+    def _keep(self, messages: list[RawMessage]) -> None:
+        self._pending = messages
+        self._pending_bytes = sum(len(data) + _OVERHEAD for _, data, _ in messages)
 
     async def _reconnected(self) -> None:
         self._must_look = True
@@ -171,18 +172,15 @@ class StreamTail:
 
     def _take(self, batch: TailBatch) -> None:
         """What came live, up to the first gap; the gap is the next thing to fill."""
-        messages, pending, last = batch.messages, self._pending, self.last
-        while pending:
-            sequence = pending[0][0]
-            if self._whole and sequence > last + 1:
-                self._target = sequence - 1
-                break
-            message = pending.popleft()
-            self._pending_bytes -= len(message[1]) + _OVERHEAD
-            if sequence > last:
-                messages.append(message)
-                last = sequence
-        self._reach(last, batch)
+        came = [message for message in self._pending if message[0] > self.last]
+        fitting = len(came)
+        if self._whole and came and came[-1][0] > self.last + fitting:
+            fitting = next(place for place, message in enumerate(came) if message[0] > self.last + 1 + place)
+            self._target = came[fitting][0] - 1
+        self._keep(came[fitting:])
+        if fitting:
+            batch.messages = came[:fitting]
+            self._reach(came[fitting - 1][0], batch)
 
     def _reach(self, sequence: int, batch: TailBatch) -> None:
         self.last = sequence
@@ -200,7 +198,7 @@ class StreamTail:
         if end < self.last or (created != self._created and self.last):
             self._restarted = True
             self.last, self._last_stored_at = 0, ""
-            self._clear()
+            self._keep([])
         self._created = created
         self._target = end
 

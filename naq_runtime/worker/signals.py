@@ -77,9 +77,9 @@ class _Stopping:
             return
         if not worker.is_stopping and worker.active:
             log.info(
-                "%s: draining %d jobs for up to %g s; once more hands them back at once",
+                "%s: draining %s for up to %g s; once more hands them back at once",
                 number.name,
-                worker.active,
+                "1 job" if worker.active == 1 else f"{worker.active} jobs",
                 worker.grace_s,
                 extra={"action": "worker_draining"},
             )

@@ -36,7 +36,7 @@ async def watch(
     async with AsyncExitStack() as stack:
         if demo:
             config = await _demo(stack)
-        title = "demo" if demo else config.namespace
+        title = f"{config.namespace} demo" if demo else config.namespace
         source = LiveSource(config, read_only=read_only, since=since)
         return await run_app(source, title=title, version=VERSION, options=_leading_to(config, named), **wishes)
 

@@ -10,7 +10,7 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-from naq_runtime import Job, JobService, NAQConfig, NaqError, SchedulerService, ServiceManager
+from naq_runtime import Job, JobService, NAQConfig, NaqError, SchedulerService, ServerError, ServiceManager
 from naq_tui.demo import tasks
 from naq_tui.demo.schedules import arrange
 
@@ -104,7 +104,10 @@ async def produce(config: NAQConfig) -> None:
             if now >= next_burst:
                 next_burst += _BURST_EVERY_S
                 jobs += traffic.burst()
-            await service.enqueue_jobs(jobs)
+            try:
+                await service.enqueue_jobs(jobs)
+            except ServerError:
+                owed = 0.0  # nobody makes up for what was not asked for in an outage
 
 
 def main() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from naq_runtime.events.models import (
     AlertEvent,
@@ -129,8 +130,7 @@ _SHORT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(msgspec.Struct, frozen=True):
     """The fields of a line of the feed; all of them inert, empty when there is nothing to say."""
 
     time_ns: int

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from naq_runtime.events.models import JobEvent, JobEventType
 from naq_runtime.snapshot import QueueBacklog, QueueState
@@ -20,8 +21,7 @@ QUEUE_LIMIT = 1000
 """Queues whose events are counted; the longest silent ones are forgotten first."""
 
 
-@dataclass(frozen=True, slots=True)
-class QueueView:
+class QueueView(msgspec.Struct, frozen=True):
     """A queue at one moment."""
 
     name: str

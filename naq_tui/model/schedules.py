@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from naq_runtime.snapshot import LeaderState, ScheduleMark, ScheduleNews
 from naq_tui.model.seconds import SECOND_NS
@@ -50,14 +51,13 @@ class ScheduleView:
         return over_ns if self.fires_at_ns and over_ns >= DUE_NS else 0
 
 
-@dataclass(slots=True)
-class ScheduleChanges:
+class ScheduleChanges(msgspec.Struct):
     """What there is to show anew."""
 
     whole: bool = False
     """Whether these are all that there are."""
-    changed: dict[str, ScheduleView] = field(default_factory=dict)
-    gone: set[str] = field(default_factory=set)
+    changed: dict[str, ScheduleView] = msgspec.field(default_factory=dict)
+    gone: set[str] = msgspec.field(default_factory=set)
 
 
 class ScheduleBook:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -33,8 +32,7 @@ _AT_WORK = frozenset((WorkerState.STARTING, WorkerState.IDLE, WorkerState.BUSY))
 """States that busy and idle follow; who is leaving remains so."""
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerView:
+class WorkerView(msgspec.Struct, frozen=True):
     """A worker at one moment."""
 
     record: WorkerRecord

@@ -54,6 +54,7 @@ def _account(detail: ServerDetail) -> Iterator[Item]:
     account = detail.account
     if account is None:
         return
+    yield Item((("account", "dim"),), 2)
     for usage in account.usages:
         if usage.used or usage.limit or usage.what == "storage":
             rank = 0 if usage.share >= 0.8 else 1 if usage.what == "storage" else 4 if usage.limit else 5
@@ -71,10 +72,8 @@ def _usage(usage: Usage) -> Iterator[Span]:
 
 
 def _calls(account: Account) -> Item:
-    errors = account.api_errors
-    return Item(
-        (("refused calls ", "dim"), (count_text(errors), "text"), (f" of {count_text(account.api_calls)}", "dim")), 6
-    )
+    calls = f" of {count_text(account.api_calls)} calls"
+    return Item((("API errors ", "dim"), (count_text(account.api_errors), "text"), (calls, "dim")), 6)
 
 
 def _missing(detail: ServerDetail | None) -> Iterator[Item]:

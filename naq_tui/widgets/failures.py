@@ -124,7 +124,8 @@ class Failures(Table[FailureView]):
     def title(self) -> Content:
         """Of which window, and how many there are."""
         book = self.book
-        total = f"{count_text(book.total)} for {count_text(len(self.rows))} reasons, {window_text(book.window_s)}"
+        reasons = "1 reason" if len(self.rows) == 1 else f"{count_text(len(self.rows))} reasons"
+        total = f"{count_text(book.total)} for {reasons}, {window_text(book.window_s)}"
         parts: list[tuple[str, str]] = [(total, "$foreground 60%")]
         if book.is_cut:
             parts.append((" the newest of more", "bold $warning"))

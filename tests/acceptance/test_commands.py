@@ -98,7 +98,7 @@ async def test_a_worker_drains_on_sigterm_and_ends_with_0(config: NAQConfig, tmp
         worker.send_signal(signal.SIGTERM)
         _, err = await worker.communicate()
 
-        assert await handle.result(timeout=2) == "rested"
+        assert await handle.result(timeout=30) == "rested"
     assert worker.returncode == 0
     assert "1 completed, 0 failed, 0 handed back" in err.decode()
 
@@ -141,7 +141,7 @@ async def test_a_second_signal_hands_everything_back_at_once(make_config: MakeCo
 async def test_the_history_of_a_job_in_all_formats(config: NAQConfig) -> None:
     async with Queue(config=config) as queue, running_worker(config, name="teller"):
         handle = await queue.enqueue(tasks.add, 1)
-        await handle.result(timeout=10)
+        await handle.result(timeout=30)
 
     table = await naq("events", "history", handle.job_id, config=config)
     raw = await naq("events", "history", handle.job_id, "--format", "raw", config=config)
@@ -165,8 +165,8 @@ async def test_the_stream_shows_only_what_was_asked_for(config: NAQConfig) -> No
         running_worker(config, "mail"),
     ):
         await post.enqueue(tasks.add, 1)
-        await (await mail.enqueue(tasks.add, 1)).result(timeout=10)
-        await (await mail.enqueue(tasks.add, 2)).result(timeout=10)
+        await (await mail.enqueue(tasks.add, 1)).result(timeout=30)
+        await (await mail.enqueue(tasks.add, 2)).result(timeout=30)
 
     stream = ("events", "stream", "--no-follow", "--tail", "100", "--format", "json")
     finished = await naq(*stream, "--queue", "mail", "--event-type", "completed", config=config)
@@ -179,12 +179,12 @@ async def test_the_stream_shows_only_what_was_asked_for(config: NAQConfig) -> No
 async def history_of_failures(config: NAQConfig) -> int:
     """Events of three jobs, one of which has failed; the moment before the last of them, in nanoseconds."""
     async with Queue("mail", config=config) as queue, running_worker(config, "mail", name="w-12"):
-        await (await queue.enqueue_job(Job(tasks.add, (1,), job_id="one"))).result(timeout=10)
+        await (await queue.enqueue_job(Job(tasks.add, (1,), job_id="one"))).result(timeout=30)
         with pytest.raises(JobFailed):
-            await (await queue.enqueue_job(Job(tasks.fail, ("no such file",), job_id="two"))).result(timeout=10)
+            await (await queue.enqueue_job(Job(tasks.fail, ("no such file",), job_id="two"))).result(timeout=30)
         await eventually(lambda: is_told(config, "two", "failed"))
         moment_ns = time.time_ns()
-        await (await queue.enqueue_job(Job(tasks.add, (2,), job_id="three"))).result(timeout=10)
+        await (await queue.enqueue_job(Job(tasks.add, (2,), job_id="three"))).result(timeout=30)
         await eventually(lambda: is_told(config, "three", "completed"))
     return moment_ns
 
@@ -345,7 +345,7 @@ async def test_the_server_command_prints_its_address_and_ends_on_sigterm(tmp_pat
 
 async def test_one_snapshot_of_everything_as_json(config: NAQConfig) -> None:
     async with Queue("mail", config=config) as queue, running_worker(config, "mail", name="postman"):
-        await (await queue.enqueue(tasks.add, 1)).result(timeout=10)
+        await (await queue.enqueue(tasks.add, 1)).result(timeout=30)
         finished = await naq_top("--once", "--format", "json", config=config)
 
     document = json.loads(finished.out)

@@ -30,7 +30,7 @@ async def bury(config: NAQConfig, *jobs: Job) -> None:
     async with Queue(config=config) as queue, running_worker(config, "default", "mail", name="digger"):
         for job in jobs:
             handle = await queue.enqueue_job(job)
-            await handle.outcome(timeout=10)
+            await handle.outcome(timeout=30)
 
 
 async def letters(config: NAQConfig) -> list[str]:

@@ -137,7 +137,7 @@ async def test_a_worker_that_is_killed_is_replaced_under_its_name(config: NAQCon
 
         await eventually(replaced, within=20)
         assert (await running.pids())["w-1"] == before["w-1"]
-        assert await (await queue.enqueue(tasks.add, 1)).result(timeout=10) == 2
+        assert await (await queue.enqueue(tasks.add, 1)).result(timeout=30) == 2
         running.process.send_signal(signal.SIGTERM)
         code, log = await running.end()
 
@@ -187,7 +187,7 @@ async def test_the_stop_lets_running_jobs_end(config: NAQConfig, tmp_path: Path)
         running.process.send_signal(signal.SIGTERM)
         code, log = await running.end()
 
-        assert await handle.result(timeout=2) == "rested"
+        assert await handle.result(timeout=30) == "rested"
     assert code == 0
     assert "1 completed, 0 failed, 0 handed back" in log
 
@@ -219,7 +219,7 @@ async def test_two_signals_in_the_same_moment_are_one(make_config: MakeConfig, t
         process.send_signal(signal.SIGINT)
         await process.wait()
 
-        assert await handle.result(timeout=2) == "rested"
+        assert await handle.result(timeout=30) == "rested"
 
 
 @pytest.mark.parametrize("how", ["SystemExit", "KeyboardInterrupt"])
@@ -227,9 +227,9 @@ async def test_what_would_end_a_process_in_a_task_of_a_job_ends_the_job(config: 
     async with Queue(config=config) as queue, worker_process(config, "-m", WAYWARD) as process:
         waited_for, left_alone = await queue.enqueue_many(Job(leave_by_a_task, (how, waits)) for waits in (True, False))
 
-        assert (await waited_for.outcome(timeout=10)).error_type == how
-        assert await left_alone.result(timeout=10) == "went on"
-        assert await (await queue.enqueue(hold_on)).result(timeout=10) == "held on"
+        assert (await waited_for.outcome(timeout=30)).error_type == how
+        assert await left_alone.result(timeout=30) == "went on"
+        assert await (await queue.enqueue(hold_on)).result(timeout=30) == "held on"
 
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
@@ -244,7 +244,7 @@ async def test_a_ctrl_c_in_the_terminal_reaches_the_workers_once(make_config: Ma
         os.killpg(running.process.pid, signal.SIGINT)
         code, _ = await running.end()
 
-        assert await handle.result(timeout=2) == "rested"
+        assert await handle.result(timeout=30) == "rested"
     assert code == 0
 
 
@@ -257,7 +257,7 @@ async def test_workers_whose_supervisor_is_killed_drain_and_end(config: NAQConfi
         running.process.kill()
         _, log = await running.end()  # which the last of them closes
 
-        assert await handle.result(timeout=2) == "rested"
+        assert await handle.result(timeout=30) == "rested"
     assert log.count("the supervisor is gone") == 2
     assert "1 completed, 0 failed, 0 handed back" in log
 
@@ -295,7 +295,7 @@ async def test_all_other_options_reach_the_workers(config: NAQConfig, tmp_path: 
     ):
         (worker,) = await eventually((await services.get_service(Monitor)).workers, within=20)
 
-        assert await (await queue.enqueue("more_tasks.one")).result(timeout=10) == 1
+        assert await (await queue.enqueue("more_tasks.one")).result(timeout=30) == 1
 
         process.send_signal(signal.SIGTERM)
         _, err = await process.communicate()
@@ -310,7 +310,7 @@ async def test_a_burst_ends_when_all_workers_have_found_nothing_more_to_do(confi
 
         finished = await naq("run-worker", "-m", MODULE, "--burst", "--processes", "2", config=config)
 
-        assert [await handle.result(timeout=1) for handle in handles] == [number + 1 for number in range(50)]
+        assert [await handle.result(timeout=30) for handle in handles] == [number + 1 for number in range(50)]
     assert finished.code == 0
     assert finished.err.count("ended with exit code 0") == 2
     assert "started again" not in finished.err
@@ -323,7 +323,7 @@ async def test_a_function_without_a_mark_runs_where_it_is_allowed_by_a_pattern(c
 
         finished = await naq("run-worker", "-m", MODULE, "--burst", "-p", "1", *wanted, config=config)
 
-        assert await handle.result(timeout=1) is None
+        assert await handle.result(timeout=30) is None
     assert finished.code == 0
 
 

@@ -57,7 +57,7 @@ async def test_a_paused_queue_begins_nothing_until_it_is_resumed(config: NAQConf
         handle = await queue.enqueue(tasks.add, 1)
         waited = await naq("job", "result", handle.job_id, "--wait-timeout", "500ms", config=config)
         assert await naq("queue", "resume", "default", config=config) == (0, "", "")
-        assert await handle.result(timeout=10) == 2
+        assert await handle.result(timeout=30) == 2
 
     assert waited.code == 5
     events = await naq("events", "stream", "--no-follow", "--tail", "100", "--format", "json", config=config)

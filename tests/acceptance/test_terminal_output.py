@@ -26,7 +26,7 @@ async def failed(config: NAQConfig) -> str:
     """A job that has failed, and whose events are all stored."""
     async with Queue("mail", config=config) as queue, running_worker(config, "mail", name="anna"):
         with pytest.raises(JobFailed):
-            await (await queue.enqueue_job(Job(tasks.fail, ("no relay",), job_id="order-number-17"))).result(timeout=10)
+            await (await queue.enqueue_job(Job(tasks.fail, ("no relay",), job_id="order-number-17"))).result(timeout=30)
 
         async def is_told() -> bool:
             return "result_stored" in await event_types(config, "order-number-17")

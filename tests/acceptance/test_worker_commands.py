@@ -74,7 +74,7 @@ async def test_a_worker_lets_its_jobs_end_and_leaves(config: NAQConfig, tmp_path
         stopped = await naq("worker", "stop", "anna", "--reason", "new release", "--wait", config=config)
         async with asyncio.timeout(10):
             _, err = await worker.communicate()
-        assert await handle.result(timeout=2) == "rested"
+        assert await handle.result(timeout=30) == "rested"
 
     assert stopped == (0, "", "")
     assert worker.returncode == 0
@@ -117,16 +117,16 @@ async def test_a_second_stop_hands_the_jobs_back_at_once(make_config: MakeConfig
 async def test_the_events_of_a_worker_are_its_own_and_those_of_its_jobs(config: NAQConfig) -> None:
     async with Queue(config=config) as queue:
         async with running_worker(config, name="anna"):
-            await (await queue.enqueue(tasks.add, 1)).result(timeout=10)
+            await (await queue.enqueue(tasks.add, 1)).result(timeout=30)
         async with running_worker(config, name="bert"):
-            await (await queue.enqueue(tasks.add, 1)).result(timeout=10)
+            await (await queue.enqueue(tasks.add, 1)).result(timeout=30)
 
         async with started(
             *("naq_tui.cli.main", "worker", "events", "bert", "--tail", "0", "--format", "json"), config=config
         ) as process:
             assert process.stdout is not None
             async with running_worker(config, name="bert"):
-                await (await queue.enqueue(tasks.add, 1)).result(timeout=10)
+                await (await queue.enqueue(tasks.add, 1)).result(timeout=30)
                 async with asyncio.timeout(10):
                     event = json.loads(await process.stdout.readline())
     past = await naq("worker", "events", "anna", "--no-follow", "--tail", "100", "--format", "json", config=config)

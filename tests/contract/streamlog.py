@@ -85,7 +85,7 @@ def seen_in(batch: TailBatch) -> Seen:
 
 async def next_of(tail: StreamTail) -> TailBatch:
     """The next batch, which must not be long in coming."""
-    return await asyncio.wait_for(tail.next_batch(), 3)
+    return await asyncio.wait_for(tail.next_batch(), 20)
 
 
 async def all_until(tail: StreamTail, last: int) -> tuple[Seen, int]:

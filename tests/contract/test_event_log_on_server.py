@@ -53,7 +53,7 @@ async def test_messages_of_others_that_are_no_events_are_passed_over(
     assert await ids(storage) == ["a", "b"]
     assert [stored.event.event_id for stored in await storage.history("j1")] == ["a", "b"]
     tail = await storage.tail(ALL, after=0)
-    batch = await asyncio.wait_for(tail.next_batch(), 3)
+    batch = await asyncio.wait_for(tail.next_batch(), 20)
     assert [stored.event.event_id for stored in batch.events] == ["a", "b"]
     assert batch.missed == 0
     await tail.stop()
@@ -83,7 +83,7 @@ async def test_a_chunk_of_which_a_part_was_stored_is_stored_again_without_repeat
     await storage.store(entries)
 
     seen: list[str] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while len(seen) < 400 or tail_is_behind(seen, await ids(storage)):
             seen += [stored.event.event_id for stored in (await tail.next_batch()).events]
     await tail.stop()
@@ -121,7 +121,7 @@ async def test_an_event_that_the_server_will_never_take_does_not_hold_up_the_oth
             events.log(a_job_event(event_id=f"after-{number}"))
 
         try:
-            await asyncio.wait_for(events.flush(), 3)
+            await asyncio.wait_for(events.flush(), 20)
         except TimeoutError:
             pytest.fail(f"the log stands still: {events.statistics()}")
 
@@ -143,7 +143,7 @@ async def test_an_event_that_somebody_made_without_a_proper_name_does_not_hold_u
     events.job(JobEventType.STARTED, job_id="j2", queue_name="mail")
 
     try:
-        await asyncio.wait_for(events.flush(), 3)
+        await asyncio.wait_for(events.flush(), 20)
     except TimeoutError:
         pytest.fail(f"the log stands still: {events.statistics()}, {services.connection!r}")
 

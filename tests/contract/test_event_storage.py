@@ -84,7 +84,7 @@ def ids(stored: list[StoredEvent]) -> list[str]:
 async def next_events(tail: EventTail, number: int) -> list[StoredEvent]:
     """So many events, in however many batches."""
     seen: list[StoredEvent] = []
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(20):
         while len(seen) < number:
             batch = await tail.next_batch()
             assert batch.missed == 0

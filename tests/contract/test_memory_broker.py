@@ -99,14 +99,14 @@ class TestAnIdThatIsUsedAgain:
         async with Queue(config=world.config) as queue:
             first = await queue.enqueue_job(Job(double, (1,), job_id="one"))
             await world.run_all()
-            assert await first.result(timeout=5) == 2
+            assert await first.result(timeout=30) == 2
 
             second = await queue.enqueue_job(Job(double, (2,), job_id="one"))
             assert await second.status() is JobStatus.QUEUED
             await world.run_all()
 
-            assert await second.result(timeout=5) == 4
-            assert await first.result(timeout=5) == 4
+            assert await second.result(timeout=30) == 4
+            assert await first.result(timeout=30) == 4
 
     async def test_what_depends_on_it_waits_for_the_job_that_stands_now(self, world: World) -> None:
         async with Queue(config=world.config) as queue:
@@ -119,7 +119,7 @@ class TestAnIdThatIsUsedAgain:
             assert await child.status() is JobStatus.WAITING
             await world.run_all()
 
-            assert await child.result(timeout=5) == [10]
+            assert await child.result(timeout=30) == [10]
             assert await sorry.status() is JobStatus.CANCELLED
 
     async def test_it_can_be_cancelled_although_an_earlier_job_of_it_has_ended(self, world: World) -> None:
@@ -132,7 +132,7 @@ class TestAnIdThatIsUsedAgain:
 
             assert await again.status() is JobStatus.CANCELLED
             with pytest.raises(JobCancelled, match="changed my mind"):
-                await again.result(timeout=5)
+                await again.result(timeout=30)
 
 
 class TestWaitingForAResult:
@@ -153,7 +153,7 @@ class TestWaitingForAResult:
             await world.run_all()
 
             with pytest.raises(NotFound, match="it has ended and stores none"):
-                await handle.result(timeout=5)
+                await handle.result(timeout=30)
 
     async def test_of_a_queue_that_is_closed_a_handle_says_so(self, world: World) -> None:
         async with Queue(config=world.config) as queue:
@@ -165,7 +165,7 @@ class TestWaitingForAResult:
                 await asking()
 
         async with Queue(config=world.config) as queue:
-            assert await queue.handle(handle.job_id).result(timeout=5) == 2
+            assert await queue.handle(handle.job_id).result(timeout=30) == 2
 
 
 async def test_a_job_that_is_cancelled_as_it_runs_says_why_and_by_whom(world: World) -> None:
@@ -178,7 +178,7 @@ async def test_a_job_that_is_cancelled_as_it_runs_says_why_and_by_whom(world: Wo
         assert await handle.cancel("enough")
 
         with pytest.raises(JobCancelled, match=f"was cancelled: enough, by {by}$"):
-            await handle.result(timeout=5)
+            await handle.result(timeout=30)
         await running
 
 
@@ -195,7 +195,7 @@ async def test_a_snooze_costs_no_try(world: World) -> None:
         await world.let_pass(0.3)
         await world.run_all()
 
-        assert await handle.result(timeout=5) == 1
+        assert await handle.result(timeout=30) == 1
 
 
 async def test_a_function_that_is_nowhere_is_unknown(world: World) -> None:
@@ -204,5 +204,5 @@ async def test_a_function_that_is_nowhere_is_unknown(world: World) -> None:
         await world.run_all()
 
         with pytest.raises(JobFailed) as caught:
-            await handle.result(timeout=5)
+            await handle.result(timeout=30)
         assert caught.value.error_type == "UnknownTask"

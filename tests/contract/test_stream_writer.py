@@ -137,7 +137,7 @@ class TestRefusals:
         stream = await make_stream()
 
         with pytest.raises(ServerUnreachable, match="no stream takes"):
-            await asyncio.wait_for(writer.store(a_chunk(f"not-{stream}", size)), 3)
+            await asyncio.wait_for(writer.store(a_chunk(f"not-{stream}", size)), 4)
 
     @pytest.mark.parametrize("place", [0, 1, 2])
     async def test_one_subject_that_no_stream_takes_spoils_the_chunk(
@@ -194,7 +194,7 @@ class TestRefusals:
         stream = await make_stream()
         await connection.close()
         with pytest.raises(ServerUnreachable):
-            await asyncio.wait_for(writer.store(a_chunk(stream, 3)), 1)
+            await asyncio.wait_for(writer.store(a_chunk(stream, 3)), 4)
 
     async def test_after_any_error_the_writer_goes_on(
         self, writer: StreamWriter, connection: Connection, make_stream: MakeStream

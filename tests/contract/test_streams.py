@@ -422,7 +422,7 @@ async def test_what_is_announced_is_heard_and_not_stored(twin: Twin) -> None:
     async with twin.streams.heard(twin.names.done("a")) as heard, twin.streams.heard(twin.names.done("b")) as other:
         await twin.streams.announce(twin.names.done("a"))
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await heard.wait()
         assert not other.is_set()
     assert await twin.under(f"{twin.names.namespace}.>") == []
@@ -432,7 +432,7 @@ async def test_what_is_stored_is_heard_too_also_by_wildcards(twin: Twin) -> None
     async with twin.streams.heard(twin.names.needs("*", "*")) as heard:
         await twin.put(twin.names.needs("a", "b"))
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await heard.wait()
 
 
@@ -441,7 +441,7 @@ async def test_what_was_said_before_is_not_heard(twin: Twin) -> None:
 
     async with twin.streams.heard(twin.names.done("a")) as heard, twin.streams.heard(twin.names.done("b")) as later:
         await twin.streams.announce(twin.names.done("b"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await later.wait()
         assert not heard.is_set()
 

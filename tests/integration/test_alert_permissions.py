@@ -82,7 +82,7 @@ async def test_each_role_does_its_part_in_alerts_with_its_own_permissions() -> N
                     for rule in RULES.values():
                         assert await seen.values(parse_rule(rule["rule"])) is not None
                 async with running_worker(config_of(server.url, "admin"), "mail"):
-                    await handle.result(timeout=10)
+                    await handle.result(timeout=30)
 
                 async def over() -> bool:
                     events = await told(config_of(server.url, "admin"))

@@ -102,7 +102,7 @@ async def test_a_queue_whose_jobs_wait_too_long_fires_until_they_are_done(make_c
 
         event = await firing(config)
         async with running_worker(config, "mail"):
-            await handle.result(timeout=10)
+            await handle.result(timeout=30)
 
             async def over() -> bool:
                 return await kinds(config) == ["alert_firing", "alert_resolved"]
@@ -146,7 +146,7 @@ async def test_failures_are_judged_by_their_share_once_there_are_enough_jobs(mak
         watching = await Watching.on(services)
         for number in range(3):
             handle = await queue.enqueue(tasks.fail)
-            await handle.outcome(timeout=10)
+            await handle.outcome(timeout=30)
             assert await told(config) == [], f"after {number}"
             await eventually(partial(counted, config, number + 1))
             await watching.look()
@@ -197,7 +197,7 @@ async def test_the_age_of_a_queue_is_that_of_jobs_that_wait_and_not_of_those_tha
             await eventually(age)
             assert await age() <= (time.time_ns() - queued_ns) / 1e9 + 0.5
             await running.cancel()
-            await asyncio.gather(*(handle.result(timeout=10) for handle in waiting))
+            await asyncio.gather(*(handle.result(timeout=30) for handle in waiting))
         await eventually(partial(_is_zero, age))
 
 
@@ -342,7 +342,7 @@ async def test_what_fires_is_neither_forgotten_nor_told_again_by_the_next_leader
             await eventually(taken_over)
             assert await kinds(config) == ["alert_firing"]
             async with running_worker(config, "mail"):
-                await handle.result(timeout=10)
+                await handle.result(timeout=30)
 
             async def over() -> bool:
                 return await kinds(config) == ["alert_firing", "alert_resolved"]
@@ -477,7 +477,7 @@ async def test_a_webhook_is_called_again_until_it_answers_and_firing_comes_first
                 handle = await queue.enqueue(tasks.add, 1)
                 await firing(config)
                 async with running_worker(config, "mail"):
-                    await handle.result(timeout=10)
+                    await handle.result(timeout=30)
                 await eventually(lambda: len(receiver.requests) >= 5, within=20)
 
     assert {request.path for request in receiver.requests} == {"/alerts"}

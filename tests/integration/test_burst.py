@@ -46,7 +46,7 @@ async def test_what_was_handed_back_to_a_paused_queue_waits_and_keeps_no_burst(c
             return (state.waiting, state.running) == (8 - done, 0)
 
         await eventually(told)
-        async with burst(config) as running, asyncio.timeout(5):
+        async with burst(config) as running, asyncio.timeout(20):
             await running
 
 
@@ -58,7 +58,7 @@ async def test_what_runs_for_others_in_a_paused_queue_is_waited_for(config: NAQC
         await queue.pause()
         await queue.enqueue(tasks.add, 1)
 
-        async with burst(config) as running, asyncio.timeout(10):
+        async with burst(config) as running, asyncio.timeout(20):
             await running
 
         assert await handle.result(timeout=0.5) == "rested"

@@ -221,9 +221,9 @@ class TestEnding:
         with pytest.raises(asyncio.CancelledError):
             await running
 
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 10
         assert children.busy == 0
-        await eventually(lambda: is_gone(pid), within=1)
+        await eventually(lambda: is_gone(pid), within=10)
 
     async def test_after_a_cancelled_job_the_next_one_runs(self, children: Children, tmp_path: Path) -> None:
         with pytest.raises(TimeoutError):
@@ -243,7 +243,7 @@ class TestEnding:
         pid = await ran(children, "leave_a_thread")
         begun = time.monotonic()
         await children.close()
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 10
         assert is_gone(pid)
 
     async def test_closing_kills_busy_processes(self, children: Children, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ async def run_one(config: NAQConfig, *, clock: Clock = SYSTEM_CLOCK, delay_s: fl
         asked_ns = time.time_ns()
         run_at_ns = clock.time_ns() + int(delay_s * 1e9) if delay_s else 0
         handle = await queue.enqueue_job(Job(timed, (TOOK_S,), run_at_ns=run_at_ns))
-        began_ns, ended_ns = await handle.result(timeout=10)
+        began_ns, ended_ns = await handle.result(timeout=30)
     return handle.job_id, Truth(asked_ns, began_ns, ended_ns, time.time_ns())
 
 
@@ -165,7 +165,7 @@ async def test_events_say_when_the_server_has_stored_them(config: NAQConfig) -> 
         tail = await monitor.follow(after=0)
         async with running_worker(config, modules=MODULES, clock=WrongClock(-300)):
             await run_one(config)
-        live = (await asyncio.wait_for(tail.next_batch(), 5)).events
+        live = (await asyncio.wait_for(tail.next_batch(), 20)).events
         await tail.stop()
 
     read = {stored.sequence: stored for stored in await all_events(config)}
@@ -213,7 +213,7 @@ async def test_so_it_does_for_programs(config: NAQConfig, ahead_s: float) -> Non
 @pytest.mark.parametrize("ahead_s", [300, -300])
 async def test_so_it_does_for_dead_letters_and_for_jobs_that_are_purged(config: NAQConfig, ahead_s: int) -> None:
     async with Queue("mail", config=config) as queue, running_worker(config, "mail"):
-        await (await queue.enqueue_job(Job(sample_tasks.fail, job_id="dead"))).outcome(timeout=10)
+        await (await queue.enqueue_job(Job(sample_tasks.fail, job_id="dead"))).outcome(timeout=30)
     async with Queue("mail", config=config) as queue:
         await queue.enqueue_job(Job(sample_tasks.add, (1, 2)))
     wrong = partial(program, "tests.support.wrong_naq", str(ahead_s), config=config)

@@ -35,7 +35,7 @@ async def test_a_server_that_is_down_is_an_error_at_once_that_says_what_to_do() 
         async with ServiceManager(config_of(UNUSED)):
             pass
 
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 4  # and not after the time that a connection may take
 
 
 async def test_the_password_of_a_url_never_reaches_the_message() -> None:

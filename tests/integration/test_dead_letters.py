@@ -36,16 +36,16 @@ async def test_one_that_is_put_back_runs_again_and_its_story_goes_on(
 ) -> None:
     async with Queue(config=config) as queue, running_worker(config):
         handle = await queue.enqueue_job(Job(tasks.flaky, (tmp_path / "runs", 1), retries=0, job_id="back"))
-        assert await handle.result(timeout=5) == 1
+        assert await handle.result(timeout=30) == 1
         broken = await queue.enqueue_job(Job(tasks.asking, (tmp_path / "asked", "retry"), retries=0, job_id="broken"))
-        await broken.outcome(timeout=5)
+        await broken.outcome(timeout=30)
         await service.retry_dead(await service.dead_letter("broken"), by="anna")
 
         async def done() -> bool:
             return tasks.notes(tmp_path / "asked") == ["retry 1", "retry 1"] and not await ids(service)
 
         await eventually(done)
-        assert await queue.handle("broken").result(timeout=5) == "done"
+        assert await queue.handle("broken").result(timeout=30) == "done"
 
         async def told() -> bool:
             return {"requeued", "completed"} <= {event.event_type for event in await history(config, "broken")}
@@ -63,7 +63,7 @@ async def test_they_are_found_by_what_they_are(config: NAQConfig, service: JobSe
             Job(sample_tasks.unspeakable, job_id="b", queue_name="default"),
             Job("no.such", job_id="c"),
         ):
-            await (await queue.enqueue_job(job)).outcome(timeout=5)
+            await (await queue.enqueue_job(job)).outcome(timeout=30)
 
     assert await ids(service) == ["a", "b", "c"]
     assert await ids(service, DeadFilter(error_type="ValueError")) == ["a"]
@@ -96,7 +96,7 @@ async def test_what_was_no_job_is_kept_whole_and_cannot_be_put_back(
 async def test_one_whose_id_is_used_again_is_not_put_back(config: NAQConfig, service: JobService) -> None:
     async with Queue(config=config) as queue:
         async with running_worker(config):
-            await (await queue.enqueue_job(Job(sample_tasks.fail, job_id="a"))).outcome(timeout=5)
+            await (await queue.enqueue_job(Job(sample_tasks.fail, job_id="a"))).outcome(timeout=30)
         await queue.enqueue_job(Job(sample_tasks.add, (1,), job_id="a"))
 
         with pytest.raises(DuplicateJob):
@@ -108,7 +108,7 @@ async def buried(config: NAQConfig, service: JobService, *jobs: Job) -> list[str
     """The ids of the letters when the last of the jobs, one after the other, is among them."""
     async with Queue(config=config) as queue, running_worker(config):
         for job in jobs:
-            await (await queue.enqueue_job(job)).outcome(timeout=10)
+            await (await queue.enqueue_job(job)).outcome(timeout=30)
     return await ids(service)
 
 

@@ -40,8 +40,8 @@ async def test_a_job_gets_the_results_of_those_that_it_waited_for(config: NAQCon
         grandchild = Job(tasks.inherit, depends_on=[child, "p0"], job_id="last")
         await queue.enqueue_many([*parents, child, grandchild])
 
-        assert await queue.handle(child.job_id).result(timeout=10) == {f"p{number}": 2 * number for number in range(5)}
-        assert await queue.handle("last").result(timeout=10) == {
+        assert await queue.handle(child.job_id).result(timeout=30) == {f"p{number}": 2 * number for number in range(5)}
+        assert await queue.handle("last").result(timeout=30) == {
             child.job_id: {f"p{number}": 2 * number for number in range(5)},
             "p0": 0,
         }
@@ -67,7 +67,7 @@ async def test_it_runs_or_is_cancelled_as_the_end_of_the_other_one_says(
         parent = await (queue.enqueue(sample_tasks.add, 1) if good else queue.enqueue(sample_tasks.fail))
         child = await queue.enqueue_job(Job(tasks.inherit, depends_on=After(parent.job_id, on=on)))
 
-        assert (await child.outcome(timeout=10)).status is status
+        assert (await child.outcome(timeout=30)).status is status
 
     types = [str(event.event_type) for event in await story(config, child.job_id)]
     failed = status is JobStatus.CANCELLED
@@ -79,7 +79,7 @@ async def test_one_that_is_to_run_all_the_same_does(config: NAQConfig) -> None:
         parent = await queue.enqueue(sample_tasks.fail)
         child = await queue.enqueue_job(Job(tasks.inherit, depends_on=parent, on_dependency_failure="run"))
 
-        assert await child.result(timeout=10) == {parent.job_id: None}
+        assert await child.result(timeout=30) == {parent.job_id: None}
 
 
 async def test_a_whole_line_falls_with_its_first(config: NAQConfig) -> None:
@@ -90,7 +90,7 @@ async def test_a_whole_line_falls_with_its_first(config: NAQConfig) -> None:
             line.append(Job(tasks.inherit, depends_on=line[-1]))
         handles = await queue.enqueue_many(line)
 
-        outcomes = [await handle.outcome(timeout=10) for handle in handles]
+        outcomes = [await handle.outcome(timeout=30) for handle in handles]
 
     assert [outcome.status for outcome in outcomes] == [JobStatus.FAILED] + [JobStatus.CANCELLED] * 6
     assert "failed, and success was asked for" in (outcomes[1].error or "")
@@ -99,11 +99,11 @@ async def test_a_whole_line_falls_with_its_first(config: NAQConfig) -> None:
 async def test_what_had_ended_before_is_waited_for_no_more(config: NAQConfig) -> None:
     async with Queue(config=config) as queue, running_worker(config):
         parent = await queue.enqueue(sample_tasks.add, 1)
-        await parent.result(timeout=5)
+        await parent.result(timeout=30)
 
         child = await queue.enqueue_job(Job(tasks.inherit, depends_on=parent.job_id))
 
-        assert await child.result(timeout=5) == {parent.job_id: 2}
+        assert await child.result(timeout=30) == {parent.job_id: 2}
 
 
 async def test_what_is_not_known_is_refused_or_waited_for_as_asked(config: NAQConfig) -> None:
@@ -114,7 +114,7 @@ async def test_what_is_not_known_is_refused_or_waited_for_as_asked(config: NAQCo
         child = await queue.enqueue_job(Job(tasks.inherit, depends_on="tomorrow", on_unknown_dependency="wait"))
         assert await child.status() == JobStatus.WAITING
         await queue.enqueue_job(Job(sample_tasks.add, (2,), job_id="tomorrow"))
-        assert await child.result(timeout=5) == {"tomorrow": 3}
+        assert await child.result(timeout=30) == {"tomorrow": 3}
 
 
 async def test_what_stores_no_outcome_cannot_be_depended_on(config: NAQConfig) -> None:
@@ -140,7 +140,7 @@ async def test_they_hold_without_any_event(make_config: MakeConfig) -> None:
         parents = await queue.enqueue_many(Job(sample_tasks.add, (number,)) for number in range(10))
         child = await queue.enqueue_job(Job(tasks.inherit, depends_on=parents))
 
-        assert len(await child.result(timeout=10)) == 10
+        assert len(await child.result(timeout=30)) == 10
 
 
 async def test_a_job_whose_parent_ended_unheard_is_found_by_the_sweep(config: NAQConfig, rules: JobRules) -> None:

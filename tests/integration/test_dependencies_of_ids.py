@@ -27,13 +27,13 @@ async def test_a_job_waits_for_the_job_that_has_the_id_now(config: NAQConfig) ->
     async with Queue(config=config) as queue:
         async with running_worker(config, modules=MODULES):
             first = await queue.enqueue_job(Job(tasks.say, ("first",), job_id="report"))
-            assert await first.result(timeout=5) == "first"
+            assert await first.result(timeout=30) == "first"
         second = await queue.enqueue_job(Job(tasks.say, ("second",), job_id="report"))
         child = await queue.enqueue_job(Job(tasks.count_parents, depends_on=second))
 
         assert await child.status() is JobStatus.WAITING
         async with running_worker(config, modules=MODULES):
-            assert await child.result(timeout=5) == ["second"]
+            assert await child.result(timeout=30) == ["second"]
 
 
 async def test_a_job_waits_for_a_dead_one_that_was_put_back(
@@ -43,12 +43,12 @@ async def test_a_job_waits_for_a_dead_one_that_was_put_back(
     async with Queue(config=config) as queue:
         async with running_worker(config, modules=MODULES):
             parent = await queue.enqueue_job(Job(tasks.fail_once, (tmp_path / "runs",), job_id="parent"))
-            assert (await parent.outcome(timeout=5)).status is JobStatus.FAILED
+            assert (await parent.outcome(timeout=30)).status is JobStatus.FAILED
         await service.retry_dead(await service.dead_letter("parent"))
         child = await queue.enqueue_job(Job(tasks.count_parents, depends_on="parent"))
 
         async with running_worker(config, modules=MODULES):
-            assert await child.result(timeout=5) == ["[]"]
+            assert await child.result(timeout=30) == ["[]"]
 
 
 async def test_a_job_cannot_wait_for_itself(config: NAQConfig) -> None:

@@ -65,7 +65,7 @@ async def test_where_work_is_done_all_is_well_and_nothing_is_stored(
     config: NAQConfig, services: ServiceManager
 ) -> None:
     async with running_worker(config, "default"), Queue(services=services) as queue:
-        assert await (await queue.enqueue(tasks.add, 1, 2)).result(timeout=10) == 3
+        assert await (await queue.enqueue(tasks.add, 1, 2)).result(timeout=30) == 3
         names = config.names
         quiet = (names.jobs_stream, names.results_stream, names.bucket_stream(names.leader_bucket))
         before = {name: await state_of(services, name) for name in await streams_of(services) if name in quiet}

@@ -224,7 +224,7 @@ async def test_one_that_is_stopped_while_it_waits_gives_back_what_it_has(service
         await eventually(lambda: processor.statistics().held > 0)
 
     async with events.process_events("billing", seen.many, filters=MAIL, batch=10):
-        await eventually(lambda: len(seen.ids) == 10, within=3)
+        await eventually(lambda: len(seen.ids) == 10, within=15)
 
     assert sorted(seen.ids) == ids
     assert seen.batches == [1] * 10  # what was tried before comes alone

@@ -42,9 +42,9 @@ async def test_an_error_of_any_length_is_buried_and_holds_up_nobody(config: NAQC
         loud = await queue.enqueue(task, 100_000)  # type: ignore[arg-type]
         quiet = await queue.enqueue(tasks.say, "ok")
 
-        assert await quiet.result(timeout=5) == "ok"
+        assert await quiet.result(timeout=30) == "ok"
         with pytest.raises(JobFailed):
-            await loud.result(timeout=5)
+            await loud.result(timeout=30)
     async with ServiceManager(config, role="test") as services:
         letter = await (await services.get_service(JobService)).dead_letter(loud.job_id)
     assert letter.attempts == 1
@@ -56,7 +56,7 @@ async def test_each_attempt_gets_the_arguments_that_were_enqueued(config: NAQCon
     async with Queue(config=config) as queue, running_worker(config, modules=MODULES):
         handle = await queue.enqueue(tasks.spoil, tmp_path / "runs", ["fresh"], how)
 
-        assert await handle.result(timeout=5) == "done"
+        assert await handle.result(timeout=30) == "done"
     assert notes(tmp_path / "runs") == ["1 ['fresh']", "2 ['fresh']", "3 ['fresh']"]
 
 
@@ -68,9 +68,9 @@ async def test_a_result_that_is_too_large_is_a_failure_to_all_who_look(config: N
         large = await queue.enqueue_job(Job("tests.support.sample_tasks.letters", (3_000_000,), job_id="large"))
         child = await queue.enqueue_job(Job(tasks.count_parents, depends_on=large))
 
-        assert len(await fits.result(timeout=5)) == 900_000
-        assert (await large.outcome(timeout=5)).status is JobStatus.FAILED
-        assert (await child.outcome(timeout=5)).status is JobStatus.CANCELLED
+        assert len(await fits.result(timeout=30)) == 900_000
+        assert (await large.outcome(timeout=30)).status is JobStatus.FAILED
+        assert (await child.outcome(timeout=30)).status is JobStatus.CANCELLED
         told = await events_of(config, "large", "result_stored")
     assert told == ["enqueued", "started", "failed", "dead_lettered", "result_stored"]
 
@@ -82,8 +82,8 @@ async def test_an_end_that_has_no_form_is_a_failure_and_holds_up_nobody(make_con
         bad = await queue.enqueue(tasks.say, "unspeakable")
         good = [await queue.enqueue(tasks.say, str(number)) for number in range(20)]
 
-        assert [await handle.result(timeout=5) for handle in good] == [str(number) for number in range(20)]
-        outcome = await bad.outcome(timeout=5)
+        assert [await handle.result(timeout=30) for handle in good] == [str(number) for number in range(20)]
+        outcome = await bad.outcome(timeout=30)
     assert (outcome.status, outcome.error_type) == (JobStatus.FAILED, "OutcomeRefused")
     assert "there is no word for it" in (outcome.error or "")
 
@@ -122,7 +122,7 @@ async def test_a_dead_letter_that_is_put_back_has_the_results_of_what_it_depende
     async with Queue(config=config) as queue, running_worker(config, modules=MODULES):
         parents = [Job(tasks.say, (text,)) for text in ("one", "two")]
         *_, heir = await queue.enqueue_many([*parents, Job(tasks.fail_once, (tmp_path / "runs",), depends_on=parents)])
-        assert (await heir.outcome(timeout=5)).status is JobStatus.FAILED
+        assert (await heir.outcome(timeout=30)).status is JobStatus.FAILED
 
         letter = await service.dead_letter(heir.job_id)
         await service.retry_dead(letter)
@@ -141,4 +141,4 @@ async def test_the_reason_of_a_cancelling_may_be_any_text(config: NAQConfig) -> 
         handle = await queue.enqueue_in(3600, tasks.say, "never")
 
         assert await handle.cancel("\ud800" + "\N{LOUDLY CRYING FACE}" * 100_000)
-        assert (await handle.outcome(timeout=5)).status is JobStatus.CANCELLED
+        assert (await handle.outcome(timeout=30)).status is JobStatus.CANCELLED

@@ -36,7 +36,7 @@ async def some_story(config: NAQConfig) -> list[StoredEvent]:
     """The log after some jobs."""
     async with Queue(config=config) as queue, running_worker(config):
         for handle in [await queue.enqueue(tasks.add, number) for number in range(5)]:
-            await handle.result(timeout=10)
+            await handle.result(timeout=30)
     return await all_events(config)
 
 

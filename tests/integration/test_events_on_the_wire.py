@@ -68,7 +68,7 @@ async def _jobs(services: ServiceManager, queue: Queue, folder: Path) -> None:
     failed = await queue.enqueue_job(Job(sample_tasks.fail, retries=0))
     talks = await queue.enqueue(tasks.talkative, 3)
     for handle in (parent, child, later, again, failed, talks):
-        await handle.outcome(timeout=10)
+        await handle.outcome(timeout=30)
     ended = await queue.enqueue_in(60, sample_tasks.add, 1)
     await ended.cancel("not wanted")
     jobs = await services.get_service(JobService)
@@ -134,7 +134,7 @@ async def test_every_repeated_event_is_where_the_page_says_with_its_place_in_the
         await services.topology.events()
         await services.connection.subscribe(config.names.live, hear)
         async with Queue("mail", services=services) as queue, running_worker(config, "mail"):
-            await (await queue.enqueue(sample_tasks.add, 1)).result(timeout=10)
+            await (await queue.enqueue(sample_tasks.add, 1)).result(timeout=30)
             await (await services.get_service(EventService)).flush()
         await eventually(lambda: any(".stopped." in message.subject for message in heard))
 

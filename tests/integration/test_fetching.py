@@ -26,9 +26,9 @@ async def test_whoever_waited_for_an_outcome_and_has_it_is_told_of(config: NAQCo
     async with ServiceManager(config, role="producer") as services, running_worker(config):
         async with Queue(services=services) as queue:
             good, bad = await queue.enqueue(tasks.add, 1), await queue.enqueue_job(Job(tasks.fail, retries=0))
-            await good.result(timeout=10)
+            await good.result(timeout=30)
             with pytest.raises(JobFailed):
-                await bad.result(timeout=10)
+                await bad.result(timeout=30)
 
     for handle in (good, bad):
         events = [event for event in await history(config, handle.job_id, fetched=True) if isinstance(event, JobEvent)]
@@ -64,7 +64,7 @@ async def test_an_outcome_that_was_missed_has_expired_and_is_told_of_once(config
         await eventually(is_gone)
         for _ in range(2):
             with pytest.raises(NotFound, match=f"the outcome of job {handle.job_id} has expired"):
-                await handle.result(timeout=10)
+                await handle.result(timeout=30)
 
     events = [event for event in await history(config, handle.job_id) if isinstance(event, JobEvent)]
     assert [str(event.event_type) for event in events] == [
@@ -77,7 +77,7 @@ async def test_a_job_that_keeps_no_outcome_has_none_that_could_expire(config: NA
     async with Queue(config=config) as queue, running_worker(config):
         handle = await queue.enqueue_job(Job(tasks.add, (1,), result_ttl=0))
         with pytest.raises(NotFound, match="it has ended and stores none"):
-            await handle.result(timeout=10)
+            await handle.result(timeout=30)
 
     assert await looks(config, handle.job_id) == []
 
@@ -90,7 +90,7 @@ async def test_who_ended_a_job_that_ran_is_told(config: NAQConfig, tmp_path: Pat
         jobs = await services.get_service(JobService)
 
         assert await jobs.cancel(handle.job_id, reason=reason, by="anna")
-        await handle.outcome(timeout=10)
+        await handle.outcome(timeout=30)
 
     (ended,) = [event for event in await history(config, handle.job_id) if event.event_type == "cancelled"]
     assert isinstance(ended, JobEvent)

@@ -54,7 +54,7 @@ async def shop(config: NAQConfig, tmp_path: Path) -> AsyncIterator[Queue]:
                 Job(tasks.add, (20,), {"right": 22}, job_id="done"),
                 Job(tasks.fail, ("no row 17",), job_id="died"),
             ):
-                await (await queue.enqueue_job(job)).outcome(timeout=10)
+                await (await queue.enqueue_job(job)).outcome(timeout=30)
             await queue.enqueue_job(Job(tasks.fail, ("again",), retries=1, retry_delay=600, job_id="again"))
             await idle.enqueue_job(Job(tasks.add, (1,), job_id="queued"))
             await idle.enqueue_job(Job(tasks.add, (1,), depends_on="queued", job_id="waits"))
@@ -178,7 +178,7 @@ async def test_pages_go_back_in_time_and_lose_nothing(
 async def test_without_events_what_stands_and_what_was_stored_is_found(make_config: MakeConfig) -> None:
     config = make_config(**{"events.enabled": False})
     async with Queue(config=config) as queue, running_worker(config):
-        await (await queue.enqueue_job(Job(tasks.add, (1,), job_id="done"))).outcome(timeout=10)
+        await (await queue.enqueue_job(Job(tasks.add, (1,), job_id="done"))).outcome(timeout=30)
         async with Queue("idle", config=config) as idle:
             await idle.enqueue_job(Job(tasks.add, (1,), job_id="queued"))
         async with ServiceManager(config, role="test") as services:
@@ -193,7 +193,7 @@ async def test_a_dead_letter_outlives_its_events_and_its_outcome(
     config: NAQConfig, services: ServiceManager, monitor: Monitor
 ) -> None:
     async with Queue(config=config) as queue, running_worker(config, name="w-1"):
-        await (await queue.enqueue_job(Job(tasks.fail, ("boom",), job_id="old"))).outcome(timeout=10)
+        await (await queue.enqueue_job(Job(tasks.fail, ("boom",), job_id="old"))).outcome(timeout=30)
     for stream in (services.names.events_stream, services.names.results_stream):
         await services.connection.api(f"STREAM.PURGE.{stream}")
 
@@ -230,7 +230,7 @@ async def test_a_job_that_logs_without_end_is_found_as_it_is(services: ServiceMa
 async def test_one_that_is_put_back_is_found_as_it_is_now(config: NAQConfig, monitor: Monitor) -> None:
     async with Queue(config=config) as queue, ServiceManager(config, role="operator") as operator:
         async with running_worker(config):
-            await (await queue.enqueue_job(Job(tasks.fail, job_id="back"))).outcome(timeout=10)
+            await (await queue.enqueue_job(Job(tasks.fail, job_id="back"))).outcome(timeout=30)
         jobs = await operator.get_service(JobService)
         await jobs.retry_dead(await jobs.dead_letter("back"))
         assert await names(monitor, "state:failed") == set()

@@ -54,7 +54,7 @@ async def test_one_that_has_a_job_is_seen_to_be_busy_and_afterwards_what_it_has_
         handle = await queue.enqueue(tasks.nap, 1.0, mark)
 
         busy = await seen(services, WorkerState.BUSY)
-        await handle.result(timeout=10)
+        await handle.result(timeout=30)
         idle = await seen(services, WorkerState.IDLE, done=1)
 
     assert (busy.active_jobs, busy.running_job_ids) == (1, (handle.job_id,))

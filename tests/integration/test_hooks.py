@@ -23,7 +23,7 @@ def nothing_happened() -> None:
 
 async def test_start_and_end_frame_all_jobs_and_middleware_frames_each(config: NAQConfig) -> None:
     async with Queue(config=config) as queue, running_worker(config, modules=HOOKED):
-        assert await (await queue.enqueue(tasks.give, "a")).result(timeout=5) == "a"
+        assert await (await queue.enqueue(tasks.give, "a")).result(timeout=30) == "a"
 
     around = ["outer before give", "inner", "outer after"]
     assert tasks.happened == ["start", "plain start", *around, "end"]
@@ -33,9 +33,9 @@ async def test_middleware_may_replace_an_error_or_raise_one(config: NAQConfig) -
     async with Queue(config=config) as queue, running_worker(config, modules=HOOKED):
         replaced, refused = await queue.enqueue_many([Job(tasks.give, ("missing",)), Job(tasks.give, ("refuse",))])
 
-        assert await replaced.result(timeout=5) == "replaced"
+        assert await replaced.result(timeout=30) == "replaced"
         with pytest.raises(JobFailed, match="refused by middleware"):
-            await refused.result(timeout=5)
+            await refused.result(timeout=30)
 
 
 async def test_a_worker_whose_module_cannot_start_says_so_and_ends(config: NAQConfig) -> None:

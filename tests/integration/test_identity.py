@@ -108,4 +108,4 @@ async def test_jobs_run_over_a_domain_of_jetstream() -> None:
         )
         async with running_worker(config, "default"), Queue(config=config) as queue:
             handle = await queue.enqueue_job(Job(tasks.add, (20, 22)))
-            assert await handle.result(timeout=10) == 42
+            assert await handle.result(timeout=30) == 42

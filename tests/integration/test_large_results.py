@@ -27,7 +27,7 @@ def storing(make_config: MakeConfig) -> NAQConfig:
 async def test_a_large_result_fails_its_job_and_says_what_to_do(config: NAQConfig) -> None:
     async with Queue(config=config) as queue, running_worker(config):
         with pytest.raises(JobFailed, match=r"results\.large = 'store'"):
-            await (await queue.enqueue(tasks.letters, SIZE)).result(timeout=10)
+            await (await queue.enqueue(tasks.letters, SIZE)).result(timeout=30)
 
 
 async def test_a_large_result_is_read_from_the_object_store(storing: NAQConfig) -> None:
@@ -72,7 +72,7 @@ async def test_a_large_result_lives_as_long_as_its_job_wants(storing: NAQConfig)
     async with Queue(config=storing) as queue, running_worker(storing):
         handle = await queue.enqueue_job(Job(tasks.letters, (SIZE,), result_ttl=0))
         with pytest.raises(NotFound):
-            await handle.result(timeout=10)
+            await handle.result(timeout=30)
 
     async with ServiceManager(storing) as reading:
         info = await reading.connection.api("STREAM.LIST", {})

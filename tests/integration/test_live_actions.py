@@ -57,7 +57,7 @@ async def failed_for_good(config: NAQConfig, path: Path, job_id: str) -> AsyncIt
     """A job among the dead letters, and a worker that would run it again."""
     async with Queue(config=config) as queue, running_worker(config):
         handle = await queue.enqueue_job(Job(wayward_tasks.flaky, (path, 2), retries=0, job_id=job_id))
-        assert (await handle.outcome(timeout=10)).status is JobStatus.FAILED
+        assert (await handle.outcome(timeout=30)).status is JobStatus.FAILED
         yield
 
 
@@ -96,7 +96,7 @@ async def test_a_job_is_cancelled_and_one_that_has_ended_is_not(config: NAQConfi
     async with Queue(config=config) as queue, acting(config) as perform:
         await queue.enqueue_job(Job(tasks.add, (1, 2), job_id="unwanted"))
         await perform(ActKind.CANCEL, "job", "unwanted")
-        assert (await queue.handle("unwanted").outcome(timeout=10)).status is JobStatus.CANCELLED
+        assert (await queue.handle("unwanted").outcome(timeout=30)).status is JobStatus.CANCELLED
 
         with pytest.raises(NaqError, match="job unwanted had ended already"):
             await perform(ActKind.CANCEL, "job", "unwanted")

@@ -107,7 +107,7 @@ async def test_it_says_what_stands(config: NAQConfig) -> None:
         LiveSource(config) as source,
         aclosing(source.__aiter__()) as batches,
     ):
-        await (await queue.enqueue(tasks.add, 1)).result(timeout=10)
+        await (await queue.enqueue(tasks.add, 1)).result(timeout=30)
         snapshot = (await Reader(batches).until_snapshot()).snapshot
 
     assert snapshot is not None
@@ -170,7 +170,7 @@ async def test_all_about_one_job(config: NAQConfig) -> None:
     ):
         await Reader(batches).until_state(ConnectionState.LIVE)
         handle = await queue.enqueue(tasks.add, 20, right=22)
-        await handle.result(timeout=10)
+        await handle.result(timeout=30)
 
         detail = await source.questions.job(handle.job_id)
         with pytest.raises(NotFound, match="nothing is known of job unheard-of"):

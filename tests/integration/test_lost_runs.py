@@ -54,6 +54,6 @@ async def test_a_run_that_was_interrupted_is_no_wait_of_the_next(config: NAQConf
             await eventually(mark.exists)
             worker.request_stop(at_once=True)
         async with running_worker(config):
-            assert await handle.result(timeout=10) == "rested"
+            assert await handle.result(timeout=30) == "rested"
 
     assert await waits_told(config, handle.job_id) == [True, False]

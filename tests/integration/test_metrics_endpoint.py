@@ -41,8 +41,8 @@ async def test_jobs_are_counted_and_what_stands_is_shown(make_config: MakeConfig
     async with endpoint(config) as port, Queue("mail", config=config) as queue:
         async with running_worker(config, "mail"):
             for number in range(5):
-                await (await queue.enqueue(tasks.add, number, 1)).result(timeout=10)
-            await (await queue.enqueue(tasks.fail)).outcome(timeout=10)
+                await (await queue.enqueue(tasks.add, number, 1)).result(timeout=30)
+            await (await queue.enqueue(tasks.fail)).outcome(timeout=30)
             await eventually(lambda: _has(port, f"naq_job_events_total{{function={fail},queue=mail,type=failed}}", 1))
             busy = await eventually(lambda: _once(port, "naq_workers{state=idle}", 1))
         for number in range(3):

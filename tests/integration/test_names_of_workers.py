@@ -64,4 +64,4 @@ async def test_the_name_of_a_dead_worker_whose_lease_still_stands_is_free(
     async with running_worker(config, name="anna") as worker:
         await eventually(lambda: worker._is_open)
 
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 50  # the lease would stand for a minute

@@ -123,7 +123,7 @@ async def test_a_deleted_stream_of_events_is_made_anew_and_no_job_notices(
 
         second = await queue.enqueue(tasks.add, 2)
 
-        assert await second.result(timeout=10) == 3
+        assert await second.result(timeout=30) == 3
         await eventually(lambda: _told_to_the_end(config, second.job_id))
 
 
@@ -157,12 +157,12 @@ def log_ten(events: EventService, job_id: str) -> None:
 
 async def test_a_deleted_stream_of_jobs_is_made_anew_by_its_worker(config: NAQConfig, services: ServiceManager) -> None:
     async with Queue(config=config) as queue, running_worker(config):
-        await (await queue.enqueue(tasks.add, 1)).result(timeout=10)
+        await (await queue.enqueue(tasks.add, 1)).result(timeout=30)
         await services.connection.api(f"STREAM.DELETE.{config.names.jobs_stream}")
 
         async def enqueued_again() -> int:
             try:
-                return int(await (await queue.enqueue(tasks.add, 2)).result(timeout=2))
+                return int(await (await queue.enqueue(tasks.add, 2)).result(timeout=30))
             except (ServerError, TimeoutError):
                 return 0
 
@@ -172,7 +172,7 @@ async def test_a_deleted_stream_of_jobs_is_made_anew_by_its_worker(config: NAQCo
 async def test_without_events_jobs_run_all_the_same(make_config: MakeConfig) -> None:
     config = make_config(events__enabled=False)
     async with Queue(config=config) as queue, running_worker(config):
-        assert await (await queue.enqueue(tasks.add, 1)).result(timeout=10) == 2
+        assert await (await queue.enqueue(tasks.add, 1)).result(timeout=30) == 2
 
     assert await all_events(config) == []
 

@@ -21,9 +21,9 @@ def reversing(make_config: MakeConfig) -> NAQConfig:
 
 async def test_results_and_errors_come_back_through_it(reversing: NAQConfig) -> None:
     async with Queue(config=reversing) as queue, running_worker(reversing):
-        assert await (await queue.enqueue(tasks.add, 40, 2)).result(timeout=10) == 42
+        assert await (await queue.enqueue(tasks.add, 40, 2)).result(timeout=30) == 42
         with pytest.raises(JobFailed, match="boom"):
-            await (await queue.enqueue(tasks.fail)).result(timeout=10)
+            await (await queue.enqueue(tasks.fail)).result(timeout=30)
 
 
 async def test_a_process_of_a_worker_uses_it_too(reversing: NAQConfig) -> None:

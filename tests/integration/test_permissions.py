@@ -144,7 +144,7 @@ async def test_each_role_works_with_its_own_permissions() -> None:
             aclosing(source.__aiter__()) as batches,
         ):
             handle = await queue.enqueue(tasks.add, 20, 22)
-            assert await handle.result(timeout=10) == 42
+            assert await handle.result(timeout=30) == 42
 
             seen: list[str] = []
 
@@ -164,15 +164,15 @@ async def test_each_role_works_with_its_own_permissions() -> None:
             child = await queue.enqueue_job(Job(tasks.add, (1,), depends_on=parent))
             failing = await queue.enqueue_job(Job(tasks.fail, retries=1, retry_delay=0.1))
             endless = await queue.enqueue(tasks.nap, 60)
-            assert await child.result(timeout=10) == 2
-            assert (await failing.outcome(timeout=10)).attempt == 2
+            assert await child.result(timeout=30) == 2
+            assert (await failing.outcome(timeout=30)).attempt == 2
             large = await queue.enqueue(tasks.letters, 2_000_000)
-            assert len(await large.result(timeout=10)) == 2_000_000
+            assert len(await large.result(timeout=30)) == 2_000_000
             limited = [await queue.enqueue_job(Job(tasks.add, (number,), queue_name="limited")) for number in range(2)]
-            assert [await one.result(timeout=10) for one in limited] == [1, 2]
+            assert [await one.result(timeout=30) for one in limited] == [1, 2]
             async with Queue(config=config_of(server.url, "operator")) as operators:
                 assert await operators.handle(endless.job_id).cancel("enough")
-                assert (await endless.outcome(timeout=10)).status is JobStatus.CANCELLED
+                assert (await endless.outcome(timeout=30)).status is JobStatus.CANCELLED
 
     assert {"enqueued", "started", "completed"} <= set(seen)
     assert detail.result is not None
@@ -255,7 +255,7 @@ async def test_a_scheduler_does_the_whole_job_with_its_own_permissions() -> None
             parent = await queue.enqueue(tasks.fail)
             async with running_worker(config_of(server.url, "admin"), "default"):
                 with pytest.raises(JobFailed):
-                    await parent.result(timeout=10)
+                    await parent.result(timeout=30)
                 await eventually(lambda: event_of(admin, "twice", "schedule_finished"))
                 await eventually(lambda: event_of(admin, "endless", "schedule_triggered", 3))
                 await eventually(lambda: event_of(admin, "broken", "scheduler_error"))
@@ -288,7 +288,7 @@ async def test_a_scheduler_does_the_whole_job_with_its_own_permissions() -> None
             assert await rolled_up(services) > 0
             assert await queue.handle("failure").status() is JobStatus.QUEUED
             assert await queue.handle("always").status() is JobStatus.SCHEDULED
-            assert (await queue.handle("success").outcome(timeout=10)).status is JobStatus.CANCELLED
+            assert (await queue.handle("success").outcome(timeout=30)).status is JobStatus.CANCELLED
 
         assert await event_of(admin, "boris", "leader_resigned")
         assert refusals(server) == []

@@ -49,9 +49,9 @@ async def test_a_job_with_impossible_fields_fails_and_its_worker_goes_on(
         await services.connection.publish(config.names.job("default", "poison"), payload)
 
         with pytest.raises(JobFailed, match="SerializationError"):
-            await queue.handle("poison").result(timeout=10)
+            await queue.handle("poison").result(timeout=30)
 
-        assert await (await queue.enqueue(tasks.add, 1)).result(timeout=10) == 2
+        assert await (await queue.enqueue(tasks.add, 1)).result(timeout=30) == 2
 
 
 async def test_an_id_that_is_used_again_while_its_first_job_still_runs_is_run_too(
@@ -64,7 +64,7 @@ async def test_an_id_that_is_used_again_while_its_first_job_still_runs_is_run_to
         await services.connection.api(f"STREAM.PURGE.{config.names.jobs_stream}")
 
         second = await queue.enqueue_job(Job(tasks.append, (lines, "second"), job_id="again"))
-        await second.result(timeout=10)
+        await second.result(timeout=30)
 
     assert lines.read_text().split() == ["first", "second"]
 
@@ -73,13 +73,13 @@ async def test_a_worker_that_was_cancelled_takes_no_more_jobs(config: NAQConfig,
     async with Queue(config=config) as queue:
         worker = Worker(services, ["default"], TaskRegistry.load([MODULE]), name="dead")
         running = asyncio.create_task(worker.run())
-        await (await queue.enqueue(tasks.add, 1)).result(timeout=10)
+        await (await queue.enqueue(tasks.add, 1)).result(timeout=30)
         running.cancel()
         await asyncio.wait({running})
 
         handles = await queue.enqueue_many(Job(tasks.add, (n,)) for n in range(5))
         async with running_worker(config, name="alive"):
-            outcomes = [await handle.outcome(timeout=10) for handle in handles]
+            outcomes = [await handle.outcome(timeout=30) for handle in handles]
 
     assert running.cancelled()
     assert {outcome.worker_id for outcome in outcomes} == {"alive"}
@@ -90,7 +90,7 @@ async def test_a_job_that_heeds_no_cancellation_does_not_keep_the_worker(
 ) -> None:
     config, mark = make_config(worker__shutdown_grace=0.1), tmp_path / "mark"
     async with Queue(config=config) as queue:
-        async with asyncio.timeout(8), running_worker(config) as worker:
+        async with asyncio.timeout(25), running_worker(config) as worker:
             await queue.enqueue(tasks.stubborn, mark)
             await eventually(mark.exists)
 
@@ -111,9 +111,9 @@ async def test_a_result_above_the_streams_own_limit_does_not_hold_up_the_others(
         large = await queue.enqueue(tasks.huge, 10_000)
         small = await queue.enqueue_many(Job(tasks.add, (n,)) for n in range(20))
 
-        assert [await handle.result(timeout=10) for handle in small] == list(range(1, 21))
+        assert [await handle.result(timeout=30) for handle in small] == list(range(1, 21))
         with pytest.raises(JobFailed, match="above the server's limit"):
-            await large.result(timeout=10)
+            await large.result(timeout=30)
 
 
 async def test_one_id_twice_in_one_call_is_stored_once_and_said_so(config: NAQConfig) -> None:

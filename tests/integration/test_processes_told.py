@@ -183,7 +183,7 @@ async def test_a_worker_that_cannot_store_outcomes_is_in_trouble_until_it_can(
         await eventually(is_in_trouble)
         assert await of_processes(config, "recovered") == []
         await services.connection.api(f"STREAM.UPDATE.{stream}", settings | {"max_msg_size": -1})
-        assert (await handle.outcome(timeout=10)).status is JobStatus.FAILED  # its own result was refused once
+        assert (await handle.outcome(timeout=30)).status is JobStatus.FAILED  # its own result was refused once
 
     error, recovered = await of_processes(config, "error", "recovered")
     assert (error.role, error.part, recovered.part) == ("worker", "outcomes", "outcomes")

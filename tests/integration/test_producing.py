@@ -40,13 +40,13 @@ async def test_a_job_runs_and_its_result_comes_back(config: NAQConfig) -> None:
     async with Queue(config=config) as queue, running_worker(config):
         handle = await queue.enqueue(tasks.add, 2, right=40)
 
-        assert await handle.result(timeout=10) == 42
+        assert await handle.result(timeout=30) == 42
 
 
 async def test_a_job_that_was_enqueued_for_later_is_scheduled_and_never_enqueued(config: NAQConfig) -> None:
     async with Queue(config=config) as queue, running_worker(config):
         handle = await queue.enqueue_in(0.2, tasks.add, 1)
-        await handle.outcome(timeout=10)
+        await handle.outcome(timeout=30)
 
     types = await event_types(config, handle.job_id)
     assert types[:3] == ["scheduled", "started", "completed"]
@@ -58,7 +58,7 @@ async def test_values_beyond_json_arrive_as_the_annotation_says(config: NAQConfi
     async with Queue(config=config) as queue, running_worker(config):
         handle = await queue.enqueue(tasks.echo, order)
 
-        assert await handle.result(timeout=10) == {
+        assert await handle.result(timeout=30) == {
             "id": "UUID",
             "placed": "datetime",
             "total": "Decimal",
@@ -71,7 +71,7 @@ async def test_the_error_of_a_job_comes_back_with_its_traceback(config: NAQConfi
         handle = await queue.enqueue(tasks.fail, "out of paper")
 
         with pytest.raises(JobFailed, match="ValueError: out of paper") as caught:
-            await handle.result(timeout=10)
+            await handle.result(timeout=30)
 
     assert caught.value.error_type == "ValueError"
     assert "raise ValueError(message)" in caught.value.traceback
@@ -88,9 +88,9 @@ async def test_a_result_that_does_not_come_in_time_is_an_error_of_its_own(config
 async def test_a_handle_on_a_job_that_ended_long_ago_answers_at_once(config: NAQConfig) -> None:
     async with Queue(config=config) as queue, running_worker(config):
         first = await queue.enqueue(tasks.add, 1)
-        await first.result(timeout=10)
+        await first.result(timeout=30)
 
-        assert await queue.handle(first.job_id).result(timeout=1) == 2
+        assert await queue.handle(first.job_id).result(timeout=30) == 2
 
 
 async def test_a_second_job_of_one_id_is_refused_while_the_first_is_queued(config: NAQConfig) -> None:
@@ -104,11 +104,11 @@ async def test_a_second_job_of_one_id_is_refused_while_the_first_is_queued(confi
 async def test_an_id_is_free_again_once_its_job_has_ended_and_gives_the_new_result(config: NAQConfig) -> None:
     async with Queue(config=config) as queue, running_worker(config):
         first = await queue.enqueue_job(Job(tasks.add, (1,), job_id="again"))
-        assert await first.result(timeout=10) == 2
+        assert await first.result(timeout=30) == 2
 
         second = await queue.enqueue_job(Job(tasks.add, (10,), job_id="again"))
 
-        assert await second.result(timeout=10) == 11
+        assert await second.result(timeout=30) == 11
 
 
 async def test_many_jobs_are_enqueued_at_once(config: NAQConfig) -> None:
@@ -116,7 +116,7 @@ async def test_many_jobs_are_enqueued_at_once(config: NAQConfig) -> None:
         handles = await queue.enqueue_many(Job(tasks.add, (number,)) for number in range(1_200))
 
         assert len({handle.job_id for handle in handles}) == 1_200
-        assert await handles[-1].result(timeout=10) == 1_200
+        assert await handles[-1].result(timeout=30) == 1_200
 
 
 async def test_of_many_jobs_those_refused_are_named_and_the_others_stored(config: NAQConfig) -> None:
@@ -127,7 +127,7 @@ async def test_of_many_jobs_those_refused_are_named_and_the_others_stored(config
 
         assert isinstance(caught.value.refused["too-large"], PayloadTooLarge)
         assert caught.value.enqueued == [good.job_id]
-        assert await queue.handle(good.job_id).result(timeout=10) == 2
+        assert await queue.handle(good.job_id).result(timeout=30) == 2
 
 
 async def test_what_no_worker_could_import_is_refused_at_the_call(config: NAQConfig) -> None:
@@ -163,7 +163,7 @@ def test_a_queue_name_that_cannot_be_one_token_is_refused(name: str) -> None:
 async def test_the_events_of_a_job_tell_its_story_in_order(config: NAQConfig) -> None:
     async with Queue(config=config) as queue, running_worker(config, name="teller"):
         handle = await queue.enqueue(tasks.add, 1, right=2)
-        await handle.result(timeout=10)
+        await handle.result(timeout=30)
 
     enqueued, started, completed, stored = await history(config, handle.job_id)
 
@@ -182,7 +182,7 @@ async def test_a_job_may_ask_for_its_outcome_not_to_be_kept(config: NAQConfig) -
         await eventually(lambda: worker.counts.completed == 1)
 
         with pytest.raises(NotFound, match="result_ttl"):
-            await handle.result(timeout=5)
+            await handle.result(timeout=30)
 
 
 async def test_a_task_may_name_its_own_queue(config: NAQConfig) -> None:
@@ -190,12 +190,12 @@ async def test_a_task_may_name_its_own_queue(config: NAQConfig) -> None:
         single = await queue.enqueue(tasks.placed_elsewhere)
         (many,) = await queue.enqueue_many([Job(tasks.placed_elsewhere)])
 
-        assert [await handle.result(timeout=10) for handle in (single, many)] == ["done", "done"]
+        assert [await handle.result(timeout=30) for handle in (single, many)] == ["done", "done"]
 
 
 async def test_a_queue_that_is_named_stands_above_the_tasks_own(config: NAQConfig) -> None:
     async with Queue("named", config=config) as queue, running_worker(config, "named"):
-        assert await (await queue.enqueue(tasks.placed_elsewhere)).result(timeout=10) == "done"
+        assert await (await queue.enqueue(tasks.placed_elsewhere)).result(timeout=30) == "done"
 
 
 async def test_a_job_runs_in_this_process_with_its_events_and_without_a_worker(

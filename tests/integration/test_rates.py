@@ -87,7 +87,7 @@ class TestStarts:
         await queues.limit("default", rate="10000/s")
         async with Queue("default", config=config) as queue, running_worker(config, concurrency=20) as worker:
             await queue.enqueue_many(Job(tasks.add, (1,)) for _ in range(600))
-            await eventually(lambda: worker.counts.completed == 600, within=6)
+            await eventually(lambda: worker.counts.completed == 600)
 
     async def test_both_limits_hold(self, config: NAQConfig, queues: QueueService) -> None:
         await queues.limit("default", rate="8/s", concurrency=1)
@@ -115,7 +115,7 @@ class TestChange:
             await eventually(lambda: worker.counts.completed == 1)
             await queue.limit(rate="100/s")
 
-            await eventually(lambda: worker.counts.completed == 8, within=1.5)
+            await eventually(lambda: worker.counts.completed == 8)
 
     async def test_so_does_its_removal(self, config: NAQConfig) -> None:
         async with Queue("default", config=config) as queue, running_worker(config) as worker:
@@ -124,7 +124,7 @@ class TestChange:
             await eventually(lambda: worker.counts.completed == 1)
             await queue.limit(rate="")
 
-            await eventually(lambda: worker.counts.completed == 8, within=1.5)
+            await eventually(lambda: worker.counts.completed == 8)
 
     @pytest.mark.parametrize("before", ["", "5000/s"])
     async def test_once_it_is_set_nothing_begins_any_more_that_is_against_it(
@@ -158,7 +158,7 @@ class TestWaiting:
             await eventually(lambda: worker.counts.completed == 1 and held_by(worker) == 1)
 
             handles = await quick.enqueue_many(Job(tasks.add, (1,)) for _ in range(50))
-            assert [await handle.result(timeout=5) for handle in handles] == [2] * 50
+            assert [await handle.result(timeout=30) for handle in handles] == [2] * 50
 
     async def test_each_worker_holds_one_job_of_the_queue_at_most(
         self, config: NAQConfig, queues: QueueService
@@ -182,7 +182,7 @@ class TestWaiting:
             await eventually(lambda: held_by(worker) == 1)
 
             assert await waiting.cancel("no longer needed")
-            result = await waiting.outcome(timeout=2)
+            result = await waiting.outcome(timeout=30)
             assert result.status is JobStatus.CANCELLED
             assert "no longer needed" in (result.error or "")
 
@@ -195,7 +195,7 @@ class TestWaiting:
             await eventually(lambda: worker.counts.completed == 1 and held_by(worker) == 1)
             await queue.pause()
 
-            await eventually(lambda: worker.held == 0, within=1)
+            await eventually(lambda: worker.held == 0)
 
     async def test_a_worker_that_stops_leaves_the_job_that_waits_to_another(
         self, config: NAQConfig, queues: QueueService
@@ -206,7 +206,7 @@ class TestWaiting:
                 handles = await queue.enqueue_many(Job(tasks.add, (1,)) for _ in range(2))
                 await eventually(lambda: worker.counts.completed == 1 and held_by(worker) == 1)
             async with running_worker(config):
-                assert [await handle.result(timeout=5) for handle in handles] == [2, 2]
+                assert [await handle.result(timeout=30) for handle in handles] == [2, 2]
 
     async def test_a_job_that_finds_a_place_but_no_slot_is_left_to_another_worker(
         self, config: NAQConfig, queues: QueueService, tmp_path: Path
@@ -223,7 +223,7 @@ class TestWaiting:
             async with running_worker(config, "limited", concurrency=1):
                 handles = await limited.enqueue_many(Job(tasks.add, (1,)) for _ in range(4))
 
-                assert [await handle.result(timeout=2) for handle in handles] == [2] * 4
+                assert [await handle.result(timeout=30) for handle in handles] == [2] * 4
 
 
 class TestPlaces:
@@ -264,7 +264,7 @@ class TestPlaces:
 
         await eventually(places.take)
 
-        assert 0.99 < loop.time() - taken_at < 1.1
+        assert 0.99 < loop.time() - taken_at < 1.9
 
     async def test_so_it_is_for_somebody_else(self, services: ServiceManager) -> None:
         first, second = await self.places(services, "1/s"), await self.places(services, "1/s")
@@ -274,4 +274,4 @@ class TestPlaces:
 
         await eventually(second.take)
 
-        assert 0.98 < loop.time() - taken_at < 1.1
+        assert 0.98 < loop.time() - taken_at < 1.9

@@ -39,7 +39,7 @@ async def some_history(config: NAQConfig) -> Counter[str]:
     """Jobs among heartbeats and metrics, all of them old by the end."""
     async with Queue(config=config) as queue, running_worker(config):
         for number in range(3):
-            await (await queue.enqueue(tasks.add, number)).result(timeout=10)
+            await (await queue.enqueue(tasks.add, number)).result(timeout=30)
             await asyncio.sleep(0.3)  # heartbeats come meanwhile
     await asyncio.sleep(AGE_S)  # and grow old: that is what is tested
     return await counts(config)
@@ -63,7 +63,7 @@ async def test_the_leader_removes_old_ones_and_nothing_else_and_readers_miss_not
     after = await counts(config)
     async with ServiceManager(config, role="test") as services:
         tail = await (await services.get_service(Monitor)).follow(after=0)
-        batch = await asyncio.wait_for(tail.next_batch(), 5)
+        batch = await asyncio.wait_for(tail.next_batch(), 20)
         await tail.stop()
 
     stored = await all_events(config)

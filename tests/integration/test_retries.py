@@ -28,7 +28,7 @@ async def test_a_job_is_tried_until_it_succeeds(config: NAQConfig, tmp_path: Pat
     async with Queue(config=config) as queue, running_worker(config):
         handle = await queue.enqueue(tasks.flaky, tmp_path / "runs", 3)
 
-        assert await handle.result(timeout=10) == 3
+        assert await handle.result(timeout=30) == 3
 
     assert tasks.notes(tmp_path / "runs") == ["1", "2", "3"]
     events = await story(config, handle.job_id)
@@ -41,7 +41,7 @@ async def test_out_of_tries_it_is_a_dead_letter_with_its_payload_and_error(
     async with Queue(config=config) as queue, running_worker(config, name="anna"):
         handle = await queue.enqueue_job(Job(tasks.flaky, (tmp_path / "runs", 9), retries=1))
         with pytest.raises(JobFailed, match="not yet"):
-            await handle.result(timeout=10)
+            await handle.result(timeout=30)
 
     letter = await (await services.get_service(JobService)).dead_letter(handle.job_id)
     payload = services.serializer.decode_job(letter.payload)
@@ -58,7 +58,7 @@ async def test_only_the_errors_that_were_named_are_worth_another_try(
     async with Queue(config=config) as queue, running_worker(config):
         handle = await queue.enqueue_job(Job(tasks.choosy, (tmp_path / "runs", kind), retries=2))
 
-        assert (await handle.outcome(timeout=10)).status is JobStatus.FAILED
+        assert (await handle.outcome(timeout=30)).status is JobStatus.FAILED
 
     assert len(tasks.notes(tmp_path / "runs")) == runs
 
@@ -68,7 +68,7 @@ async def test_a_job_may_ask_for_another_time_itself(config: NAQConfig, tmp_path
     async with Queue(config=config) as queue, running_worker(config):
         handle = await queue.enqueue(tasks.asking, tmp_path / "runs", what)
 
-        assert await handle.result(timeout=10) == "done"
+        assert await handle.result(timeout=30) == "done"
 
     assert tasks.notes(tmp_path / "runs") == [f"{what} 1", second]
     await story(config, handle.job_id)
@@ -79,7 +79,7 @@ async def test_a_job_may_give_up(config: NAQConfig, tmp_path: Path) -> None:
         handle = await queue.enqueue(tasks.asking, tmp_path / "runs", "cancel")
 
         with pytest.raises(JobCancelled, match="no use"):
-            await handle.result(timeout=10)
+            await handle.result(timeout=30)
 
     assert (await story(config, handle.job_id))[-2].event_type == "cancelled"
 
@@ -100,7 +100,7 @@ async def test_a_retry_that_waits_holds_no_slot_and_no_acknowledgement(config: N
         waiting = await queue.enqueue_job(job)
         await eventually(lambda: tasks.notes(tmp_path / "runs") == ["1"])
 
-        assert await (await queue.enqueue(sample_tasks.add, 1)).result(timeout=5) == 2
+        assert await (await queue.enqueue(sample_tasks.add, 1)).result(timeout=30) == 2
         assert await waiting.status() == JobStatus.SCHEDULED
 
 
@@ -110,7 +110,7 @@ async def test_a_retry_outlives_the_worker_that_asked_for_it(config: NAQConfig, 
             handle = await queue.enqueue_job(Job(tasks.flaky, (tmp_path / "runs", 2), retry_delay=1.0))
             await eventually(lambda: tasks.notes(tmp_path / "runs") == ["1"])
         async with running_worker(config, name="second"):
-            outcome = await handle.outcome(timeout=10)
+            outcome = await handle.outcome(timeout=30)
 
     assert (outcome.attempt, outcome.worker_id) == (2, "second")
     await story(config, handle.job_id)
@@ -125,7 +125,7 @@ async def test_a_worker_that_stops_costs_no_try(config: NAQConfig, tmp_path: Pat
         async with running_worker(config):
             await eventually(lambda: tasks.notes(tmp_path / "runs").count("begun") == 2)
             await handle.cancel()
-            outcome = await handle.outcome(timeout=5)
+            outcome = await handle.outcome(timeout=30)
 
     assert (outcome.status, outcome.attempt) == (JobStatus.CANCELLED, 1)
     await story(config, handle.job_id)

@@ -199,7 +199,7 @@ async def test_the_leader_rolls_up_what_happens(make_config: MakeConfig, monkeyp
         leader = Scheduler(services)
         running = asyncio.create_task(leader.run())
         async with Queue(config=config) as queue:
-            assert await (await queue.enqueue(tasks.add, 1, 2)).result(timeout=10) == 3
+            assert await (await queue.enqueue(tasks.add, 1, 2)).result(timeout=30) == 3
 
         async def rolled_up() -> EventStatistics | None:
             events = await services.get_service(EventService)

@@ -47,7 +47,7 @@ async def test_it_has_the_results_of_those_that_have_ended(
 ) -> None:
     async with Queue(services=services) as queue, running_worker(config):
         ended = await queue.enqueue(sample_tasks.add, 1)
-        await ended.result(timeout=10)
+        await ended.result(timeout=30)
         waiting = await queue.enqueue_in(60, sample_tasks.add, 1)
 
         result = await jobs.execute_job(Job(wayward_tasks.inherit, depends_on=(ended, waiting)), "me")

@@ -63,7 +63,7 @@ class TestFamily:
         for one in (job("root"), job("left", "root"), job("join", "left", After("root", on="always"))):
             await jobs.enqueue_job(one)
         async with Queue(config=config) as queue, running_worker(config):
-            await queue.handle("join").result(timeout=10)
+            await queue.handle("join").result(timeout=30)
 
         async def is_told() -> bool:
             return bool((await monitor.surroundings.family(await monitor.job("root"))).needed_by.get("left"))

@@ -58,7 +58,7 @@ async def test_a_job_runs_and_its_result_comes_back(config: NAQConfig) -> None:
     def produce() -> object:
         with Queue("mail", config=config) as queue:
             handle = queue.enqueue(tasks.add, 2, right=40)
-            return handle.result(timeout=10)
+            return handle.result(timeout=30)
 
     async with running_worker(config, "mail"):
         assert await asyncio.to_thread(produce) == 42
@@ -178,7 +178,7 @@ def test_threads_that_come_while_the_server_is_away_all_hear_of_it_at_once() -> 
 
     with ThreadPoolExecutor(8) as pool:
         assert len(list(pool.map(attempt, range(8)))) == 8
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 7  # one after the other they would take eight seconds
 
 
 async def test_a_server_that_was_away_is_found_at_the_next_call(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ async def test_a_script_ends_in_time_and_without_a_word_when_its_server_is_away(
             os.kill(server.pid, signal.SIGCONT)
 
     assert finished == (0, "", "")
-    assert took < 9
+    assert took < 50  # events are stored once a minute
 
 
 async def test_a_script_that_never_reached_its_server_ends_without_another_word() -> None:

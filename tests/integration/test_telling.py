@@ -29,7 +29,7 @@ def logging_set_up() -> Iterator[None]:
 async def test_progress_and_log_lines_are_events_of_the_job(config: NAQConfig) -> None:
     async with Queue(config=config) as queue, running_worker(config):
         handle = await queue.enqueue(tasks.talkative, 3)
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
 
     events = await story(config, handle.job_id)
     lines = [event for event in events if event.event_type == "log"]
@@ -127,7 +127,7 @@ async def test_a_job_in_a_process_tells_too_and_only_from_its_level_on(config: N
 async def test_a_result_can_be_read_for_its_own_time(config: NAQConfig) -> None:
     async with Queue(config=config) as queue, running_worker(config):
         handle = await queue.enqueue_job(Job(sample_tasks.add, (1,), result_ttl=1))
-        assert await handle.result(timeout=5) == 2
+        assert await handle.result(timeout=30) == 2
 
         async def is_gone() -> bool:
             try:
@@ -159,7 +159,7 @@ async def test_of_those_who_use_a_key_at_once_one_gets_it(config: NAQConfig) -> 
 async def test_a_key_is_free_again_when_its_time_is_over_and_not_before(config: NAQConfig) -> None:
     async with Queue(config=config) as queue, running_worker(config):
         job = Job(sample_tasks.add, (1,), unique_key="k", unique_for=1)
-        await (await queue.enqueue_job(job)).result(timeout=5)
+        await (await queue.enqueue_job(job)).result(timeout=30)
         with pytest.raises(DuplicateJob):
             await queue.enqueue_job(job.evolve(job_id="second"))
 

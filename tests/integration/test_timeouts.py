@@ -18,7 +18,7 @@ async def test_an_async_job_is_cancelled_and_has_failed(config: NAQConfig, tmp_p
         handle = await queue.enqueue_job(Job(tasks.waiting, (tmp_path / "runs",), timeout=0.2))
 
         with pytest.raises(JobFailed, match=r"TimedOut: the job took longer than the 0.2 s that it may"):
-            await handle.result(timeout=10)
+            await handle.result(timeout=30)
 
     assert tasks.notes(tmp_path / "runs") == ["begun", "cancelled"]
     assert "timed_out" in [event.event_type for event in await story(config, handle.job_id)]
@@ -27,7 +27,7 @@ async def test_an_async_job_is_cancelled_and_has_failed(config: NAQConfig, tmp_p
 async def test_with_tries_left_it_is_tried_again(config: NAQConfig, tmp_path: Path) -> None:
     async with Queue(config=config) as queue, running_worker(config):
         job = Job(tasks.waiting, (tmp_path / "runs",), timeout=0.1, retries=1, retry_delay=0.0)
-        outcome = await (await queue.enqueue_job(job)).outcome(timeout=10)
+        outcome = await (await queue.enqueue_job(job)).outcome(timeout=30)
 
     assert (outcome.error_type, outcome.attempt) == ("TimedOut", 2)
     assert [event.final for event in await story(config, job.job_id) if event.event_type == "timed_out"] == [
@@ -43,7 +43,7 @@ async def test_a_thread_is_given_up_and_shown_until_it_ends(
     async with Queue(config=config) as queue, running_worker(config, concurrency=1) as worker:
         handle = await queue.enqueue_job(Job(tasks.deaf_in_thread, (tmp_path / "runs",), timeout=0.2))
         with pytest.raises(JobFailed, match="TimedOut"):
-            await handle.result(timeout=10)
+            await handle.result(timeout=30)
 
         async def shown() -> tuple[str, ...]:
             (record,) = await monitor.workers()
@@ -53,7 +53,7 @@ async def test_a_thread_is_given_up_and_shown_until_it_ends(
             return not await shown()
 
         assert await eventually(shown) == (handle.job_id,)
-        assert await (await queue.enqueue(tasks.talkative, 0)).result(timeout=5) is None
+        assert await (await queue.enqueue(tasks.talkative, 0)).result(timeout=30) is None
         tasks.note(tmp_path / "runs", "end")
         await eventually(lambda: worker.stuck == 0)
         await eventually(is_over)
@@ -72,6 +72,6 @@ async def test_a_limit_of_the_jobs_own_is_an_ordinary_error(config: NAQConfig) -
     async with Queue(config=config) as queue, running_worker(config):
         handle = await queue.enqueue_job(Job(tasks.hasty, timeout=30))
 
-        assert (await handle.outcome(timeout=10)).error_type == "TimeoutError"
+        assert (await handle.outcome(timeout=30)).error_type == "TimeoutError"
 
     assert "timed_out" not in [event.event_type for event in await story(config, handle.job_id)]

@@ -101,7 +101,7 @@ async def test_two_namespaces_share_a_server_without_meeting(make_config: MakeCo
     async with Queue(config=ours) as our_queue, Queue(config=theirs) as their_queue, running_worker(ours):
         await their_queue.enqueue(tasks.add, 1)
 
-        assert await (await our_queue.enqueue(tasks.add, 2)).result(timeout=10) == 3
+        assert await (await our_queue.enqueue(tasks.add, 2)).result(timeout=30) == 3
         async with ServiceManager(theirs) as services:
             stream = await services.connection.api(f"STREAM.INFO.{theirs.names.jobs_stream}")
             assert stream["state"]["messages"] == 1

@@ -87,6 +87,6 @@ async def test_whoever_cancels_a_job_that_has_just_ended_hears_so(config: NAQCon
         for number in range(40):
             handle = await queue.enqueue(tasks.nap, 0.003)
             await asyncio.sleep(number % 8 * 0.0007)
-            told.append((await handle.cancel(), (await handle.outcome(timeout=5)).status))
+            told.append((await handle.cancel(), (await handle.outcome(timeout=30)).status))
 
     assert all(was_cancelled == (status is JobStatus.CANCELLED) for was_cancelled, status in told), told

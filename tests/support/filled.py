@@ -44,7 +44,7 @@ async def _jobs(config: NAQConfig, services: ServiceManager) -> None:
         await queue.enqueue_job(Job(tasks.fail, job_id=DEAD, retries=0))
         await queue.enqueue_job(Job(tasks.add, (2,), job_id=LATER, run_at_ns=time.time_ns() + 3_600 * 10**9))
         await queue.enqueue_job(Job(tasks.add, (3,), job_id=NEXT, depends_on=LATER))
-        await done.result(timeout=10)
+        await done.result(timeout=30)
 
         async def is_dead() -> bool:
             return [letter.job_id async for letter in jobs.dead_letters()] == [DEAD]

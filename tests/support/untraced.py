@@ -14,7 +14,7 @@ async def main() -> None:
     """Do so."""
     async with Queue("default") as queue, running_worker(queue._services.config, "default"):  # type: ignore[union-attr]
         handle = await queue.enqueue(tasks.add, 1, 2)
-        assert await handle.result(timeout=10) == 3
+        assert await handle.result(timeout=30) == 3
     print([name for name in sys.modules if name.startswith("opentelemetry")])  # noqa: T201 - whoever started it reads it
 
 

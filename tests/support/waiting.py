@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 @overload
-async def eventually(condition: Callable[[], Awaitable[T]], *, within: float = 10.0) -> T: ...
+async def eventually(condition: Callable[[], Awaitable[T]], *, within: float = 30.0) -> T: ...
 @overload
-async def eventually(condition: Callable[[], T], *, within: float = 10.0) -> T: ...
-async def eventually(condition: Callable[[], object], *, within: float = 10.0) -> object:
+async def eventually(condition: Callable[[], T], *, within: float = 30.0) -> T: ...
+async def eventually(condition: Callable[[], object], *, within: float = 30.0) -> object:
     """Ask until the answer is true, and return it; an assertion error when it never is."""
     last: object = None
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from functools import cache
 
 from msgspec.structs import replace
@@ -28,7 +27,7 @@ def showroom(seconds: int = 400, *, alarmed: bool = False) -> RecordedSource:
     recording: Recording = _recorded(seconds)
     *batches, last = recording.batches()
     if alarmed and last.snapshot is not None:
-        last = dataclasses.replace(last, snapshot=replace(last.snapshot, alerts=builders.alerts(END_NS)))
+        last = replace(last, snapshot=replace(last.snapshot, alerts=builders.alerts(END_NS)))
     shown = recording.schedules
     source = RecordedSource(
         [*batches, last],

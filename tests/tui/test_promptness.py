@@ -90,3 +90,16 @@ async def test_after_each_piece_of_many_events_keys_get_as_much_time_as_it_took(
     assert len(ended) > 3
     assert all(turns[pieces] for pieces in range(1, len(ended)))
     assert all(begin - end >= 0.02 for end, begin in zip(ended, began[1:], strict=False))
+
+
+async def test_what_comes_faster_than_anybody_reads_is_painted_half_as_often() -> None:
+    def some(count: int) -> Batch:
+        return builders.batch(*(builders.job_event(job_id=f"job-{number}") for number in range(count)))
+
+    async with watching() as watched:
+        await watched.feed(some(1_500))
+        in_a_flood = watched.app.pace_s
+        await watched.feed(some(20))
+        afterwards = watched.app.pace_s
+
+    assert (in_a_flood, afterwards) == (2 * watched.app.paint_s, watched.app.paint_s)

@@ -33,6 +33,11 @@ class TestCounting:
 
         assert (sum(density.events), sum(count or 0 for count in density.failures)) == (1_000, 100)
 
+    def test_peaks_are_what_is_higher_than_its_sides_and_the_highest_comes_first(self) -> None:
+        density = Density(1_000, 10, (3, 1, 0, 7, 7, 2, 0, 5), (0,) * 8)
+
+        assert density.peaks() == [1_030, 1_070, 1_000]
+
 
 class TestDrawing:
     @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ class TestTheAccount:
             assert "nats-1  nats-server 2.14.1   cluster shop   round trip 0.3 ms" in watched.lines[2]
             assert "storage 812 MB of 10.0 GB ━━━━━━ 8.1 %" in watched.lines[3]
             assert "set aside 8.6 GB of 10.0 GB ━━━━━━ 86 % !" in watched.lines[3]
-            assert "refused calls 3 of 48.2k" in watched.lines[3]
+            assert "API errors 3 of 48.2k calls" in watched.lines[3]
 
     async def test_where_there_is_little_room_the_limit_that_is_near_stays(self) -> None:
         async with at_the_server(size=(60, 20)) as watched:

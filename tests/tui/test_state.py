@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 import pytest
 
 from naq_runtime.events.models import Event
@@ -363,8 +364,7 @@ class TestVersions:
 
 
 def vars_of(dashboard: Dashboard) -> dict[str, int]:
-    versions = dashboard.versions
-    return {name: getattr(versions, name) for name in type(versions).__dataclass_fields__}
+    return msgspec.structs.asdict(dashboard.versions)
 
 
 class TestFlood:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -341,7 +342,7 @@ async def test_what_failed_later_is_not_among_the_failures_of_a_moment() -> None
         await watched.press("3", "F")
         await eventually(lambda: "BoxFull" in watched.text)
         await go_to(watched, "-250s")
-        await eventually(lambda: "Failures 2 for 1 reasons" in watched.text)
+        await eventually(lambda: "Failures 2 for 1 reason" in watched.text)
         assert "RelayRefused" in watched.text
         assert "BoxFull" not in watched.text
 
@@ -379,6 +380,22 @@ async def test_the_time_line_shows_failures_and_a_click_goes_there() -> None:
         assert failures.count("✗") == 1
         assert sum(density.events) == 5
         assert "◂◂ at 08:54:5" in watched.lines[0]
+
+
+async def test_a_key_goes_from_the_highest_bar_to_the_next_highest_and_around() -> None:
+    async with with_past() as watched:
+        await go_to(watched, "-250s")
+        density = watched.app.travel.density
+        assert density is not None
+        peaks, seen = density.peaks(), []
+        for _ in range(len(peaks) + 1):
+            before = watched.app.travel.shown
+            await watched.press("circumflex_accent")
+            await eventually(partial(lambda shown: watched.app.travel.shown is not shown, before))
+            seen.append(watched.app.travel.shown.now_ns())
+
+        assert len(peaks) > 1
+        assert all(0 <= at - peak < density.bucket_ns for at, peak in zip(seen, [*peaks, peaks[0]], strict=True))
 
 
 async def test_an_arrow_is_one_bar_of_the_time_line() -> None:

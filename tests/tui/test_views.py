@@ -262,6 +262,16 @@ class TestEvents:
             assert "Traceback (most recent" in watched.text
             assert "#1" in watched.line_with("  event   ")
 
+    async def test_names_of_fields_keep_their_distance_lists_have_a_line_each_and_pids_no_commas(self) -> None:
+        news = worker_event("started", concurrency_limit=3, pid=4525, queue_names=("default", "mail"))
+        async with watching(batch(news)) as watched:
+            await go(watched, "2")
+            await watched.press("k")
+
+            assert watched.line_with("concurrency limit").split()[-3:] == ["limit", "3", "│"]
+            assert watched.line_with("pid").split()[-3:] == ["pid", "4525", "│"]
+            assert watched.line_with("queue names").split()[-3:] == ["names", "default", "│"]
+
     async def test_the_filter_takes_the_grammar_and_escape_clears_it(self) -> None:
         async with watching(BUSY) as watched:
             await go(watched, "2")

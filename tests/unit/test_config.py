@@ -143,6 +143,8 @@ class TestRefusals:
             ("[events]\nmax_bytes = -2", "events.max_bytes", "a whole number >= -1", "-2"),
             ("[jobs]\nack_wait = 0.5", "jobs.ack_wait", "a number of seconds >= 1", "0.5"),
             ("[nats]\nconnect_timeout = nan", "nats.connect_timeout", "a number of seconds > 0", "nan"),
+            ('[nats]\nurl = ""', "nats.url", "an address such as nats://127.0.0.1:4222", "''"),
+            ('[jobs]\nserializer = "json"', "jobs.serializer", "a class as 'module:Name'", "'json'"),
             ("[streams]\nreplicas = 6", "streams.replicas", "a whole number <= 5", "6"),
             ('[events]\nmax_age = "7d"', "events.max_age", "a number of seconds", "'7d'"),
             ('[results]\nlarge = "no"', "results.large", "refuse or store", "'no'"),

@@ -183,7 +183,7 @@ class TestBatches:
     async def test_flushing_an_empty_logger_returns_at_once(
         self, logger: AsyncJobEventLogger, storage: TroubledStorage
     ) -> None:
-        await asyncio.wait_for(logger.flush(), 1)
+        await asyncio.wait_for(logger.flush(), 20)
         assert storage.tries == []
 
     async def test_flushing_waits_only_for_what_was_logged_before(self) -> None:

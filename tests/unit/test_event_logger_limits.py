@@ -281,7 +281,7 @@ class TestStartAndStop:
             logger.append(a_job_event())
 
         with caplog.at_level(logging.WARNING, "naq_runtime"):
-            lost = await asyncio.wait_for(logger.stop(deadline_s=0.02), 2)
+            lost = await asyncio.wait_for(logger.stop(deadline_s=0.02), 20)
 
         assert lost == 3
         assert [record.message for record in caplog.records] == ["events lost at stop"]
@@ -293,7 +293,7 @@ class TestStartAndStop:
         await logger.start()
         logger.append(a_job_event())
 
-        assert await asyncio.wait_for(logger.stop(deadline_s=0.02), 2) == 1
+        assert await asyncio.wait_for(logger.stop(deadline_s=0.02), 20) == 1
 
     async def test_a_storage_that_swallows_the_cancellation_does_not_hold_the_end_up_for_ever(self) -> None:
         storage = StubbornStorage()
@@ -318,5 +318,5 @@ class TestStartAndStop:
 
         storage.open.set()
         await logger.start()
-        await eventually(lambda: storage.ids == ["n-1"], within=2)
+        await eventually(lambda: storage.ids == ["n-1"])
         assert await logger.stop() == 0

@@ -58,6 +58,8 @@ HOST: dict[str, Any] = {"hostname": "build-7", "pid": 42}
         (a_worker_event(W.IDLE, active_jobs=0, concurrency_limit=10), "0/10 running"),
         (a_worker_event(W.HEARTBEAT, active_jobs=3), "3/? running"),
         (a_worker_event(W.HEARTBEAT), ""),
+        (a_worker_event(W.LOST, **HOST, active_jobs=1), "build-7:42, with 1 job"),
+        (a_worker_event(W.LOST, **HOST), "build-7:42, with 0 jobs"),
         (a_worker_event(W.ERROR, error_type="OSError", error_message="disk full"), "OSError: disk full"),
         (a_system_event(S.STARTUP, **HOST, role="worker", version="1.2"), "worker on build-7:42, version 1.2"),
         (a_system_event(S.SHUTDOWN, **HOST, role="worker", reason="SIGTERM"), "worker on build-7:42, SIGTERM"),

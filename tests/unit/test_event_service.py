@@ -166,7 +166,7 @@ class TestDisabled:
         events.system(SystemEventType.CONNECTION_LOST)
         events.log(a_job_event())
         await events.log_event(a_job_event())
-        await asyncio.wait_for(events.flush(), 1)
+        await asyncio.wait_for(events.flush(), 20)
 
         assert len(asyncio.all_tasks()) == tasks
         assert events.statistics().buffered == 0

@@ -40,6 +40,8 @@ class TestNormalised:
             ("digest deadbeef99 differs", "digest 0123abcdef differs"),
             ("line one\n  line two", "line one line two"),
             ('"a b" is no date', '"c" is no date'),
+            ("invalid syntax (mail.py, line 3)", "invalid syntax (<unknown>, line 12)"),
+            ("/var/spool/mail/a.txt is full", "/srv/b.txt is full"),
         ],
     )
     def test_what_changes_counts_no_more(self, one: str, other: str) -> None:
@@ -55,6 +57,9 @@ class TestNormalised:
             ("exit status 1", "exit status 2"),
             ("no such table", "no such column"),
             ("can't connect to mail", "can't connect to news"),
+            ("invalid syntax (mail.py, line 3)", "unexpected indent (mail.py, line 3)"),
+            ("GET /orders", "GET /carts"),
+            ("read/write error", "and/or error"),
         ],
     )
     def test_what_tells_errors_apart_stays(self, one: str, other: str) -> None:
@@ -70,7 +75,16 @@ class TestNormalised:
         assert "\n" not in once
 
     def test_a_text_that_a_job_has_chosen_takes_no_time(self) -> None:
-        for evil in ("a" * 10_000, "1" * 10_000, "a1-" * 3_000, "'" * 10_000, "a@" * 5_000, "x@" + "a-" * 5_000):
+        for evil in (
+            "a" * 10_000,
+            "1" * 10_000,
+            "a1-" * 3_000,
+            "'" * 10_000,
+            "a@" * 5_000,
+            "x@" + "a-" * 5_000,
+            "/a" * 5_000,
+            "(a, line " * 900,
+        ):
             assert len(normalised(evil)) <= 300
 
 

@@ -117,7 +117,7 @@ class TestEnqueuing:
         async with MemoryBroker(), Queue() as queue:
             handle = await queue.enqueue(order_and_wait, "ada@example.com")
 
-            assert await handle.result(timeout=5) == "sent to ada@example.com"
+            assert await handle.result(timeout=30) == "sent to ada@example.com"
 
     async def test_an_id_that_is_taken_is_refused_as_on_a_server(self) -> None:
         async with MemoryBroker(), Queue() as queue:

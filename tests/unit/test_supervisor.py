@@ -238,7 +238,7 @@ async def test_what_has_not_ended_a_while_after_the_second_signal_is_killed(tmp_
         clock.advance(1)
         supervisor.stop()
 
-    assert await asyncio.wait_for(running, 5) == 128 + signal.SIGKILL
+    assert await asyncio.wait_for(running, 20) == 128 + signal.SIGKILL
     assert none_is_left(mark)
 
 
@@ -249,7 +249,7 @@ async def test_a_stop_during_the_wait_ends_it_at_once() -> None:
 
     os.kill(os.getpid(), signal.SIGINT)
 
-    assert await asyncio.wait_for(running, 5) == 0
+    assert await asyncio.wait_for(running, 20) == 0
 
 
 async def test_one_that_is_called_off_during_the_wait_is_not_started_again(caplog: pytest.LogCaptureFixture) -> None:

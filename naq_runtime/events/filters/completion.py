@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import chain, islice
+
+import msgspec
 
 from naq_runtime.events.filters.fields import Field, Kind, Vocabulary, of_events
 
@@ -29,8 +30,7 @@ _FLAGS = ("true", "false")
 _SIGNS = (">", ">=", "<", "<=", "=")
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
+class Completion(msgspec.Struct, frozen=True):
     """What may stand in a place of the text."""
 
     start: int

@@ -21,6 +21,7 @@ from naq_runtime.events.filters.nodes import (
     Text,
     Value,
     Wanted,
+    depth_of,
 )
 from naq_runtime.events.filters.patterns import check_pattern, unescaped, with_wildcards
 from naq_runtime.events.filters.values import Moment, finite, moment, number, size, span
@@ -157,7 +158,7 @@ def _all(*nodes: Node) -> Node:
 
 
 def _group(node: Node) -> Node:
-    if node.depth > _DEEPEST:
+    if depth_of(node) > _DEEPEST:
         raise _Wrong(f"at most {_DEEPEST} groups may lie within each other", 0)
     return node
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+
+import msgspec
 
 from naq_runtime.events.filters.fields import Field, Kind
 from naq_runtime.events.filters.values import Moment, number_text, size_text, span_text
 
-__all__ = ["EVERYTHING", "All", "Compared", "Either", "Matched", "Node", "Not", "Pattern", "Text", "Wanted"]
+__all__ = ["EVERYTHING", "All", "Compared", "Either", "Matched", "Node", "Not", "Pattern", "Text", "Wanted", "depth_of"]
 
 _PLAIN_WORD = re.compile(r"[^\s()\"!/,:<>=][^\s()\"]*")
 _PLAIN_VALUE = re.compile(r"[^\s()\",/][^\s()\",]*")
@@ -17,31 +18,26 @@ _LIKE_A_FIELD = re.compile(r"-?[A-Za-z_]\w*[:<>=]")
 _WORDS = ("AND", "OR", "NOT")
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(msgspec.Struct, frozen=True):
     """The line of the event contains this; case counts when it has a capital letter."""
 
     text: str
-    depth: int = field(default=0, init=False, compare=False)
 
     def __str__(self) -> str:
         is_plain = _PLAIN_WORD.fullmatch(self.text) and self.text not in _WORDS and not _LIKE_A_FIELD.match(self.text)
         return self.text if is_plain else _quoted(self.text)
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(msgspec.Struct, frozen=True):
     """A regular expression that is looked for, in the line of the event or in a field."""
 
     source: str
-    depth: int = field(default=0, init=False, compare=False)
 
     def __str__(self) -> str:
         return "/" + self.source.replace("/", "\\/") + "/"
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """A value of a name or a text."""
 
     text: str
@@ -52,42 +48,33 @@ class Wanted:
 Value = Wanted | Pattern | Moment | float | bool
 
 
-@dataclass(frozen=True, slots=True)
-class Matched:
+class Matched(msgspec.Struct, frozen=True):
     """A field has one of some values."""
 
     asked: Field
     values: tuple[Value, ...]
-    depth: int = field(default=0, init=False, compare=False)
 
     def __str__(self) -> str:
         sign = "=" if self.asked.kind is Kind.TIME else ":"  # a time has colons in it
         return f"{self.asked.name}{sign}{','.join(_value_text(self.asked, value) for value in self.values)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(msgspec.Struct, frozen=True):
     """A field is greater or less than a value."""
 
     asked: Field
     sign: str
     """``>``, ``>=``, ``<`` or ``<=``."""
     value: Moment | float
-    depth: int = field(default=0, init=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.asked.name}{self.sign}{_value_text(self.asked, self.value)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(msgspec.Struct, frozen=True):
     """It is not so."""
 
     node: Node
-    depth: int = field(init=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "depth", self.node.depth + 1)
 
     def __str__(self) -> str:
         return f"!{_grouped(self.node)}"
@@ -98,15 +85,10 @@ class Not:
         return node.node if isinstance(node, Not) else Not(node)
 
 
-@dataclass(frozen=True, slots=True)
-class All:
+class All(msgspec.Struct, frozen=True):
     """All of them hold; without any, always."""
 
     nodes: tuple[Node, ...]
-    depth: int = field(init=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "depth", _depth(self.nodes))
 
     def __str__(self) -> str:
         return " ".join(_grouped(node) if isinstance(node, Either) else str(node) for node in self.nodes)
@@ -118,15 +100,10 @@ class All:
         return flat[0] if len(flat) == 1 else All(tuple(flat))
 
 
-@dataclass(frozen=True, slots=True)
-class Either:
+class Either(msgspec.Struct, frozen=True):
     """At least one of them holds."""
 
     nodes: tuple[Node, ...]
-    depth: int = field(init=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "depth", _depth(self.nodes))
 
     def __str__(self) -> str:
         return " OR ".join(map(str, self.nodes))
@@ -141,8 +118,14 @@ class Either:
 Node = Text | Pattern | Matched | Compared | Not | All | Either
 
 
-def _depth(nodes: Sequence[Node]) -> int:
-    return max((node.depth for node in nodes), default=0) + 1
+def depth_of(node: Node) -> int:
+    """How many groups and opposites lie within each other."""
+    match node:
+        case Not(inner):
+            return depth_of(inner) + 1
+        case All(nodes) | Either(nodes):
+            return max(map(depth_of, nodes), default=0) + 1
+    return 0
 
 
 def _grouped(node: Node) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 __all__ = [
     "Ago",
@@ -38,8 +39,7 @@ _LAST_NS = 2**63 - 1
 """No event is later."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ago:
+class Ago(msgspec.Struct, frozen=True):
     """A moment by its distance from now: ``-10m`` lies behind, ``+10m`` ahead."""
 
     ms: float
@@ -53,8 +53,7 @@ class Ago:
         return now_ns - round(self.ms * 1e6)
 
 
-@dataclass(frozen=True, slots=True)
-class Daytime:
+class Daytime(msgspec.Struct, frozen=True):
     """The last time that clocks showed this, in the local zone."""
 
     hour: int
@@ -78,8 +77,7 @@ class Daytime:
         return (at.hour, at.minute, at.second) == (self.hour, self.minute, self.second)
 
 
-@dataclass(frozen=True, slots=True)
-class At:
+class At(msgspec.Struct, frozen=True):
     """A moment for good."""
 
     ns: int
