@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from naq_runtime.alerts.record import Alert, AlertRecord, AlertState
@@ -19,8 +19,7 @@ _MOST_RULES = 1_000
 _Labels = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
+class _Told(Struct, frozen=True):
     """What was told of a rule: the latest event of each alert, by its labels."""
 
     turns: dict[_Labels, AlertEvent] = field(default_factory=dict)
