@@ -20,7 +20,7 @@ from naq_tui.model.queues import HISTORY_S as QUEUE_HISTORY_S
 from naq_tui.model.queues import QueueBook, QueueView
 from naq_tui.model.schedules import ScheduleBook
 from naq_tui.model.seconds import SECOND_NS, SecondCounts
-from naq_tui.model.tally import RATE_WINDOW_S, Figures, Tally
+from naq_tui.model.tally import RATE_WINDOW_S, Figures, Latency, Tally
 from naq_tui.model.workers import WorkerBook, WorkerView
 from naq_tui.source import Batch, ConnectionState, Link
 
@@ -96,7 +96,7 @@ class Dashboard:
         """When the last batch with news came from a working link."""
         self._queues = QueueBook()
         self._workers = WorkerBook()
-        self._all = Tally(HISTORY_S)
+        self._all = Tally(HISTORY_S, HISTORY_S)
         self._events = SecondCounts(RATE_WINDOW_S + 2)
         self._watched: str | None = None
         self._watched_schedule: str | None = None
@@ -275,6 +275,11 @@ class Dashboard:
         first, last = second - min(seconds, HISTORY_S), second - 1
         series = (counts.series(first, last) for counts in (self._all.enqueued, self._all.completed, self._all.failed))
         return Throughput(second, *series)
+
+    def latency(self, now_ns: int, seconds: int = HISTORY_S) -> Latency:
+        """How long jobs waited and ran, up to the second before this one."""
+        second = now_ns // SECOND_NS
+        return self._all.latency(second - min(seconds, HISTORY_S), second - 1)
 
     def queue_throughput(self, name: str, now_ns: int) -> Throughput:
         """Jobs of one queue by second, up to the second before this one."""

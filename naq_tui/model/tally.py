@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from naq_runtime.events.models import JobEvent, JobEventType
 from naq_tui.model.seconds import SecondCounts
-from naq_tui.model.sketch import RollingSketch
+from naq_tui.model.sketch import STEP_S, RollingSketch
 
-__all__ = ["RATE_WINDOW_S", "Figures", "Quantiles", "Tally"]
+__all__ = ["RATE_WINDOW_S", "Figures", "Latency", "Quantiles", "Tally"]
 
 RATE_WINDOW_S = 10
 """Rates are means of this many whole seconds."""
 MINUTE_S = 60
+_SHARES = (0.5, 0.95)
 
 _ENQUEUED, _STARTED = JobEventType.ENQUEUED, JobEventType.STARTED
 _COMPLETED, _CANCELLED = JobEventType.COMPLETED, JobEventType.CANCELLED
@@ -23,7 +24,7 @@ _OTHER_ENTRIES = frozenset((JobEventType.SCHEDULED, JobEventType.REQUEUED))
 
 
 class Quantiles(NamedTuple):
-    """Durations of the latest minute, in milliseconds."""
+    """Durations, in milliseconds."""
 
     p50: float
     p95: float
@@ -53,6 +54,22 @@ class Figures(NamedTuple):
     """In the latest minute."""
 
 
+class Latency(NamedTuple):
+    """How long jobs waited and ran, in steps of `STEP_S` seconds, the oldest first."""
+
+    first: int
+    """The second in which the first step begins."""
+    wait: list[Quantiles | None]
+    """``None`` for a step in which none began."""
+    run: list[Quantiles | None]
+    """Of all attempts; ``None`` for a step in which none ended."""
+
+    def at(self, second: int) -> tuple[Quantiles | None, Quantiles | None]:
+        """The wait and the run of the step with this second."""
+        place = (second - self.first) // STEP_S
+        return (self.wait[place], self.run[place]) if 0 <= place < len(self.wait) else (None, None)
+
+
 class Tally:
     """Counts by second, and durations, of what happened to jobs."""
 
@@ -67,14 +84,14 @@ class Tally:
         "wait",
     )
 
-    def __init__(self, history_s: int = 128) -> None:
+    def __init__(self, history_s: int = 128, durations_s: int = MINUTE_S) -> None:
         self.enqueued = SecondCounts(history_s)
         self.completed = SecondCounts(history_s)
         self.failed = SecondCounts(history_s)
         self.retried = SecondCounts(MINUTE_S + 2)
         self.cancelled = SecondCounts(MINUTE_S + 2)
-        self.wait = RollingSketch()
-        self.run = RollingSketch()
+        self.wait = RollingSketch(durations_s)
+        self.run = RollingSketch(durations_s)
         self.latest = 0
         """The latest second in which anything happened."""
 
@@ -130,11 +147,20 @@ class Tally:
             cancelled=self.cancelled.total(second - MINUTE_S, second),
         )
 
+    def latency(self, first: int, last: int) -> Latency:
+        """How long jobs waited and ran, from the step with the first second to the one with the last."""
+        wait, run = (sketch.course(first, last, _SHARES) for sketch in (self.wait, self.run))
+        return Latency(first // STEP_S * STEP_S, _pairs(wait), _pairs(run))
+
     def ended(self, first: int, last: int) -> tuple[int, ...]:
         """Jobs that completed or failed for good, in each of these seconds."""
         return tuple(map(operator.add, self.completed.series(first, last), self.failed.series(first, last)))
 
 
+def _pairs(found: list[tuple[float, ...] | None]) -> list[Quantiles | None]:
+    return [None if values is None else Quantiles(*values) for values in found]
+
+
 def _p50_p95(sketch: RollingSketch, second: int) -> Quantiles | None:
-    found = sketch.quantiles(second, (0.5, 0.95))
+    found = sketch.quantiles(second, _SHARES)
     return Quantiles(*found) if found else None

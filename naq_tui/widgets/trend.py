@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
 
 from textual.content import Content
 
-from naq_runtime.events.messages import duration_text
 from naq_tui.commands import Scope
 from naq_tui.model.seconds import SECOND_NS
 from naq_tui.model.statistics import Course
 from naq_tui.text import clock_text, count_text, fit, inert
-from naq_tui.widgets.braille import area, bands
-from naq_tui.widgets.line import EMPTY, Line, LineWidget, Span, Tone
+from naq_tui.widgets.braille import area
+from naq_tui.widgets.latency import duration_rows, round_above
+from naq_tui.widgets.line import EMPTY, Line, LineWidget, Tone
 
 __all__ = ["TrendChart", "trend_picture"]
 
 _LABEL = 12
 _NOTHING = (EMPTY, Line(((" nothing ended in this time", "dim"),)))
 _MINUTE_S = 60
-_Pair = tuple[float, float]
 
 
 class TrendChart(LineWidget):
@@ -78,9 +76,9 @@ def trend_picture(course: Course, width: int, height: int) -> tuple[Line, ...]:
     waits = left >= 6 or rows >= 11
     if rows >= 7:
         run_rows = left - left // 2 if waits else left
-        parts += _durations("run", course.run, places, run_rows)
+        parts += duration_rows("run", [course.run[place] for place in places], run_rows, _LABEL)
         if waits:
-            parts += _durations("wait", course.wait, places, left - run_rows)
+            parts += duration_rows("wait", [course.wait[place] for place in places], left - run_rows, _LABEL)
     return (*parts, _axis(course, cells))
 
 
@@ -88,25 +86,16 @@ def _throughput(course: Course, places: Sequence[int], rows: int) -> Iterator[Li
     completed, failed = ([values[place] for place in places] for values in (course.completed, course.failed))
     below = 0 if rows < 3 or not any(failed) else max(1, rows // 4)
     scale, unit = _unit(max(completed))
-    highest = _ceiling(max(completed) * scale) or 1.0
+    highest = round_above(max(completed) * scale) or 1.0
     drawn = area([value * scale for value in completed], rows - below, highest)
     for index, text in enumerate(drawn):
         yield _row(f"done {_said(highest)}{unit}" if index == 0 else "", text, "good")
     if below:
         scale, unit = _unit(max(failed))
-        highest = _ceiling(max(failed) * scale)
+        highest = round_above(max(failed) * scale)
         hanging = area([value * scale for value in failed], below, highest, hanging=True)
         for index, text in enumerate(hanging):
             yield _row(f"errors {_said(highest)}{unit}" if index == below - 1 else "", text, "bad")
-
-
-def _durations(name: str, pairs: Sequence[_Pair | None], places: Sequence[int], rows: int) -> Iterator[Line]:
-    values = [pairs[place] for place in places]
-    highest = _ceiling(max((pair[1] for pair in values if pair is not None), default=0.0))
-    for index, runs in enumerate(bands(values, rows, highest)):
-        label = f"{name} {duration_text(highest)}" if index == 0 and highest else name if index == 0 else ""
-        spans: list[Span] = [(text, "begin" if lit else "bar") for text, lit in runs]
-        yield Line(((fit(label, _LABEL, "right") + " ", "dim"), *spans))
 
 
 def _row(label: str, text: str, tone: Tone) -> Line:
@@ -123,14 +112,6 @@ def _unit(rate: float) -> tuple[float, str]:
     if rate >= 0.5:
         return 1.0, "/s"
     return (60.0, "/m") if rate * _MINUTE_S >= 0.5 else (3600.0, "/h")
-
-
-def _ceiling(value: float) -> float:
-    """The smallest round number that is not below a value; 0 for 0."""
-    if value <= 0:
-        return 0.0
-    power = 10.0 ** math.floor(math.log10(value))
-    return next((step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8) if step * power >= value), 10 * power)
 
 
 def _axis(course: Course, cells: int) -> Line:

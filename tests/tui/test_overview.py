@@ -6,6 +6,7 @@ from textual.widget import Widget
 
 from naq_runtime.worker.record import WorkerState
 from naq_tui.source import ConnectionState
+from naq_tui.widgets.chart import Chart
 from naq_tui.widgets.feed import Feed
 from naq_tui.widgets.queues import Queues
 from naq_tui.widgets.workers import Workers
@@ -147,6 +148,29 @@ class TestPanes:
             await watched.settle()
             assert "host:pid" in watched.text
             assert "Throughput" in watched.lines[2]
+
+
+class TestChart:
+    SPENT = batch(
+        job_event("started", ago_s=8, wait_ms=30.0),
+        job_event(ago_s=7, duration_ms=210.0),
+        snapshot=snapshot([queue("default")], []),
+    )
+
+    async def test_waits_and_runs_are_drawn_below_the_throughput(self) -> None:
+        async with watching(self.SPENT) as watched:
+            assert "40 ms ⠀" in watched.text
+            assert "wait ⠀" in watched.text
+            assert "300 ms ⠀" in watched.text
+            assert "run ⠀" in watched.text
+            assert "⣿ p50  ⢕ p95" in watched.text
+
+    async def test_what_is_written_names_them_by_the_second(self) -> None:
+        async with watching(self.SPENT) as watched:
+            chart = watched.app.screen.query_one(Chart)
+            known = [one for one in chart.records() if one["wait_p50_ms"] is not None]
+
+            assert [round(float(str(known[-1][name]))) for name in ("wait_p50_ms", "run_p95_ms")] == [30, 211]
 
 
 class TestTables:

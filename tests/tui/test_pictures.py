@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from naq_tui.model.sketch import STEP_S
+from naq_tui.model.tally import Latency, Quantiles
 from naq_tui.state import Throughput
 from naq_tui.text import inert
 from naq_tui.widgets.braille import area
-from naq_tui.widgets.chart import axis, ceiling, picture
+from naq_tui.widgets.chart import axis, ceiling, latency_picture, picture
 from naq_tui.widgets.columns import GAP, Column, arrange, cell_spans
 from naq_tui.widgets.flow import Item, flow, justified, width_of
 from naq_tui.widgets.line import Line
@@ -49,8 +51,8 @@ def test_the_chart_is_as_wide_as_asked_and_says_its_scale() -> None:
 
     assert len(lines) == 10
     assert {len(text(line)) for line in lines} == {59}
-    assert text(lines[0]).startswith("   30 ")
-    assert text(lines[-1]).startswith("    1 ")
+    assert text(lines[0]).startswith("    30 ")
+    assert text(lines[-1]).startswith("     1 ")
     assert text(lines[7]).endswith("now")
 
 
@@ -58,6 +60,34 @@ def test_a_short_history_leaves_the_past_blank() -> None:
     lines = picture(throughput([0] * 596 + [9, 9, 9, 9]), 60, 8)
 
     assert text(lines[1]).endswith("⠀⠀⣿⣿")
+
+
+def latency(waits: list[float | None], runs: list[float | None]) -> Latency:
+    """By steps of ten seconds up to second 1000; the p95 is twice the p50."""
+    wait, run = ([None if one is None else Quantiles(one, 2 * one) for one in series] for series in (waits, runs))
+    return Latency(1000 - STEP_S * len(waits), wait, run)
+
+
+def test_waits_and_runs_stand_under_the_seconds_in_which_they_were() -> None:
+    lines = latency_picture(latency([None, 20.0], [250.0, None]), 1000, 18, 4)
+
+    assert [text(line) for line in lines] == [
+        " 40 ms ⠀⠀⠀⠀⠀⢕⢕⢕⢕⢕",
+        "  wait ⠀⠀⠀⠀⠀⣿⣿⣿⣿⣿",
+        "500 ms ⢕⢕⢕⢕⢕⠀⠀⠀⠀⠀",
+        "   run ⣿⣿⣿⣿⣿⠀⠀⠀⠀⠀",
+    ]
+
+
+@pytest.mark.parametrize(("height", "names"), [(1, []), (3, ["wait"]), (4, ["wait", "run"])])
+def test_where_there_is_little_room_fewer_durations_are_shown(height: int, names: list[str]) -> None:
+    lines = latency_picture(latency([20.0], [30.0]), 1000, 40, height)
+
+    assert [text(line).split()[0] for line in lines[1::2]] == names
+
+
+def test_without_durations_the_throughput_has_all_the_room() -> None:
+    assert latency_picture(latency([None], [None]), 1000, 40, 20) == ()
 
 
 def test_a_chart_wider_than_the_history_keeps_now_at_the_right() -> None:

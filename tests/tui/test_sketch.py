@@ -28,8 +28,8 @@ def test_a_quantile_is_within_the_promised_error(durations: list[float], share: 
 
 
 @given(st.lists(st.tuples(st.integers(1000, 1200), st.floats(0, 1e4)), max_size=120))
-def test_the_window_holds_what_its_slices_hold(observed: list[tuple[int, float]]) -> None:
-    sketch = RollingSketch(window_s=60, slices=6)
+def test_the_minute_holds_what_its_steps_hold(observed: list[tuple[int, float]]) -> None:
+    sketch = RollingSketch()
     for second, duration in sorted(observed):
         sketch.observe(second, duration)
 
@@ -38,20 +38,47 @@ def test_the_window_holds_what_its_slices_hold(observed: list[tuple[int, float]]
     assert sum(sketch.counts(newest).values()) == len(kept)
 
 
+@given(st.lists(st.tuples(st.integers(1000, 1900), st.booleans()), max_size=80), st.sampled_from((60, 600)))
+def test_the_minute_is_the_sum_of_its_steps_in_whatever_order_things_come(
+    happened: list[tuple[int, bool]], kept_s: int
+) -> None:
+    sketch, newest = RollingSketch(kept_s), 1000
+    for second, is_asked in happened:
+        sketch.observe(second, 5.0)
+        newest = max(newest, second)
+        if is_asked:
+            steps = sketch.course(newest - 50, newest, [0.5])
+            minute = sketch.counts(newest)
+            assert bool(minute) == any(steps)
+            assert sum(minute.values()) == sum(sum(sketch._step(newest // 10 - back).values()) for back in range(6))
+
+
 def test_nothing_observed_means_no_quantile() -> None:
     assert RollingSketch().quantiles(100, [0.5]) is None
 
 
 def test_what_is_older_than_the_window_is_forgotten() -> None:
-    sketch = RollingSketch(window_s=60)
+    sketch = RollingSketch()
     sketch.observe(1000, 5.0)
 
     assert sketch.quantiles(1049, [0.5]) is not None
     assert sketch.quantiles(1061, [0.5]) is None
 
 
+def test_each_step_has_percentiles_of_its_own_for_as_long_as_it_is_kept() -> None:
+    sketch = RollingSketch(kept_s=120)
+    for second, duration in ((1000, 5.0), (1009, 5.0), (1020, 80.0), (1119, 7.0)):
+        sketch.observe(second, duration)
+
+    course = [found and round(found[0]) for found in sketch.course(1000, 1119, [0.5])]
+
+    assert course == [5, None, 80, *[None] * 8, 7]
+    sketch.observe(1120, 1.0)
+    assert sketch.course(1000, 1009, [0.5]) == [None]
+
+
 def test_a_late_observation_does_not_disturb_newer_ones() -> None:
-    sketch = RollingSketch(window_s=60)
+    sketch = RollingSketch()
     sketch.observe(1000, 5.0)
     sketch.observe(100, 9999.0)
 

@@ -21,7 +21,7 @@ def test_the_figures_of_the_heartbeats_are_shown_in_full(width: int) -> None:
 
 
 def test_of_a_lost_worker_that_told_of_no_job_it_is_not_known_what_it_held() -> None:
-    status = WorkerStatus(worker_id="w-1", state=LOST, record=worker(), seen_ns=NOW_NS)
+    status = WorkerStatus(worker_id="w-1", state=LOST, record=worker(active_jobs=0), seen_ns=NOW_NS)
 
     text = "\n".join(
         "".join(piece for piece, _ in line.spans) for line in held_and_beats(WorkerDetail(status=status), 80, NOW_NS)
