@@ -23,7 +23,7 @@ from naq_runtime.events.codec import encode_event, event_subject
 from naq_runtime.nats.publish import Outgoing, open_writer
 
 _TICK_S = 0.05
-_KEYS = 20
+_KEYS = 60
 
 
 def made_up(number: int) -> JobEvent:
@@ -69,7 +69,7 @@ async def measure(rate: int, seconds: float) -> dict[str, float]:
     """naq-top beside an emitter of this rate."""
     async with EmbeddedServer() as server:
         command = [sys.executable, __file__, "--role", "emitter", "--url", server.url]
-        command += ["--rate", str(rate), "--seconds", str(seconds + 8)]
+        command += ["--rate", str(rate), "--seconds", str(seconds + 12)]
         emitter = await asyncio.create_subprocess_exec(*command) if rate else None
         top = Terminal([sys.executable, "-m", "naq_tui.cli.top", "--server", server.url])
         return await asyncio.to_thread(_watch, top, seconds, emitter)
