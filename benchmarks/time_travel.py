@@ -56,9 +56,12 @@ def shown(label: str, times: list[float]) -> None:
 async def measure(app: Timed, moments: int, play_s: float) -> None:
     """Go to moments all over the recording, step back, and play."""
     async with app.run_test(size=(120, 40)) as pilot:
-        async with asyncio.timeout(60):
-            while not app.travel.has_past:
-                await asyncio.sleep(0.05)
+        for _ in range(200):
+            if app.travel.has_past:
+                break
+            await pilot.pause(0.05)
+        else:
+            raise SystemExit("there is no past to go to: fill a server first, and name it with --server")
         past = app.travel.shown.source.past
         assert past is not None
         span = await past.span()
