@@ -23,7 +23,7 @@ async def test_a_key_that_is_pressed_in_the_page_is_answered_there(tmp_path: Pat
     picture = tmp_path / "page.png"
     async with serving(tmp_path) as served:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.support.chromium", served.url, str(picture), "?", "Show all keys."),
+            *(sys.executable, "-m", "tests.support.chromium", served.url, str(picture), "?", "Go to the next pane."),
             cwd=ROOT,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
