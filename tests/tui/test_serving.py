@@ -103,7 +103,7 @@ class TestPage:
             assert "<title>naq-top" in page.text
             await page.shows("events.jsonl")
             await page.press("?")
-            await page.shows("Show all keys.")
+            await page.shows("Go to the next pane.")
 
     async def test_all_that_it_needs_comes_from_here(self, tmp_path: Path) -> None:
         async with serving(tmp_path) as served, served.browser.get(served.url) as response:
