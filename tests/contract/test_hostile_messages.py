@@ -55,11 +55,11 @@ async def work_until_nothing_is_left(services: ServiceManager, jobs: JobService)
 
     try:
         honest = await jobs.enqueue_job(Job(f"{WORKLOAD}.add", (1,)), QUEUE)
-        assert (await jobs.wait(honest, 3)).result == 2
+        assert (await jobs.wait(honest, 30)).result == 2
         await eventually(nothing_left)
     finally:
         worker.request_stop()
-        await asyncio.wait_for(running, 15)
+        await asyncio.wait_for(running, 30)
     return worker
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -29,13 +28,11 @@ def config_of(url: str, **settings: object) -> NAQConfig:
 
 
 async def test_a_server_that_is_down_is_an_error_at_once_that_says_what_to_do() -> None:
-    begun = time.monotonic()
+    config = config_of(UNUSED, nats__connect_timeout=600)  # so long a connection may take
 
     with pytest.raises(ServerUnreachable, match=r"127\.0\.0\.1:1: connection refused\. Start one with 'naq server'"):
-        async with ServiceManager(config_of(UNUSED)):
+        async with asyncio.timeout(30), ServiceManager(config):
             pass
-
-    assert time.monotonic() - begun < 4  # and not after the time that a connection may take
 
 
 async def test_the_password_of_a_url_never_reaches_the_message() -> None:
@@ -102,7 +99,7 @@ async def test_a_flush_comes_behind_all_that_was_published() -> None:
             async with ServiceManager(config_of(f"nats://127.0.0.1:{port}")) as services:
                 sent.clear()
                 await services.connection.publish("word", b"said")
-                await services.connection.client.flush(timeout=5)
+                await services.connection.client.flush(timeout=30)
 
     assert bytes(sent).startswith(b"PUB word  4\r\nsaid\r\nPING\r\n")
 
