@@ -10,10 +10,11 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from naq_runtime import EmbeddedServer, NAQConfig, ServiceManager
-from naq_runtime.errors import JetStreamUnavailable, MessageTooLarge, NotAuthorised, ServerUnreachable
+from naq_runtime.errors import JetStreamUnavailable, MessageTooLarge, NotAuthorised, ServerUnreachable, StreamMissing
 from naq_runtime.nats.connection import Msg
 from naq_runtime.nats.publish import Outgoing
 from tests.support.waiting import eventually
@@ -58,6 +59,17 @@ async def test_a_server_that_does_not_speak_is_given_up_on_in_time() -> None:
         with pytest.raises(ServerUnreachable, match="cannot reach a NATS server"):
             async with ServiceManager(config_of(f"nats://127.0.0.1:{port}", nats__connect_timeout=1)):
                 pass
+
+
+async def test_services_that_cannot_be_entered_leave_no_connection_behind() -> None:
+    async with EmbeddedServer() as server:
+        port = int(server.url.rpartition(":")[2])
+
+        with pytest.raises(StreamMissing, match="nothing of the namespace naq is on this server yet"):
+            async with ServiceManager(config_of(server.url), may_found=False):
+                pass
+
+        assert [one for one in psutil.Process().net_connections("tcp") if one.raddr and one.raddr.port == port] == []
 
 
 async def test_wrong_credentials_are_said_to_be_wrong() -> None:
