@@ -13,7 +13,9 @@ import pytest
 from naq_runtime import Job, JobEvent, NAQConfig, Queue, QueueService, ServiceManager
 from naq_runtime.errors import ConfigError
 from naq_runtime.job import JobStatus
+from naq_runtime.nats.queues import QueueConsumer, QueueLimits
 from naq_runtime.nats.rates import Places, Rate
+from naq_runtime.tasks import TaskRegistry
 from naq_runtime.worker.worker import Worker
 from tests.support import sample_tasks as tasks
 from tests.support.history import all_events
@@ -140,6 +142,30 @@ class TestChange:
             await eventually(lambda: all(held_by(worker) <= 1 and not worker.active for worker in workers))
 
         assert sum(begun > set_at for begun in await start_times(config)) <= 1
+
+    async def test_one_that_is_seen_only_when_the_worker_has_ended_is_of_no_use_to_it(
+        self, services: ServiceManager, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        worker = Worker(services, ["default"], TaskRegistry.load(["tests.support.sample_tasks"]))
+        asked, ended = asyncio.Event(), asyncio.Event()
+
+        async def seen_late(_: QueueConsumer) -> QueueLimits:
+            asked.set()
+            await ended.wait()
+            return QueueLimits(rate=Rate(1, 60))
+
+        running = asyncio.create_task(worker.run())
+        await eventually(lambda: worker._is_open)
+        assert worker._jobs is not None
+        monkeypatch.setattr(QueueConsumer, "limits", seen_late)
+        looking = asyncio.create_task(worker._jobs.keep_limits("default"))
+        await asked.wait()
+        worker.request_stop()
+        await running
+        ended.set()
+        await looking
+
+        assert [task for task in asyncio.all_tasks() if task.get_name() == "rate of default"] == []
 
     async def test_a_rate_that_cannot_be_kept_is_refused(self, queues: QueueService) -> None:
         with pytest.raises(ConfigError, match="1 to 10,000 jobs"):
