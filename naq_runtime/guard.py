@@ -9,6 +9,7 @@ It is run as a script, and imports nothing but the standard library, so that it 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -17,24 +18,32 @@ import signal
 import subprocess
 import sys
 import time
-from typing import IO, Any
+from typing import Any, NamedTuple
+
+_GRACE_S = 5.0
 
 
-def start(order: dict[str, Any], kept: list[IO[bytes]]) -> subprocess.Popen[bytes]:
+class Program(NamedTuple):
+    """One that was started, and how long it may take to end before it is killed."""
+
+    process: subprocess.Popen[bytes]
+    grace_s: float
+
+
+def start(order: dict[str, Any]) -> subprocess.Popen[bytes]:
     """Start a program.
 
     Raises:
         BlockingIOError: another server holds the lock.
         OSError: the program cannot be started.
     """
-    inherited = []
-    if order.get("lock"):
-        lock = open(order["lock"], "ab")  # noqa: SIM115  # held by the program that inherits it
-        kept.append(lock)
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        inherited.append(lock.fileno())
-    log = open(order["log"], "ab") if order.get("log") else None  # noqa: SIM115  # handed to the program
-    try:
+    with contextlib.ExitStack() as ours:
+        inherited = []
+        if order.get("lock"):
+            lock = ours.enter_context(open(order["lock"], "ab"))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            inherited.append(lock.fileno())  # the lock lasts for as long as the program that inherits it
+        log = ours.enter_context(open(order["log"], "ab")) if order.get("log") else None
         return subprocess.Popen(
             order["command"],
             stdin=subprocess.DEVNULL,
@@ -43,20 +52,17 @@ def start(order: dict[str, Any], kept: list[IO[bytes]]) -> subprocess.Popen[byte
             env={**os.environ, **order.get("env", {})},
             pass_fds=inherited,
         )
-    finally:
-        if log is not None:
-            log.close()
 
 
-def end(processes: list[subprocess.Popen[bytes]], grace_s: float) -> None:
-    """End what runs, all at once: asked first, killed when the grace is over."""
-    for process in processes:
+def end(programs: list[Program]) -> None:
+    """End what runs, all at once: asked first, killed when its grace is over."""
+    for process, _ in programs:
         if process.poll() is None:
             process.terminate()
-    deadline = time.monotonic() + grace_s
-    for process in processes:
+    asked = time.monotonic()
+    for process, grace_s in sorted(programs, key=lambda program: program.grace_s):
         try:
-            process.wait(max(0, deadline - time.monotonic()))
+            process.wait(max(0, asked + grace_s - time.monotonic()))
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -66,32 +72,30 @@ class Guard:
     """What was started for one owner."""
 
     def __init__(self) -> None:
-        self._programs: list[subprocess.Popen[bytes]] = []
-        self._servers: list[subprocess.Popen[bytes]] = []
-        self._locks: list[IO[bytes]] = []
+        self._programs: list[Program] = []
+        self._servers: list[Program] = []
         self._folders: list[str] = []
-        self._grace_s = 5.0
 
     def obey(self, order: dict[str, Any]) -> dict[str, Any]:
         """Carry out one order, and say how it went."""
-        self._grace_s = order.get("grace_s", self._grace_s)
         if order.get("remove"):
             self._folders.append(order["remove"])
         if not order.get("command"):
             return {}
         try:
-            process = start(order, self._locks)
+            process = start(order)
         except BlockingIOError:
             return {"error": "locked"}
         except OSError as error:
             return {"error": str(error)}
-        (self._servers if order.get("serves") else self._programs).append(process)
+        program = Program(process, order.get("grace_s", _GRACE_S))
+        (self._servers if order.get("serves") else self._programs).append(program)
         return {"pid": process.pid}
 
     def end(self) -> None:
         """End the programs, then the servers that they use, and remove the folders."""
-        end(self._programs, self._grace_s)
-        end(self._servers, self._grace_s)
+        end(self._programs)
+        end(self._servers)
         for folder in self._folders:
             shutil.rmtree(folder, ignore_errors=True)
 

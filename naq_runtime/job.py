@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from naq_runtime.errors import JobCancelled, JobFailed
 from naq_runtime.naming import check_name, new_id
-from naq_runtime.retry import Cancel, Delay, RetryPolicy
+from naq_runtime.retry import Cancel, Delay, Retry, RetryPolicy, Snooze
 
 __all__ = ["After", "Condition", "Dependency", "Execution", "Job", "JobResult", "JobStatus", "Whereabouts"]
 
@@ -153,8 +153,10 @@ class Job(Struct, frozen=True):
 
     def should_retry(self, error: BaseException) -> bool:
         """Whether this attempt, having ended in the error, is followed by another."""
+        if isinstance(error, Snooze | Cancel):
+            return isinstance(error, Snooze)
         policy = self.retry_policy
-        return policy.has_left(self.attempt) and not isinstance(error, Cancel) and policy.wants(error)
+        return policy.has_left(self.attempt) and (isinstance(error, Retry) or policy.wants(error))
 
     def get_next_retry_delay(self, chance: Callable[[], float] = random.random) -> float:
         """Seconds between this attempt and the next one."""

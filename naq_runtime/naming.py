@@ -14,7 +14,7 @@ import msgspec
 
 from naq_runtime.errors import InvalidName
 
-__all__ = ["EventSubject", "Names", "check_name", "checked", "is_name", "matches", "new_id"]
+__all__ = ["Names", "check_name", "checked", "is_name", "matches", "new_id"]
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SUBJECTS = {count: re.compile(rf"(?:{_TOKEN.pattern}\.){{{count - 1}}}{_TOKEN.pattern}") for count in range(1, 11)}
@@ -76,16 +76,6 @@ def new_id(length: int = 20) -> str:
         number, digit = divmod(number, 36)
         digits.append(_ID_ALPHABET[digit])
     return "".join(digits)
-
-
-class EventSubject(msgspec.Struct, frozen=True):
-    """What the subject of an event says; ``queue`` only for jobs."""
-
-    category: str
-    entity: str
-    event_type: str
-    event_id: str
-    queue: str | None = None
 
 
 class Names(msgspec.Struct, frozen=True):

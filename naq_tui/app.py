@@ -75,7 +75,6 @@ class NaqTop(Opening, Customized):
         """Those that lead ``naq`` to the server that is watched."""
         self._started_by = os.getppid()
         self.animation_level = "none"
-        self._clock = clock
         self._live = live
         self._paint_timer: Timer | None = None
         self._frozen_at: int | None = None
@@ -250,9 +249,9 @@ class NaqTop(Opening, Customized):
 
     def _say_alerts(self, batch: Batch) -> None:
         """Say of each alert that begins that it does, unless that was before we came."""
-        since_ns = self._clock.time_ns() - _NEWS_NS
+        since_ns = self._live.now_ns() - _NEWS_NS
         events = (stored.event for stored in batch.events if type(stored.event) is AlertEvent)
-        begun = [one for one in events if one.event_type is AlertEventType.FIRING and one.timestamp_ns > since_ns]
+        begun = [one for one in events if one.event_type is AlertEventType.FIRING and one.moment_ns > since_ns]
         if not begun:
             return
         from naq_tui.widgets.alerts import news_text

@@ -11,7 +11,6 @@ __all__ = [
     "command_line",
     "events_command",
     "history_command",
-    "job_command",
     "queue_command",
     "schedule_command",
     "stream_command",
@@ -52,11 +51,6 @@ def history_command(event: Event) -> str:
 def events_command(needle: str) -> str:
     """The events that a filter lets through, as they come."""
     return command_line("events", "stream", *(("--filter", needle) if needle else ()))
-
-
-def job_command(job_id: str) -> str:
-    """A job."""
-    return command_line("job", "show", name=job_id) if job_id else ""
 
 
 def queue_command(queue: str) -> str:

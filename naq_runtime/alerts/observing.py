@@ -43,6 +43,8 @@ class Observer:
         self._windows = EventWindows(self._longest_s, 0)
         self._tail: StreamTail | None = None
         self._reading: asyncio.Task[None] | None = None
+        self.has_failed = False
+        """Whether nothing more is read, for a fault of ours that `observe` has raised: another one is needed."""
         self._progress = asyncio.Event()
         self._read = 0
         """The sequence up to which events were counted."""
@@ -133,8 +135,11 @@ class Observer:
 
     async def _caught_up(self) -> bool:
         """Whether all events have been counted that are stored by now; they are waited for, for a while."""
-        if self._tail is None:
+        if self._tail is None or self._reading is None:
             return False
+        if self._reading.done():
+            self.has_failed = True
+            self._reading.result()
         last = (await stream_bounds(self._connection, self._names.events_stream)).last
         try:
             async with asyncio.timeout(_CATCH_UP_S):

@@ -100,7 +100,9 @@ class AlertWatch:
             await services.topology.bucket(services.names.alerts_bucket)
             await services.topology.events()
             self._is_ready = True
-        observer = self._observer or await self._begin()
+        observer = self._observer
+        if observer is None or observer.has_failed:
+            observer = await self._begin()
         observed = await observer.observe()
         board = await read_board(services.streams, services.names)
         if not self._may_act():
@@ -129,6 +131,8 @@ class AlertWatch:
                 log.warning("alerts cannot be evaluated now: %s", error, exc_info=trace, extra=_WAITING)
 
     async def _begin(self) -> Observer:
+        if self._observer is not None:
+            await self._observer.stop()
         observer = Observer(self._services, (watched.rule for watched in self.rules))
         try:
             await observer.start()

@@ -75,7 +75,7 @@ class Processing:
         self._loop.do(self._wake)
 
     async def flush(self) -> None:
-        """Return once nothing waits for it."""
+        """Return once nothing waits for it, or it has been stopped."""
         self._wake()
         await self._idle.wait()
 
@@ -86,6 +86,7 @@ class Processing:
                 await self.flush()
         self._task.cancel()
         await asyncio.wait({self._task}, timeout=deadline_s)
+        self._idle.set()
         if self._waiting:
             log.warning(
                 "%d events not processed by %s", self.waiting, self.name, extra={"action": "events_unprocessed"}
@@ -113,12 +114,20 @@ class Processing:
     async def _process(self, event: Event) -> None:
         try:
             await self._processor(event)
+        except asyncio.CancelledError:
+            if self._task.cancelling():
+                raise
+            self._note_failure()  # it was cancelled, and not by us
         except Exception:  # the application's own: whatever it raises must stay with it
-            if self.failed % _LOGGED_EVERY == 0:
-                log.exception("event processor %s failed", self.name, extra={"action": "processor_failed"})
-            self.failed += 1
+            self._note_failure()
         self.processed += 1
         await asyncio.sleep(0)  # one that never waits shall not keep the loop from everything else
+
+    def _note_failure(self) -> None:
+        """Of the error that is being handled."""
+        if self.failed % _LOGGED_EVERY == 0:
+            log.exception("event processor %s failed", self.name, extra={"action": "processor_failed"})
+        self.failed += 1
 
 
 class Processors:

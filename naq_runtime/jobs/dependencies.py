@@ -197,7 +197,8 @@ class Dependencies:
         if waiting is None or job is None:
             return "gone"
         marks = await self._streams.last(self._names.jobs_stream, [self._names.met(child_id, "*")])
-        met = {mark.subject.rpartition(".")[2]: JobStatus(mark.data.decode()) for mark in marks}
+        met, unread = _said_by(marks)
+        await self._streams.delete(self._names.jobs_stream, unread)  # they would keep those off that say something
         decision = decide(job, met)
         if decision.what == "wait":
             return "wait"
@@ -362,6 +363,17 @@ def _ends_of(edge: StoredMessage) -> tuple[str, str]:
     """Parent and child."""
     parent_id, child_id = edge.subject.split(".")[-2:]
     return parent_id, child_id
+
+
+def _said_by(marks: Sequence[StoredMessage]) -> tuple[dict[str, JobStatus], list[int]]:
+    """How jobs ended, by id, and the sequences of marks that do not say that."""
+    met, unread = {}, []
+    for mark in marks:
+        try:
+            met[mark.subject.rpartition(".")[2]] = JobStatus(mark.data.decode())
+        except ValueError:
+            unread.append(mark.sequence)
+    return met, unread
 
 
 def _need_of(job: Job, parent_id: str) -> After | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from naq_runtime.naming import Names
 from naq_runtime.nats.connection import Connection
 from naq_runtime.nats.direct import StoredMessage, last_by_subject
+from naq_runtime.nats.streams import living_for
 
 __all__ = ["LeaseBucket"]
 
@@ -25,10 +26,10 @@ class LeaseBucket:
         """Write or renew a record; not acknowledged.
 
         Args:
-            ttl_s: how long it stands, in seconds; the server counts whole ones.
+            ttl_s: how long it stands at least, in seconds; the server counts whole ones.
         """
-        headers = {"Nats-TTL": str(max(1, round(ttl_s)))}
-        await self._connection.publish(self._names.bucket_key(self._bucket, key), value, headers=headers)
+        subject = self._names.bucket_key(self._bucket, key)
+        await self._connection.publish(subject, value, headers=living_for(ttl_s))
 
     async def remember(self, key: str, value: bytes) -> None:
         """Keep the last record of a key for a day, whatever becomes of its lease; not acknowledged."""

@@ -132,10 +132,14 @@ class ServiceManager:
             ServerError: the server cannot be reached or used.
             StreamMissing: it has nothing of the namespace, and nothing may be made.
         """
-        if self.config.tracing.enabled:
-            self.tracing = tracing_of(self.role)
-            self._stack.push_async_callback(self.tracing.close)
-        self._ground = await _open_ground(self, self._stack)
+        try:
+            if self.config.tracing.enabled:
+                self.tracing = tracing_of(self.role)
+                self._stack.push_async_callback(self.tracing.close)
+            self._ground = await _open_ground(self, self._stack)
+        except BaseException:
+            await self._stack.aclose()
+            raise
         return self
 
     async def __aexit__(

@@ -186,6 +186,8 @@ class Intake:
         except (ServerError, NotFound) as error:
             log.debug("limits of %s not seen: %s", lane.name, error, extra={"action": "limits_not_seen"})
             return False
+        if self._closing:  # meanwhile: nobody would end what is begun now
+            return True
         for holding in await lane.apply(limits):
             self._admit(holding)
         if lane.throttle is not None:

@@ -41,9 +41,10 @@ class DensityBook:
         """What was counted, in parts of a time; each short time lies in the part of its middle."""
         length_ns = max(1, (span.last_ns - span.first_ns) // parts)
         events, failures = [0] * parts, [0] * parts
-        for unit in range(span.first_ns // self._unit_ns, span.last_ns // self._unit_ns + 1):
+        wanted = range(span.first_ns // self._unit_ns, span.last_ns // self._unit_ns + 1)
+        for unit in min(wanted, self._events, key=len):
             part = max(0, unit * self._unit_ns + self._unit_ns // 2 - span.first_ns) // length_ns
-            if unit in self._events and part < parts:
+            if unit in self._events and unit in wanted and part < parts:
                 events[part] += self._events[unit]
                 failures[part] += self._failures[unit]
         return Density(span.first_ns, length_ns, tuple(events), tuple(failures))

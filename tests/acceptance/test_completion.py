@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -125,22 +124,12 @@ async def test_where_it_is_not_authorised_nothing_is_said() -> None:
 async def test_a_server_that_hangs_is_not_waited_for_as_a_command_would() -> None:
     """How long it is waited for is measured by ``benchmarks/cold_start.py``."""
     async with EmbeddedServer() as server:
-        config = config_for(server.url)
+        config, patient = config_for(server.url), {"NAQ_NATS_CONNECT_TIMEOUT": "600", "NAQ_NATS_REQUEST_TIMEOUT": "600"}
         os.kill(server.pid, signal.SIGSTOP)
         try:
-            took = await seconds("naq queue show ", config)
-            start = await seconds("naq queue show --server nats://127.0.0.1:9 ", config)
+            assert await asyncio.wait_for(bash("naq queue show ", config, patient), 30) == []
         finally:
             os.kill(server.pid, signal.SIGCONT)
-
-    assert took - start < config.nats.connect_timeout / 2
-
-
-async def seconds(line: str, config: NAQConfig) -> float:
-    """How long an answer takes."""
-    before = time.monotonic()
-    await bash(line, config)
-    return time.monotonic() - before
 
 
 async def test_bash_itself_completes_with_the_script_that_is_installed(config: NAQConfig) -> None:

@@ -55,7 +55,7 @@ async def state_of(config: NAQConfig, name: str) -> str:
     return str(json.loads(shown.out)["state"]) if shown.code == 0 else ""
 
 
-async def end_of(process: asyncio.subprocess.Process, within: float = 8) -> tuple[int | None, str]:
+async def end_of(process: asyncio.subprocess.Process, within: float = 30) -> tuple[int | None, str]:
     async with asyncio.timeout(within):
         _, err = await process.communicate()
     return process.returncode, err.decode()
@@ -131,7 +131,7 @@ class TestStart:
             children = [child.pid for child in psutil.Process(supervisor.pid).children()]
             supervisor.kill()
 
-            await eventually(lambda: all(map(is_gone, children)), within=10)
+            await eventually(lambda: all(map(is_gone, children)))
         assert len(children) == 2
 
 
@@ -146,7 +146,7 @@ class TestEnd:
             await eventually(mark.exists)
             assert await state_of(config, "anna") == "stopping"
 
-            code, log = await end_of(worker, within=15)
+            code, log = await end_of(worker)
 
         assert code == 0
         assert "on_shutdown has not ended in time: cut off" in log

@@ -72,7 +72,7 @@ async def test_a_worker_lets_its_jobs_end_and_leaves(config: NAQConfig, tmp_path
         await eventually(mark.exists)
 
         stopped = await naq("worker", "stop", "anna", "--reason", "new release", "--wait", config=config)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             _, err = await worker.communicate()
         assert await handle.result(timeout=30) == "rested"
 
@@ -108,7 +108,7 @@ async def test_a_second_stop_hands_the_jobs_back_at_once(make_config: MakeConfig
 
         assert (await naq("worker", "stop", "anna", config=config)).code == 0
         assert (await naq("worker", "stop", "anna", "--wait", config=config)).code == 0
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             _, err = await worker.communicate()
 
     assert "1 handed back" in err.decode()
@@ -127,7 +127,7 @@ async def test_the_events_of_a_worker_are_its_own_and_those_of_its_jobs(config: 
             assert process.stdout is not None
             async with running_worker(config, name="bert"):
                 await (await queue.enqueue(tasks.add, 1)).result(timeout=30)
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(30):
                     event = json.loads(await process.stdout.readline())
     past = await naq("worker", "events", "anna", "--no-follow", "--tail", "100", "--format", "json", config=config)
     some = ("--since", "1h", "--filter", "type:completed OR type:stopped", "--no-follow", "--format", "json")

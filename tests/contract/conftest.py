@@ -13,6 +13,7 @@ from naq_runtime.config import NAQConfig
 from naq_runtime.naming import new_id
 from naq_runtime.nats.connection import Connection
 from naq_runtime.nats.tail import StreamTail
+from tests.conftest import MakeConfig
 from tests.contract.streamlog import Follow, Log
 
 MakeStream = Callable[..., Awaitable[str]]
@@ -22,6 +23,13 @@ MakeStream = Callable[..., Awaitable[str]]
 async def connection(config: NAQConfig) -> AsyncIterator[Connection]:
     """A connection to the running server."""
     async with await Connection.open(config.nats, name="contract") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def patient(make_config: MakeConfig) -> AsyncIterator[Connection]:
+    """One that waits for an answer for longer than a test may last: what comes at once was not waited for."""
+    async with await Connection.open(make_config(nats__request_timeout=600).nats, name="patient") as opened:
         yield opened
 
 

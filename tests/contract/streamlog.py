@@ -91,7 +91,7 @@ async def next_of(tail: StreamTail) -> TailBatch:
 async def all_until(tail: StreamTail, last: int) -> tuple[Seen, int]:
     """Everything up to a sequence, and how much was missed."""
     seen, missed = [], 0
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while tail.last < last:
             batch = await tail.next_batch()
             seen += seen_in(batch)

@@ -71,8 +71,8 @@ class TestLastBySubject:
 
         assert [message.subject for message in found] == subjects
 
-    async def test_a_stream_that_is_not_there_has_none(self, connection: Connection) -> None:
-        assert await asyncio.wait_for(last_by_subject(connection, "NONE", ["a"]), 4) == []
+    async def test_a_stream_that_is_not_there_has_none(self, patient: Connection) -> None:
+        assert await asyncio.wait_for(last_by_subject(patient, "NONE", ["a"]), 30) == []
 
     async def test_a_read_that_is_cancelled_is_cancelled_at_whatever_moment(
         self, connection: Connection, make_stream: MakeStream
@@ -140,9 +140,9 @@ class TestPages:
         stream = await make_stream()
         assert await sequences(connection, stream, 1) == []
 
-    async def test_a_stream_that_is_not_there_is_an_error_at_once(self, connection: Connection) -> None:
+    async def test_a_stream_that_is_not_there_is_an_error_at_once(self, patient: Connection) -> None:
         with pytest.raises(StreamMissing, match="stream NONE does not exist"):
-            await asyncio.wait_for(page_from(connection, "NONE", 1, 10), 4)
+            await asyncio.wait_for(page_from(patient, "NONE", 1, 10), 30)
 
     @pytest.mark.parametrize(("size", "pending"), [(1, 9), (4, 6), (10, 0), (50, 0)])
     async def test_a_page_says_how_many_are_behind_it(

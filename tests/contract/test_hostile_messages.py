@@ -55,11 +55,11 @@ async def work_until_nothing_is_left(services: ServiceManager, jobs: JobService)
 
     try:
         honest = await jobs.enqueue_job(Job(f"{WORKLOAD}.add", (1,)), QUEUE)
-        assert (await jobs.wait(honest, 3)).result == 2
+        assert (await jobs.wait(honest, 30)).result == 2
         await eventually(nothing_left)
     finally:
         worker.request_stop()
-        await asyncio.wait_for(running, 15)
+        await asyncio.wait_for(running, 30)
     return worker
 
 
@@ -127,6 +127,19 @@ async def test_a_job_delivered_again_whose_stored_outcome_cannot_be_read_is_run(
     outcome = await jobs.outcome("j1")
     assert outcome is not None
     assert outcome.result.result == 42
+
+
+@pytest.mark.parametrize("payload", [b"", b"done", b"\xff"])
+async def test_a_mark_that_says_nothing_of_how_a_job_ended_keeps_nobody_from_those_that_do(
+    services: ServiceManager, jobs: JobService, send: Send, payload: bytes
+) -> None:
+    await send(services.names.met("child", "parent"), payload)
+    await jobs.enqueue_job(Job(f"{WORKLOAD}.add", (1,), job_id="parent"), QUEUE)
+    await jobs.enqueue_job(Job(f"{WORKLOAD}.add", (40, 2), job_id="child", depends_on="parent"), QUEUE)
+
+    await work_until_nothing_is_left(services, jobs)
+
+    assert (await jobs.wait("child", 30)).result == 42
 
 
 async def deliver_once(services: ServiceManager) -> None:

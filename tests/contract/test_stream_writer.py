@@ -23,6 +23,14 @@ async def writer(request: pytest.FixtureRequest, connection: Connection) -> Asyn
     await opened.close()
 
 
+@pytest.fixture(params=[True, False], ids=["fast ingest", "acked publish"])
+async def patient_writer(request: pytest.FixtureRequest, patient: Connection) -> AsyncIterator[StreamWriter]:
+    """The same, waiting for an answer for longer than a test may last."""
+    opened = await open_writer(patient, fast=request.param)
+    yield opened
+    await opened.close()
+
+
 def a_chunk(stream: str, size: int, *, prefix: str = "m", payload: bytes = b"") -> list[Outgoing]:
     """So many messages, each with a subject of its own."""
     return [Outgoing(f"{stream}.{prefix}.{place}", payload or str(place).encode()) for place in range(size)]
@@ -132,12 +140,12 @@ class TestStoring:
 class TestRefusals:
     @pytest.mark.parametrize("size", [1, 3, 600])
     async def test_subjects_that_no_stream_takes_are_an_error(
-        self, writer: StreamWriter, make_stream: MakeStream, size: int
+        self, patient_writer: StreamWriter, make_stream: MakeStream, size: int
     ) -> None:
         stream = await make_stream()
 
         with pytest.raises(ServerUnreachable, match="no stream takes"):
-            await asyncio.wait_for(writer.store(a_chunk(f"not-{stream}", size)), 4)
+            await asyncio.wait_for(patient_writer.store(a_chunk(f"not-{stream}", size)), 30)
 
     @pytest.mark.parametrize("place", [0, 1, 2])
     async def test_one_subject_that_no_stream_takes_spoils_the_chunk(
@@ -189,12 +197,12 @@ class TestRefusals:
             await writer.store(chunk)
 
     async def test_a_connection_that_is_closed_is_an_error_at_once(
-        self, writer: StreamWriter, connection: Connection, make_stream: MakeStream
+        self, patient_writer: StreamWriter, patient: Connection, make_stream: MakeStream
     ) -> None:
         stream = await make_stream()
-        await connection.close()
+        await patient.close()
         with pytest.raises(ServerUnreachable):
-            await asyncio.wait_for(writer.store(a_chunk(stream, 3)), 4)
+            await asyncio.wait_for(patient_writer.store(a_chunk(stream, 3)), 30)
 
     async def test_after_any_error_the_writer_goes_on(
         self, writer: StreamWriter, connection: Connection, make_stream: MakeStream

@@ -12,13 +12,16 @@ from naq_runtime.alerts import watch as module
 from naq_runtime.alerts.record import Alert, AlertRecord, AlertState
 from naq_runtime.alerts.rules import parse_rule
 from naq_runtime.alerts.store import Kept, read_board, write_records
+from naq_runtime.alerts.windows import EventWindows
 from naq_runtime.errors import MessageTooLarge
+from naq_runtime.events.models import Event
 from tests.conftest import MakeConfig
 from tests.integration.test_alerts import Watching, kinds, told, with_rule
 from tests.integration.test_leading import scheduler
 from tests.support import sample_tasks as tasks
 from tests.support.receiver import Reply, receiving
 from tests.support.waiting import eventually
+from tests.support.workers import running_worker
 
 
 async def test_the_alerts_of_the_last_rule_are_over_when_it_is_removed(make_config: MakeConfig) -> None:
@@ -38,6 +41,34 @@ async def test_the_alerts_of_the_last_rule_are_over_when_it_is_removed(make_conf
 
     resolved = (await told(config))[-1]
     assert (resolved.event_type.value, resolved.reason) == ("alert_resolved", "its rule was removed")
+
+
+async def test_a_fault_in_the_reading_of_events_is_told_and_they_are_read_anew(
+    make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    count, stumbled = EventWindows.take, asyncio.Event()
+
+    def stumble_once(windows: EventWindows, event: Event, now_ns: int) -> None:
+        if not stumbled.is_set():
+            stumbled.set()
+            raise LookupError("a fault of ours")
+        count(windows, event, now_ns)
+
+    monkeypatch.setattr(EventWindows, "take", stumble_once)
+    config = with_rule(make_config, "failures > 0")
+    async with ServiceManager(config) as services, Queue("mail", services=services) as queue:
+        watching = await Watching.on(services)
+        async with running_worker(config, "mail"):
+            await (await queue.enqueue(tasks.fail, "no")).outcome(timeout=30)
+
+        async def fires() -> bool:
+            await watching.watch.look()
+            return "alert_firing" in await kinds(config)
+
+        await eventually(fires)
+        await watching.stop()
+
+    assert "alerts cannot be evaluated now: a fault of ours" in caplog.text
 
 
 async def test_what_waits_for_a_webhook_that_is_down_does_not_fill_the_record(

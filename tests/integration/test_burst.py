@@ -61,7 +61,7 @@ async def test_what_runs_for_others_in_a_paused_queue_is_waited_for(config: NAQC
         async with burst(config) as running, asyncio.timeout(20):
             await running
 
-        assert await handle.result(timeout=0.5) == "rested"
+        assert await handle.result(timeout=30) == "rested"
 
 
 async def test_what_was_handed_back_and_nobody_works_on_waits(config: NAQConfig, tmp_path: Path) -> None:

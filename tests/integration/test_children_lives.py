@@ -221,14 +221,17 @@ class TestEnding:
         with pytest.raises(asyncio.CancelledError):
             await running
 
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 30
         assert children.busy == 0
-        await eventually(lambda: is_gone(pid), within=10)
+        await eventually(lambda: is_gone(pid))
 
     async def test_after_a_cancelled_job_the_next_one_runs(self, children: Children, tmp_path: Path) -> None:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.5):
-                await ran(children, "wait", str(tmp_path / "mark"))
+        running = asyncio.create_task(ran(children, "wait", str(tmp_path / "mark")))
+        await pid_in(tmp_path / "mark")
+
+        running.cancel()
+        await asyncio.wait({running})
+
         assert await ran(children, "add", 1) == 2
 
     async def test_ctrl_c_and_the_end_of_a_service_do_not_end_a_job(self, children: Children) -> None:
@@ -243,7 +246,7 @@ class TestEnding:
         pid = await ran(children, "leave_a_thread")
         begun = time.monotonic()
         await children.close()
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 30
         assert is_gone(pid)
 
     async def test_closing_kills_busy_processes(self, children: Children, tmp_path: Path) -> None:

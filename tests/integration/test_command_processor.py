@@ -98,7 +98,7 @@ async def test_what_it_leaves_behind_does_not_hold_it_up(tmp_path: Path, how: st
     before = len(os.listdir("/dev/fd"))
 
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             with pytest.raises(ProcessingError, match="ended with exit code 3: done"):
                 await command(some(1))
         await eventually(lambda: len(os.listdir("/dev/fd")) <= before)

@@ -52,10 +52,10 @@ async def test_one_that_takes_longer_than_the_server_waits_keeps_its_event(servi
     seen = Seen()
 
     async def slow(events: Sequence[StoredEvent]) -> None:
-        await asyncio.sleep(2.5)
+        await asyncio.sleep(4.5)
         await seen.many(events)
 
-    processor = DurableProcessor(services, "billing", slow, ack_wait_s=1.0)
+    processor = DurableProcessor(services, "billing", slow, ack_wait_s=2.0)
     async with processor:
         await log(services, 1)
         await eventually(lambda: processor.statistics().processed == 1)

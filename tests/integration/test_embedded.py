@@ -104,6 +104,33 @@ async def test_a_program_that_does_not_end_when_asked_is_killed() -> None:
     assert is_gone(pid)
 
 
+async def test_each_program_has_the_grace_that_it_was_started_with(tmp_path: Path) -> None:
+    mark, ready = tmp_path / "mark", tmp_path / "ready"
+    slow = (
+        "import pathlib, signal, sys, time\n"
+        f"signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), pathlib.Path({str(mark)!r}).touch(), sys.exit()))\n"
+        f"pathlib.Path({str(ready)!r}).touch()\n"
+        "time.sleep(60)"
+    )
+    async with Guard() as running:
+        await running.start([sys.executable, "-c", slow], grace_s=30)
+        await running.start([sys.executable, "-c", "import time; time.sleep(60)"], grace_s=0.1)
+        await eventually(ready.exists)
+
+    assert mark.exists(), "it was killed before its grace was over"
+
+
+async def test_a_lock_ends_with_its_program(tmp_path: Path) -> None:
+    async with Guard() as running:
+        pid = await running.start([sys.executable, "-c", "import time; time.sleep(60)"], lock=tmp_path / "lock")
+        with pytest.raises(BlockingIOError):
+            await running.start([sys.executable, "-c", ""], lock=tmp_path / "lock")
+        os.kill(pid, signal.SIGKILL)
+        await eventually(lambda: is_gone(pid))
+
+        assert await running.start([sys.executable, "-c", ""], lock=tmp_path / "lock")
+
+
 async def test_an_owner_that_dies_before_it_hears_the_answer_leaves_nothing_behind() -> None:
     deaf_end, answers = os.pipe()
     os.close(deaf_end)

@@ -73,6 +73,20 @@ async def test_one_that_drains_is_seen_to_stop(config: NAQConfig, services: Serv
         worker.request_stop(at_once=True)
 
 
+@pytest.mark.parametrize(("asked_s", "seconds"), [(0.6, 1), (1.2, 2), (2.4, 3), (3.0, 3)])
+async def test_a_lease_stands_for_no_less_than_three_beats(
+    services: ServiceManager, asked_s: float, seconds: int
+) -> None:
+    await services.topology.workers()
+    bucket = LeaseBucket(services.connection, services.names, services.names.workers_bucket)
+
+    await bucket.put("anna", b"{}", asked_s)
+
+    lease = await eventually(lambda: bucket.get("anna"))
+    assert lease is not None
+    assert lease.headers["Nats-TTL"] == str(seconds), "the server counts whole seconds"
+
+
 async def test_a_beat_that_fails_is_told_once_and_the_next_ones_come(services: ServiceManager) -> None:
     await services.topology.workers()
     bucket = LeaseBucket(services.connection, services.names, services.names.workers_bucket)

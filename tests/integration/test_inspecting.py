@@ -163,7 +163,7 @@ async def test_what_the_permissions_deny_is_said_and_the_rest_is_told(limited: E
     async with Queue("mail", config=config_of(limited.url, "all")) as queue:
         await queue.enqueue(tasks.add, 1)
 
-    async with ServiceManager(config_of(limited.url, "few", **{"nats.request_timeout": 0.5})) as services:
+    async with ServiceManager(config_of(limited.url, "few", **{"nats.request_timeout": 3})) as services:
         inspector = Inspector(services.connection, services.names)
         detail = await inspector.server(time.time_ns())
         begun_s = time.monotonic()
@@ -176,7 +176,7 @@ async def test_what_the_permissions_deny_is_said_and_the_rest_is_told(limited: E
         assert [one.name for one in told.streams] == ["NAQ_JOBS"]
         assert told.account is not None
         assert any("NAQ_EVENTS" in why and "may not be allowed" in why for why in told.missing)
-    assert took_s < 0.4, "what is not allowed is not waited for again"
+    assert took_s < 2.9, "what is not allowed is not waited for again"
 
 
 def test_a_cluster_is_told_by_its_leader_and_its_peers() -> None:

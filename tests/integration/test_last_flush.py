@@ -84,7 +84,7 @@ async def test_with_a_silent_server_it_ends_at_its_deadline_and_says_what_is_los
         config = settings(server)
         async with busy_logger(config) as logger:
             with silent(server):
-                async with asyncio.timeout(15):
+                async with asyncio.timeout(30):
                     assert await logger.stop(deadline_s=1) == EVENTS
         stored = await ids(config)
 
@@ -96,7 +96,7 @@ async def test_with_a_server_that_is_gone_it_ends_at_its_deadline_and_says_what_
         config = config_for(server.url, events__flush_interval=60, events__batch_size=200)
         async with busy_logger(config) as logger:
             await server.kill()
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(30):
                 assert await logger.stop(deadline_s=1) == EVENTS
             await server.start()
         assert await ids(config) == ["n-0"]

@@ -46,7 +46,7 @@ async def test_a_wait_that_begins_as_the_server_falls_silent_outlasts_that() -> 
     async with EmbeddedServer() as server:
         config = config_for(server.url, nats__request_timeout=1)
         async with Queue(config=config) as queue, running_worker(config) as worker:
-            handle = await queue.enqueue_in(1.0, tasks.add, 1)
+            handle = await queue.enqueue_in(6.0, tasks.add, 1)
             plain = sync.Queue(config=config).handle(handle.job_id)
             assert await asyncio.to_thread(plain.status) == "scheduled"
             await eventually(lambda: worker._is_open)
@@ -142,7 +142,7 @@ async def test_a_log_that_was_made_anew_is_followed_from_its_beginning(
     await events.flush()
 
     seen: list[str] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(seen) < 20:
             batch = await tail.next_batch()
             seen += [stored.event.job_id for stored in batch.events if isinstance(stored.event, JobEvent)]

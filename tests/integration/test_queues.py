@@ -160,7 +160,7 @@ class TestConcurrency:
             running_worker(config, concurrency=1) as three,
         ):
             workers = (one, two, three)
-            handles = await queue.enqueue_many(Job(tasks.nap, (0.03,)) for _ in range(40))
+            handles = await queue.enqueue_many(Job(tasks.nap, (0.25,)) for _ in range(40))
             seen: list[int] = []
 
             async def all_done() -> bool:
@@ -171,7 +171,7 @@ class TestConcurrency:
             await eventually(all_done)
 
             assert max(seen) == 2
-            assert asyncio.get_running_loop().time() - begun < 2  # 0.6 s when two run all the time
+            assert asyncio.get_running_loop().time() - begun < 10  # 5 s when two run all the time, 10 when one does
             assert await handles[-1].result(timeout=30) == "rested"
 
     async def test_short_jobs_are_not_hoarded_by_one_worker(self, config: NAQConfig, queues: QueueService) -> None:
@@ -184,7 +184,7 @@ class TestConcurrency:
             await queue.enqueue_many(Job(tasks.nap, (0.001,)) for _ in range(400))
             await eventually(lambda: one.counts.completed + two.counts.completed == 400)
 
-            assert min(one.counts.completed, two.counts.completed) > 100
+            assert min(one.counts.completed, two.counts.completed) > 50
 
     async def test_a_limit_takes_effect_at_once_and_so_does_its_removal(
         self, config: NAQConfig, queues: QueueService

@@ -179,7 +179,7 @@ class TestNeighbours:
         assert (everywhere, await found()) == (["job-1", "job-20"], ["job-20"])
 
     async def test_of_a_function_that_never_ran_there_are_none(self, monitor: Monitor) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             found = await monitor.surroundings.neighbours("shop.none", "mail", but="", before_ns=time.time_ns())
 
         assert (found.completed, found.failed, found.run, found.runs) == (0, 0, None, ())

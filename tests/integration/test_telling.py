@@ -44,7 +44,7 @@ async def test_progress_and_log_lines_are_events_of_the_job(config: NAQConfig) -
 async def test_they_are_bounded_however_much_a_job_tells(config: NAQConfig) -> None:
     async with Queue(config=config) as queue, running_worker(config):
         handle = await queue.enqueue(tasks.talkative, 5_000)
-        await handle.result(timeout=20)
+        await handle.result(timeout=30)
 
     events = await story(config, handle.job_id)
     lines = [event.text for event in events if event.event_type == "log"]
@@ -66,7 +66,7 @@ async def test_from_which_level_on_does_not_depend_on_where_it_runs(
 ) -> None:
     async with Queue(config=config) as queue, running_worker(config):
         handle = await queue.enqueue_job(Job(function))
-        await handle.result(timeout=20)
+        await handle.result(timeout=30)
 
     lines = [(event.text, event.level) for event in await story(config, handle.job_id) if event.event_type == "log"]
     assert lines == [(f"tests.support.wayward_tasks: {text}", text.upper()) for text in ("debug", "info", "warning")]
@@ -116,7 +116,7 @@ async def test_what_is_made_of_it_does_not_depend_on_where_it_runs(
 async def test_a_job_in_a_process_tells_too_and_only_from_its_level_on(config: NAQConfig) -> None:
     async with Queue(config=config) as queue, running_worker(config):
         handle = await queue.enqueue(tasks.talkative_in_process)
-        await handle.result(timeout=20)
+        await handle.result(timeout=30)
 
     events = await story(config, handle.job_id)
     lines = [(event.text, event.level) for event in events if event.event_type == "log"]
@@ -136,7 +136,7 @@ async def test_a_result_can_be_read_for_its_own_time(config: NAQConfig) -> None:
                 return True
             return False
 
-        await eventually(is_gone, within=10)
+        await eventually(is_gone)
         assert await handle.status() == JobStatus.COMPLETED  # as its events say
 
 
@@ -170,7 +170,7 @@ async def test_a_key_is_free_again_when_its_time_is_over_and_not_before(config: 
                 return False
             return True
 
-        await eventually(is_taken, within=10)
+        await eventually(is_taken)
 
 
 @pytest.mark.parametrize("delay", [0.0, 60.0])

@@ -41,7 +41,7 @@ async def test_a_thread_is_given_up_and_shown_until_it_ends(
 ) -> None:
     monitor = await services.get_service(Monitor)
     async with Queue(config=config) as queue, running_worker(config, concurrency=1) as worker:
-        handle = await queue.enqueue_job(Job(tasks.deaf_in_thread, (tmp_path / "runs",), timeout=0.2))
+        handle = await queue.enqueue_job(Job(tasks.deaf_in_thread, (tmp_path / "runs",), timeout=1))
         with pytest.raises(JobFailed, match="TimedOut"):
             await handle.result(timeout=30)
 
@@ -64,7 +64,7 @@ async def test_a_process_is_killed(config: NAQConfig, tmp_path: Path) -> None:
         handle = await queue.enqueue_job(Job(tasks.waiting_in_process, (tmp_path / "runs",), timeout=1.5))
 
         with pytest.raises(JobFailed, match="TimedOut"):
-            await handle.result(timeout=20)
+            await handle.result(timeout=30)
         assert worker.stuck == 0
 
 

@@ -246,7 +246,7 @@ async def test_a_worker_is_in_the_list_while_it_lives_with_what_it_does(
 ) -> None:
     monitor = await services.get_service(Monitor)
     async with Queue(config=config) as queue, running_worker(config, name="listed"):
-        handle = await queue.enqueue(tasks.nap, 1.0)
+        handle = await queue.enqueue(tasks.nap, 60.0)
 
         async def busy() -> bool:
             return any(record.active_jobs == 1 for record in await monitor.workers())
@@ -258,6 +258,7 @@ async def test_a_worker_is_in_the_list_while_it_lives_with_what_it_does(
         assert record.state == "busy"
         assert record.running_job_ids == (handle.job_id,)
         assert record.rss_bytes > 1_000_000
+        await handle.cancel()
     (record,) = await monitor.workers()
     assert record.state == "stopped"
 

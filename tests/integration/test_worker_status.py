@@ -11,11 +11,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+import naq_runtime.nats.roll
+import naq_runtime.worker.roll
 from naq_runtime import EventService, NAQConfig, Queue, ServiceManager
 from naq_runtime.nats.bucket import LeaseBucket
 from naq_runtime.testing import MemoryBroker
 from naq_runtime.worker.record import WorkerState, encode_worker
-from naq_runtime.worker.roll import RETURN_S, WorkerStatus
+from naq_runtime.worker.roll import WorkerStatus
 from tests.conftest import MakeConfig
 from tests.support import sample_tasks as tasks
 from tests.support.processes import naq, started
@@ -50,7 +52,7 @@ async def has_no_lease(config: NAQConfig, name: str) -> bool:
     return message is None or not message.data
 
 
-async def until(config: NAQConfig, name: str, *states: str, within: float = 10) -> WorkerStatus:
+async def until(config: NAQConfig, name: str, *states: str, within: float = 30) -> WorkerStatus:
     """Wait until a worker is in one of these states."""
 
     async def there() -> list[WorkerStatus]:
@@ -90,7 +92,7 @@ async def test_one_that_was_killed_is_lost_when_its_lease_ends_with_the_job_that
         process.kill()
         await process.wait()
 
-        lost = await until(config, "anna", "lost", within=LEASE_S + RETURN_S + 5)
+        lost = await until(config, "anna", "lost")
         shown = await naq("events", "workers", "--show-inactive", config=config)
         hidden = await naq("events", "workers", config=config)
         document = json.loads((await naq("events", "workers", "--since", "1h", "-f", "json", config=config)).out)
@@ -112,7 +114,7 @@ async def test_a_job_that_waits_for_a_lost_one_names_it(config: NAQConfig) -> No
             await until(config, "anna", "idle", "busy")
             process.kill()
             await process.wait()
-        await until(config, "anna", "lost", within=LEASE_S + RETURN_S + 5)
+        await until(config, "anna", "lost")
         handle = await queue.enqueue(tasks.add, 1)
         shown = await naq("job", "show", handle.job_id, config=config)
 
@@ -146,7 +148,11 @@ async def test_one_that_was_killed_and_started_again_under_its_name_runs(config:
         assert list(await status_of(config)) == ["anna"]
 
 
-async def test_after_an_outage_of_the_server_nobody_is_lost_who_lives(tmp_path: Path) -> None:
+async def test_after_an_outage_of_the_server_nobody_is_lost_who_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (naq_runtime.nats.roll, naq_runtime.worker.roll):
+        monkeypatch.setattr(module, "RETURN_S", 10.0)  # what a machine with much to do may need
     async with restartable(tmp_path) as server:
         config = config_for(server.url, worker__heartbeat_interval=BEAT_S)
         async with started(*RUN, "slow", config=config) as slow, running_worker(config, name="anna"):

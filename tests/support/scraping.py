@@ -14,7 +14,7 @@ async def scraped(port: int) -> dict[str, float]:
     """Every sample by name and labels, ``name{a=1,b=2}``, without histograms' buckets."""
 
     def get() -> str:
-        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
             return str(answer.read().decode())
 
     return samples(await asyncio.to_thread(get))

@@ -40,7 +40,7 @@ class Watched:
     async def feed(self, *batches: Batch) -> None:
         """Let batches arrive, and be painted."""
         self.source.feed(*batches)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await self.source.taken()
         await self.settle()
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from naq_runtime.alerts.record import AlertRecord, AlertState
 from naq_tui.screens.view import View
 from naq_tui.source import ConnectionState
+from naq_tui.sources.recorded import RecordedSource
 from naq_tui.widgets.alerts import Alerts
 from tests.tui.builders import NOW_NS, SECOND, alert_event, alerts, batch, job_event, link, snapshot
 from tests.tui.harness import Watched, watching
@@ -216,6 +217,14 @@ async def test_alerts_that_began_before_we_came_and_those_that_are_over_are_no_n
         await watched.feed(batch(alert_event(ago_s=300), alert_event("alert_resolved")))
 
         assert len(watched.app._notifications) == 0
+
+
+async def test_what_is_news_goes_by_the_time_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RecordedSource, "time_of", lambda _, now_ns: now_ns - 300 * SECOND)  # our clock is ahead
+    async with watching(batch(snapshot=snapshot())) as watched:
+        await watched.feed(batch(alert_event(alert="old", ago_s=600), alert_event(alert="new", ago_s=301)))
+
+        assert [toast.title for toast in watched.app._notifications] == ["⚑ new"]
 
 
 async def test_of_many_alerts_at_once_only_some_are_told_of_by_themselves() -> None:

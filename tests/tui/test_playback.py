@@ -46,7 +46,7 @@ class Player:
         """Let time pass, and take the next batch."""
         self._clock.advance(seconds)
         self.playback._woken.set()  # the tick of a clock that stands still takes its time
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             batch = await anext(self._coming)
         self.batches.append(batch)
         return batch

@@ -33,6 +33,15 @@ class TestCounting:
 
         assert (sum(density.events), sum(count or 0 for count in density.failures)) == (1_000, 100)
 
+    def test_of_a_long_time_no_more_is_looked_at_than_was_counted(self) -> None:
+        book = DensityBook()
+        for number in range(100):
+            book.add(NOW_NS + number * 60 * SECOND, failed=number == 99)
+
+        density = book.density(Span(0, 2 * NOW_NS), 2)  # a hundred years, by tenths of a second
+
+        assert (density.events, density.failures) == ((0, 100), (0, 1))
+
     def test_peaks_are_what_is_higher_than_its_sides_and_the_highest_comes_first(self) -> None:
         density = Density(1_000, 10, (3, 1, 0, 7, 7, 2, 0, 5), (0,) * 8)
 

@@ -47,7 +47,7 @@ class Terminal:
             start_new_session=True,
         )
 
-    def read(self, *, until: bytes = b"", within: float = 20.0) -> bytes:
+    def read(self, *, until: bytes = b"", within: float = 30.0) -> bytes:
         """Read until this was written, or until the process has ended."""
         deadline = time.monotonic() + within
         while time.monotonic() < deadline:
@@ -153,7 +153,7 @@ def test_it_ends_with_its_terminal_though_no_signal_comes() -> None:
         shown.read(until=b"letters")
         shown.hang_up()
 
-        assert shown.process.wait(10) == 128 + signal.SIGHUP
+        assert shown.process.wait(30) == 128 + signal.SIGHUP
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel what the process waits for")
@@ -163,7 +163,7 @@ def test_a_terminal_that_nobody_reads_does_not_keep_it_from_ending() -> None:
         shown.resize_until_it_is_stuck()
         shown.process.send_signal(signal.SIGTERM)
 
-        assert shown.process.wait(15) == 128 + signal.SIGTERM
+        assert shown.process.wait(30) == 128 + signal.SIGTERM
 
 
 def test_what_code_prints_and_logs_never_reaches_the_screen(tmp_path: Path) -> None:

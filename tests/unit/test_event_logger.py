@@ -109,7 +109,7 @@ class TestTaking:
         def log_and_look() -> bool:
             time.sleep(0.2)  # until the loop has nothing to do
             logger.append(a_job_event(event_id="n-1"))
-            deadline = time.monotonic() + 5
+            deadline = time.monotonic() + 20
             while time.monotonic() < deadline and not storage.events:
                 time.sleep(0.01)  # here, and not in the loop, which is to have no other reason to wake
             return bool(storage.events)

@@ -302,7 +302,7 @@ class TestStartAndStop:
         logger.append(a_job_event())
 
         stopping = asyncio.create_task(logger.stop(deadline_s=0.02))
-        done, _ = await asyncio.wait({stopping}, timeout=1)
+        done, _ = await asyncio.wait({stopping}, timeout=20)
 
         left = [stopping, *tasks_of_loggers()]
         for task in left:

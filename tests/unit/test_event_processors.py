@@ -73,6 +73,39 @@ async def test_a_processor_with_filters_sees_only_what_it_wants(events: EventSer
     assert seen == ["a"]
 
 
+async def test_one_that_is_cancelled_from_within_has_failed_and_sees_the_next_event(events: EventService) -> None:
+    seen: list[str] = []
+
+    async def fragile(event: Event) -> None:
+        seen.append(str(event.event_type))
+        if len(seen) == 1:
+            raise asyncio.CancelledError  # as one has it who waits for a task that was cancelled
+
+    processing = events.register_event_processor(fragile)
+    events.system(SystemEventType.QUEUE_PAUSED)
+    events.system(SystemEventType.QUEUE_RESUMED)
+    await asyncio.wait_for(processing.flush(), 30)
+
+    assert seen == [SystemEventType.QUEUE_PAUSED, SystemEventType.QUEUE_RESUMED]
+    assert (processing.processed, processing.failed) == (2, 1)
+
+
+async def test_who_waits_for_one_that_does_not_end_is_let_go_with_the_end(events: EventService) -> None:
+    async def stuck(_: Event) -> None:
+        await asyncio.Event().wait()
+
+    processing = events.register_event_processor(stuck)
+    events.system(SystemEventType.QUEUE_PAUSED)
+    events.system(SystemEventType.QUEUE_RESUMED)
+    waiting = asyncio.create_task(processing.flush())
+
+    await processing.stop(deadline_s=0.05)
+
+    await asyncio.wait_for(waiting, 30)
+    await asyncio.wait_for(processing.flush(), 30)
+    assert processing.waiting == 1
+
+
 async def test_a_filter_that_does_not_exist_is_refused(events: EventService) -> None:
     with pytest.raises(FilterError, match="unknown field 'colour'"):
         events.register_event_processor(Seen(), {"colour": "red"})

@@ -284,7 +284,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     taken_over = await eventually(lambda: a_spool(tmp_path).count)
 
     process.stdin.close()  # which ends the child
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await process.stdout.read()
         await process.wait()
     assert taken_over == 3

@@ -28,8 +28,9 @@ def executor() -> Iterator[Executor]:
 
 async def interrupted(executor: Executor, how: str) -> Execution:
     """The end of a job whose worker does not wait for it any longer."""
+    workload.NOTES.clear()
     running = asyncio.create_task(executor.run(Job(f"{HERE}.clean_up_badly", (how,))))
-    await asyncio.sleep(0.01)
+    await eventually(lambda: workload.NOTES == ["begun"])
     running.cancel()
     return await running
 
@@ -57,8 +58,9 @@ class TestInterruptions:
                 await asyncio.sleep(0)
             return "went on"
 
+        workload.NOTES.clear()
         running = asyncio.create_task(run_and_go_on())
-        await asyncio.sleep(0.01)
+        await eventually(lambda: workload.NOTES == ["begun"])
         running.cancel()
 
         assert await running == "went on"

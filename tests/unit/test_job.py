@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
-from naq_runtime.errors import InvalidName, JobFailed
+from naq_runtime.errors import InvalidName, JobFailed, TimedOut
 from naq_runtime.job import Job, JobResult, JobStatus
+from naq_runtime.retry import Cancel, Retry, Snooze
+from naq_runtime.tasks import task
+from naq_runtime.worker.raising import judge, raised
 from tests.unit.workload import add
 
 
@@ -93,3 +97,30 @@ def test_headers_are_texts_by_name() -> None:
     assert Job("shop.f", headers={"traceparent": "00-1"}).headers == {"traceparent": "00-1"}
     with pytest.raises(TypeError, match="headers are texts by name"):
         Job("shop.f", headers={"traceparent": 1})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+@pytest.mark.parametrize("settings", [{"retries": 0}, {"retries": 1}, {"retries": 1, "retry_on": [KeyError]}])
+@pytest.mark.parametrize(
+    "error",
+    [KeyError("k"), ValueError("v"), Retry(), Retry(5), Snooze(5), Cancel(), KeyboardInterrupt(), TimedOut("late")],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_job_says_of_an_error_what_its_worker_makes_of_it(
+    error: BaseException, settings: dict[str, Any], attempt: int
+) -> None:
+    function = task(**settings)(_fail)
+    job = Job(function, attempt=attempt)
+    verdict = judge(raised(error, job.retry_policy), job, job.retry_policy)
+
+    assert job.should_retry(error) is (verdict.again_after is not None)
+
+
+def test_the_delay_of_the_next_attempt_is_that_of_the_policy() -> None:
+    job = Job(add, retries=3, retry_delay=(1.0, 10.0), attempt=2)
+
+    assert job.get_next_retry_delay(chance=lambda: 0.0) == 10.0
+
+
+def _fail() -> None:
+    raise AssertionError

@@ -208,12 +208,12 @@ async def test_it_is_not_closed_under_a_thread_that_writes(tmp_path: Path, monke
 
     def slow(number: int) -> None:
         begun.set()
-        go_on.wait(10)
+        go_on.wait(30)
         synced.append(os.fstat(number).st_size > 0)
 
     monkeypatch.setattr(os, "fsync", slow)
     writing = asyncio.create_task(file(some(1)))
-    await asyncio.to_thread(begun.wait, 10)
+    await asyncio.to_thread(begun.wait, 30)
     writing.cancel()
     closing = asyncio.create_task(file.close())
     await asyncio.sleep(0)

@@ -128,7 +128,7 @@ class TestWhatFailed:
         async with MemoryBroker() as broker, Queue() as queue:
             handle = await queue.enqueue(nap)
             with pytest.raises(ResultTimeout):
-                await handle.result(timeout=0.05)
+                await handle.result(timeout=0.5)
 
             assert await handle.status() is JobStatus.QUEUED
             broker.assert_events(handle, "enqueued", "started", "interrupted")

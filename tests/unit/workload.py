@@ -204,7 +204,7 @@ GATE = Gate()
 @task
 def wait_at_gate() -> bool:
     """Return when the gate is opened."""
-    return GATE.open.wait(10)
+    return GATE.open.wait(30)
 
 
 @task
@@ -213,6 +213,7 @@ async def clean_up_badly(how: str) -> str:
     if how == "group":
         async with asyncio.TaskGroup() as group:
             group.create_task(_close_badly())
+    NOTES.append("begun")
     try:
         await asyncio.Event().wait()
     except asyncio.CancelledError as error:
@@ -229,6 +230,7 @@ async def clean_up_badly(how: str) -> str:
 
 
 async def _close_badly() -> None:
+    NOTES.append("begun")
     try:
         await asyncio.Event().wait()
     finally:
@@ -335,7 +337,7 @@ def _prepared(function: Callable[..., Any]) -> Callable[..., Any]:
     def inner(wait: bool = False) -> Any:
         NOTES.append("prepared")
         if wait:
-            GATE.open.wait(10)
+            GATE.open.wait(30)
         return function(wait)
 
     return inner
