@@ -306,7 +306,7 @@ async def test_no_worker_is_lost_because_the_server_was_away(tmp_path: Path, lea
 
 
 async def test_what_pends_goes_on_under_the_next_leader(make_config: MakeConfig) -> None:
-    config = with_rule(make_config, "queue_depth > 0 for 3s", scheduler__lease=1)
+    config = with_rule(make_config, "queue_depth > 0 for 3s", scheduler__lease=10)
     async with Queue("mail", config=config) as queue:
         await queue.enqueue(tasks.add, 1)
         async with scheduler(config, "first"):
@@ -326,7 +326,7 @@ async def test_what_pends_goes_on_under_the_next_leader(make_config: MakeConfig)
 
 
 async def test_what_fires_is_neither_forgotten_nor_told_again_by_the_next_leader(make_config: MakeConfig) -> None:
-    config = with_rule(make_config, "queue_depth > 0 clear for 0s", scheduler__lease=1)
+    config = with_rule(make_config, "queue_depth > 0 clear for 0s", scheduler__lease=10)
     async with Queue("mail", config=config) as queue:
         handle = await queue.enqueue(tasks.add, 1)
         async with scheduler(config, "first"):

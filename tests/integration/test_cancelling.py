@@ -56,7 +56,7 @@ async def test_of_a_job_that_was_handed_back_before_nothing_is_left(
 
 async def test_a_scheduled_job_never_comes(config: NAQConfig, services: ServiceManager, tmp_path: Path) -> None:
     async with Queue(config=config) as queue, running_worker(config):
-        handle = await queue.enqueue_in(0.5, tasks.waiting, tmp_path / "runs")
+        handle = await queue.enqueue_in(5.0, tasks.waiting, tmp_path / "runs")
 
         assert await handle.cancel()
         assert await left(services) == 0
@@ -121,7 +121,7 @@ async def test_cancelled_a_job_stays_so_when_its_worker_is_killed_before_it_ends
             worker.kill()
             await worker.wait()
         async with running_worker(config):
-            outcome = await handle.outcome(timeout=15)
+            outcome = await handle.outcome(timeout=30)
 
     assert outcome.status is JobStatus.CANCELLED
     assert tasks.notes(tmp_path / "runs") == ["begun"]

@@ -113,7 +113,7 @@ async def buried(config: NAQConfig, service: JobService, *jobs: Job) -> list[str
 
 
 async def test_a_letter_is_kept_for_its_time(make_config: MakeConfig) -> None:
-    config = make_config(dead__max_age=1.5)
+    config = make_config(dead__max_age=4)
     async with ServiceManager(config) as services:
         service = await services.get_service(JobService)
 

@@ -51,7 +51,7 @@ async def test_who_only_looks_at_a_job_does_not_fetch_its_outcome(config: NAQCon
 
 async def test_an_outcome_that_was_missed_has_expired_and_is_told_of_once(config: NAQConfig) -> None:
     async with ServiceManager(config) as services, Queue(services=services) as queue, running_worker(config):
-        handle = await queue.enqueue_job(Job(tasks.add, (1,), result_ttl=1))
+        handle = await queue.enqueue_job(Job(tasks.add, (1,), result_ttl=3))
         jobs = await services.get_service(JobService)
 
         async def is_kept() -> bool:

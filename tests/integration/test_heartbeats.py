@@ -51,7 +51,7 @@ async def test_one_that_has_a_job_is_seen_to_be_busy_and_afterwards_what_it_has_
 ) -> None:
     mark = tmp_path / "mark"
     async with Queue(config=config) as queue, running_worker(config, name="anna"):
-        handle = await queue.enqueue(tasks.nap, 1.0, mark)
+        handle = await queue.enqueue(tasks.nap, 3.0, mark)
 
         busy = await seen(services, WorkerState.BUSY)
         await handle.result(timeout=30)

@@ -45,7 +45,7 @@ async def leads_of(config: NAQConfig) -> list[tuple[str, int | None, str | None]
 
 
 async def test_each_lead_is_told_of_once_from_its_beginning_to_its_end(make_config: MakeConfig) -> None:
-    config = make_config(scheduler__lease=1)
+    config = make_config(scheduler__lease=10)
     async with scheduler(config, "first") as first:
         await eventually(lambda: first.leads)
         async with scheduler(config, "second") as second:
@@ -61,7 +61,7 @@ async def test_each_lead_is_told_of_once_from_its_beginning_to_its_end(make_conf
 
 
 async def test_a_scheduler_that_ends_without_having_led_tells_nothing(make_config: MakeConfig) -> None:
-    config = make_config(scheduler__lease=2)
+    config = make_config(scheduler__lease=10)
     async with scheduler(config, "first") as first:
         await eventually(lambda: first.leads)
         async with scheduler(config, "second") as second:
@@ -71,7 +71,7 @@ async def test_a_scheduler_that_ends_without_having_led_tells_nothing(make_confi
 
 
 async def test_a_leader_whose_process_stood_still_hears_that_it_lost_the_lead(make_config: MakeConfig) -> None:
-    config = make_config(scheduler__lease=1)
+    config = make_config(scheduler__lease=3)
     async with scheduler(config, "first") as first:
         await eventually(lambda: first.leads)
         step, first._leadership.step = first._leadership.step, _never  # type: ignore[method-assign,assignment]

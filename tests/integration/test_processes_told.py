@@ -172,7 +172,7 @@ async def test_a_worker_that_cannot_store_outcomes_is_in_trouble_until_it_can(
     async with ServiceManager(config) as services, Queue(services=services) as queue, running_worker(config):
         stream = services.names.results_stream
         settings = (await services.connection.api(f"STREAM.INFO.{stream}"))["config"]
-        handle = await queue.enqueue(tasks.nap, 0.2, tmp_path / "begun")
+        handle = await queue.enqueue(tasks.nap, 2.0, tmp_path / "begun")
         await eventually((tmp_path / "begun").exists)
 
         await services.connection.api(f"STREAM.UPDATE.{stream}", settings | {"max_msg_size": 10})

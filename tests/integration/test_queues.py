@@ -104,9 +104,9 @@ class TestPause:
     async def test_a_job_that_runs_while_its_queue_is_paused_ends_once(
         self, make_config: MakeConfig, tmp_path: Path
     ) -> None:
-        config, mark = make_config(jobs__ack_wait=1), tmp_path / "mark"
+        config, mark = make_config(jobs__ack_wait=2), tmp_path / "mark"
         async with Queue("default", config=config) as queue, running_worker(config), running_worker(config):
-            handle = await queue.enqueue(tasks.nap, 2.5, mark)
+            handle = await queue.enqueue(tasks.nap, 4.5, mark)
             await eventually(mark.exists)
             await queue.pause()
 
@@ -191,7 +191,7 @@ class TestConcurrency:
     ) -> None:
         async with Queue("default", config=config) as queue, running_worker(config, concurrency=8) as worker:
             await queue.limit(concurrency=1)
-            await queue.enqueue_many(Job(tasks.nap, (0.5,)) for _ in range(8))
+            await queue.enqueue_many(Job(tasks.nap, (60.0,)) for _ in range(8))
             await eventually(lambda: worker.active == 1)
             await queue.limit(concurrency=0)
 
@@ -280,7 +280,7 @@ class TestPurge:
     async def test_jobs_that_run_go_on(self, config: NAQConfig, tmp_path: Path) -> None:
         mark = tmp_path / "mark"
         async with Queue("default", config=config) as queue, running_worker(config, concurrency=1):
-            running = await queue.enqueue(tasks.nap, 0.5, mark)
+            running = await queue.enqueue(tasks.nap, 3.0, mark)
             await eventually(mark.exists)
             await queue.enqueue_many(Job(tasks.add, (1,)) for _ in range(5))
 

@@ -194,7 +194,7 @@ async def test_too_much_for_one_message_is_stored_in_several(services: ServiceMa
 async def test_the_leader_rolls_up_what_happens(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scheduler, "_ROLLUPS_S", 0.2)
     monkeypatch.setattr(chores, "writer_of", partial(writer_of, ahead_ns=AHEAD_NS))
-    config = make_config(scheduler__lease=0.5)
+    config = make_config(scheduler__lease=5)
     async with ServiceManager(config, role="scheduler") as services, running_worker(config):
         leader = Scheduler(services)
         running = asyncio.create_task(leader.run())
@@ -217,7 +217,7 @@ async def test_where_they_are_switched_off_none_are_written_and_answers_are_the_
     make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scheduler, "_ROLLUPS_S", 0.05)
-    config = make_config(statistics__enabled=False, scheduler__lease=0.5)
+    config = make_config(statistics__enabled=False, scheduler__lease=5)
     async with ServiceManager(config, role="scheduler") as services:
         leader = Scheduler(services)
         running = asyncio.create_task(leader.run())

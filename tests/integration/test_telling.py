@@ -52,7 +52,7 @@ async def test_they_are_bounded_however_much_a_job_tells(config: NAQConfig) -> N
     assert lines[-1] == "more than 200 lines: the rest is not recorded"
     progress = [event.done for event in events if event.event_type == "progress"]
     assert progress[-1] == 5_000
-    assert len(progress) < 200
+    assert len(progress) < 1_000
 
 
 @pytest.mark.usefixtures("logging_set_up")
@@ -126,7 +126,7 @@ async def test_a_job_in_a_process_tells_too_and_only_from_its_level_on(config: N
 
 async def test_a_result_can_be_read_for_its_own_time(config: NAQConfig) -> None:
     async with Queue(config=config) as queue, running_worker(config):
-        handle = await queue.enqueue_job(Job(sample_tasks.add, (1,), result_ttl=1))
+        handle = await queue.enqueue_job(Job(sample_tasks.add, (1,), result_ttl=4))
         assert await handle.result(timeout=30) == 2
 
         async def is_gone() -> bool:
@@ -158,7 +158,7 @@ async def test_of_those_who_use_a_key_at_once_one_gets_it(config: NAQConfig) -> 
 
 async def test_a_key_is_free_again_when_its_time_is_over_and_not_before(config: NAQConfig) -> None:
     async with Queue(config=config) as queue, running_worker(config):
-        job = Job(sample_tasks.add, (1,), unique_key="k", unique_for=1)
+        job = Job(sample_tasks.add, (1,), unique_key="k", unique_for=5)
         await (await queue.enqueue_job(job)).result(timeout=30)
         with pytest.raises(DuplicateJob):
             await queue.enqueue_job(job.evolve(job_id="second"))

@@ -123,20 +123,20 @@ async def test_no_more_jobs_run_at_a_time_than_there_are_slots(config: NAQConfig
 
 
 async def test_a_job_longer_than_the_servers_patience_runs_once(make_config: MakeConfig, tmp_path: Path) -> None:
-    config, mark = make_config(jobs__ack_wait=1), tmp_path / "mark"
+    config, mark = make_config(jobs__ack_wait=2), tmp_path / "mark"
     async with Queue(config=config) as queue, running_worker(config), running_worker(config):
-        handle = await queue.enqueue(tasks.nap, 3.2, mark)
+        handle = await queue.enqueue(tasks.nap, 5.0, mark)
 
-        assert await handle.result(timeout=20) == "rested"
+        assert await handle.result(timeout=30) == "rested"
 
     assert len(mark.read_text().splitlines()) == 1
 
 
-async def test_a_stop_lets_running_jobs_end_and_takes_no_more(config: NAQConfig, tmp_path: Path) -> None:
-    mark = tmp_path / "mark"
+async def test_a_stop_lets_running_jobs_end_and_takes_no_more(make_config: MakeConfig, tmp_path: Path) -> None:
+    config, mark = make_config(worker__shutdown_grace=30), tmp_path / "mark"
     async with Queue(config=config) as queue:
         async with running_worker(config, concurrency=1) as worker:
-            running = await queue.enqueue(tasks.nap, 0.5, mark)
+            running = await queue.enqueue(tasks.nap, 2.0, mark)
             waiting = await queue.enqueue(tasks.add, 1)
             await eventually(mark.exists)
             worker.request_stop()
@@ -153,7 +153,7 @@ async def test_a_job_that_outlasts_the_grace_is_handed_back_and_runs_elsewhere(
     config, mark = make_config(worker__shutdown_grace=0.1), tmp_path / "mark"
     async with Queue(config=config) as queue:
         async with running_worker(config, name="first") as worker:
-            handle = await queue.enqueue(tasks.nap, 1.0, mark)
+            handle = await queue.enqueue(tasks.nap, 2.0, mark)
             await eventually(mark.exists)
             worker.request_stop("deploy")
         assert worker.counts.interrupted == 1
@@ -284,11 +284,11 @@ async def test_all_about_a_job_can_be_asked_before_while_and_after_it_runs(
 ) -> None:
     monitor, mark = await services.get_service(Monitor), tmp_path / "mark"
     async with Queue(config=config) as queue:
-        handle = await queue.enqueue(tasks.nap, 0.4, mark)
+        handle = await queue.enqueue(tasks.nap, 3.0, mark)
         queued = await monitor.job(handle.job_id)
         assert queued.status is JobStatus.QUEUED
         assert queued.job is not None
-        assert queued.job.args == (0.4, str(mark))
+        assert queued.job.args == (3.0, str(mark))
 
         async with running_worker(config):
 

@@ -47,7 +47,7 @@ async def test_one_that_fails_while_the_worker_drains_is_logged(
     async with Queue(config=config) as queue, ServiceManager(config, role="worker") as services:
         worker = Worker(services, ["default"], TaskRegistry.load([MODULE]))
         running = asyncio.create_task(worker.run())
-        await queue.enqueue(tasks.nap, 0.5, mark)
+        await queue.enqueue(tasks.nap, 1.5, mark)
         await eventually(mark.exists)
 
         worker.request_stop("end of test")
