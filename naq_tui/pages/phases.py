@@ -97,8 +97,8 @@ class Spent:
 
 def waited(found: Sequence[Phase]) -> Spent:
     """For how long it waited for a worker; without what it could not run in anyway."""
-    waits = [phase for phase in found if phase.kind == "waiting"]
-    return Spent(_last_wait_ms(found), sum(map(_unplanned_ms, waits)), len(waits))
+    waits = [_unplanned_ms(phase) for phase in found if phase.kind == "waiting"]
+    return Spent(_last_wait_ms(found), sum(waits), sum(wait > 0 for wait in waits) or min(1, len(waits)))
 
 
 def unready_ms(found: Sequence[Phase]) -> float:

@@ -148,6 +148,16 @@ class TestTimes:
 
         assert fact(detail(*events), "waited") == "2.00 s  besides 28.00 s not runnable"
 
+    def test_the_wait_for_other_jobs_is_no_wait_for_a_worker_of_which_there_would_be_two(self) -> None:
+        events = (
+            job_event("waiting_for_dependencies", ago_s=90, depends_on=("alpha",)),
+            job_event("dependency_satisfied", ago_s=65, dependency_id="alpha"),
+            job_event("enqueued", ago_s=62),
+            STARTED,
+        )
+
+        assert fact(detail(*events), "waited") == "2.00 s  besides 28.00 s not runnable"
+
 
 class TestProgress:
     def test_it_is_a_bar_with_figures_and_text(self) -> None:
