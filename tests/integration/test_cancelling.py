@@ -9,6 +9,7 @@ import pytest
 
 from naq_runtime import Job, JobService, JobStatus, NAQConfig, Queue, ServiceManager
 from naq_runtime.errors import NotFound
+from naq_runtime.snapshot import JobDetail
 from tests.conftest import MakeConfig
 from tests.integration.test_retries import story
 from tests.support import sample_tasks
@@ -134,12 +135,18 @@ async def test_it_is_known_of_a_job_that_runs_on_that_it_was_told_to_end(
     async with Queue("default", config=config) as queue, running_worker(config):
         handle = await queue.enqueue(tasks.deaf_in_thread, tmp_path / "runs")
         await eventually(lambda: tasks.notes(tmp_path / "runs") == ["begun"], within=20)
-        before = await jobs.detail(handle.job_id)
+
+        async def runs() -> JobDetail | None:
+            detail = await jobs.detail(handle.job_id)
+            return detail if detail.status is JobStatus.RUNNING else None
+
+        before = await eventually(runs)
+        assert before is not None
         assert await handle.cancel()
         told = await jobs.detail(handle.job_id)
 
         tasks.note(tmp_path / "runs", "end")
-        await handle.outcome(timeout=10)
+        await handle.outcome(timeout=30)
         after = await jobs.detail(handle.job_id)
 
     assert [before.is_ending, told.is_ending, after.is_ending] == [False, True, False]

@@ -235,17 +235,20 @@ async def test_an_import_that_is_interrupted_says_how_far_it_came_and_goes_on_th
     config: NAQConfig, make_config: MakeConfig, tmp_path: Path
 ) -> None:
     await fill(config, 40_000)
-    path, elsewhere = str(tmp_path / "log.jsonl"), make_config()
-    await naq("events", "export", "-o", path, config=config)
+    path, elsewhere = tmp_path / "log.jsonl", make_config()
+    await naq("events", "export", "-o", str(path), config=config)
 
     async def begun() -> bool:
         return len(await all_events(elsewhere, limit=1)) > 0
 
-    async with started("naq_tui.cli.main", "events", "import", path, config=elsewhere) as process:
+    arguments = ("naq_tui.cli.main", "events", "import", "-")
+    async with started(*arguments, config=elsewhere, stdin=asyncio.subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(path.read_bytes()[: path.stat().st_size // 2])  # it cannot come to the end before us
         await eventually(begun)
         process.send_signal(signal.SIGINT)
-        _, err = await asyncio.wait_for(process.communicate(), 20)
-    again = await naq("events", "import", path, config=elsewhere)
+        _, err = await asyncio.wait_for(process.communicate(), 30)
+    again = await naq("events", "import", str(path), config=elsewhere)
 
     assert process.returncode == 130
     assert re.search(r"ended behind [\d,]+ events, which are in the log: do it again to go on", err.decode())

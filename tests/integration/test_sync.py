@@ -218,11 +218,20 @@ async def test_where_a_loop_runs_it_says_what_to_use_instead(config: NAQConfig) 
     await asyncio.to_thread(close)
 
 
-def tasks_of_the_loop() -> int:
-    async def count(_: background.Background) -> int:
-        return len(asyncio.all_tasks())
+def is_waited_for() -> bool:
+    """Whether somebody waits on the loop for the outcome of a job."""
 
-    return background.call(count)
+    async def waits(_: background.Background) -> bool:
+        return any("JobService.wait" in awaited(task.get_coro()) for task in asyncio.all_tasks())
+
+    return background.call(waits)
+
+
+def awaited(coroutine: object) -> Iterator[str]:
+    """The name of a coroutine, and those of the ones that it waits for."""
+    while coroutine is not None:
+        yield getattr(coroutine, "__qualname__", "")
+        coroutine = getattr(coroutine, "cr_await", None)
 
 
 def in_another_thread(action: Callable[[], None], *, once: Callable[[], bool]) -> threading.Thread:
@@ -239,14 +248,13 @@ def in_another_thread(action: Callable[[], None], *, once: Callable[[], bool]) -
 
 def test_ctrl_c_ends_the_wait_here_and_in_the_loop(config: NAQConfig) -> None:
     handle = Queue(config=config).enqueue(tasks.add, 1)
-    before = tasks_of_the_loop()
 
-    thread = in_another_thread(lambda: os.kill(os.getpid(), signal.SIGINT), once=lambda: tasks_of_the_loop() > before)
+    thread = in_another_thread(lambda: os.kill(os.getpid(), signal.SIGINT), once=is_waited_for)
     with pytest.raises(KeyboardInterrupt):
         handle.result()
 
     thread.join()
-    in_another_thread(lambda: None, once=lambda: tasks_of_the_loop() <= before).join()
+    in_another_thread(lambda: None, once=lambda: not is_waited_for()).join()
     assert handle.status() is JobStatus.QUEUED
 
 
@@ -277,9 +285,8 @@ def test_what_was_closed_opens_again(config: NAQConfig) -> None:
 
 def test_a_call_that_waits_while_all_is_closed_ends_with_an_error(config: NAQConfig) -> None:
     handle = Queue(config=config).enqueue(tasks.add, 1)
-    before = tasks_of_the_loop()
 
-    thread = in_another_thread(close, once=lambda: tasks_of_the_loop() > before)
+    thread = in_another_thread(close, once=is_waited_for)
     with pytest.raises(RuntimeError, match="was closed while this call waited"):
         handle.result()
 
