@@ -17,6 +17,7 @@ os.environ["TZ"] = "UTC"
 time.tzset()
 os.environ["XDG_CONFIG_HOME"] = os.devnull
 """What whoever runs the tests has set is no matter of theirs, and stays as it is."""
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each process that a test starts would compile all of us
 
 MakeConfig = Callable[..., NAQConfig]
 
